@@ -1,0 +1,63 @@
+# GNU make 3.81 (macOS) is enough.
+SHELL := /bin/sh
+PYTHON ?=
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/ready
+READY_TEST := .venv/ready-test
+
+export PYTHON
+export DAGSTER_DISABLE_TELEMETRY := 1
+# Where these are set, every Dagster process compiles Dagster again, or imports another Python's packages.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
+
+.PHONY: help demo up test stress lint format lock clean FORCE
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo '  ARGS="..." is passed on (make demo ARGS="--help"); PYTHON=... chooses the interpreter of a new .venv'
+
+demo: $(READY) ## Kafka to KPIs with made-up orders, in one go
+	@$(BIN)/bridgecart demo $(ARGS)
+
+up: $(READY) ## the Dagster UI with its sensor on
+	@$(BIN)/bridgecart up $(ARGS)
+
+test: lint ## lint, then every test but the stress runs
+	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+stress: $(READY_TEST) ## the tests of minutes: kills, floods, long histories
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(READY_TEST) ## ruff and mypy
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: $(READY_TEST) ## what ruff can correct by itself
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+# pip checks hashes only where the lock names a requirement with its extras, hence --no-strip-extras.
+LOCK := uv pip compile pyproject.toml --group build --universal --python-version 3.11 --fork-strategy fewest --no-strip-extras \
+	--generate-hashes --no-header --no-annotate --quiet
+
+lock: ## the lock files anew from pyproject.toml; ARGS=--upgrade moves the versions
+	@command -v uv >/dev/null || { echo 'bridgecart: make lock needs uv on the PATH (pip install uv)' >&2; exit 1; }
+	@$(LOCK) $(ARGS) --output-file requirements.lock
+	@$(LOCK) $(ARGS) --extra test --constraint requirements.lock --output-file requirements-test.lock
+
+clean: ## removes .venv and caches, never data/
+	@rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find bridgecart_assets bridgecart_assets_tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml
+	@sh .ci/venv requirements.lock
+
+$(READY_TEST): requirements-test.lock requirements.lock pyproject.toml
+	@sh .ci/venv requirements-test.lock
+
+# A moved folder or a vanished interpreter: build again.
+ifneq ($(shell $(BIN)/python -c 0 2>/dev/null && cat .venv/root 2>/dev/null),$(CURDIR))
+$(READY) $(READY_TEST): FORCE
+endif

@@ -1,0 +1,1 @@
+"""BridgeCart: orders from Kafka to customer segments and their KPIs."""

@@ -1,0 +1,1 @@
+"""The assets: thin Dagster around SQL files and plain functions, one module per layer."""

@@ -1,0 +1,283 @@
+"""Asset checks: one SQL file each, giving the rows that break the rule. No row: passed.
+
+A check blocks where whatever comes after it would tell something false. Each failing check says which rows and
+what to do. What must never be stored at all is refused in the write itself (`warehouse/writing.py`).
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from bridgecart_assets import contracts
+from bridgecart_assets.assets.specs import POOL, asset_key
+from bridgecart_assets.contracts import BATCH_COLUMN, Contract
+from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.platform import Platform, rows_of
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.handover import Parameter
+
+SHOWN_ROWS = 5
+CONTRACT_CHECK = "keeps_its_contract"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One check: `sql/checks/<name>.sql` of a table, what it promises, and what to do when it is broken."""
+
+    table: Contract
+    name: str
+    promise: str
+    remedy: str
+    blocking: bool = True
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+
+WARN = dg.AssetCheckSeverity.WARN
+REBUILD = "Materialize this asset again; if the check still fails, please report it with the rows shown."
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        contracts.RAW_BATCHES,
+        "raw_offsets_are_contiguous",
+        "Each batch starts where the one before ended, in every Kafka partition.",
+        "Records were skipped or read twice: stop the sensor and look at these batches before going on.",
+    ),
+    Rule(
+        contracts.RAW_ORDERS,
+        "raw_matches_ledger",
+        "The batch's records lie within its offsets and are as many as the ledger says.",
+        "Materialize this batch again: it reads exactly its offsets.",
+    ),
+    Rule(
+        contracts.RAW_BATCHES,
+        "raw_has_no_gaps",
+        "The batch has a record for every offset.",
+        "Normal for topics with transactions or compaction; elsewhere ask who deleted the records.",
+        blocking=False,
+        severity=WARN,
+    ),
+    Rule(
+        contracts.SILVER_ORDERS,
+        "silver_reconciles_with_raw",
+        "Every record of the batch is an order, a duplicate or rejected: raw = orders + duplicates + rejected.",
+        "Materialize silver of this batch again.",
+    ),
+    Rule(
+        contracts.SILVER_ORDERS,
+        "silver_orders_are_unique",
+        "No order stands twice.",
+        "Materialize silver of this batch again; the keys shown stand more than once.",
+    ),
+    Rule(
+        contracts.SILVER_DUPLICATES,
+        "silver_duplicates_have_a_winner",
+        "For every duplicate the event that won stands in silver.orders.",
+        "Materialize silver of this batch again.",
+    ),
+    Rule(
+        contracts.SILVER_ORDERS,
+        "silver_order_ids_stand_once",
+        "No order id has two purchase times.",
+        "Both orders stand. Ask the source which is right; to drop one, it must not be sent under another time.",
+        blocking=False,
+        severity=WARN,
+    ),
+    Rule(
+        contracts.SILVER_ORDERS,
+        "silver_spellings_are_known",
+        "Payment methods and product categories are in the table of canonical spellings.",
+        "Orders stand with the source's spelling. Add the spelling to sql/stage_spellings.sql if it is right.",
+        blocking=False,
+        severity=WARN,
+    ),
+    Rule(
+        contracts.SILVER_REJECTS,
+        "silver_reject_share_is_low",
+        "The share of rejected records is below BRIDGECART_MAX_REJECT_SHARE.",
+        "Look at the reasons; the payloads stand in silver.rejected_orders. Mend the source or the contract.",
+        blocking=False,
+        severity=WARN,
+    ),
+    Rule(
+        contracts.SILVER_CUSTOMERS,
+        "customers_match_orders",
+        "There is one customer row for every customer with an order.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.CUSTOMER_FEATURES,
+        "features_tie_to_orders",
+        "Net sales and purchases of all customers are those of the orders, to the cent.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_MODEL,
+        "model_keys_are_unique",
+        "Within a version every key and name stands once, and segment sizes add up.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_MODEL,
+        "model_is_settled",
+        "No version waits for a person: segments kept their meaning at the last refit.",
+        "Compare old and new segments in the asset's metadata, then run `bridgecart run --accept-model`; "
+        "until then the version before stays in force.",
+        blocking=False,
+    ),
+    Rule(
+        contracts.CUSTOMER_SEGMENTS,
+        "customers_are_in_one_segment",
+        "Every customer is in exactly one segment.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.CUSTOMER_SNAPSHOTS,
+        "snapshots_agree_with_segments",
+        "The snapshot as of now says the same as the current features and segments.",
+        "Materialize customer_segments and customer_snapshots again, in one run.",
+    ),
+    Rule(
+        contracts.CLV_GROWTH,
+        "clv_bridge_closes",
+        "opening + organic + migrated in - migrated out + new - removed = closing, to the cent.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.CLV_GROWTH,
+        "clv_closes_into_next_opening",
+        "A segment is worth at a period's opening what it was worth at the close before.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.CHURN_RATE,
+        "churn_is_consistent",
+        "Churned <= active <= customers, rates within 0 and 1, and every missing rate has its reason.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.AVERAGE_ORDER_VALUE,
+        "order_values_tie_to_orders",
+        "Purchases and their sales over all segments and periods are those of silver.orders, to the cent.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SALES_CONTRIBUTION,
+        "contributions_sum_to_one",
+        "The contributions of a period sum to exactly 1.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SALES_CONTRIBUTION,
+        "kpi_sales_tie_to_orders",
+        "Net sales over all segments and periods are those of silver.orders, to the cent.",
+        REBUILD,
+    ),
+)
+
+# Tables that one asset function writes together are checked together, in one step.
+STEPS: tuple[tuple[Contract, ...], ...] = (
+    (contracts.RAW_ORDERS, contracts.RAW_BATCHES),
+    (contracts.SILVER_ORDERS, contracts.SILVER_DUPLICATES, contracts.SILVER_REJECTS),
+    *(
+        (contract,)
+        for contract in contracts.TABLES.values()
+        if contract.schema not in {"raw", "silver"} or contract == contracts.SILVER_CUSTOMERS
+    ),
+)
+
+
+def build_checks() -> list[dg.AssetChecksDefinition]:
+    """All asset checks, one step per asset function."""
+    with warnings.catch_warnings():
+        # Partitioned checks are marked as a preview in Dagster 1.13; without them a check would not know its batch.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [_check_step(tables) for tables in STEPS]
+
+
+def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
+    rules = [rule for table in tables for rule in (_contract_rule(table), *_rules_of(table))]
+    by_key = {dg.AssetCheckKey(asset_key(rule.table), rule.name): rule for rule in rules}
+    partitioned = tables[0].partitioned
+
+    @dg.multi_asset_check(
+        name=f"check_{tables[0].schema}_{tables[0].name}",
+        specs=[_spec(rule, partitioned=partitioned) for rule in rules],
+        can_subset=True,
+        pool=POOL,
+    )
+    def check_step(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> Iterator[dg.AssetCheckResult]:
+        batch_key = context.partition_key if partitioned else None
+        selected = [by_key[key] for key in by_key if key in context.selected_asset_check_keys]
+        yield from evaluate(platform, selected, batch_key)
+
+    return check_step
+
+
+def evaluate(
+    platform: Platform, rules: Iterable[Rule], batch_key: str | None
+) -> Iterator[dg.AssetCheckResult]:
+    """Evaluate rules on the warehouse as it stands; one result each."""
+    parameters: dict[str, Parameter] = {
+        BATCH_COLUMN: batch_key,
+        "max_reject_share": platform.settings.max_reject_share,
+    }
+    with platform.warehouse.reading() as connection:
+        # Checks of spellings look at the same list as the cleaning.
+        for statement in connection.extract_statements(read_sql("stage_spellings")):
+            connection.execute(statement)
+        for rule in rules:
+            columns, rows = rows_of(connection, _sql_of(rule), parameters)
+            yield _result(rule, columns, rows)
+
+
+def _result(rule: Rule, columns: Sequence[str], rows: list[tuple[object, ...]]) -> dg.AssetCheckResult:
+    passed = not rows
+    shown = [dict(zip(columns, map(str, row), strict=True)) for row in rows[:SHOWN_ROWS]]
+    return dg.AssetCheckResult(
+        asset_key=asset_key(rule.table),
+        check_name=rule.name,
+        passed=passed,
+        severity=rule.severity,
+        description=None if passed else f"{len(rows)} row(s) break the rule. {rule.remedy}",
+        metadata={} if passed else {"rows": len(rows), "first_rows": dg.MetadataValue.json(shown)},
+    )
+
+
+def _spec(rule: Rule, *, partitioned: bool) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        rule.name,
+        asset=asset_key(rule.table),
+        description=rule.promise,
+        blocking=rule.blocking,
+        partitions_def=BATCHES if partitioned else None,
+    )
+
+
+def _rules_of(table: Contract) -> list[Rule]:
+    return [rule for rule in RULES if rule.table == table]
+
+
+def _contract_rule(table: Contract) -> Rule:
+    return Rule(
+        table,
+        CONTRACT_CHECK,
+        f"The table has the columns of its contract, and ({', '.join(table.key)}) is unique.",
+        REBUILD,
+    )
+
+
+def _sql_of(rule: Rule) -> str:
+    if rule.name != CONTRACT_CHECK:
+        return read_sql(f"checks/{rule.name}")
+    keys = ", ".join(f'"{column}"' for column in rule.table.key)
+    columns = ", ".join(f'"{column}"' for column in rule.table.column_names)
+    where = f"where {BATCH_COLUMN} = $batch_key" if rule.table.partitioned else ""
+    return (
+        f"select {keys}, count(*) as copies from (select {columns} from {rule.table.full_name} {where}) "
+        f"group by {keys} having count(*) > 1 order by {keys}"
+    )
+

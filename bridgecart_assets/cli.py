@@ -1,0 +1,289 @@
+"""The `bridgecart` command: options in, tables and one-line errors out.
+
+Exit codes: 0 all good, 1 something failed (one line says what), 2 wrong usage, 3 a check of ERROR severity failed.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridgecart_assets.errors import BridgeCartError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bridgecart_assets.operations.results import KpiRow
+    from bridgecart_assets.operations.running import Summary
+
+CHECK_FAILED = 3
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bridgecart")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def cli(*, debug: bool) -> None:
+    """Orders from a Kafka topic become customer segments and four KPIs per segment.
+
+    Settings are BRIDGECART_* variables; the README lists them. Without BRIDGECART_KAFKA_BOOTSTRAP_SERVERS, `demo`
+    and `up` bring a broker of their own.
+
+    Exit codes: 0 all good, 1 something failed, 2 wrong usage, 3 a check of ERROR severity failed.
+    """
+    click.get_current_context().obj = {"debug": debug}
+
+
+def main() -> None:
+    """Run the command line; expected failures are one line, everything else is a bug and shows itself as one."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
+    except BridgeCartError as error:
+        print(f"bridgecart: {error}", file=sys.stderr)
+        if "--debug" in sys.argv:
+            print(getattr(error, "details", ""), file=sys.stderr)
+            raise
+        sys.exit(1)
+
+
+@cli.command()
+@click.option("--orders", default=100_000, show_default=True, help="Number of made-up purchases.")
+@click.option("--seed", default=7, show_default=True, help="Same seed, same orders.")
+def demo(*, orders: int, seed: int) -> None:
+    """Everything at once: a broker, 18 months of made-up orders, the pipeline, the KPIs."""
+    from bridgecart_assets.operations.demo import run_demo
+    from bridgecart_assets.operations.results import kpi_rows
+    from bridgecart_assets.settings import load_settings
+    from bridgecart_assets.synthetic import WorldConfig
+
+    with _usage_errors():
+        config = WorldConfig(seed=seed, orders=orders)
+    console = _console()
+    with _progress(console) as (sent, step):
+        outcome = run_demo(config, sent=lambda count: sent(count, orders), progress=step)
+    manifest = outcome.manifest
+    print(
+        f"{manifest.events:,} events sent = {outcome.summary.orders:,} orders and refunds"
+        f" + {outcome.summary.duplicates:,} duplicates + {outcome.summary.rejected:,} rejected."
+    )
+    print(
+        f"{manifest.customers:,} customers, {manifest.repeat_share:.0%} with repeat orders."
+        f" Sales {outcome.kpi_sales:,.2f} in the events, in silver and in the KPIs."
+    )
+    _print_summary(outcome.summary)
+    _print_kpis(console, kpi_rows(load_settings().published_dir), period=None)
+    print("Next: `bridgecart up` opens the Dagster UI, `bridgecart kpis --help` shows more of the figures.")
+    _exit_on_failed_checks(outcome.summary)
+
+
+@cli.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
+@click.option("--rate", default=5.0, show_default=True, help="Made-up orders a second (embedded broker); 0: none.")
+def up(*, port: int, rate: float) -> None:
+    """Dagster UI with the sensor on; without a configured broker also a broker and live orders."""
+    from bridgecart_assets.operations.serving import serve
+
+    serve(port=port, orders_per_second=rate, say=lambda line: print(line, flush=True))
+
+
+@cli.command()
+@click.option("--refit", is_flag=True, help="Fit the segment model now, not only when it is due.")
+@click.option("--accept-model", is_flag=True, help="Take the proposed version of the segment model into force.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def run(*, refit: bool, accept_model: bool, as_json: bool) -> None:
+    """Take in everything up to the topic's end, refresh everything, check everything. For cron and CI.
+
+    Exits with 3 when a check of ERROR severity failed.
+    """
+    from dataclasses import asdict
+
+    from bridgecart_assets.operations.running import run_everything
+    from bridgecart_assets.settings import load_settings
+
+    if refit and accept_model:
+        raise click.UsageError("--refit and --accept-model exclude each other: a refit may make another proposal.")
+    mode = "now" if refit else "accept" if accept_model else "when_due"
+    with _progress(_console()) as (_, step):
+        summary = run_everything(load_settings(), refit=mode, progress=step)
+    if as_json:
+        print(json.dumps({**asdict(summary), "is_good": summary.is_good}, indent=2))
+    else:
+        _print_summary(summary)
+    _exit_on_failed_checks(summary)
+
+
+@cli.command()
+@click.option("--orders", default=100_000, show_default=True, help="Purchases in the world's history.")
+@click.option("--seed", default=7, show_default=True, help="Same seed, same orders.")
+@click.option("--live", is_flag=True, help="Go on with live orders; history is sent only if the warehouse has none.")
+@click.option("--rate", default=5.0, show_default=True, help="Live orders a second.")
+def generate(*, orders: int, seed: int, live: bool, rate: float) -> None:
+    """Send made-up orders to the topic: 18 months of history, with --live also what follows."""
+    from bridgecart_assets.operations.generating import send_history, send_live
+    from bridgecart_assets.operations.results import data_clock
+    from bridgecart_assets.platform import Platform
+    from bridgecart_assets.settings import load_settings
+    from bridgecart_assets.synthetic import WorldConfig, simulate
+
+    with _usage_errors():
+        config = WorldConfig(seed=seed, orders=orders)
+        if rate <= 0:
+            raise ValueError(f"--rate must be positive, got {rate:g}")
+    connection = Platform().kafka
+    world = simulate(config)
+    clock = data_clock(load_settings()) if live else None
+    if clock is None:
+        with _progress(_console()) as (sent, _):
+            count = send_history(connection, world, lambda done: sent(done, orders))
+        print(f"{count:,} events sent to topic {connection.topic}.", flush=True)
+    if live:
+        after = max(clock, config.end) if clock else config.end
+        count = send_live(connection, world, after=after, per_second=rate, report=lambda _: None)
+        print(f"The world ends here: {count:,} live events sent.")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status(*, as_json: bool) -> None:
+    """Lag, last batch, rows per layer and failed checks."""
+    from bridgecart_assets.operations.results import read_status
+    from bridgecart_assets.settings import load_settings
+
+    state = read_status(load_settings())
+    if as_json:
+        print(json.dumps(state.to_json(), indent=2))
+        return
+    lag = "unknown" if state.lag is None else f"{state.lag:,} records"
+    print(f"Kafka       {state.kafka}")
+    print(f"Lag         {lag}")
+    print(f"Warehouse   {state.warehouse}")
+    print(f"Last batch  {state.last_batch or 'none'} ({state.batches:,} in all)")
+    if state.rows:
+        table = _table("Table", "Rows>")
+        for name, rows in state.rows.items():
+            table.add_row(name, f"{rows:,}")
+        _console().print(table)
+    for check in state.failed_checks:
+        print(f"{check['severity']:5} {check['asset']} {check['check']}: {check['says']}")
+    if not state.failed_checks:
+        print("No failed checks.")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="All periods and segments as a list of objects.")
+@click.option("--period", help="Opening date of the period to show, YYYY-MM-DD; default: the latest complete one.")
+def kpis(*, as_json: bool, period: str | None) -> None:
+    """The four KPIs by segment."""
+    from bridgecart_assets.operations.results import kpi_rows
+    from bridgecart_assets.settings import load_settings
+
+    rows = kpi_rows(load_settings().published_dir)
+    if as_json:
+        print(json.dumps([row for row in rows if period in (None, row["period"])], indent=2))
+    else:
+        _print_kpis(_console(), rows, period=period)
+
+
+def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None) -> None:
+    if not rows:
+        print("No KPIs yet: no order has been accepted.")
+        return
+    periods = sorted({row["period"] for row in rows})
+    if period is not None and period not in periods:
+        raise click.UsageError(f"no period opens on {period}; the data has {periods[0]} to {periods[-1]}")
+    complete = [row["period"] for row in rows if row["is_complete"]]
+    shown = period or (complete or periods)[-1]
+    matured = max((r["period"] for r in rows if r["churn_rate"] is not None and r["period"] <= shown), default=None)
+    churn = {row["segment_key"]: row["churn_rate"] for row in rows if row["period"] == matured}
+    table = _table("Segment", "Customers>", "CLV growth>", "Churn*>", "Avg order>", "Share of sales>")
+    for row in rows:
+        if row["period"] == shown:
+            table.add_row(
+                row["segment"] if row["segment_key"] == "unassigned" else f"{row['segment_key']} {row['segment']}",
+                f"{row['customers']:,}",
+                _percent(row["clv_growth"], signed=True),
+                _percent(churn.get(row["segment_key"])),
+                "-" if row["average_order_value"] is None else f"{row['average_order_value']:,.2f}",
+                _percent(row["sales_contribution"]),
+            )
+    open_note = "" if shown in complete else ", still open"
+    print(f"KPIs by segment, period from {shown}{open_note}")
+    console.print(table)
+    when = f"of the period from {matured}, the latest whose window is over" if matured else "exists once its window is over"
+    print(f"* The churn rate {when}. unassigned: customers without a segment when the period opened.")
+
+
+def _percent(value: float | None, *, signed: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{value:+.1%}" if signed else f"{value:.1%}"
+
+
+def _print_summary(summary: "Summary") -> None:
+    print(
+        f"{len(summary.batches)} batch(es): {summary.records:,} records = {summary.orders:,} orders"
+        f" + {summary.duplicates:,} duplicates + {summary.rejected:,} rejected."
+    )
+    print(f"Segment model: {summary.model}.")
+    print(f"{summary.checks - len(summary.failed_checks)} of {summary.checks} checks passed.")
+    for check in summary.failed_checks:
+        print(f"{check.severity:5} {check.asset} {check.check}: {check.says}")
+
+
+def _exit_on_failed_checks(summary: "Summary") -> None:
+    if not summary.is_good:
+        sys.exit(CHECK_FAILED)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 100)
+
+
+def _table(*headings: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading.rstrip(">"), justify="right" if heading.endswith(">") else "left")
+    return table
+
+
+@contextmanager
+def _progress(console: "Console") -> Iterator[tuple[Any, Any]]:
+    """A bar for sent records and a line per step; on a terminal only, on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    stderr = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bars:
+        sending = bars.add_task("sending orders", total=None, visible=False)
+        working = bars.add_task("", total=None, visible=False)
+
+        def sent(count: int, total: int) -> None:
+            bars.update(sending, completed=count, total=max(count, total), visible=True)
+
+        def step(description: str) -> None:
+            bars.update(working, description=description, visible=True)
+
+        yield sent, step
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+

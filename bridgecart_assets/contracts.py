@@ -1,0 +1,415 @@
+"""The tables: columns, types, units, keys and meaning, declared once.
+
+From here come the DDL, the check before every write, the asset checks and the column schema in the UI.
+What belongs elsewhere: how a table is computed (`sql/`) and how it is written (`warehouse/`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+BATCH_COLUMN = "batch_key"
+UNASSIGNED = "unassigned"
+
+MONEY = "DECIMAL(18,2)"
+INSTANT = "TIMESTAMP"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, DuckDB type, meaning (with its unit), whether NULL is allowed.
+
+    `audit` marks columns that tell how a row came here (batch, run, load time): they differ between two ways of
+    loading the same orders and are left out when results are compared.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    nullable: bool = False
+    audit: bool = False
+    compression: str | None = None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One table: `schema.name`, its meaning, columns, key, and whether it is written batch by batch."""
+
+    schema: str
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    published: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """`schema.name`, as it stands in SQL."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Column names in table order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def result_columns(self) -> tuple[str, ...]:
+        """Column names without the audit columns."""
+        return tuple(column.name for column in self.columns if not column.audit)
+
+    @property
+    def partitioned(self) -> bool:
+        """True for tables that are written one batch at a time."""
+        return BATCH_COLUMN in self.column_names
+
+    def ddl(self) -> str:
+        """The CREATE TABLE statement (`if not exists`)."""
+        columns = ",\n  ".join(_column_ddl(column) for column in self.columns)
+        return f"create table if not exists {self.full_name} (\n  {columns}\n)"
+
+
+def _column_ddl(column: Column) -> str:
+    compression = f" using compression {column.compression}" if column.compression else ""
+    return f'"{column.name}" {column.type}{compression}{"" if column.nullable else " not null"}'
+
+
+def _coordinates(of: str = "the record", prefix: str = "") -> tuple[Column, ...]:
+    return (
+        Column(f"{prefix}topic_id", "VARCHAR", f"Id of the topic incarnation of {of}"),
+        Column(f"{prefix}partition", "INTEGER", f"Kafka partition of {of}"),
+        Column(f"{prefix}offset", "BIGINT", f"Kafka offset of {of}"),
+    )
+
+
+_BATCH = Column(BATCH_COLUMN, "VARCHAR", "Batch (Dagster partition) that brought the row", audit=True)
+_KAFKA_TIME = Column(
+    "kafka_timestamp", INSTANT, "Kafka timestamp of the record, UTC; NULL when the broker has none", nullable=True
+)
+_PAYLOAD = Column(
+    "payload", "BLOB", "Value of the record, untouched; NULL is a tombstone", nullable=True, compression="zstd"
+)
+
+_ORDER = (
+    Column("order_key", "UUID", "Identity of the order: hash of its identifying fields"),
+    Column("order_id", "VARCHAR", "Order id of the source", nullable=True),
+    Column("customer_id", "VARCHAR", "Customer who ordered"),
+    Column("purchased_at", INSTANT, "Instant of the purchase, UTC"),
+    Column("order_kind", "VARCHAR", "purchase (net > 0), zero (net = 0) or refund (negative amount)"),
+    Column("gross_amount", MONEY, "Amount before the discount, currency units"),
+    Column("discount_amount", MONEY, "Discount, currency units"),
+    Column("net_amount", MONEY, "Amount after the discount, currency units: what counts as sales"),
+    Column("coupon_used", "BOOLEAN", "Whether a coupon was used; NULL when the event does not say", nullable=True),
+    Column("payment_method", "VARCHAR", "Payment method, canonical spelling", nullable=True),
+    Column("product_category", "VARCHAR", "Product category, canonical spelling", nullable=True),
+    *_coordinates(),
+    _KAFKA_TIME,
+)
+
+_TRAITS = (
+    Column("log_orders", "DOUBLE", "Trait: ln(number of purchases); NULL without purchase", nullable=True),
+    Column(
+        "log_order_value", "DOUBLE", "Trait: ln(average net value per purchase); NULL without purchase", nullable=True
+    ),
+    Column(
+        "coupon_share",
+        "DOUBLE",
+        "Trait: share of purchases with coupon, shrunk to the mean (k = 3); NULL without purchase",
+        nullable=True,
+    ),
+)
+
+_SEGMENT = (
+    Column("segment_key", "VARCHAR", "Segment key (S01, ...), never reused; 'unassigned' without a segment"),
+    Column("segment", "VARCHAR", "Name of the segment in the current model version"),
+)
+
+_PERIOD = (
+    Column("period", "DATE", "Opening date A0 of the period, UTC"),
+    Column("closes_on", "DATE", "Closing date A1 (exclusive): end of the period, or of the data while it is open"),
+    Column("is_complete", "BOOLEAN", "False while the data has not reached the end of the period"),
+    *_SEGMENT,
+)
+
+_LOW_SAMPLE = Column("low_sample", "BOOLEAN", "True when fewer than 30 customers stand behind the figure")
+
+
+def _kpi(name: str, meaning: str, columns: tuple[Column, ...]) -> Contract:
+    return Contract(
+        schema="kpi", name=name, meaning=meaning, columns=(*_PERIOD, *columns), key=("period", "segment_key"), published=True
+    )
+
+
+def _reason(of: str) -> Column:
+    return Column(f"{of}_reason", "VARCHAR", f"Why {of} is NULL", nullable=True)
+
+
+RAW_ORDERS = Contract(
+    schema="raw",
+    name="orders",
+    meaning="Each record of the topic as it arrived, payload untouched.",
+    columns=(
+        *_coordinates(),
+        _KAFKA_TIME,
+        Column("timestamp_type", "VARCHAR", "create or append; NULL when the broker has no timestamp", nullable=True),
+        Column("key", "BLOB", "Key of the record", nullable=True),
+        Column("headers", "STRUCT(name VARCHAR, value BLOB)[]", "Headers of the record, in order", nullable=True),
+        _PAYLOAD,
+        _BATCH,
+    ),
+    key=("topic_id", "partition", "offset"),
+)
+
+RAW_BATCHES = Contract(
+    schema="raw",
+    name="batches",
+    meaning="Ledger of the batches: the offsets of each, written in the same transaction as its records.",
+    columns=(
+        Column("batch_key", "VARCHAR", "Batch: UTC instant at which it was planned"),
+        Column("topic", "VARCHAR", "Kafka topic"),
+        Column("topic_id", "VARCHAR", "Id of the topic incarnation"),
+        Column("cluster_id", "VARCHAR", "Id of the Kafka cluster", nullable=True),
+        Column(
+            "ranges",
+            'STRUCT("partition" INTEGER, "start" BIGINT, "end" BIGINT)[]',
+            "Half-open offset range [start, end) per Kafka partition, ordered by partition",
+        ),
+        Column("planned_records", "BIGINT", "Sum of the lengths of the ranges"),
+        Column("records", "BIGINT", "Records read; fewer than planned where the broker itself has gaps"),
+    ),
+    key=("batch_key",),
+)
+
+SILVER_ORDERS = Contract(
+    schema="silver",
+    name="orders",
+    meaning="One typed, cleaned row per order. The first event of an order by Kafka timestamp wins.",
+    columns=(*_ORDER, _BATCH),
+    key=("order_key",),
+)
+
+SILVER_DUPLICATES = Contract(
+    schema="silver",
+    name="duplicate_orders",
+    meaning="Events whose order already stands, with the coordinates of the event that won.",
+    columns=(*_ORDER, *_coordinates("the winning record", "winner_"), _BATCH),
+    key=("topic_id", "partition", "offset"),
+)
+
+SILVER_REJECTS = Contract(
+    schema="silver",
+    name="rejected_orders",
+    meaning="Records that are no valid order, with the reasons. Nothing is imputed, nothing dropped in silence.",
+    columns=(
+        *_coordinates(),
+        _KAFKA_TIME,
+        Column("reasons", "VARCHAR[]", "Reason codes, in the order of the contract"),
+        _PAYLOAD,
+        _BATCH,
+    ),
+    key=("topic_id", "partition", "offset"),
+)
+
+SILVER_CUSTOMERS = Contract(
+    schema="silver",
+    name="customers",
+    meaning="Attributes of each customer from the latest order. The only place below raw with name and mobile.",
+    columns=(
+        Column("customer_id", "VARCHAR", "Customer"),
+        Column("name", "VARCHAR", "Name (personal data)", nullable=True),
+        Column("mobile", "VARCHAR", "Mobile number (personal data)", nullable=True),
+        Column("age", "INTEGER", "Age, years", nullable=True),
+        Column("income", MONEY, "Income, currency units a year", nullable=True),
+        Column("gender", "VARCHAR", "Gender, canonical spelling", nullable=True),
+        Column("first_seen_at", INSTANT, "First order or refund, UTC"),
+        Column("last_seen_at", INSTANT, "Latest order or refund, UTC"),
+    ),
+    key=("customer_id",),
+)
+
+CUSTOMER_FEATURES = Contract(
+    schema="gold",
+    name="customer_features",
+    meaning="Features and clustering traits of each customer as of the end of the data clock's day.",
+    columns=(
+        Column("customer_id", "VARCHAR", "Customer"),
+        Column("as_of", "DATE", "Everything is computed from orders before this UTC date"),
+        Column("first_purchased_on", "DATE", "First purchase day", nullable=True),
+        Column("last_purchased_on", "DATE", "Latest purchase day", nullable=True),
+        Column("recency_days", "INTEGER", "Days from the latest purchase day to the data clock", nullable=True),
+        Column("tenure_days", "INTEGER", "Days from the first purchase day to the data clock", nullable=True),
+        Column("frequency", "INTEGER", "Purchase days n: days with positive net total"),
+        Column("repeat_purchases", "INTEGER", "Repeat purchase days x = n - 1; NULL without purchase", nullable=True),
+        Column("orders", "INTEGER", "Purchases"),
+        Column("zero_value_orders", "INTEGER", "Orders with a net amount of zero"),
+        Column("refunds", "INTEGER", "Refunds"),
+        Column("net_sales", MONEY, "Historic customer lifetime value: sum of net amounts, currency units"),
+        Column("average_order_value", "DOUBLE", "Net value per purchase, currency units", nullable=True),
+        Column(
+            "mean_interpurchase_days", "DOUBLE", "Mean days between purchase days; NULL below two", nullable=True
+        ),
+        Column("discount_rate", "DOUBLE", "Discounts over gross amounts of purchases", nullable=True),
+        Column("category_count", "INTEGER", "Distinct product categories bought"),
+        Column("top_category", "VARCHAR", "Category with the most purchases, then by name", nullable=True),
+        *_TRAITS,
+    ),
+    key=("customer_id",),
+    published=True,
+)
+
+SEGMENT_MODEL = Contract(
+    schema="gold",
+    name="segment_model",
+    meaning="Versions of the K-Means segment model, one row per version and segment. No pickle anywhere.",
+    columns=(
+        Column("version", "INTEGER", "Model version, from 1"),
+        Column("segment_key", "VARCHAR", "Segment key; its meaning never changes, it is never reused"),
+        Column("segment", "VARCHAR", "Name of the segment in this version, from its centroid"),
+        Column("status", "VARCHAR", "active, or proposed: waits for a person because segments changed their meaning"),
+        Column("as_of", "DATE", "Data date of the fit"),
+        Column("seed", "INTEGER", "Seed of the fit"),
+        Column("traits_hash", "VARCHAR", "Hash of the customers and traits of the fit"),
+        Column("fitted_customers", "INTEGER", "Customers in the fit"),
+        Column("segment_customers", "INTEGER", "Of these, customers in this segment"),
+        Column("inertia", "DOUBLE", "Sum of squared distances to the nearest centroid, standardised traits"),
+        Column("silhouette", "DOUBLE", "Mean silhouette of at most 2,000 customers of the fit, standardised traits"),
+        Column("matched_from", "VARCHAR", "Key of the matched segment of the previous version", nullable=True),
+        Column("centroid_shift", "DOUBLE", "Distance to the matched centroid, reference deviations", nullable=True),
+        Column("agreement", "DOUBLE", "Share of customers that keep their key under this version", nullable=True),
+        *(
+            Column(f"{part}_{trait.name}", "DOUBLE", f"{words} of {trait.name}")
+            for trait in _TRAITS
+            for part, words in (("mean", "Mean"), ("scale", "Standard deviation"), ("centroid", "Standardised centroid"))
+        ),
+    ),
+    key=("version", "segment_key"),
+    published=True,
+)
+
+CUSTOMER_SEGMENTS = Contract(
+    schema="gold",
+    name="customer_segments",
+    meaning="Current segment of every customer under the model in force.",
+    columns=(
+        Column("customer_id", "VARCHAR", "Customer"),
+        Column("as_of", "DATE", "Date of the assignment, exclusive"),
+        *_SEGMENT,
+        Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
+        Column("confidence", "DOUBLE", "(d2 - d1) / (d2 + d1) of the two nearest centroids, 0 to 1", nullable=True),
+        Column("runner_up_key", "VARCHAR", "Key of the second nearest segment", nullable=True),
+        Column("net_sales", MONEY, "Historic customer lifetime value, currency units"),
+    ),
+    key=("customer_id",),
+    published=True,
+)
+
+CUSTOMER_SNAPSHOTS = Contract(
+    schema="gold",
+    name="customer_snapshots",
+    meaning="Traits, value and segment of every customer as of each period opening and as of now.",
+    columns=(
+        Column("as_of", "DATE", "Everything is computed from orders before this UTC date"),
+        Column("customer_id", "VARCHAR", "Customer"),
+        Column("orders", "INTEGER", "Purchases before as_of"),
+        Column("net_sales", MONEY, "Historic customer lifetime value: sum of net amounts, currency units"),
+        Column("first_purchased_on", "DATE", "First purchase day before as_of", nullable=True),
+        Column("last_purchased_on", "DATE", "Latest purchase day before as_of", nullable=True),
+        *_TRAITS,
+        Column("segment_key", "VARCHAR", "Segment as of then; 'unassigned' without a segment"),
+        Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
+    ),
+    key=("as_of", "customer_id"),
+)
+
+CLV_GROWTH = _kpi(
+    "clv_growth",
+    "Customer lifetime value growth by segment, like for like, with the bridge from opening to closing value.",
+    (
+        Column("customers", "INTEGER", "Customers in the segment when the period opened"),
+        Column("closing_customers", "INTEGER", "Customers in the segment when it closed"),
+        Column("clv_growth", "DOUBLE", "Like for like: value at close over value at opening, same customers, minus 1", nullable=True),
+        _reason("clv_growth"),
+        Column("clv_growth_mix_included", "DOUBLE", "Mean value at close over mean value at opening, minus 1", nullable=True),
+        Column("opening_clv", MONEY, "Bridge: value of the opening members at the opening"),
+        Column("organic", MONEY, "Bridge: what the opening members added in the period"),
+        Column("migrated_in", MONEY, "Bridge: closing value of customers that came from other segments"),
+        Column("migrated_out", MONEY, "Bridge: closing value of customers that left for other segments"),
+        Column("new_customers", MONEY, "Bridge: closing value of customers that did not exist at the opening"),
+        Column("removed", MONEY, "Bridge: value of opening members that exist no more"),
+        Column("closing_clv", MONEY, "Bridge: value of the closing members at the close"),
+        _LOW_SAMPLE,
+    ),
+)
+
+CHURN_RATE = _kpi(
+    "churn_rate",
+    "Churn rate by opening segment: active customers that did not buy within the window after the opening.",
+    (
+        Column("customers", "INTEGER", "Customers in the segment when the period opened"),
+        Column("window_days", "INTEGER", "Window W, days"),
+        Column("matures_on", "DATE", "A0 + W: the rate exists once the data has reached this date"),
+        Column("matured", "BOOLEAN", "Whether it has"),
+        Column("active", "INTEGER", "Members with a purchase in [A0 - W, A0)"),
+        Column("churned", "INTEGER", "Of these, without purchase in [A0, A0 + W); NULL until matured", nullable=True),
+        Column("churn_rate", "DOUBLE", "churned / active", nullable=True),
+        _reason("churn_rate"),
+        Column("inactive_share", "DOUBLE", "Members without purchase for more than W days, of those older than W", nullable=True),
+        _LOW_SAMPLE,
+    ),
+)
+
+AVERAGE_ORDER_VALUE = _kpi(
+    "average_order_value",
+    "Average order value by opening segment: sales of purchases over number of purchases.",
+    (
+        Column("customers", "INTEGER", "Customers with a purchase in the period"),
+        Column("orders", "INTEGER", "Purchases in the period"),
+        Column("zero_value_orders", "INTEGER", "Orders with a net amount of zero, counted apart"),
+        Column("refunds", "INTEGER", "Refunds, counted apart"),
+        Column("sales", MONEY, "Net amount of the purchases, currency units"),
+        Column("average_order_value", "DOUBLE", "sales / orders, currency units", nullable=True),
+        _reason("average_order_value"),
+        _LOW_SAMPLE,
+    ),
+)
+
+SALES_CONTRIBUTION = _kpi(
+    "sales_contribution",
+    "Contribution of each opening segment to the total net sales of the period, refunds taken off.",
+    (
+        Column("customers", "INTEGER", "Customers with an order or refund in the period"),
+        Column("sales", MONEY, "Net sales of the segment, currency units"),
+        Column("total_sales", MONEY, "Net sales of all segments, currency units"),
+        Column("sales_contribution", "DECIMAL(12,6)", "sales / total_sales; sums to exactly 1 in a period", nullable=True),
+        _reason("sales_contribution"),
+    ),
+)
+
+TABLES: Mapping[str, Contract] = MappingProxyType(
+    {
+        contract.full_name: contract
+        for contract in (
+            RAW_ORDERS,
+            RAW_BATCHES,
+            SILVER_ORDERS,
+            SILVER_DUPLICATES,
+            SILVER_REJECTS,
+            SILVER_CUSTOMERS,
+            CUSTOMER_FEATURES,
+            SEGMENT_MODEL,
+            CUSTOMER_SEGMENTS,
+            CUSTOMER_SNAPSHOTS,
+            CLV_GROWTH,
+            CHURN_RATE,
+            AVERAGE_ORDER_VALUE,
+            SALES_CONTRIBUTION,
+        )
+    }
+)
+
+TRAITS: tuple[str, ...] = tuple(column.name for column in _TRAITS)
+KPI_TABLES: tuple[Contract, ...] = (CLV_GROWTH, CHURN_RATE, AVERAGE_ORDER_VALUE, SALES_CONTRIBUTION)
+
+
+def schemas() -> Iterator[str]:
+    """The schemas of the warehouse, in layer order."""
+    yield from dict.fromkeys(contract.schema for contract in TABLES.values())

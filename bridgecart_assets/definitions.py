@@ -1,0 +1,45 @@
+"""The whole platform on one page."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import dagster as dg
+
+from bridgecart_assets.assets.features import customer_features, customer_snapshots
+from bridgecart_assets.assets.kpis import kpi_assets
+from bridgecart_assets.assets.raw import kafka_orders, raw_batch
+from bridgecart_assets.assets.segments import customer_segments, segment_model
+from bridgecart_assets.assets.silver import customers, silver_batch
+from bridgecart_assets.checks import build_checks
+from bridgecart_assets.jobs import JOBS
+from bridgecart_assets.platform import Platform
+from bridgecart_assets.sensors import orders_sensor
+from bridgecart_assets.warehouse.io_manager import WarehouseIOManager
+
+NO_RESOURCES: Mapping[str, object] = MappingProxyType({})
+
+
+def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definitions:
+    """Fresh definitions; `resources` replaces the defaults `platform` and `io_manager`, for tests."""
+    platform = Platform()
+    return dg.Definitions(
+        assets=[
+            kafka_orders,
+            raw_batch,
+            silver_batch,
+            customers,
+            customer_features,
+            segment_model,
+            customer_segments,
+            customer_snapshots,
+            *kpi_assets,
+        ],
+        asset_checks=build_checks(),
+        jobs=list(JOBS),
+        sensors=[orders_sensor],
+        resources={"platform": platform, "io_manager": WarehouseIOManager(platform=platform), **resources},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

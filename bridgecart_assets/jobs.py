@@ -1,0 +1,48 @@
+"""The jobs: a batch from raw to KPIs in one run, catching up, refreshing, and refitting the segments."""
+
+import dagster as dg
+
+from bridgecart_assets import contracts
+from bridgecart_assets.assets.segments import RefitMode
+from bridgecart_assets.assets.specs import asset_key
+
+_BATCH_TABLES = [table for table in contracts.TABLES.values() if table.partitioned]
+_WHOLE_TABLES = [table for table in contracts.TABLES.values() if not table.partitioned]
+_AFTER_MODEL = [
+    table
+    for table in _WHOLE_TABLES
+    if table not in (contracts.SILVER_CUSTOMERS, contracts.CUSTOMER_FEATURES)
+]
+
+
+def _assets(tables: list[contracts.Contract]) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*(asset_key(table) for table in tables))
+
+
+orders_batch = dg.define_asset_job(
+    "orders_batch",
+    selection=_assets([*_BATCH_TABLES, *_WHOLE_TABLES]),
+    description="One batch of orders, from the topic to the KPIs. What the sensor launches.",
+)
+
+ingest_batch = dg.define_asset_job(
+    "ingest_batch",
+    selection=_assets(_BATCH_TABLES),
+    description="One batch of orders, raw and silver only. For catching up; run refresh afterwards.",
+)
+
+refresh = dg.define_asset_job(
+    "refresh",
+    selection=_assets(_WHOLE_TABLES),
+    description="Customers, features, segments and KPIs from the orders that are there.",
+)
+
+refit_segments = dg.define_asset_job(
+    "refit_segments",
+    selection=_assets(_AFTER_MODEL),
+    config={"ops": {"gold__segment_model": {"config": {"refit": RefitMode.NOW.name}}}},
+    description="Fit the segment model now, then segments and KPIs. Keys keep their meaning.",
+)
+
+JOBS = (orders_batch, ingest_batch, refresh, refit_segments)
+BATCH_JOBS = (orders_batch.name, ingest_batch.name)

@@ -1,0 +1,181 @@
+"""Kafka clients: opening them, waiting for their answers, and putting their errors into one line.
+
+Every wait has a deadline. What librdkafka reports in the background is logged at DEBUG and printed nowhere.
+"""
+
+import concurrent.futures
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
+
+from bridgecart_assets.kafka.connection import KafkaConnection, client_config, redact
+from bridgecart_assets.kafka.errors import (
+    BrokerRefused,
+    BrokerUnreachable,
+    InvalidClientProperty,
+    KafkaFailure,
+    TopicAlreadyExists,
+    TopicNotFound,
+)
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+REFUSALS = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+INTERRUPTIONS = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+    }
+)
+# A reader joins no group: being denied one stops nothing. Interruptions heal, or the reader's deadline ends them.
+TOLERATED_WHEN_READING = INTERRUPTIONS | {KafkaError.GROUP_AUTHORIZATION_FAILED}
+NO_ANSWER = KafkaError(KafkaError._TIMED_OUT, "no response")
+_POLL_SECONDS = 0.1
+
+
+@dataclass
+class Reports:
+    """What a client's background threads reported through `error_cb`: the last interruption, any refusal."""
+
+    connection: KafkaConnection
+    refusal: KafkaError | None = None
+    last: KafkaError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        """Note and log one report."""
+        logger.debug("%s", redact(self.connection, error.str()))
+        if error.code() in REFUSALS and error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
+            self.refusal = error
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN:
+            # "1/1 brokers are down" only follows the report that says why.
+            self.last = error
+
+    def raise_refusal(self) -> None:
+        """Raise `BrokerRefused` if a broker refused this client: waiting longer does not help then."""
+        if self.refusal is not None:
+            raise failure(self, self.refusal)
+
+
+@dataclass(frozen=True)
+class Admin:
+    """An admin client and what its background threads reported."""
+
+    client: AdminClient
+    reports: Reports = field(repr=False)
+
+
+def open_admin(connection: KafkaConnection) -> Admin:
+    """A client that asks about topics and groups; it connects on first use. Raises `InvalidClientProperty`."""
+    reports = Reports(connection)
+    config = client_config(connection, defaults={}, required={"error_cb": reports})
+    return Admin(_construct(AdminClient, connection, config), reports)
+
+
+@contextmanager
+def open_consumer(connection: KafkaConnection) -> Iterator[tuple[Consumer, Reports]]:
+    """A consumer for `assign()`: it joins no group, commits nothing and never jumps to another offset."""
+    reports = Reports(connection)
+    defaults = {
+        # By default a fast reader idles up to a second each time it had filled the prefetch queue.
+        "fetch.queue.backoff.ms": 2,
+        "fetch.wait.max.ms": 10,
+        "fetch.message.max.bytes": 2 * 1024 * 1024,
+        "queued.max.messages.kbytes": 32 * 1024,
+    }
+    required = {
+        "error_cb": reports,
+        "group.id": f"bridgecart-read-{uuid.uuid4().hex}",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "check.crcs": True,
+    }
+    config = client_config(connection, defaults=defaults, required=required)
+    consumer: Consumer = _construct(Consumer, connection, config)
+    try:
+        yield consumer, reports
+    finally:
+        consumer.close()
+
+
+def open_producer(
+    connection: KafkaConnection, *, defaults: Mapping[str, Any], required: Mapping[str, Any]
+) -> tuple[Producer, Reports]:
+    """A producer; `client_config` says which settings win. Raises `InvalidClientProperty`."""
+    reports = Reports(connection)
+    config = client_config(connection, defaults=defaults, required={**required, "error_cb": reports})
+    return _construct(Producer, connection, config), reports
+
+
+def answer(admin: Admin, future: "concurrent.futures.Future[T]") -> T:
+    """The result of an admin request, within the connection's time-out; its error as a `KafkaFailure`."""
+    deadline = time.monotonic() + admin.reports.connection.timeout_seconds
+    while not concurrent.futures.wait([future], timeout=_POLL_SECONDS).done:
+        admin.client.poll(0)
+        admin.reports.raise_refusal()
+        if time.monotonic() > deadline:
+            raise failure(admin.reports, NO_ANSWER)
+    try:
+        return future.result()
+    except KafkaException as error:
+        admin.client.poll(0)
+        raise failure(admin.reports, error.args[0]) from error
+
+
+def failure(reports: Reports, error: KafkaError) -> KafkaFailure:
+    """The exception to raise for an error of a client: its class says the remedy's kind, its text the remedy."""
+    connection = reports.connection
+    where = f"Kafka at {connection.bootstrap_servers}"
+    error = reports.refusal or error
+    if error.code() in REFUSALS:
+        reason = redact(connection, error.str())
+        return BrokerRefused(f"{where} refused this client ({reason}); check the BRIDGECART_KAFKA_* security settings")
+    if error.code() in INTERRUPTIONS:
+        reason = redact(connection, (reports.last or error).str())
+        return BrokerUnreachable(
+            f"no answer from {where} within {connection.timeout_seconds:g} s ({reason}); "
+            "start the broker or correct BRIDGECART_KAFKA_BOOTSTRAP_SERVERS"
+        )
+    if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+        return TopicNotFound(f"{where} has no topic {connection.topic!r}; create it or correct the topic's name")
+    if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+        return TopicAlreadyExists(f"{where} already has a topic {connection.topic!r}")
+    return KafkaFailure(f"{where} answered {error.name()}: {redact(connection, error.str())}")
+
+
+def place(message: Message) -> tuple[int, int]:
+    """Partition and offset of a message that came from a broker (the type allows for those that did not)."""
+    return cast(tuple[int, int], (message.partition(), message.offset()))
+
+
+def _construct(client: Callable[[dict[str, Any]], T], connection: KafkaConnection, config: dict[str, Any]) -> T:
+    try:
+        return client(config)
+    except KafkaException as error:
+        text = error.args[0].str()
+    # Raised outside of the handler: librdkafka quotes values, which may be secrets, and a chained exception shows them.
+    named = sorted(name for name in connection.properties if name in text)
+    what = f"client property {', '.join(named)}" if named else redact(connection, text)
+    raise InvalidClientProperty(f"the Kafka client does not accept: {what}; correct the BRIDGECART_KAFKA_* setting")

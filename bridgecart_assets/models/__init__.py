@@ -1,0 +1,1 @@
+"""Statistical models as plain functions."""

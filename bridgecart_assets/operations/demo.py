@@ -1,0 +1,109 @@
+"""The demo: a broker, a world of orders, the whole pipeline, and the proof that nothing was lost."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.kafka.embedded import CLUSTER_ID, EmbeddedBroker
+from bridgecart_assets.operations.generating import send_history
+from bridgecart_assets.operations.home import prepare_home
+from bridgecart_assets.operations.running import Summary, run_everything
+from bridgecart_assets.platform import Platform
+from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.synthetic import Manifest, WorldConfig, simulate, write_truth
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.ledger import cluster_ids
+
+BOOTSTRAP_VARIABLE = "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS"
+
+
+class DemoWouldOverwrite(BridgeCartError):
+    """The data directory holds orders of a real broker."""
+
+
+class DemoMismatch(BridgeCartError):
+    """The pipeline's figures are not those of the events."""
+
+
+@dataclass(frozen=True)
+class DemoOutcome:
+    """What was sent, what the pipeline made of it, and the sales of the KPIs and of the orders."""
+
+    manifest: Manifest
+    summary: Summary
+    kpi_sales: Decimal
+    silver_sales: Decimal
+
+
+def run_demo(
+    config: WorldConfig, *, sent: Callable[[int], None], progress: Callable[[str], None]
+) -> DemoOutcome:
+    """Replace the data directory's made-up orders by those of `config`, run everything, and reconcile.
+
+    Raises DemoWouldOverwrite when the directory holds a real broker's orders, DemoMismatch when a figure is off.
+    """
+    settings = load_settings()
+    _make_room(settings)
+    prepare_home(settings)
+    world = simulate(config)
+    write_truth(world, settings.data_dir / "truth" / "customers.parquet")
+    with EmbeddedBroker(log_file=settings.data_dir / "broker.log") as broker, _broker_setting(broker.bootstrap_servers):
+        send_history(Platform().kafka, world, sent)
+        summary = run_everything(load_settings(), progress=progress)
+    kpi_sales, silver_sales = _sales(Platform())
+    outcome = DemoOutcome(world.manifest(), summary, kpi_sales, silver_sales)
+    _reconcile(outcome)
+    return outcome
+
+
+def _make_room(settings: Settings) -> None:
+    warehouse = Warehouse.from_settings(settings)
+    foreign = cluster_ids(warehouse) - {CLUSTER_ID}
+    if foreign:
+        raise DemoWouldOverwrite(
+            f"{settings.data_dir} holds orders of another Kafka cluster, which the demo would replace: "
+            "set BRIDGECART_DATA_DIR to another folder for the demo."
+        )
+    for folder in (settings.dagster_home, settings.published_dir, settings.data_dir / "truth"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (warehouse.path, warehouse.path.with_suffix(".duckdb.wal")):
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _broker_setting(bootstrap_servers: str) -> Iterator[None]:
+    before = os.environ.get(BOOTSTRAP_VARIABLE)
+    os.environ[BOOTSTRAP_VARIABLE] = bootstrap_servers
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[BOOTSTRAP_VARIABLE]
+        else:
+            os.environ[BOOTSTRAP_VARIABLE] = before
+
+
+def _sales(platform: Platform) -> tuple[Decimal, Decimal]:
+    _, rows = platform.query(
+        "select (select coalesce(sum(sales), 0) from kpi.sales_contribution), "
+        "(select coalesce(sum(net_amount), 0) from silver.orders)",
+        {},
+    )
+    kpi_sales, silver_sales = rows[0]
+    return Decimal(str(kpi_sales)), Decimal(str(silver_sales))
+
+
+def _reconcile(outcome: DemoOutcome) -> None:
+    sent, found = outcome.manifest, outcome.summary
+    expected = (sent.events, sent.purchases + sent.refunds, sent.redelivered, sent.malformed)
+    counted = (found.records, found.orders, found.duplicates, found.rejected)
+    if counted != expected:
+        raise DemoMismatch(f"records, orders, duplicates, rejected should be {expected}, the pipeline has {counted}")
+    if not outcome.kpi_sales == outcome.silver_sales == sent.net_sales:
+        raise DemoMismatch(
+            f"sales: events {sent.net_sales}, silver {outcome.silver_sales}, KPIs {outcome.kpi_sales} should be equal"
+        )

@@ -1,0 +1,142 @@
+"""What `bridgecart kpis` and `bridgecart status` show, read without disturbing a writer."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from bridgecart_assets.contracts import KPI_TABLES, SILVER_ORDERS, TABLES
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.kafka.errors import KafkaFailure
+from bridgecart_assets.kafka.offsets import lag
+from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.platform import kafka_connection
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.ledger import Ledger, load_ledger
+from bridgecart_assets.warehouse.publishing import published_path
+from bridgecart_assets.warehouse.writing import count_rows
+
+KpiRow = Mapping[str, Any]
+
+
+class NothingPublished(BridgeCartError):
+    """There are no KPIs yet."""
+
+
+def kpi_rows(published: Path) -> list[KpiRow]:
+    """The four KPIs by period and segment, from the published Parquet files; ordered by period, then segment key.
+
+    Raises NothingPublished before the first run.
+    """
+    files = {contract.name: published_path(published, contract) for contract in KPI_TABLES}
+    if not all(file.is_file() for file in files.values()):
+        raise NothingPublished("There are no KPIs yet: run `bridgecart run` or `bridgecart demo` first.")
+    with duckdb.connect() as connection:
+        for name, file in files.items():
+            connection.read_parquet(str(file)).create_view(name)
+        cursor = connection.execute(read_sql("kpis"))
+        columns = [column[0] for column in cursor.description or ()]
+        return [dict(zip(columns, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of the platform. `lag` is None when the topic could not be read; `kafka` then says why."""
+
+    warehouse: str
+    kafka: str
+    lag: int | None
+    last_batch: str | None
+    batches: int
+    rows: Mapping[str, int]
+    failed_checks: list[dict[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def read_status(settings: Settings) -> Status:
+    """Lag, last batch, rows per table, and checks whose latest evaluation failed."""
+    warehouse = Warehouse.from_settings(settings)
+    ledger = load_ledger(warehouse)
+    kafka, waiting = _lag(settings, ledger)
+    return Status(
+        warehouse=str(warehouse.path) if warehouse.exists else f"not there yet ({warehouse.path})",
+        kafka=kafka,
+        lag=waiting,
+        last_batch=max(ledger.plans, default=None),
+        batches=len(ledger.plans),
+        rows=_rows(warehouse),
+        failed_checks=_failed_checks(settings),
+    )
+
+
+def _lag(settings: Settings, ledger: Ledger) -> tuple[str, int | None]:
+    try:
+        connection = kafka_connection(settings)
+        state = topic_state(connection)
+        unread = lag(ledger.committed(state.topic_id), state)
+    except (KafkaFailure, BridgeCartError) as error:
+        return str(error), None
+    return f"topic {state.topic} at {connection.bootstrap_servers}", sum(unread.values())
+
+
+def _rows(warehouse: Warehouse) -> dict[str, int]:
+    if not warehouse.exists:
+        return {}
+    with warehouse.reading() as connection:
+        return {
+            name: count_rows(connection, contract)
+            for name, contract in TABLES.items()
+            if table_exists(connection, contract)
+        }
+
+
+def _failed_checks(settings: Settings) -> list[dict[str, str]]:
+    if not settings.dagster_home.is_dir():
+        return []
+    from bridgecart_assets.definitions import defs
+    from bridgecart_assets.operations.home import dagster_instance
+
+    keys = list(defs.resolve_asset_graph().asset_check_keys)
+    with dagster_instance(settings) as instance:
+        latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    evaluations = [record.event.asset_check_evaluation for record in latest.values() if record.event is not None]
+    failed = [evaluation for evaluation in evaluations if evaluation is not None and not evaluation.passed]
+    return sorted(
+        (
+            {
+                "asset": evaluation.asset_key.to_user_string(),
+                "check": evaluation.check_name,
+                "severity": evaluation.severity.value,
+                "says": evaluation.description or "",
+            }
+            for evaluation in failed
+        ),
+        key=lambda check: (check["severity"], check["asset"], check["check"]),
+    )
+
+
+def data_clock(settings: Settings) -> datetime | None:
+    """The latest accepted purchase instant, UTC; None while there is no order."""
+    warehouse = Warehouse.from_settings(settings)
+    if not warehouse.exists:
+        return None
+    with warehouse.reading() as connection:
+        if not table_exists(connection, SILVER_ORDERS):
+            return None
+        (row,) = connection.execute("select max(purchased_at) from silver.orders").fetchall()
+    return row[0].replace(tzinfo=UTC) if row[0] is not None else None

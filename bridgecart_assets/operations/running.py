@@ -1,0 +1,209 @@
+"""One shot: take in everything up to the topic's end, refresh everything, say what the checks found."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.platform import Platform
+from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.ledger import load_ledger
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+Progress = Callable[[str], None]
+
+# One level above what a console needs: the run's log is in Dagster's storage and its UI.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class RunFailed(BridgeCartError):
+    """A run failed; its text is the failed step's own line. `details` holds the full traceback."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that did not pass: asset, check, severity and what it says."""
+
+    asset: str
+    check: str
+    severity: str
+    says: str
+
+
+@dataclass
+class Summary:
+    """What one `bridgecart run` did. Counts are of the batches it took in."""
+
+    batches: list[str] = field(default_factory=list)
+    records: int = 0
+    orders: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    checks: int = 0
+    failed_checks: list[FailedCheck] = field(default_factory=list)
+    model: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no check of ERROR severity failed."""
+        return not any(check.severity == "ERROR" for check in self.failed_checks)
+
+
+def run_everything(settings: Settings, *, refit: str = "when_due", progress: Progress) -> Summary:
+    """Ingest up to the topic's end as it is now, then refresh customers, segments and KPIs.
+
+    `refit` is when_due, now or accept. Raises RunFailed at the first failed run, KafkaFailure when the topic cannot
+    be read, AlreadyRunning when another command works on the data directory.
+    """
+    from bridgecart_assets.operations.home import dagster_instance
+
+    platform = Platform()
+    summary = Summary()
+    with dagster_instance(settings) as instance, run_lock(settings.data_dir):
+        _settle_unfinished_runs(instance, platform)
+        state = topic_state(platform.kafka)
+        goal = {partition: span.end for partition, span in state.partitions.items()}
+        for key in _open_keys(instance, platform, state.topic_id, goal):
+            progress(f"batch {key}: topic to silver")
+            _execute(instance, "ingest_batch", summary, partition_key=key)
+            summary.batches.append(key)
+            _count_batch(platform, key, summary)
+        progress("customers, segments and KPIs")
+        config = {"ops": {"gold__segment_model": {"config": {"refit": refit.upper()}}}}
+        _execute(instance, "refresh", summary, run_config=config)
+    return summary
+
+
+def _settle_unfinished_runs(instance: "dg.DagsterInstance", platform: Platform) -> None:
+    from bridgecart_assets.sensors import report_orphans, unfinished_runs
+
+    report_orphans(instance, platform)
+    running = unfinished_runs(instance)
+    if running:
+        raise BridgeCartError(
+            f"Run {running[0]} is queued or in progress on this data directory: `bridgecart up` is at work. "
+            "Wait until it has finished, or stop it, then run again."
+        )
+
+
+def _open_keys(
+    instance: "dg.DagsterInstance", platform: Platform, topic_id: str, goal: Mapping[int, int]
+) -> Iterator[str]:
+    """The newest batch if it never finished, then new ones until the ledger has reached the goal."""
+    from bridgecart_assets.partitions import BATCHES, next_batch_key
+    from bridgecart_assets.sensors import newest_keys, newest_open_batch
+
+    unfinished = newest_open_batch(instance)
+    if unfinished is not None:
+        yield unfinished.key
+    while not _has_reached(load_ledger(platform.warehouse).committed(topic_id), goal):
+        known = [*newest_keys(instance, limit=1), *load_ledger(platform.warehouse).plans]
+        key = next_batch_key(datetime.now(UTC), known)
+        instance.add_dynamic_partitions(str(BATCHES.name), [key])
+        yield key
+
+
+def _has_reached(committed: Mapping[int, int], goal: Mapping[int, int]) -> bool:
+    return all(committed.get(partition, 0) >= end for partition, end in goal.items())
+
+
+def _execute(
+    instance: "dg.DagsterInstance",
+    job: str,
+    summary: Summary,
+    *,
+    partition_key: str | None = None,
+    run_config: Mapping[str, Any] | None = None,
+) -> None:
+    from bridgecart_assets.definitions import build_defs
+
+    with _quietly():
+        result = (
+            build_defs()
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=instance,
+                partition_key=partition_key,
+                run_config={**QUIET, **(run_config or {})},
+                tags={LAUNCHER_TAG: CLI_LAUNCHER},
+                raise_on_error=False,
+            )
+        )
+    evaluations = result.get_asset_check_evaluations()
+    summary.checks += len(evaluations)
+    summary.failed_checks += [
+        FailedCheck(
+            asset=evaluation.asset_key.to_user_string(),
+            check=evaluation.check_name,
+            severity=evaluation.severity.value,
+            says=evaluation.description or "",
+        )
+        for evaluation in evaluations
+        if not evaluation.passed
+    ]
+    summary.model = _model_decision(result) or summary.model
+    if not result.success:
+        raise _failure(result, summary)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    import warnings
+
+    with warnings.catch_warnings():
+        # Preview and beta notices of Dagster are for us, not for who runs the command.
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _model_decision(result: "dg.ExecuteInProcessResult") -> str:
+    for event in result.get_asset_materialization_events():
+        decision = event.materialization.metadata.get("decision")
+        if decision is not None:
+            return str(decision.value)
+    return ""
+
+
+def _failure(result: "dg.ExecuteInProcessResult", summary: Summary) -> RunFailed:
+    blocking = [check for check in summary.failed_checks if check.severity == "ERROR"]
+    if blocking:
+        first = blocking[0]
+        return RunFailed(f"Check {first.check} of {first.asset} failed and stopped the run: {first.says}")
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            error = event.step_failure_data.error
+            while error.cause is not None:
+                error = error.cause
+            return RunFailed(_one_line(error.message), details=event.step_failure_data.error.to_string())
+    return RunFailed(f"Run {result.run_id} failed; open it in the Dagster UI (`bridgecart up`) to see why.")
+
+
+def _one_line(message: str) -> str:
+    first = message.strip().splitlines()[0] if message.strip() else "unknown error"
+    return re.sub(r"^[\w.]+(Error|Exception|Failure|\w*): ", "", first, count=1)
+
+
+def _count_batch(platform: Platform, key: str, summary: Summary) -> None:
+    _, rows = platform.query(
+        "select (select count(*) from raw.orders where batch_key = $batch_key), "
+        "(select count(*) from silver.orders where batch_key = $batch_key), "
+        "(select count(*) from silver.duplicate_orders where batch_key = $batch_key), "
+        "(select count(*) from silver.rejected_orders where batch_key = $batch_key)",
+        {"batch_key": key},
+    )
+    records, orders, duplicates, rejected = (int(str(value)) for value in rows[0])
+    summary.records += records
+    summary.orders += orders
+    summary.duplicates += duplicates
+    summary.rejected += rejected

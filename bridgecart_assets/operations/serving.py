@@ -1,0 +1,138 @@
+"""`bridgecart up`: Dagster's UI with the sensor on, and without a configured broker an embedded one with live orders."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.kafka import watchdog
+from bridgecart_assets.kafka.address import announce_broker, withdraw_broker
+from bridgecart_assets.kafka.embedded import EmbeddedBroker
+from bridgecart_assets.operations.demo import BOOTSTRAP_VARIABLE
+from bridgecart_assets.operations.home import prepare_home
+from bridgecart_assets.settings import Settings, load_settings
+
+HOST = "127.0.0.1"
+READY_SECONDS = 120.0
+STOP_SECONDS = 20.0
+
+
+class PortTaken(BridgeCartError):
+    """Something else listens on the port."""
+
+
+class ServerStopped(BridgeCartError):
+    """Dagster ended by itself."""
+
+
+def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) -> None:
+    """Run until interrupted. Raises PortTaken, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable."""
+    settings = load_settings()
+    prepare_home(settings)
+    _require_free_port(port)
+    logs = settings.data_dir / "logs"
+    logs.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(_interrupt_on_sigterm())
+        if settings.kafka_bootstrap_servers is None:
+            address = stack.enter_context(_embedded_broker(settings, logs))
+            say(f"Embedded broker at {address}; its records are gone when this command ends.")
+            if orders_per_second > 0:
+                feed = [sys.executable, "-m", "bridgecart_assets", "generate", "--live", "--rate", str(orders_per_second)]
+                stack.enter_context(_process(feed, logs / "orders.log"))
+                say(f"Made-up orders: {orders_per_second:g} a second.")
+        dagster = stack.enter_context(_process(_dagster_command(port), logs / "dagster.log"))
+        url = f"http://{HOST}:{port}"
+        _wait_until_ready(url, dagster, logs / "dagster.log")
+        say(f"Dagster UI: {url}  (the orders sensor is on; Ctrl-C stops everything)")
+        dagster.wait()
+        raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")
+
+
+def _dagster_command(port: int) -> list[str]:
+    module = ["-m", "bridgecart_assets.definitions"]
+    return [sys.executable, "-m", "dagster", "dev", *module, "-h", HOST, "-p", str(port)]
+
+
+@contextmanager
+def _embedded_broker(settings: Settings, logs: Path) -> Iterator[str]:
+    with EmbeddedBroker(log_file=logs / "broker.log") as broker:
+        os.environ[BOOTSTRAP_VARIABLE] = broker.bootstrap_servers
+        announce_broker(settings.data_dir, broker.bootstrap_servers)
+        try:
+            yield broker.bootstrap_servers
+        finally:
+            withdraw_broker(settings.data_dir)
+
+
+@contextmanager
+def _process(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A child with a session of its own, so that Ctrl-C reaches it through us; it ends with us, however we end."""
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    # Where this is set, every Dagster process compiles Dagster again.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-I", watchdog.__file__, *command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _require_free_port(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise PortTaken(f"Port {port} is in use: stop what uses it, or choose another with --port.") from None
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServerStopped(f"Dagster did not start; see {log}")
+        try:
+            with urllib.request.urlopen(f"{url}/server_info", timeout=2):  # noqa: S310
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    raise ServerStopped(f"Dagster did not answer within {READY_SECONDS:g} s; see {log}")
+
+
+@contextmanager
+def _interrupt_on_sigterm() -> Iterator[None]:
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

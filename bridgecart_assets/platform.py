@@ -1,0 +1,75 @@
+"""The resource through which assets, checks and sensors reach the settings, the warehouse and the broker."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import duckdb
+import pandas as pd
+
+from bridgecart_assets.contracts import Contract
+from bridgecart_assets.kafka.address import announced_broker
+from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.settings import Settings, SettingsError, load_settings
+from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.handover import Parameter
+
+
+class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Reads the settings when it is used, so that importing the definitions touches nothing."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return load_settings()
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The DuckDB warehouse."""
+        return Warehouse.from_settings(self.settings)
+
+    @property
+    def kafka(self) -> KafkaConnection:
+        """The broker and topic. Raises SettingsError when no broker is configured."""
+        return kafka_connection(self.settings)
+
+    def read_frame(self, contract: Contract) -> pd.DataFrame:
+        """A stored table as it is now; an empty frame with its columns when it does not exist yet."""
+        warehouse = self.warehouse
+        if warehouse.exists:
+            with warehouse.reading() as connection:
+                if table_exists(connection, contract):
+                    return connection.sql(f"select * from {contract.full_name}").df()
+        return pd.DataFrame(columns=list(contract.column_names))
+
+    def query(self, sql: str, parameters: dict[str, Parameter]) -> tuple[Sequence[str], list[tuple[object, ...]]]:
+        """Column names and rows of a read-only query that gives few rows."""
+        with self.warehouse.reading() as connection:
+            return rows_of(connection, sql, parameters)
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Parameter]
+) -> tuple[Sequence[str], list[tuple[object, ...]]]:
+    """Column names and rows of one statement; a parameter that it does not name is left out."""
+    (statement,) = connection.extract_statements(sql)
+    used = {name: parameters[name] for name in sorted(statement.named_parameters)}
+    cursor = connection.execute(statement, used)
+    return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+
+def kafka_connection(settings: Settings) -> KafkaConnection:
+    """The broker that is configured, or the embedded one that a `bridgecart up` on this data directory runs.
+
+    Raises SettingsError when there is neither.
+    """
+    servers = settings.kafka_bootstrap_servers or announced_broker(settings.data_dir)
+    if servers is None:
+        raise SettingsError(
+            "No broker: set BRIDGECART_KAFKA_BOOTSTRAP_SERVERS, or start `bridgecart up`, which brings its own."
+        )
+    return KafkaConnection(
+        bootstrap_servers=servers,
+        topic=settings.kafka_topic,
+        properties={name: value.get_secret_value() for name, value in settings.kafka_properties.items()},
+        timeout_seconds=settings.kafka_timeout_seconds,
+    )

@@ -1,0 +1,134 @@
+"""Every setting of BridgeCart: name, unit, default and `BRIDGECART_*` variable.
+
+Settings are read when a command or a run starts, never at import. What belongs elsewhere: table definitions
+(`contracts.py`) and anything that acts on a setting.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Literal
+from zoneinfo import available_timezones
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bridgecart_assets.errors import BridgeCartError
+
+PREFIX = "BRIDGECART_"
+# These name our own settings; every other BRIDGECART_KAFKA_* variable is handed to the Kafka client as it is.
+OWN_KAFKA_SETTINGS = frozenset({"bootstrap_servers", "topic", "group", "timeout_seconds", "stall_seconds"})
+
+Period = Literal["day", "week", "month"]
+
+
+class SettingsError(BridgeCartError):
+    """A setting has a value that cannot be used; names the variable and the accepted values."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process, immutable. Each field is read from `BRIDGECART_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder for everything the program writes.")
+    kafka_bootstrap_servers: str | None = Field(
+        None, description="host:port list of the Kafka brokers. Unset: the embedded broker."
+    )
+    kafka_topic: str = Field("bridgecart.orders", description="Topic that carries the order events.")
+    kafka_group: str = Field(
+        "bridgecart", description="Consumer group whose offsets are committed for monitoring tools only."
+    )
+    kafka_timeout_seconds: float = Field(10.0, gt=0, description="Deadline of one broker request, seconds.")
+    kafka_stall_seconds: float = Field(
+        30.0, gt=0, description="A read without any progress for this many seconds fails."
+    )
+    kafka_properties: Mapping[str, SecretStr] = Field(
+        default_factory=dict,
+        description="librdkafka client properties from BRIDGECART_KAFKA_<PROPERTY>, for example SASL and TLS.",
+    )
+    max_batch_records: int = Field(500_000, ge=1, description="Upper bound of records in one batch.")
+    max_batch_attempts: int = Field(
+        5, ge=1, description="Failed runs of one batch after which the sensor stops asking for it."
+    )
+    max_payload_bytes: int = Field(262_144, ge=1, description="Larger payloads are rejected as oversized, bytes.")
+    lock_timeout_seconds: float = Field(
+        60.0, gt=0, description="How long to wait for another process to release the warehouse, seconds."
+    )
+    memory_limit: str = Field("2GB", description="Memory DuckDB may use before it spills to disk.")
+    naive_timezone: str = Field("UTC", description="Time zone of event times that carry none.")
+    amount_is_net: bool = Field(
+        False, description="True when purchase_amount already has the discount taken off."
+    )
+    as_of: date | None = Field(
+        None, description="Compute as of this UTC date (exclusive). Unset: the end of the data clock's day."
+    )
+    kpi_period: Period = Field("month", description="Calendar period of the KPIs: day, week or month.")
+    churn_window_days: int = Field(90, ge=1, description="Window W of the churn rate, days.")
+    segments: int = Field(4, ge=2, le=12, description="Number of customer segments k of the K-Means model.")
+    model_seed: int = Field(42, ge=0, description="Seed of the K-Means fit.")
+    model_refit_days: int = Field(
+        90, ge=1, description="The segment model is due again this many days of data after its last fit."
+    )
+    max_reject_share: float = Field(
+        0.05, ge=0, le=1, description="Share of rejected records in a batch above which a check warns."
+    )
+
+    @field_validator("naive_timezone")
+    @classmethod
+    def _timezone_exists(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("no such time zone; give a name of the IANA database, for example Asia/Kolkata")
+        return value
+
+    @field_validator("segments", mode="before")
+    @classmethod
+    def _segments_is_a_number(cls, value: object) -> object:
+        if value == "auto":
+            raise ValueError("the automatic choice of k is not built yet; give a number from 2 to 12")
+        return value
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file."""
+        return self.data_dir / "bridgecart.duckdb"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder."""
+        return self.data_dir / "dagster_home"
+
+    @property
+    def published_dir(self) -> Path:
+        """Folder of the published Parquet files."""
+        return self.data_dir / "published"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises SettingsError naming the variable, never its value where it may hold a secret.
+    """
+    properties = {
+        name: SecretStr(value) for name, value in _client_properties(os.environ).items()
+    }
+    try:
+        settings = Settings(kafka_properties=properties)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(item["loc"], item["msg"]) for item in error.errors())) from None
+    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+
+
+def _client_properties(environ: Mapping[str, str]) -> dict[str, str]:
+    prefix = f"{PREFIX}KAFKA_"
+    names = {name: name.removeprefix(prefix).lower() for name in environ if name.startswith(prefix)}
+    return {
+        option.replace("_", "."): environ[name]
+        for name, option in names.items()
+        if option not in OWN_KAFKA_SETTINGS
+    }
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    return f"{PREFIX}{'_'.join(str(part) for part in location).upper()}: {message}"

@@ -1,0 +1,10 @@
+with counted as (
+    select
+        (select count(*) from raw.orders where batch_key = $batch_key) as raw,
+        (select count(*) from silver.orders where batch_key = $batch_key) as orders,
+        (select count(*) from silver.duplicate_orders where batch_key = $batch_key) as duplicates,
+        (select count(*) from silver.rejected_orders where batch_key = $batch_key) as rejected
+)
+select $batch_key as batch_key, *
+from counted
+where raw <> orders + duplicates + rejected

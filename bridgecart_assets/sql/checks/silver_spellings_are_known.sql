@@ -1,0 +1,11 @@
+with used as (
+    select 'payment_method' as field, payment_method as value from silver.orders where batch_key = $batch_key
+    union all
+    select 'product_category', product_category from silver.orders where batch_key = $batch_key
+)
+select u.field, u.value, count(*) as orders
+from used u
+left join (select distinct field, canonical from spellings) s on s.field = u.field and s.canonical = u.value
+where u.value is not null and s.canonical is null
+group by u.field, u.value
+order by u.field, orders desc, u.value

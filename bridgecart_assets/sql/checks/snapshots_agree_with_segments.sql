@@ -1,0 +1,12 @@
+-- The snapshot as of now is the same as features and current segments.
+with latest as (
+    select * from gold.customer_snapshots where as_of = (select max(as_of) from gold.customer_features)
+)
+select count(*) as customers_that_differ
+from gold.customer_features f
+join gold.customer_segments g using (customer_id)
+full join latest s on s.customer_id = f.customer_id
+where (f.net_sales, f.orders, f.last_purchased_on, f.log_orders, f.log_order_value, f.coupon_share, g.segment_key)
+    is distinct from
+    (s.net_sales, s.orders, s.last_purchased_on, s.log_orders, s.log_order_value, s.coupon_share, s.segment_key)
+having count(*) > 0

@@ -1,0 +1,23 @@
+with counted as (
+    select
+        period, segment_key,
+        count(distinct customer_id) filter (where order_kind = 'purchase') as customers,
+        count(*) filter (where order_kind = 'purchase') as orders,
+        count(*) filter (where order_kind = 'zero') as zero_value_orders,
+        count(*) filter (where order_kind = 'refund') as refunds,
+        sum(net_amount) filter (where order_kind = 'purchase') as sales
+    from period_sales
+    group by period, segment_key
+)
+select
+    f.*,
+    coalesce(c.customers, 0) as customers,
+    coalesce(c.orders, 0) as orders,
+    coalesce(c.zero_value_orders, 0) as zero_value_orders,
+    coalesce(c.refunds, 0) as refunds,
+    coalesce(c.sales, 0) as sales,
+    case when c.orders > 0 then c.sales::double / c.orders end as average_order_value,
+    case when coalesce(c.orders, 0) = 0 then 'no_orders' end as average_order_value_reason,
+    coalesce(c.customers, 0) < 30 as low_sample
+from frame f
+left join counted c using (period, segment_key)

@@ -1,0 +1,43 @@
+with counted as (
+    select period, segment_key, count(distinct customer_id) as customers, sum(net_amount) as sales
+    from period_sales
+    group by period, segment_key
+),
+framed as (
+    select f.*, coalesce(c.customers, 0) as customers, coalesce(c.sales, 0) as sales
+    from frame f
+    left join counted c using (period, segment_key)
+),
+shares as (
+    select *, sum(sales) over (partition by period) as total_sales
+    from framed
+),
+-- Shares in millionths, rounded down; what is left over goes to the largest remainders, so that they sum to exactly 1.
+-- Whole-number arithmetic: sales * 1e8 is the amount in cents, times a million.
+millionths as (
+    select
+        *,
+        case when total_sales > 0 then (sales * 100)::hugeint * 1000000 end as dividend,
+        case when total_sales > 0 then (total_sales * 100)::hugeint end as divisor
+    from shares
+),
+floored as (
+    select
+        *,
+        -- Division rounds toward zero; below zero, down is one less.
+        dividend // divisor - case when dividend < 0 and dividend % divisor <> 0 then 1 else 0 end as whole
+    from millionths
+),
+placed as (
+    select
+        *,
+        1000000 - sum(whole) over (partition by period) as left_over,
+        row_number() over (partition by period order by dividend - whole * divisor desc, segment_key) as place
+    from floored
+)
+select
+    period, closes_on, is_complete, segment_key, segment, customers, sales, total_sales,
+    ((whole + case when place <= left_over then 1 else 0 end)::decimal(18, 0) / 1000000)::decimal(12, 6)
+        as sales_contribution,
+    case when total_sales <= 0 then 'total_sales_not_positive' end as sales_contribution_reason
+from placed

@@ -1,0 +1,29 @@
+-- Attributes as the latest order states them: by purchase time, then by arrival.
+with ranked as (
+    select
+        *,
+        row_number() over (
+            partition by customer_id
+            order by purchased_at desc, kafka_timestamp desc nulls last, "partition" desc, "offset" desc, topic_id desc
+        ) as place,
+        min(purchased_at) over (partition by customer_id) as first_seen_at,
+        max(purchased_at) over (partition by customer_id) as last_seen_at
+    from silver.orders
+),
+latest as (
+    select l.customer_id, l.first_seen_at, l.last_seen_at, decode(r.payload)::json as event
+    from ranked l
+    join raw.orders r on (r.topic_id, r."partition", r."offset") = (l.topic_id, l."partition", l."offset")
+    where l.place = 1
+)
+select
+    customer_id,
+    nullif(trim(event ->> '$.name'), '') as name,
+    nullif(trim(event ->> '$.mobile'), '') as mobile,
+    try_cast(nullif(trim(event ->> '$.age'), '') as decimal(18, 6))::integer as age,
+    try_cast(nullif(trim(event ->> '$.income'), '') as decimal(18, 2)) as income,
+    coalesce(s.canonical, nullif(trim(event ->> '$.gender'), '')) as gender,
+    first_seen_at,
+    last_seen_at
+from latest
+left join spellings s on s.field = 'gender' and s.letters = letters_of(event ->> '$.gender')

@@ -1,0 +1,3 @@
+select * exclude (place)
+from contest
+where place > 1

@@ -1,0 +1,42 @@
+-- The as-of date, the orders before it, and the calendar periods they fall into.
+create temp table clock as
+select as_of
+from (select coalesce($as_of::date, max(purchased_at)::date + 1) as as_of from silver.orders)
+where as_of is not null;
+
+create temp view sales as
+select o.*, o.purchased_at::date as purchased_on
+from silver.orders o, clock
+where o.purchased_at < clock.as_of;
+
+create temp table period_length as
+select case $kpi_period
+    when 'day' then interval 1 day
+    when 'week' then interval 7 day
+    when 'month' then interval 1 month
+end as one_period, $kpi_period as unit;
+
+create temp macro period_of(day) as date_trunc((select unit from period_length), day)::date;
+
+create temp table periods as
+with bounds as (
+    select period_of(min(s.purchased_on)) as earliest, max(clock.as_of) as as_of
+    from sales s, clock
+),
+openings as (
+    select unnest(generate_series(earliest::timestamp, (as_of - 1)::timestamp, one_period))::date as period, as_of,
+        one_period
+    from bounds, period_length
+)
+select
+    period,
+    least((period + one_period)::date, as_of) as closes_on,
+    (period + one_period)::date <= as_of as is_complete
+from openings;
+
+-- Purchase day: a customer's day with a positive net total.
+create temp view purchase_days as
+select customer_id, purchased_on
+from sales
+group by customer_id, purchased_on
+having sum(net_amount) > 0;

@@ -1,0 +1,65 @@
+-- Every customer as of every period opening and as of now: sums per span between two dates, then running totals.
+create temp table snapshot_dates as
+select period as as_of from periods
+union
+select as_of from clock;
+
+create temp table snapshots as
+with spans as (
+    select d.purchased_on, min(s.as_of) as as_of
+    from (select distinct purchased_on from sales) d
+    join snapshot_dates s on s.as_of > d.purchased_on
+    group by d.purchased_on
+),
+moves as (
+    select
+        s.customer_id, spans.as_of,
+        count(*) filter (where order_kind = 'purchase') as orders,
+        count(*) filter (where order_kind = 'purchase' and coupon_used) as coupon_orders,
+        coalesce(sum(net_amount) filter (where order_kind = 'purchase'), 0) as purchase_sales,
+        sum(net_amount) as net_sales
+    from sales s
+    join spans using (purchased_on)
+    group by s.customer_id, spans.as_of
+),
+day_moves as (
+    select p.customer_id, spans.as_of, min(p.purchased_on) as first_on, max(p.purchased_on) as last_on
+    from purchase_days p
+    join spans using (purchased_on)
+    group by p.customer_id, spans.as_of
+),
+grid as (
+    select c.customer_id, s.as_of
+    from (select customer_id, min(as_of) as earliest from moves group by customer_id) c
+    join snapshot_dates s on s.as_of >= c.earliest
+),
+totals as (
+    select
+        grid.customer_id, grid.as_of,
+        sum(coalesce(m.orders, 0)) over history as orders,
+        sum(coalesce(m.coupon_orders, 0)) over history as coupon_orders,
+        sum(coalesce(m.purchase_sales, 0)) over history as purchase_sales,
+        sum(coalesce(m.net_sales, 0)) over history as net_sales,
+        min(d.first_on) over history as first_on,
+        max(d.last_on) over history as last_on
+    from grid
+    left join moves m using (customer_id, as_of)
+    left join day_moves d using (customer_id, as_of)
+    window history as (partition by grid.customer_id order by grid.as_of)
+),
+everyone as (
+    select as_of, sum(orders) as orders, sum(coupon_orders) as coupon_orders from totals group by as_of
+)
+select
+    t.as_of, t.customer_id, t.orders, t.net_sales,
+    t.first_on as first_purchased_on,
+    t.last_on as last_purchased_on,
+    log_orders_of(t.orders) as log_orders,
+    log_order_value_of(t.orders, t.purchase_sales) as log_order_value,
+    coupon_share_of(t.orders, t.coupon_orders, e.orders, e.coupon_orders) as coupon_share
+from totals t
+join everyone e using (as_of);
+
+create temp view to_score as
+select customer_id, as_of, log_orders, log_order_value, coupon_share
+from snapshots;

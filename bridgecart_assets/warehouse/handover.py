@@ -1,0 +1,54 @@
+"""What an asset hands to the IO manager: the rows it wants stored, described rather than computed.
+
+A pandas DataFrame is the third kind, for small tables. What belongs elsewhere: how they are written (`writing.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.kafka.offsets import BatchPlan
+
+Parameter = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A reference to a stored table, `schema.name`. As an input it loads nothing."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """Rows that DuckDB computes: `sql/<file>.sql` of the table, after the staging files, parameters bound.
+
+    Attributes:
+        parameters: values for the `$name` parameters of the files; a file takes those it names.
+        stage: files run first, in the same transaction. They make temporary tables and may delete rows.
+        inputs: tables that must exist before the transaction begins.
+        also: further tables written from the same staging, in the same transaction.
+
+    """
+
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    stage: tuple[str, ...] = ()
+    inputs: tuple[Table, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KafkaSlice:
+    """The records of a topic between fixed offsets, streamed into `raw.orders` together with the ledger row."""
+
+    connection: KafkaConnection
+    plan: BatchPlan
+    cluster_id: str | None
+    stall_seconds: float
+
+
+@dataclass(frozen=True)
+class WrittenWith:
+    """Says that this table was written in the transaction of another output of the same asset."""
+
+    table: str

@@ -1,0 +1,106 @@
+"""The Dagster IO manager: takes what an asset hands over and stores it in DuckDB, one transaction an asset.
+
+An asset says what its rows are; how they get there is decided here and in `writing.py`. Inputs annotated as `Table`
+are references; inputs annotated as `pd.DataFrame` are loaded read-only, with dagster-duckdb-pandas' conventions
+(metadata `columns` selects columns).
+"""
+
+import dagster as dg
+import pandas as pd
+from confluent_kafka import KafkaException
+from dagster._core.storage.db_io_manager import TableSlice
+from dagster_duckdb_pandas import DuckDBPandasTypeHandler
+
+from bridgecart_assets.contracts import TABLES, Contract
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.kafka.groups import commit_offsets
+from bridgecart_assets.platform import Platform
+from bridgecart_assets.warehouse.database import WarehouseMissing, table_exists
+from bridgecart_assets.warehouse.handover import KafkaSlice, Query, Table, WrittenWith
+from bridgecart_assets.warehouse.ledger import EndOffsets, load_ledger
+from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.writing import count_rows, write_frame, write_kafka_slice, write_query
+
+LEDGER_METADATA = "bridgecart/ledger_end_offsets"
+
+HandedOver = Query | KafkaSlice | WrittenWith | pd.DataFrame
+
+
+class WarehouseIOManager(dg.ConfigurableIOManager):
+    """Stores `Query`, `KafkaSlice` and `pandas.DataFrame` in DuckDB and publishes the gold and KPI tables."""
+
+    platform: dg.ResourceDependency[Platform]
+
+    def handle_output(self, context: dg.OutputContext, obj: HandedOver) -> None:
+        """Write the asset's table, add its counts to the materialization, publish it where the contract says so."""
+        contract = contract_of(context.asset_key)
+        batch_key = context.asset_partition_key if context.has_asset_partitions else None
+        if not isinstance(obj, WrittenWith):
+            self._write(contract, obj, batch_key)
+        self._add_counts(context, contract, batch_key)
+        if isinstance(obj, KafkaSlice):
+            self._after_commit(context, obj)
+        if contract.published:
+            publish(self.platform.warehouse, contract, self.platform.settings.published_dir)
+
+    def load_input(self, context: dg.InputContext) -> Table | pd.DataFrame:
+        """A reference to the stored table, or its rows where the input is annotated as a DataFrame."""
+        contract = contract_of(context.asset_key)
+        if context.dagster_type.typing_type is pd.DataFrame:
+            return self._load_frame(context, contract)
+        # A table that is not written in batches reads its inputs whole, never as a list of keys.
+        return Table(contract.full_name)
+
+    def _write(self, contract: Contract, obj: HandedOver, batch_key: str | None) -> None:
+        with self.platform.warehouse.transaction() as connection:
+            if isinstance(obj, Query):
+                write_query(connection, contract, obj, batch_key)
+            elif isinstance(obj, KafkaSlice):
+                write_kafka_slice(connection, obj)
+            elif isinstance(obj, pd.DataFrame):
+                write_frame(connection, contract, obj, batch_key)
+            else:
+                raise BridgeCartError(f"{contract.full_name}: an asset cannot hand over {type(obj).__name__}.")
+
+    def _add_counts(self, context: dg.OutputContext, contract: Contract, batch_key: str | None) -> None:
+        with self.platform.warehouse.reading() as connection:
+            counts = {"dagster/row_count": count_rows(connection, contract)}
+            if contract.partitioned:
+                counts["dagster/partition_row_count"] = count_rows(connection, contract, batch_key)
+        context.add_output_metadata(counts)
+
+    def _after_commit(self, context: dg.OutputContext, obj: KafkaSlice) -> None:
+        ends = load_ledger(self.platform.warehouse).ends
+        offsets = {str(p): f"[{r.start}, {r.end})" for p, r in sorted(obj.plan.ranges.items())}
+        context.add_output_metadata(
+            {
+                "topic": obj.plan.topic,
+                "topic_id": obj.plan.topic_id,
+                "offsets": dg.MetadataValue.json(offsets),
+                LEDGER_METADATA: dg.MetadataValue.json(_json_keys(ends)),
+            }
+        )
+        try:
+            commit_offsets(obj.connection, self.platform.settings.kafka_group, ends[obj.plan.topic_id])
+        except (KafkaException, BridgeCartError) as error:
+            # The warehouse has committed: the group's offsets only feed the monitoring tools of others.
+            context.log.warning(f"The consumer group's offsets were not committed, for monitoring only: {error}")
+
+    def _load_frame(self, context: dg.InputContext, contract: Contract) -> pd.DataFrame:
+        columns = context.definition_metadata.get("columns") if context.definition_metadata else None
+        table = TableSlice(table=contract.name, schema=contract.schema, columns=columns)
+        with self.platform.warehouse.reading() as connection:
+            if not table_exists(connection, contract):
+                key = context.asset_key.to_user_string()
+                raise WarehouseMissing(f"Not in the warehouse yet: {contract.full_name}. Materialize {key} first.")
+            return DuckDBPandasTypeHandler().load_input(context, table, connection)
+
+
+def contract_of(key: dg.AssetKey) -> Contract:
+    """The contract of an asset: its key is schema and table."""
+    return TABLES[".".join(key.path)]
+
+
+
+def _json_keys(ends: EndOffsets) -> dict[str, dict[str, int]]:
+    return {topic_id: {str(p): end for p, end in sorted(of.items())} for topic_id, of in ends.items()}

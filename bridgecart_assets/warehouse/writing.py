@@ -1,0 +1,169 @@
+"""Writing tables: contract check, delete slice, insert by explicit column list, all in the caller's transaction.
+
+What belongs elsewhere: opening and committing (`database.py`), what to write (`handover.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+import pandas as pd
+
+from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, TABLES, Contract
+from bridgecart_assets.kafka.reading import read_slice
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, table_exists
+from bridgecart_assets.warehouse.handover import KafkaSlice, Parameter, Query
+from bridgecart_assets.warehouse.ledger import read_ledger, verify_plan
+
+
+class ContractBroken(WarehouseError):
+    """Rows do not keep the table's contract; nothing was written."""
+
+
+def write_query(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str | None
+) -> None:
+    """Write the table of the contract, and those in `query.also`, from the query's SQL files.
+
+    Raises WarehouseMissing when an input table is missing, ContractBroken when rows break a contract.
+    """
+    _require_inputs(connection, query)
+    contracts = [contract, *(TABLES[name] for name in query.also)]
+    for target in contracts:
+        prepare(connection, target)
+    parameters = {**query.parameters, BATCH_COLUMN: batch_key}
+    for file in query.stage:
+        _run_statements(connection, read_sql(file), parameters)
+    for target in contracts:
+        _replace(connection, target, read_sql(f"{target.schema}_{target.name}"), parameters, batch_key)
+
+
+def write_frame(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, frame: pd.DataFrame, batch_key: str | None
+) -> None:
+    """Write the table of the contract from a small DataFrame; columns are matched by name."""
+    prepare(connection, contract)
+    connection.register("handed_over", frame)
+    _replace(connection, contract, "select * from handed_over", {}, batch_key)
+    connection.unregister("handed_over")
+
+
+def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice) -> None:
+    """Stream the records of the plan into `raw.orders` and write the ledger row, in one transaction.
+
+    Raises LedgerConflict when the plan does not continue the ledger; reading errors pass through.
+    """
+    plan = handed.plan
+    for contract in (RAW_ORDERS, RAW_BATCHES):
+        prepare(connection, contract)
+    verify_plan(read_ledger(connection), plan)
+    for contract in (RAW_ORDERS, RAW_BATCHES):
+        delete_slice(connection, contract, plan.batch_key)
+    records = 0
+    for chunk in read_slice(handed.connection, plan, stall_seconds=handed.stall_seconds):
+        connection.register("chunk", chunk)
+        connection.execute(
+            f"insert into raw.orders ({_names(RAW_ORDERS.column_names)}) "
+            'select $topic_id, "partition", "offset", kafka_timestamp at time zone \'UTC\', timestamp_type, key, '
+            "headers, payload, $batch_key from chunk",
+            {"topic_id": plan.topic_id, "batch_key": plan.batch_key},
+        )
+        connection.unregister("chunk")
+        records += chunk.num_rows
+    ranges = [{"partition": p, "start": r.start, "end": r.end} for p, r in sorted(plan.ranges.items())]
+    connection.execute(
+        f"insert into raw.batches ({_names(RAW_BATCHES.column_names)}) values (?, ?, ?, ?, ?, ?, ?)",
+        [plan.batch_key, plan.topic, plan.topic_id, handed.cluster_id, ranges, plan.records, records],
+    )
+    for contract in (RAW_ORDERS, RAW_BATCHES):
+        _check_key(connection, contract, plan.batch_key)
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Make the schema and the table if they are missing. Raises ContractBroken when the table has other columns."""
+    connection.execute(f"create schema if not exists {contract.schema}")
+    connection.execute(contract.ddl())
+    stored = _described(connection, f"select * from {contract.full_name}", {})
+    if tuple(stored) != contract.column_names:
+        raise ContractBroken(
+            f"{contract.full_name} has other columns than this version of BridgeCart knows: "
+            "move the warehouse file away and run `bridgecart run` to build it again."
+        )
+
+
+def delete_slice(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None) -> None:
+    """Delete the batch's rows, or all rows of a table that is not partitioned."""
+    if contract.partitioned:
+        connection.execute(f"delete from {contract.full_name} where {BATCH_COLUMN} = ?", [batch_key])
+    else:
+        connection.execute(f"delete from {contract.full_name}")
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None = None) -> int:
+    """Rows of the table, or of one batch of it."""
+    where = f" where {BATCH_COLUMN} = $batch_key" if batch_key is not None else ""
+    parameters = {BATCH_COLUMN: batch_key} if batch_key is not None else {}
+    rows = connection.execute(f"select count(*) from {contract.full_name}{where}", parameters).fetchall()
+    return int(rows[0][0])
+
+
+def _require_inputs(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
+    missing = [table.name for table in query.inputs if not table_exists(connection, TABLES[table.name])]
+    if missing:
+        keys = ", ".join(name.replace(".", "/") for name in missing)
+        raise WarehouseMissing(f"Not in the warehouse yet: {', '.join(missing)}. Materialize {keys} first.")
+
+
+def _replace(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    select: str,
+    parameters: Mapping[str, Parameter],
+    batch_key: str | None,
+) -> None:
+    used = _used_parameters(connection, select, parameters)
+    given = _described(connection, select, used)
+    if set(given) != set(contract.column_names):
+        missing = sorted(set(contract.column_names) - set(given))
+        unknown = sorted(set(given) - set(contract.column_names))
+        raise ContractBroken(f"{contract.full_name}: columns missing {missing}, columns unknown {unknown}.")
+    delete_slice(connection, contract, batch_key)
+    names = _names(contract.column_names)
+    try:
+        connection.execute(f"insert into {contract.full_name} ({names}) select {names} from ({select}) as rows", used)
+    except (duckdb.ConstraintException, duckdb.ConversionException) as error:
+        raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
+    _check_key(connection, contract, batch_key)
+
+
+def _check_key(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None) -> None:
+    keys = _names(contract.key)
+    where = f"where {BATCH_COLUMN} = $batch_key" if contract.partitioned else ""
+    doubled = connection.execute(
+        f"select {keys} from {contract.full_name} {where} group by {keys} having count(*) > 1 order by {keys} limit 3",
+        {BATCH_COLUMN: batch_key} if contract.partitioned else {},
+    ).fetchall()
+    if doubled:
+        raise ContractBroken(f"{contract.full_name}: the key ({keys}) is not unique, for example {doubled}.")
+
+
+def _run_statements(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]) -> None:
+    for statement in connection.extract_statements(sql):
+        connection.execute(statement, {name: parameters[name] for name in sorted(statement.named_parameters)})
+
+
+def _used_parameters(
+    connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, Parameter]
+) -> dict[str, Parameter]:
+    (statement,) = connection.extract_statements(select)
+    return {name: parameters[name] for name in sorted(statement.named_parameters)}
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, Parameter]
+) -> Sequence[str]:
+    return [row[0] for row in connection.execute(f"describe {select}", dict(parameters)).fetchall()]
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)

@@ -1,0 +1,1 @@
+"""Tests of bridgecart_assets; the folders mirror the package."""

@@ -1,0 +1,1 @@
+"""Tests of bridgecart_assets.kafka, run against a real broker."""

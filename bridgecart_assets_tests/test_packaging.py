@@ -1,0 +1,134 @@
+"""What a fresh clone rests on: locks, compose file, and nothing in the tree that ties it to one machine."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = ("requirements.lock", "requirements-test.lock")
+PIN = re.compile(r"^(?P<name>[\w.-]+)(\[[\w,.-]+\])?==(?P<version>[\w.!+-]+)(?P<marker> ; .+)?$")
+HASH = re.compile(r"^--hash=sha256:[0-9a-f]{64}$")
+
+# Home directories, index options and the paths under which registries and their mirrors serve packages.
+TIED_TO_A_MACHINE = re.compile(
+    r"""(?<![\w./$-])/(?:home|Users)/[A-Za-z]
+    | (?<![\w./$-])/ro[o]t/
+    | [A-Za-z]:\\Users\\
+    | --(?:extra-)?index-url\b | --find[-]links\b | --trusted[-]host\b
+    | \b(?:PIP|UV)_(?:\w+_)?INDEX(?:_URL)?\s*=
+    | https?://[^\s"'<>)]*/(?:simple|pypi|artifactory|nexus|maven2)\b
+    """,
+    re.VERBOSE,
+)
+
+
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def requirements_of(lock: str) -> list[list[str]]:
+    """Each requirement of a lock file as its words: the pin, then its hashes."""
+    text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", "\n")
+    blocks: list[list[str]] = []
+    for line in filter(str.strip, text.splitlines()):
+        if line.startswith(" "):
+            blocks[-1].append(line.strip())
+        else:
+            blocks.append([line.strip()])
+    return blocks
+
+
+def files_of_the_tree() -> list[str]:
+    """What git holds, and what it would take in."""
+    git = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"]
+    command = [*git, "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60).stdout
+    return [name for name in listed.decode().split("\0") if name]
+
+
+def pins_of(lock: str) -> dict[str, str]:
+    matches = [PIN.match(block[0]) for block in requirements_of(lock)]
+    return {canonicalize_name(match["name"]): match["version"] for match in matches if match}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_requirement_has_an_exact_version_and_hashes(lock: str):
+    blocks = requirements_of(lock)
+    assert len(blocks) > 50
+    assert [block[0] for block in blocks if not PIN.match(block[0])] == []
+    assert [block[0] for block in blocks if len(block) < 2 or not all(map(HASH.match, block[1:]))] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_no_lock_file_says_where_packages_come_from(lock: str):
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
+    source = re.compile(r"://| @ |^[-/#]")
+    assert [line for line in lines if source.search(line)] == []
+
+
+def test_the_locks_satisfy_pyproject():
+    runtime = pyproject()["project"]["dependencies"]
+    extra = pyproject()["project"]["optional-dependencies"]["test"]
+    for lock, declared in (("requirements.lock", runtime), ("requirements-test.lock", runtime + extra)):
+        pins = pins_of(lock)
+        for line in declared:
+            requirement = Requirement(line)
+            version = pins.get(canonicalize_name(requirement.name))
+            assert version is not None, f"{lock} lacks {line}: run `make lock`"
+            assert version in requirement.specifier, f"{lock} has {version}, not {line}: run `make lock`"
+
+
+def test_the_test_lock_holds_every_pin_of_the_runtime_lock():
+    assert pins_of("requirements.lock").items() <= pins_of("requirements-test.lock").items()
+
+
+def test_the_locks_bring_what_builds_the_package_itself():
+    build = {Requirement(line).name for line in pyproject()["build-system"]["requires"]}
+    assert build <= pins_of("requirements.lock").keys()
+
+
+def test_the_distribution_holds_the_package_and_not_its_tests():
+    find = pyproject()["tool"]["setuptools"]["packages"]["find"]
+    assert find["include"] == ["bridgecart_assets", "bridgecart_assets.*"]
+
+
+def test_compose_publishes_on_the_loopback_address_only():
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert published
+    assert [port for port in published if not str(port).startswith("127.0.0.1:")] == []
+
+
+def test_compose_pins_images_and_names_its_volumes():
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    for name, service in compose["services"].items():
+        if "image" in service:
+            assert re.search(r":\d+\.\d+", service["image"]), f"{name}: {service['image']} is not pinned"
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source.startswith(("./", "../")) or source in compose["volumes"], f"{name}: {source}"
+
+
+def test_nothing_in_the_tree_is_tied_to_one_machine():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: what belongs to the tree is not known")
+    found = []
+    for path in filter(Path.is_file, (ROOT / name for name in files_of_the_tree())):
+        for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), start=1):
+            if TIED_TO_A_MACHINE.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert found == []
+
+
+def test_the_readme_has_a_line_for_every_runtime_dependency():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in readme.splitlines() if line.startswith("|"))
+    names = [Requirement(line).name for line in pyproject()["project"]["dependencies"]]
+    assert [name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", table)] == []
