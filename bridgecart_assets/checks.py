@@ -207,9 +207,7 @@ def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
         can_subset=True,
         pool=POOL,
     )
-    def check_step(
-        context: dg.AssetCheckExecutionContext, platform: Platform
-    ) -> Iterator[dg.AssetCheckResult]:
+    def check_step(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
         batch_key = context.partition_key if partitioned else None
         selected = [by_key[key] for key in by_key if key in context.selected_asset_check_keys]
         yield from evaluate(platform, selected, batch_key)
@@ -217,9 +215,7 @@ def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
     return check_step
 
 
-def evaluate(
-    platform: Platform, rules: Iterable[Rule], batch_key: str | None
-) -> Iterator[dg.AssetCheckResult]:
+def evaluate(platform: Platform, rules: Iterable[Rule], batch_key: str | None) -> Iterator[dg.AssetCheckResult]:
     """Evaluate rules on the warehouse as it stands; one result each."""
     parameters: dict[str, Parameter] = {
         BATCH_COLUMN: batch_key,
@@ -280,4 +276,3 @@ def _sql_of(rule: Rule) -> str:
         f"select {keys}, count(*) as copies from (select {columns} from {rule.table.full_name} {where}) "
         f"group by {keys} having count(*) > 1 order by {keys}"
     )
-

@@ -217,7 +217,11 @@ def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | N
     open_note = "" if shown in complete else ", still open"
     print(f"KPIs by segment, period from {shown}{open_note}")
     console.print(table)
-    when = f"of the period from {matured}, the latest whose window is over" if matured else "exists once its window is over"
+    when = (
+        f"of the period from {matured}, the latest whose window is over"
+        if matured
+        else "exists once its window is over"
+    )
     print(f"* The churn rate {when}. unassigned: customers without a segment when the period opened.")
 
 
@@ -266,7 +270,13 @@ def _progress(console: "Console") -> Iterator[tuple[Any, Any]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     stderr = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bars:
         sending = bars.add_task("sending orders", total=None, visible=False)
         working = bars.add_task("", total=None, visible=False)
@@ -286,4 +296,3 @@ def _usage_errors() -> Iterator[None]:
         yield
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-

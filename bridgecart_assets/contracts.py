@@ -135,7 +135,12 @@ _LOW_SAMPLE = Column("low_sample", "BOOLEAN", "True when fewer than 30 customers
 
 def _kpi(name: str, meaning: str, columns: tuple[Column, ...]) -> Contract:
     return Contract(
-        schema="kpi", name=name, meaning=meaning, columns=(*_PERIOD, *columns), key=("period", "segment_key"), published=True
+        schema="kpi",
+        name=name,
+        meaning=meaning,
+        columns=(*_PERIOD, *columns),
+        key=("period", "segment_key"),
+        published=True,
     )
 
 
@@ -244,9 +249,7 @@ CUSTOMER_FEATURES = Contract(
         Column("refunds", "INTEGER", "Refunds"),
         Column("net_sales", MONEY, "Historic customer lifetime value: sum of net amounts, currency units"),
         Column("average_order_value", "DOUBLE", "Net value per purchase, currency units", nullable=True),
-        Column(
-            "mean_interpurchase_days", "DOUBLE", "Mean days between purchase days; NULL below two", nullable=True
-        ),
+        Column("mean_interpurchase_days", "DOUBLE", "Mean days between purchase days; NULL below two", nullable=True),
         Column("discount_rate", "DOUBLE", "Discounts over gross amounts of purchases", nullable=True),
         Column("category_count", "INTEGER", "Distinct product categories bought"),
         Column("top_category", "VARCHAR", "Category with the most purchases, then by name", nullable=True),
@@ -278,7 +281,11 @@ SEGMENT_MODEL = Contract(
         *(
             Column(f"{part}_{trait.name}", "DOUBLE", f"{words} of {trait.name}")
             for trait in _TRAITS
-            for part, words in (("mean", "Mean"), ("scale", "Standard deviation"), ("centroid", "Standardised centroid"))
+            for part, words in (
+                ("mean", "Mean"),
+                ("scale", "Standard deviation"),
+                ("centroid", "Standardised centroid"),
+            )
         ),
     ),
     key=("version", "segment_key"),
@@ -326,9 +333,19 @@ CLV_GROWTH = _kpi(
     (
         Column("customers", "INTEGER", "Customers in the segment when the period opened"),
         Column("closing_customers", "INTEGER", "Customers in the segment when it closed"),
-        Column("clv_growth", "DOUBLE", "Like for like: value at close over value at opening, same customers, minus 1", nullable=True),
+        Column(
+            "clv_growth",
+            "DOUBLE",
+            "Value at close over value at opening, same customers, minus 1",
+            nullable=True,
+        ),
         _reason("clv_growth"),
-        Column("clv_growth_mix_included", "DOUBLE", "Mean value at close over mean value at opening, minus 1", nullable=True),
+        Column(
+            "clv_growth_mix_included",
+            "DOUBLE",
+            "Mean value at close over that at opening, minus 1",
+            nullable=True,
+        ),
         Column("opening_clv", MONEY, "Bridge: value of the opening members at the opening"),
         Column("organic", MONEY, "Bridge: what the opening members added in the period"),
         Column("migrated_in", MONEY, "Bridge: closing value of customers that came from other segments"),
@@ -352,7 +369,12 @@ CHURN_RATE = _kpi(
         Column("churned", "INTEGER", "Of these, without purchase in [A0, A0 + W); NULL until matured", nullable=True),
         Column("churn_rate", "DOUBLE", "churned / active", nullable=True),
         _reason("churn_rate"),
-        Column("inactive_share", "DOUBLE", "Members without purchase for more than W days, of those older than W", nullable=True),
+        Column(
+            "inactive_share",
+            "DOUBLE",
+            "Members inactive for over W days, of those older than W",
+            nullable=True,
+        ),
         _LOW_SAMPLE,
     ),
 )
@@ -379,7 +401,7 @@ SALES_CONTRIBUTION = _kpi(
         Column("customers", "INTEGER", "Customers with an order or refund in the period"),
         Column("sales", MONEY, "Net sales of the segment, currency units"),
         Column("total_sales", MONEY, "Net sales of all segments, currency units"),
-        Column("sales_contribution", "DECIMAL(12,6)", "sales / total_sales; sums to exactly 1 in a period", nullable=True),
+        Column("sales_contribution", "DECIMAL(12,6)", "sales / total_sales; a period sums to exactly 1", nullable=True),
         _reason("sales_contribution"),
     ),
 )

@@ -9,9 +9,7 @@ from bridgecart_assets.assets.specs import asset_key
 _BATCH_TABLES = [table for table in contracts.TABLES.values() if table.partitioned]
 _WHOLE_TABLES = [table for table in contracts.TABLES.values() if not table.partitioned]
 _AFTER_MODEL = [
-    table
-    for table in _WHOLE_TABLES
-    if table not in (contracts.SILVER_CUSTOMERS, contracts.CUSTOMER_FEATURES)
+    table for table in _WHOLE_TABLES if table not in (contracts.SILVER_CUSTOMERS, contracts.CUSTOMER_FEATURES)
 ]
 
 

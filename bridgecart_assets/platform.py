@@ -38,7 +38,8 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         if warehouse.exists:
             with warehouse.reading() as connection:
                 if table_exists(connection, contract):
-                    return connection.sql(f"select * from {contract.full_name}").df()
+                    frame: pd.DataFrame = connection.sql(f"select * from {contract.full_name}").df()
+                    return frame
         return pd.DataFrame(columns=list(contract.column_names))
 
     def query(self, sql: str, parameters: dict[str, Parameter]) -> tuple[Sequence[str], list[tuple[object, ...]]]:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
@@ -84,7 +84,9 @@ def decide(
     waiting = sum(unread.values())
     if waiting == 0:
         return Skip("no new records: every record of the topic is in a batch")
-    return Ask(new_key, is_new=True, reason=f"{waiting} new records in {sum(1 for n in unread.values() if n)} partitions")
+    return Ask(
+        new_key, is_new=True, reason=f"{waiting} new records in {sum(1 for n in unread.values() if n)} partitions"
+    )
 
 
 def _decide_open_batch(batch: OpenBatch, *, now: datetime, max_attempts: int) -> Skip | Ask:
@@ -96,8 +98,12 @@ def _decide_open_batch(batch: OpenBatch, *, now: datetime, max_attempts: int) ->
     if batch.last_failed_at is not None:
         wait_until = batch.last_failed_at + FIRST_BACKOFF * 2 ** (batch.failures - 1)
         if now < wait_until:
-            return Skip(f"batch {batch.key} failed {batch.failures} times; next attempt after {wait_until:%H:%M:%S} UTC")
-    return Ask(batch.key, is_new=False, reason=f"batch {batch.key} is registered but not done; attempt {batch.failures + 1}")
+            return Skip(
+                f"batch {batch.key} failed {batch.failures} times; next attempt after {wait_until:%H:%M:%S} UTC"
+            )
+    return Ask(
+        batch.key, is_new=False, reason=f"batch {batch.key} is registered but not done; attempt {batch.failures + 1}"
+    )
 
 
 @dg.sensor(
@@ -168,9 +174,7 @@ def newest_open_batch(instance: dg.DagsterInstance) -> OpenBatch | None:
     return OpenBatch(keys[0], failures, max(failed_at, default=None))
 
 
-def unread_records(
-    instance: dg.DagsterInstance, platform: Platform, state: TopicState
-) -> Mapping[int, int] | None:
+def unread_records(instance: dg.DagsterInstance, platform: Platform, state: TopicState) -> Mapping[int, int] | None:
     """Lag per Kafka partition; None when neither a materialization nor the group tells where the ledger ends."""
     ledger_ends = _ledger_end_offsets(instance)
     if ledger_ends is not None:
@@ -223,8 +227,7 @@ def _ledger_end_offsets(instance: dg.DagsterInstance) -> Mapping[str, Mapping[st
     materialization = event.asset_materialization if event else None
     if materialization is None or LEDGER_METADATA not in materialization.metadata:
         return None
-    ends: Mapping[str, Mapping[str, int]] = materialization.metadata[LEDGER_METADATA].value
-    return ends
+    return cast(Mapping[str, Mapping[str, int]], materialization.metadata[LEDGER_METADATA].value)
 
 
 def _lag_observation(state: TopicState, unread: Mapping[int, int]) -> dg.AssetObservation:

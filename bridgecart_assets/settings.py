@@ -58,9 +58,7 @@ class Settings(BaseSettings):
     )
     memory_limit: str = Field("2GB", description="Memory DuckDB may use before it spills to disk.")
     naive_timezone: str = Field("UTC", description="Time zone of event times that carry none.")
-    amount_is_net: bool = Field(
-        False, description="True when purchase_amount already has the discount taken off."
-    )
+    amount_is_net: bool = Field(False, description="True when purchase_amount already has the discount taken off.")
     as_of: date | None = Field(
         None, description="Compute as of this UTC date (exclusive). Unset: the end of the data clock's day."
     )
@@ -110,9 +108,7 @@ def load_settings() -> Settings:
 
     Raises SettingsError naming the variable, never its value where it may hold a secret.
     """
-    properties = {
-        name: SecretStr(value) for name, value in _client_properties(os.environ).items()
-    }
+    properties = {name: SecretStr(value) for name, value in _client_properties(os.environ).items()}
     try:
         settings = Settings(kafka_properties=properties)
     except ValidationError as error:
@@ -124,9 +120,7 @@ def _client_properties(environ: Mapping[str, str]) -> dict[str, str]:
     prefix = f"{PREFIX}KAFKA_"
     names = {name: name.removeprefix(prefix).lower() for name in environ if name.startswith(prefix)}
     return {
-        option.replace("_", "."): environ[name]
-        for name, option in names.items()
-        if option not in OWN_KAFKA_SETTINGS
+        option.replace("_", "."): environ[name] for name, option in names.items() if option not in OWN_KAFKA_SETTINGS
     }
 
 

@@ -2,8 +2,7 @@
 
 import dagster as dg
 
-from bridgecart_assets.assets.features import clock_parameters
-from bridgecart_assets.assets.specs import asset_key, table_options
+from bridgecart_assets.assets.specs import read_from, table_asset
 from bridgecart_assets.contracts import (
     CUSTOMER_SNAPSHOTS,
     KPI_TABLES,
@@ -12,29 +11,24 @@ from bridgecart_assets.contracts import (
     Contract,
 )
 from bridgecart_assets.platform import Platform
+from bridgecart_assets.queries import kpi_query
 from bridgecart_assets.warehouse.handover import Query, Table
 
 
 def kpi_asset(contract: Contract) -> dg.AssetsDefinition:
     """The asset of one KPI table."""
 
-    @dg.asset(
-        **table_options(contract, kinds={"sql"}),
+    @table_asset(
+        contract,
+        kinds={"sql"},
         ins={
-            "silver_orders": dg.AssetIn(key=asset_key(SILVER_ORDERS)),
-            "snapshots": dg.AssetIn(key=asset_key(CUSTOMER_SNAPSHOTS)),
-            "segment_model": dg.AssetIn(key=asset_key(SEGMENT_MODEL)),
+            "silver_orders": read_from(SILVER_ORDERS),
+            "snapshots": read_from(CUSTOMER_SNAPSHOTS),
+            "segment_model": read_from(SEGMENT_MODEL),
         },
     )
     def kpi(platform: Platform, silver_orders: Table, snapshots: Table, segment_model: Table) -> Query:
-        return Query(
-            stage=("stage_clock", "stage_segments"),
-            parameters={
-                **clock_parameters(platform),
-                "churn_window_days": platform.settings.churn_window_days,
-            },
-            inputs=(silver_orders, snapshots, segment_model),
-        )
+        return kpi_query(platform.settings, silver_orders, snapshots, segment_model)
 
     return kpi
 

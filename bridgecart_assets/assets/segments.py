@@ -5,10 +5,11 @@ from enum import Enum
 import dagster as dg
 import pandas as pd
 
-from bridgecart_assets.assets.specs import asset_key, table_options
+from bridgecart_assets.assets.specs import read_from, table_asset
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, TRAITS
 from bridgecart_assets.models.segmentation import refit
 from bridgecart_assets.platform import Platform
+from bridgecart_assets.queries import segments_query
 from bridgecart_assets.warehouse.handover import Query, Table
 
 
@@ -26,17 +27,12 @@ class SegmentModelConfig(dg.Config):
     refit: RefitMode = RefitMode.WHEN_DUE
 
 
-@dg.asset(
-    **table_options(SEGMENT_MODEL, kinds={"scikitlearn"}),
-    ins={
-        "features": dg.AssetIn(
-            key=asset_key(CUSTOMER_FEATURES), metadata={"columns": ["customer_id", "as_of", "net_sales", *TRAITS]}
-        )
-    },
+@table_asset(
+    SEGMENT_MODEL,
+    kinds={"scikitlearn"},
+    ins={"features": read_from(CUSTOMER_FEATURES, columns=["customer_id", "as_of", "net_sales", *TRAITS])},
 )
-def segment_model(
-    config: SegmentModelConfig, platform: Platform, features: pd.DataFrame
-) -> dg.Output[pd.DataFrame]:
+def segment_model(config: SegmentModelConfig, platform: Platform, features: pd.DataFrame) -> dg.Output[pd.DataFrame]:
     """Fit K-Means on the standardised traits when due or asked for; else keep the versions as they are."""
     settings = platform.settings
     outcome = refit(
@@ -65,13 +61,14 @@ def _quality(model: pd.DataFrame) -> dict[str, dg.MetadataValue]:
     }
 
 
-@dg.asset(
-    **table_options(CUSTOMER_SEGMENTS, kinds={"sql"}),
+@table_asset(
+    CUSTOMER_SEGMENTS,
+    kinds={"sql"},
     ins={
-        "features": dg.AssetIn(key=asset_key(CUSTOMER_FEATURES)),
-        "segment_model": dg.AssetIn(key=asset_key(SEGMENT_MODEL)),
+        "features": read_from(CUSTOMER_FEATURES),
+        "segment_model": read_from(SEGMENT_MODEL),
     },
 )
 def customer_segments(features: Table, segment_model: Table) -> Query:
     """Score everyone with the frozen scaler and centroids of the model in force."""
-    return Query(stage=("stage_current_traits", "stage_scoring"), inputs=(features, segment_model))
+    return segments_query(features, segment_model)

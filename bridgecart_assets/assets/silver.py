@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from bridgecart_assets.assets.specs import POOL, asset_key, batch_table, table_options
+from bridgecart_assets.assets.specs import POOL, batch_table, read_from, table_asset
 from bridgecart_assets.contracts import (
     RAW_ORDERS,
     SILVER_CUSTOMERS,
@@ -14,6 +14,7 @@ from bridgecart_assets.contracts import (
 )
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform
+from bridgecart_assets.queries import customers_query, silver_batch_query
 from bridgecart_assets.warehouse.handover import Query, Table, WrittenWith
 
 
@@ -24,34 +25,26 @@ from bridgecart_assets.warehouse.handover import Query, Table, WrittenWith
         "duplicate_orders": batch_table(SILVER_DUPLICATES, kinds={"sql"}),
         "rejected_orders": batch_table(SILVER_REJECTS, kinds={"sql"}),
     },
-    ins={"raw_orders": dg.AssetIn(key=asset_key(RAW_ORDERS))},
+    ins={"raw_orders": read_from(RAW_ORDERS)},
     partitions_def=BATCHES,
     pool=POOL,
 )
 def silver_batch(platform: Platform, raw_orders: Table) -> Iterator[dg.Output[Query] | dg.Output[WrittenWith]]:
     """Parse and judge the batch, decide which event of each order counts; three tables, one transaction."""
-    settings = platform.settings
-    query = Query(
-        stage=("stage_spellings", "stage_events", "stage_contest"),
-        parameters={
-            "max_payload_bytes": settings.max_payload_bytes,
-            "amount_is_net": settings.amount_is_net,
-        },
-        inputs=(raw_orders,),
-        also=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),
-    )
+    query = silver_batch_query(platform.settings, raw_orders)
     yield dg.Output(query, "orders")
     yield dg.Output(WrittenWith(SILVER_ORDERS.full_name), "duplicate_orders")
     yield dg.Output(WrittenWith(SILVER_ORDERS.full_name), "rejected_orders")
 
 
-@dg.asset(
-    **table_options(SILVER_CUSTOMERS, kinds={"sql"}),
+@table_asset(
+    SILVER_CUSTOMERS,
+    kinds={"sql"},
     ins={
-        "raw_orders": dg.AssetIn(key=asset_key(RAW_ORDERS)),
-        "silver_orders": dg.AssetIn(key=asset_key(SILVER_ORDERS)),
+        "raw_orders": read_from(RAW_ORDERS),
+        "silver_orders": read_from(SILVER_ORDERS),
     },
 )
 def customers(raw_orders: Table, silver_orders: Table) -> Query:
     """Take the attributes of each customer from the latest order."""
-    return Query(stage=("stage_spellings",), inputs=(raw_orders, silver_orders))
+    return customers_query(raw_orders, silver_orders)

@@ -1,6 +1,6 @@
 """What every table asset shares: key, group, description, column schema and owners, from its contract."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import dagster as dg
 
@@ -17,24 +17,42 @@ def asset_key(contract: Contract) -> dg.AssetKey:
     return dg.AssetKey([contract.schema, contract.name])
 
 
-def table_options(contract: Contract, *, kinds: set[str]) -> dict[str, Any]:
-    """Options of `dg.asset` that follow from the contract."""
-    return {
-        "key": asset_key(contract),
-        "description": contract.meaning,
-        "group_name": contract.schema,
-        "kinds": kinds | {"duckdb"},
-        "owners": OWNERS,
-        "metadata": {"dagster/column_schema": column_schema(contract), "dagster/table_name": contract.full_name},
-        "pool": POOL,
-    }
+def table_asset(
+    contract: Contract, *, kinds: set[str], ins: Mapping[str, dg.AssetIn]
+) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
+    """The decorator of an asset that writes one table as a whole."""
+    spec = _table_spec(contract, kinds=kinds)
+    return dg.asset(
+        key=spec.key,
+        description=spec.description,
+        group_name=spec.group_name,
+        kinds=spec.kinds,
+        owners=spec.owners,
+        metadata=spec.metadata,
+        ins=ins,
+        pool=POOL,
+    )
 
 
 def batch_table(contract: Contract, *, kinds: set[str]) -> dg.AssetOut:
     """One table among the outputs of an asset that writes several tables of a batch together."""
-    options = table_options(contract, kinds=kinds)
-    options.pop("pool")
-    return dg.AssetOut.from_spec(dg.AssetSpec(**options, partitions_def=BATCHES))
+    return dg.AssetOut.from_spec(_table_spec(contract, kinds=kinds).replace_attributes(partitions_def=BATCHES))
+
+
+def read_from(contract: Contract, *, columns: list[str] | None = None) -> dg.AssetIn:
+    """The table of a contract as an input; `columns` matters where it is loaded as a DataFrame."""
+    return dg.AssetIn(key=asset_key(contract), metadata={"columns": columns} if columns else {})
+
+
+def _table_spec(contract: Contract, *, kinds: set[str]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key=asset_key(contract),
+        description=contract.meaning,
+        group_name=contract.schema,
+        kinds=kinds | {"duckdb"},
+        owners=OWNERS,
+        metadata={"dagster/column_schema": column_schema(contract), "dagster/table_name": contract.full_name},
+    )
 
 
 def column_schema(contract: Contract) -> dg.TableSchema:
@@ -45,9 +63,7 @@ def column_schema(contract: Contract) -> dg.TableSchema:
                 column.name,
                 column.type,
                 description=column.meaning,
-                constraints=dg.TableColumnConstraints(
-                    nullable=column.nullable, unique=contract.key == (column.name,)
-                ),
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=contract.key == (column.name,)),
             )
             for column in contract.columns
         ]

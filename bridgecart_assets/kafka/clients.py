@@ -153,7 +153,7 @@ def failure(reports: Reports, error: KafkaError) -> KafkaFailure:
         reason = redact(connection, error.str())
         return BrokerRefused(f"{where} refused this client ({reason}); check the BRIDGECART_KAFKA_* security settings")
     if error.code() in INTERRUPTIONS:
-        reason = redact(connection, (reports.last or error).str())
+        reason = redact(connection, (reports.last or error).str().partition(" (after ")[0])
         return BrokerUnreachable(
             f"no answer from {where} within {connection.timeout_seconds:g} s ({reason}); "
             "start the broker or correct BRIDGECART_KAFKA_BOOTSTRAP_SERVERS"

@@ -8,7 +8,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from bridgecart_assets.kafka.clients import (
@@ -91,7 +99,10 @@ def describe(admin: Admin) -> TopicIdentity:
 
 
 def _existing_topics(admin: Admin) -> str:
-    found = admin.client.list_topics(timeout=admin.reports.connection.timeout_seconds).topics
+    try:
+        found = admin.client.list_topics(timeout=admin.reports.connection.timeout_seconds).topics
+    except KafkaException as error:
+        raise failure(admin.reports, error.args[0]) from error
     names = sorted(name for name in found if not name.startswith("__"))
     more = f" and {len(names) - _TOPICS_NAMED} more" if len(names) > _TOPICS_NAMED else ""
     return f"it has {', '.join(names[:_TOPICS_NAMED])}{more}" if names else "it has no topics"

@@ -75,7 +75,7 @@ def produce(
     if left or undelivered.count:
         reason = undelivered.reason or f"no answer within {flush_seconds:g} s"
         raise ProduceFailed(
-            f"{max(left, undelivered.count)} of {sent} records for topic {connection.topic!r} were not acknowledged by "
+            f"{min(sent, left + undelivered.count)} of {sent} records for topic {connection.topic!r} were not acknowledged by "
             f"Kafka at {connection.bootstrap_servers} ({redact(connection, reason)}); send them again"
         )
     return sent

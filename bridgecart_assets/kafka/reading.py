@@ -6,6 +6,7 @@ Nothing is committed and no group is joined, so a slice can be read again as lon
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 from confluent_kafka import Message, TopicPartition
@@ -24,6 +25,19 @@ _POLL_RECORDS = 500
 _POLL_BYTES = 16 * 1024 * 1024
 
 
+@dataclass(frozen=True)
+class _PollLimit:
+    """How many records to ask for at once, so that neither their number nor their bytes go out of hand."""
+
+    records: int
+    bytes: int
+
+    def after(self, messages: list[Message]) -> int:
+        """The next number, judging by the size of the last messages."""
+        mean_bytes = sum(map(len, messages)) // len(messages) + 1
+        return max(1, min(self.records, self.bytes // mean_bytes))
+
+
 def read_slice(
     connection: KafkaConnection,
     plan: BatchPlan,
@@ -36,7 +50,7 @@ def read_slice(
 
     The call itself verifies that the topic can still serve the plan and raises `TopicReplaced`, `RecordsGone` or
     `RangeNotReadable` before anything is read. Iterating raises `ReadStalled` when nothing arrives for
-    `stall_seconds`. A chunk holds at most `chunk_records` rows and, but for single larger ones, `chunk_bytes`.
+    `stall_seconds`. A chunk holds at most `chunk_records` rows and, unless records suddenly grow, `chunk_bytes`.
     """
     verify_plan(plan, topic_state(connection))
     return _chunks(connection, plan, chunk_records, chunk_bytes, stall_seconds)
@@ -75,7 +89,8 @@ def _chunks(
 ) -> Iterator[pa.RecordBatch]:
     pieces: list[pa.RecordBatch] = []
     rows = size = 0
-    for messages in _messages(connection, plan, min(chunk_records, _POLL_RECORDS), stall_seconds):
+    limit = _PollLimit(min(chunk_records, _POLL_RECORDS), min(chunk_bytes, _POLL_BYTES))
+    for messages in _messages(connection, plan, limit, stall_seconds):
         piece = record_batch(messages)
         if pieces and (rows + piece.num_rows > chunk_records or size + piece.nbytes > chunk_bytes):
             yield pa.concat_batches(pieces)
@@ -89,7 +104,7 @@ def _chunks(
 
 
 def _messages(
-    connection: KafkaConnection, plan: BatchPlan, poll_records: int, stall_seconds: float
+    connection: KafkaConnection, plan: BatchPlan, limit: _PollLimit, stall_seconds: float
 ) -> Iterator[list[Message]]:
     cursor = Cursor(plan)
     if not cursor.unread:
@@ -105,7 +120,7 @@ def _messages(
             if finished:
                 consumer.pause([TopicPartition(plan.topic, partition) for partition in finished])
             if messages:
-                wanted = _affordable(messages, poll_records)
+                wanted = limit.after(messages)
                 yield messages
             reports.raise_refusal()
             if messages or finished:
@@ -113,11 +128,6 @@ def _messages(
                 progress = time.monotonic()
             elif time.monotonic() - progress > stall_seconds:
                 raise _stalled(cursor, plan, reports, stall_seconds)
-
-
-def _affordable(messages: list[Message], poll_records: int) -> int:
-    mean_bytes = sum(map(len, messages)) // len(messages) + 1
-    return max(1, min(poll_records, _POLL_BYTES // mean_bytes))
 
 
 def _stalled(cursor: Cursor, plan: BatchPlan, reports: Reports, stall_seconds: float) -> ReadStalled:

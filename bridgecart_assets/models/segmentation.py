@@ -126,7 +126,8 @@ def nearest(traits: Floats, mean: Floats, scale: Floats, centroids: Floats) -> L
     """Index of the nearest centroid of each row of `traits` (n x traits, not standardised)."""
     standardised = (traits - mean) / scale
     distances = ((standardised[:, None, :] - centroids[None, :, :]) ** 2).sum(axis=2)
-    return np.argmin(distances, axis=1).astype(np.int64)
+    labels: Labels = np.argmin(distances, axis=1).astype(np.int64)
+    return labels
 
 
 def first_keys(fit: Fit, net_sales: Sequence[float]) -> Match:
@@ -229,7 +230,8 @@ def model_arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
 def active_version(model: pd.DataFrame) -> pd.DataFrame:
     """The rows of the newest active version; empty without one."""
     active = model.loc[model["status"] == "active"]
-    return active.loc[active["version"] == active["version"].max()]
+    newest: pd.DataFrame = active.loc[active["version"] == active["version"].max()]
+    return newest
 
 
 def accept_newest(model: pd.DataFrame) -> pd.DataFrame:

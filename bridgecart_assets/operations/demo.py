@@ -39,9 +39,7 @@ class DemoOutcome:
     silver_sales: Decimal
 
 
-def run_demo(
-    config: WorldConfig, *, sent: Callable[[int], None], progress: Callable[[str], None]
-) -> DemoOutcome:
+def run_demo(config: WorldConfig, *, sent: Callable[[int], None], progress: Callable[[str], None]) -> DemoOutcome:
     """Replace the data directory's made-up orders by those of `config`, run everything, and reconcile.
 
     Raises DemoWouldOverwrite when the directory holds a real broker's orders, DemoMismatch when a figure is off.

@@ -1,4 +1,4 @@
-"""`bridgecart up`: Dagster's UI with the sensor on, and without a configured broker an embedded one with live orders."""
+"""`bridgecart up`: Dagster's UI with the sensor on; without a configured broker an embedded one, with live orders."""
 
 import os
 import signal
@@ -46,7 +46,15 @@ def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) ->
             address = stack.enter_context(_embedded_broker(settings, logs))
             say(f"Embedded broker at {address}; its records are gone when this command ends.")
             if orders_per_second > 0:
-                feed = [sys.executable, "-m", "bridgecart_assets", "generate", "--live", "--rate", str(orders_per_second)]
+                feed = [
+                    sys.executable,
+                    "-m",
+                    "bridgecart_assets",
+                    "generate",
+                    "--live",
+                    "--rate",
+                    str(orders_per_second),
+                ]
                 stack.enter_context(_process(feed, logs / "orders.log"))
                 say(f"Made-up orders: {orders_per_second:g} a second.")
         dagster = stack.enter_context(_process(_dagster_command(port), logs / "dagster.log"))
@@ -60,6 +68,10 @@ def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) ->
 def _dagster_command(port: int) -> list[str]:
     module = ["-m", "bridgecart_assets.definitions"]
     return [sys.executable, "-m", "dagster", "dev", *module, "-h", HOST, "-p", str(port)]
+
+
+def _feed_command(orders_per_second: float) -> list[str]:
+    return [sys.executable, "-m", "bridgecart_assets", "generate", "--live", "--rate", str(orders_per_second)]
 
 
 @contextmanager

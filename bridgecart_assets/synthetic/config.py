@@ -43,8 +43,7 @@ class WorldConfig:
             raise ValueError(f"start must not lie before 1970, got {self.start.isoformat()}")
         if self.end - self.start < MINIMUM_HISTORY:
             raise ValueError(
-                "end must be at least one day after start, "
-                f"got {self.start.isoformat()} to {self.end.isoformat()}"
+                f"end must be at least one day after start, got {self.start.isoformat()} to {self.end.isoformat()}"
             )
         if self.end.year + self.horizon_days // 365 > 9_000:
             raise ValueError(f"end must lie before the year 9000, got {self.end.isoformat()}")

@@ -50,9 +50,7 @@ class Customers(Columns):
     died_ms: NDArray[np.int64]
 
 
-def draw_customers(
-    rng: np.random.Generator, count: int, *, names: NamePools, window_days: float
-) -> Customers:
+def draw_customers(rng: np.random.Generator, count: int, *, names: NamePools, window_days: float) -> Customers:
     """`count` customers in random order, arriving evenly over `window_days` operational days.
 
     `arrived_ms` and `died_ms` are left at `STILL_ALIVE`: only their purchases tell.
@@ -91,9 +89,7 @@ def _draw_chance(
     return np.clip(chance, SMALLEST_CHANCE, 1 - SMALLEST_CHANCE)
 
 
-def _draw_first_names(
-    rng: np.random.Generator, gender: NDArray[np.int8], names: NamePools
-) -> NDArray[np.int16]:
+def _draw_first_names(rng: np.random.Generator, gender: NDArray[np.int8], names: NamePools) -> NDArray[np.int16]:
     low = np.where(gender == MALE, names.female, 0)
     high = np.where(gender == FEMALE, names.female, len(names.first))
     return rng.integers(low, high).astype(np.int16)

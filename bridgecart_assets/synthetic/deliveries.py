@@ -49,9 +49,7 @@ def draw_refunds(config: WorldConfig, purchases: Orders) -> Orders:
             ]
         )
     )
-    share = np.where(
-        rng.random(len(origin)) < SHARE_FULL_REFUNDS, 1.0, rng.uniform(*PARTIAL_REFUND, len(origin))
-    )
+    share = np.where(rng.random(len(origin)) < SHARE_FULL_REFUNDS, 1.0, rng.uniform(*PARTIAL_REFUND, len(origin)))
     paid = origin.gross_cents - origin.discount_cents
     refunds = Orders(
         number=origin.number,
@@ -93,9 +91,7 @@ def _redeliver(rng: np.random.Generator, first: Deliveries, share: float) -> Del
     return Deliveries(chosen.timestamp_ms + np.maximum(delay, REDELIVERY_MS[0]), chosen.order, how)
 
 
-def _damage(
-    rng: np.random.Generator, orders: Orders, purchases: NDArray[np.int64], *, share: float
-) -> Deliveries:
+def _damage(rng: np.random.Generator, orders: Orders, purchases: NDArray[np.int64], *, share: float) -> Deliveries:
     """Malformed events next to a share of the purchases, all kinds equally often."""
     rows = purchases[_sample(rng, len(purchases), share)]
     timestamps = orders.ordered_ms[rows] + rng.integers(*LATENCY_MS, size=len(rows))

@@ -81,9 +81,7 @@ def _build_fragments(customers: Customers, names: NamePools) -> _Fragments:
     return _Fragments(
         keys=keys,
         customers=list(map(CUSTOMER_TEMPLATE.__mod__, zip(*columns, strict=True))),
-        choices=[
-            CHOICES_TEMPLATE % (spelling, category, prefix) for prefix, spelling, category in combinations
-        ],
+        choices=[CHOICES_TEMPLATE % (spelling, category, prefix) for prefix, spelling, category in combinations],
     )
 
 
@@ -109,10 +107,7 @@ def _payloads(orders: Orders, fragments: _Fragments) -> Iterator[bytes]:
         _choose(fragments.customers, orders.customer),
         iso_instants(orders.ordered_ms),
         (orders.gross_cents / 100).tolist(),
-        [
-            COUPON_TEMPLATE % amount if amount else NO_COUPON
-            for amount in (orders.discount_cents / 100).tolist()
-        ],
+        [COUPON_TEMPLATE % amount if amount else NO_COUPON for amount in (orders.discount_cents / 100).tolist()],
         _choose(fragments.choices, choice),
         orders.number.tolist(),
     )

@@ -26,6 +26,4 @@ def build_name_pools(seed: int) -> NamePools:
     female = sorted({fake.first_name_female() for _ in range(FAKER_DRAWS)})
     male = sorted({fake.first_name_male() for _ in range(FAKER_DRAWS)})
     last = sorted({fake.last_name() for _ in range(FAKER_DRAWS)})
-    return NamePools(
-        first=(*female, *male, *OTHER_FIRST_NAMES), female=len(female), last=(*last, *OTHER_LAST_NAMES)
-    )
+    return NamePools(first=(*female, *male, *OTHER_FIRST_NAMES), female=len(female), last=(*last, *OTHER_LAST_NAMES))

@@ -82,9 +82,7 @@ def _draw_amounts(
     return gross_cents.astype(np.int64), (gross_cents - net_cents).astype(np.int64)
 
 
-def _draw_categories(
-    rng: np.random.Generator, customers: int, customer: NDArray[np.int32]
-) -> NDArray[np.int8]:
+def _draw_categories(rng: np.random.Generator, customers: int, customer: NDArray[np.int32]) -> NDArray[np.int8]:
     """A category per order, from its customer's own Dirichlet preferences."""
     upper = np.cumsum(rng.dirichlet(CATEGORY_POPULARITY, size=customers), axis=1)[:, :-1]
     drawn = rng.random(len(customer))

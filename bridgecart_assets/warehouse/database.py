@@ -20,6 +20,7 @@ from bridgecart_assets.settings import Settings
 
 POLL_SECONDS = 0.05
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<holder>.+? \(PID \d+\))")
+_UNUSABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException, duckdb.InternalException)
 _DISK_FULL = re.compile(r"no space left|disk (quota|full)|could not write|failed to write", re.IGNORECASE)
 
 
@@ -103,7 +104,7 @@ class Warehouse:
                 connection.execute(f"set TimeZone = '{self.naive_timezone}'")
                 return connection
 
-    def _config(self) -> dict[str, str | int]:
+    def _config(self) -> dict[str, str | bool | int | float | list[str]]:
         return {
             "memory_limit": self.memory_limit,
             "temp_directory": str(self.path.with_suffix(".tmp")),
@@ -152,10 +153,12 @@ def _explained(error: duckdb.Error, path: Path) -> Exception:
             f"The warehouse {path} is held by {holder['holder']}: wait for it, or stop it, and try again."
         )
     if _DISK_FULL.search(text):
-        return WarehouseError(f"No space left to write {path}: free some disk space and run again; nothing was changed.")
+        return WarehouseError(f"No space left to write {path}: free some space and run again; nothing was changed.")
     if isinstance(error, duckdb.IOException) and "ermission denied" in text:
         return WarehouseError(f"Cannot write {path} (permission denied): make it writable or set BRIDGECART_DATA_DIR.")
-    if isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.FatalException | duckdb.InternalException):
+    if isinstance(
+        error, duckdb.IOException | duckdb.SerializationException | duckdb.FatalException | duckdb.InternalException
+    ):
         return WarehouseError(
             f"The warehouse {path} cannot be opened ({text.splitlines()[0]}): restore it from a backup, or move it "
             "away and run `bridgecart run` to build it again from the topic."

@@ -101,6 +101,5 @@ def contract_of(key: dg.AssetKey) -> Contract:
     return TABLES[".".join(key.path)]
 
 
-
 def _json_keys(ends: EndOffsets) -> dict[str, dict[str, int]]:
     return {topic_id: {str(p): end for p, end in sorted(of.items())} for topic_id, of in ends.items()}

@@ -43,7 +43,7 @@ def read_ledger(connection: duckdb.DuckDBPyConnection) -> Ledger:
         return Ledger()
     rows = connection.execute(
         'select b.batch_key, b.topic, b.topic_id, u.r."partition", u.r."start", u.r."end" '
-        "from raw.batches b, unnest(b.ranges) as u(r) order by b.batch_key, u.r.\"partition\""
+        'from raw.batches b, unnest(b.ranges) as u(r) order by b.batch_key, u.r."partition"'
     ).fetchall()
     plans = {
         batch_key: BatchPlan(

@@ -20,9 +20,7 @@ class ContractBroken(WarehouseError):
     """Rows do not keep the table's contract; nothing was written."""
 
 
-def write_query(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str | None
-) -> None:
+def write_query(connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str | None) -> None:
     """Write the table of the contract, and those in `query.also`, from the query's SQL files.
 
     Raises WarehouseMissing when an input table is missing, ContractBroken when rows break a contract.

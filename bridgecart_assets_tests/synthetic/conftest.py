@@ -13,9 +13,7 @@ from bridgecart_assets_tests.synthetic.strict import Record, read_strictly
 def small() -> World:
     """3,000 orders and every kind of trouble in plenty."""
     return simulate(
-        WorldConfig(
-            orders=3_000, share_redelivered=0.1, share_late=0.1, share_refunded=0.1, share_malformed=0.1
-        )
+        WorldConfig(orders=3_000, share_redelivered=0.1, share_late=0.1, share_refunded=0.1, share_malformed=0.1)
     )
 
 

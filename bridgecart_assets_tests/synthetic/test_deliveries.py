@@ -64,16 +64,12 @@ def test_a_refund_returns_all_or_part_of_what_an_earlier_purchase_cost(
 
 def test_refunds_of_history_that_come_later_are_live(small: World, small_live: list[Event]) -> None:
     live = [record for record in map(read_strictly, small_live) if isinstance(record, Record)]
-    of_history = [
-        record for record in live if record.is_refund and int(record.order_id[1:]) <= small.config.orders
-    ]
+    of_history = [record for record in live if record.is_refund and int(record.order_id[1:]) <= small.config.orders]
     assert of_history
 
 
 def test_without_shares_every_event_is_a_purchase() -> None:
-    world = simulate(
-        WorldConfig(orders=500, share_redelivered=0, share_late=0, share_refunded=0, share_malformed=0)
-    )
+    world = simulate(WorldConfig(orders=500, share_redelivered=0, share_late=0, share_refunded=0, share_malformed=0))
     records = [read_strictly(event) for event in flatten(world.history())]
     assert len(records) == 500
     assert all(isinstance(record, Record) and not record.is_refund for record in records)

@@ -68,9 +68,7 @@ def test_a_discount_comes_with_a_coupon_and_stays_below_the_amount(default_recor
         assert record.is_refund or 0 <= record.discount < record.amount
 
 
-@pytest.mark.parametrize(
-    ("field", "expected"), [("payment_method", SPELLINGS), ("product_category", CATEGORIES)]
-)
+@pytest.mark.parametrize(("field", "expected"), [("payment_method", SPELLINGS), ("product_category", CATEGORIES)])
 def test_every_spelling_and_category_occurs_and_no_other(
     default_records: list[Record], field: str, expected: tuple[str, ...]
 ) -> None:

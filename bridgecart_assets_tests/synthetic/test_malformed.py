@@ -33,9 +33,7 @@ def rejected(small_history: list[Event]) -> list[tuple[Event, str]]:
     return [(event, result) for event, result in read if isinstance(result, str)]
 
 
-def test_every_kind_is_rejected_for_the_reason_it_was_made_for(
-    small: World, rejected: list[tuple[Event, str]]
-) -> None:
+def test_every_kind_is_rejected_for_the_reason_it_was_made_for(small: World, rejected: list[tuple[Event, str]]) -> None:
     expected: Counter[str] = Counter()
     for kind, count in small.manifest().malformed_by_kind.items():
         expected[REASONS[kind]] += count

@@ -10,9 +10,7 @@ from bridgecart_assets_tests.synthetic.strict import Record
 LATE_MS = 86_400_000
 
 
-def test_the_manifest_says_what_a_strict_reader_counts(
-    default_world: World, default_records: list[Record]
-) -> None:
+def test_the_manifest_says_what_a_strict_reader_counts(default_world: World, default_records: list[Record]) -> None:
     manifest = default_world.manifest()
     orders = {record.order_id: record for record in reversed(default_records)}
     purchases = [record for record in orders.values() if not record.is_refund]
@@ -23,9 +21,7 @@ def test_the_manifest_says_what_a_strict_reader_counts(
     assert manifest.redelivered == len(default_records) - len(orders)
     assert manifest.purchases == len(purchases)
     assert manifest.refunds == len(orders) - len(purchases)
-    assert manifest.late == sum(
-        record.event.timestamp_ms - record.purchased_ms >= LATE_MS for record in purchases
-    )
+    assert manifest.late == sum(record.event.timestamp_ms - record.purchased_ms >= LATE_MS for record in purchases)
     assert manifest.customers == len(per_customer)
     assert manifest.repeat_customers == sum(count > 1 for count in per_customer.values())
     assert manifest.net_sales == sum(record.amount - record.discount for record in orders.values())

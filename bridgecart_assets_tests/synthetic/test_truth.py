@@ -52,9 +52,7 @@ def test_personas_are_named_and_chances_are_chances(truth: pa.Table) -> None:
         assert all(0 < value < 1 for value in truth[name].to_pylist())
 
 
-def test_customers_arrive_with_their_first_and_die_with_their_last_purchase(
-    small: World, truth: pa.Table
-) -> None:
+def test_customers_arrive_with_their_first_and_die_with_their_last_purchase(small: World, truth: pa.Table) -> None:
     purchases = small.orders.take(small.orders.gross_cents > 0)
     for row in (0, len(small.customers) // 2, len(small.customers) - 1):
         bought = purchases.ordered_ms[purchases.customer == row]

@@ -39,9 +39,7 @@ def test_another_seed_gives_other_bytes() -> None:
     assert not {event.value for event in one} & {event.value for event in other}
 
 
-def test_batches_have_the_asked_size_and_do_not_change_the_events(
-    small: World, small_history: list[Event]
-) -> None:
+def test_batches_have_the_asked_size_and_do_not_change_the_events(small: World, small_history: list[Event]) -> None:
     batches = list(small.history(batch_size=1_000))
     assert {len(batch) for batch in batches[:-1]} == {1_000}
     assert flatten(batches) == small_history
@@ -122,9 +120,7 @@ def test_live_continues_with_old_customers_and_brings_new_ones(
     assert live - history
 
 
-def test_events_arrive_in_the_order_of_their_timestamps(
-    small_history: list[Event], small_live: list[Event]
-) -> None:
+def test_events_arrive_in_the_order_of_their_timestamps(small_history: list[Event], small_live: list[Event]) -> None:
     for events in (small_history, small_live):
         timestamps = [event.timestamp_ms for event in events]
         assert timestamps == sorted(timestamps)
@@ -187,9 +183,7 @@ def test_any_config_gives_exact_counts_in_arrival_order(
     events = flatten(world.history())
     records = accepted(events)
     manifest = world.manifest()
-    assert (
-        manifest.purchases == len({record.order_id for record in records if not record.is_refund}) == orders
-    )
+    assert manifest.purchases == len({record.order_id for record in records if not record.is_refund}) == orders
     assert manifest.refunds == len({record.order_id for record in records if record.is_refund})
     assert manifest.malformed == len(events) - len(records) == round(orders * malformed)
     assert manifest.events == orders + manifest.refunds + manifest.redelivered + manifest.malformed

@@ -1,0 +1,34 @@
+"""Fixtures of every test: a clean environment, a data directory of its own, settings and warehouse in it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.warehouse.database import Warehouse
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """No BRIDGECART_* or DAGSTER_* variable of the developer's shell reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(("BRIDGECART_", "DAGSTER_")) and name != "BRIDGECART_REQUIRE_ALL":
+            monkeypatch.delenv(name)
+    folder = tmp_path / "data"
+    monkeypatch.setenv("BRIDGECART_DATA_DIR", str(folder))
+    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+    yield folder
+
+
+@pytest.fixture
+def settings(data_dir: Path) -> Settings:
+    """Default settings on the test's data directory."""
+    return load_settings()
+
+
+@pytest.fixture
+def warehouse(settings: Settings) -> Warehouse:
+    """A warehouse that does not exist yet."""
+    return Warehouse.from_settings(settings)

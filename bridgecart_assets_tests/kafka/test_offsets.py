@@ -1,0 +1,116 @@
+import json
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridgecart_assets.kafka.errors import DataLoss, OffsetsWentBackwards
+from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange, TopicState, lag, plan_batch
+
+ranges = st.tuples(st.integers(0, 10**12), st.integers(0, 10**6)).map(
+    lambda pair: OffsetRange(pair[0], pair[0] + pair[1])
+)
+topics = st.dictionaries(st.integers(0, 200), ranges, min_size=1, max_size=12)
+caps = st.integers(1, 10**6)
+
+
+def state_of(partitions: Mapping[int, OffsetRange]) -> TopicState:
+    return TopicState("orders", "id-1", "cluster", partitions)
+
+
+def plan(committed: Mapping[int, int], state: TopicState, max_records: int = 10**9) -> BatchPlan:
+    return plan_batch(batch_key="20260131T070510Z", committed=committed, state=state, max_records=max_records)
+
+
+@given(topics, caps)
+def test_a_plan_starts_at_the_ledger_and_never_passes_the_cap_or_the_end(
+    partitions: dict[int, OffsetRange], cap: int
+) -> None:
+    planned = plan({}, state_of(partitions), cap)
+    assert planned.ranges.keys() == partitions.keys()
+    assert all(span.start == partitions[p].start for p, span in planned.ranges.items())
+    assert all(span.end <= partitions[p].end for p, span in planned.ranges.items())
+    assert planned.records == min(cap, sum(span.count for span in partitions.values()))
+
+
+@given(topics, st.integers(10**4, 10**6), st.randoms(use_true_random=False))
+def test_chained_plans_cover_everything_once_and_end(partitions: dict[int, OffsetRange], cap: int, random) -> None:
+    seen = {p: OffsetRange(span.start, random.randint(span.start, span.end)) for p, span in partitions.items()}
+    committed: dict[int, int] = {}
+    needed = sum(span.count for span in partitions.values()) // cap + 1
+    for _ in range(needed + 2):
+        planned = plan(committed, state_of(seen), cap)
+        assert all(span.start == committed.get(p, partitions[p].start) for p, span in planned.ranges.items())
+        committed = planned.ends
+        seen = dict(partitions)
+    assert committed == {p: span.end for p, span in partitions.items()}
+    assert plan(committed, state_of(partitions), cap).records == 0
+
+
+@given(topics, caps)
+def test_planning_twice_gives_the_same_plan_whatever_the_order_of_partitions(
+    partitions: dict[int, OffsetRange], cap: int
+) -> None:
+    backwards = dict(reversed(list(partitions.items())))
+    first, second = plan({}, state_of(partitions), cap), plan({}, state_of(backwards), cap)
+    assert json.dumps(first.to_json()) == json.dumps(second.to_json())
+
+
+@given(topics, caps)
+def test_a_plan_survives_json(partitions: dict[int, OffsetRange], cap: int) -> None:
+    planned = plan({}, state_of(partitions), cap)
+    assert BatchPlan.from_json(json.loads(json.dumps(planned.to_json()))) == planned
+
+
+@given(topics, caps)
+def test_a_cap_is_shared_in_proportion_to_the_lag(partitions: dict[int, OffsetRange], cap: int) -> None:
+    total = sum(span.count for span in partitions.values())
+    share = min(1.0, cap / total) if total else 0
+    planned = plan({}, state_of(partitions), cap)
+    assert all(abs(span.count - partitions[p].count * share) <= 1 for p, span in planned.ranges.items())
+
+
+def test_json_lists_partitions_in_numeric_order() -> None:
+    planned = plan({}, state_of({p: OffsetRange(0, p) for p in (10, 2, 1)}))
+    assert list(planned.to_json()["ranges"]) == ["1", "2", "10"]
+
+
+def test_a_partition_the_ledger_does_not_know_starts_at_its_earliest_offset() -> None:
+    planned = plan({0: 7}, state_of({0: OffsetRange(0, 9), 1: OffsetRange(4, 6)}))
+    assert planned.ranges == {0: OffsetRange(7, 9), 1: OffsetRange(4, 6)}
+
+
+def test_lag_counts_unread_offsets_per_partition() -> None:
+    assert lag({0: 7}, state_of({0: OffsetRange(0, 9), 1: OffsetRange(4, 6)})) == {0: 2, 1: 2}
+
+
+@pytest.mark.parametrize("ask", [plan, lag])
+def test_an_end_before_the_ledger_is_not_taken_for_no_lag(ask) -> None:
+    with pytest.raises(
+        OffsetsWentBackwards, match=r"offsets went backwards: partition 1 .* ends at 5, the ledger at 6"
+    ):
+        ask({1: 6}, state_of({1: OffsetRange(0, 5)}))
+
+
+@pytest.mark.parametrize("ask", [plan, lag])
+def test_a_vanished_partition_is_not_taken_for_no_lag(ask) -> None:
+    with pytest.raises(OffsetsWentBackwards, match="no longer has partition 1"):
+        ask({0: 0, 1: 6}, state_of({0: OffsetRange(0, 5)}))
+
+
+@pytest.mark.parametrize("ask", [plan, lag])
+def test_records_that_retention_removed_unread_are_named(ask) -> None:
+    with pytest.raises(DataLoss, match=r"removed 3 unread records: partition 0 .* starts at 5, the ledger ends at 2"):
+        ask({0: 2}, state_of({0: OffsetRange(5, 9)}))
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 0), (3, 2)])
+def test_an_impossible_range_is_rejected(start: int, end: int) -> None:
+    with pytest.raises(ValueError, match="0 <= start <= end"):
+        OffsetRange(start, end)
+
+
+def test_a_cap_below_one_is_rejected() -> None:
+    with pytest.raises(ValueError, match="max_records"):
+        plan({}, state_of({0: OffsetRange(0, 5)}), 0)

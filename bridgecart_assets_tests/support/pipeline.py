@@ -1,0 +1,49 @@
+"""The pipeline without Dagster: the same queries on the same writer."""
+
+from bridgecart_assets import contracts, queries
+from bridgecart_assets.contracts import Contract
+from bridgecart_assets.models.segmentation import refit
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.handover import Query
+from bridgecart_assets.warehouse.writing import prepare, write_frame, write_query
+
+
+def run_silver(warehouse: Warehouse, settings: Settings, batch_key: str) -> None:
+    """Silver of one batch."""
+    _write(warehouse, contracts.SILVER_ORDERS, queries.silver_batch_query(settings), batch_key)
+
+
+def run_whole_tables(warehouse: Warehouse, settings: Settings, *, refit_mode: str = "when_due") -> str:
+    """Everything after silver; the decision about the model."""
+    _write(warehouse, contracts.SILVER_CUSTOMERS, queries.customers_query())
+    _write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(settings))
+    decision = run_model(warehouse, settings, mode=refit_mode)
+    _write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query())
+    _write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings))
+    for contract in contracts.KPI_TABLES:
+        _write(warehouse, contract, queries.kpi_query(settings))
+    return decision
+
+
+def run_model(warehouse: Warehouse, settings: Settings, *, mode: str = "when_due") -> str:
+    """The segment model; what was decided."""
+    with warehouse.transaction() as connection:
+        prepare(connection, contracts.SEGMENT_MODEL)
+        model = connection.sql("select * from gold.segment_model").df()
+        features = connection.sql("select * from gold.customer_features").df()
+        outcome = refit(
+            model,
+            features,
+            mode=mode,
+            segments=settings.segments,
+            seed=settings.model_seed,
+            refit_days=settings.model_refit_days,
+        )
+        write_frame(connection, contracts.SEGMENT_MODEL, outcome.model, None)
+    return outcome.decision
+
+
+def _write(warehouse: Warehouse, contract: Contract, query: Query, batch_key: str | None = None) -> None:
+    with warehouse.transaction() as connection:
+        write_query(connection, contract, query, batch_key)

@@ -1,0 +1,31 @@
+"""Comparing warehouses: one hash per table over its ordered rows, without the audit columns."""
+
+from typing import Any
+
+from bridgecart_assets.contracts import RAW_BATCHES, TABLES, Contract
+from bridgecart_assets.warehouse.database import Warehouse, table_exists
+
+
+def digests(warehouse: Warehouse, *, with_ledger: bool = False) -> dict[str, str]:
+    """Table -> hash. The ledger tells how records were cut into batches, so it is left out unless asked for."""
+    with warehouse.reading() as connection:
+        hashes = {}
+        for name, contract in TABLES.items():
+            if (contract != RAW_BATCHES or with_ledger) and table_exists(connection, contract):
+                hashes[name] = str(connection.execute(_digest_sql(contract)).fetchall()[0][0])
+    return hashes
+
+
+def rows(warehouse: Warehouse, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """The rows of a read-only query."""
+    with warehouse.reading() as connection:
+        return connection.execute(sql, list(parameters)).fetchall()
+
+
+def _digest_sql(contract: Contract) -> str:
+    columns = ", ".join(f'"{column}"' for column in contract.result_columns)
+    order = ", ".join(f'"{column}"' for column in contract.key)
+    return (
+        f"select count(*) || ':' || md5(coalesce(string_agg(line::varchar, chr(10) order by {order}), '')) "
+        f"from (select row({columns}) as line, {order} from {contract.full_name})"
+    )
