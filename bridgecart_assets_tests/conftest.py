@@ -1,7 +1,6 @@
 """Fixtures of every test: a clean environment, a data directory of its own, settings and warehouse in it."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from bridgecart_assets.warehouse.database import Warehouse
 
 
 @pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No BRIDGECART_* or DAGSTER_* variable of the developer's shell reaches a test."""
     for name in list(os.environ):
         if name.startswith(("BRIDGECART_", "DAGSTER_")) and name != "BRIDGECART_REQUIRE_ALL":
@@ -19,7 +18,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "data"
     monkeypatch.setenv("BRIDGECART_DATA_DIR", str(folder))
     monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
-    yield folder
+    return folder
 
 
 @pytest.fixture

@@ -85,11 +85,15 @@ class Admin:
     reports: Reports = field(repr=False)
 
 
-def open_admin(connection: KafkaConnection) -> Admin:
+@contextmanager
+def open_admin(connection: KafkaConnection) -> Iterator[Admin]:
     """A client that asks about topics and groups; it connects on first use. Raises `InvalidClientProperty`."""
     reports = Reports(connection)
     config = client_config(connection, defaults={}, required={"error_cb": reports})
-    return Admin(_construct(AdminClient, connection, config), reports)
+    # Destroyed here and in this thread. Left to the garbage collector, a client whose request failed late can be
+    # collected in its own callback thread, and librdkafka aborts the process for that.
+    with _construct(AdminClient, connection, config) as client:
+        yield Admin(client, reports)
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from bridgecart_assets.kafka.connection import KafkaConnection
 
 def committed_offsets(connection: KafkaConnection, group: str) -> dict[int, int] | None:
     """The group's next offset per partition of the topic; None if it never committed. Raises `KafkaFailure`."""
-    admin = open_admin(connection)
     asked = [ConsumerGroupTopicPartitions(group)]
-    request = admin.client.list_consumer_group_offsets(asked, request_timeout=connection.timeout_seconds)[group]
-    found = answer(admin, request).topic_partitions or []
+    with open_admin(connection) as admin:
+        request = admin.client.list_consumer_group_offsets(asked, request_timeout=connection.timeout_seconds)
+        found = answer(admin, request[group]).topic_partitions or []
     offsets = {
         entry.partition: entry.offset for entry in found if entry.topic == connection.topic and entry.offset >= 0
     }
@@ -22,10 +22,10 @@ def committed_offsets(connection: KafkaConnection, group: str) -> dict[int, int]
 
 def commit_offsets(connection: KafkaConnection, group: str, ends: Mapping[int, int]) -> None:
     """Set the group's offsets to `ends`, the next offsets to read. Raises `KafkaFailure`, of which to warn."""
-    admin = open_admin(connection)
     positions = [TopicPartition(connection.topic, partition, offset) for partition, offset in sorted(ends.items())]
     asked = [ConsumerGroupTopicPartitions(group, positions)]
-    request = admin.client.alter_consumer_group_offsets(asked, request_timeout=connection.timeout_seconds)[group]
-    for entry in answer(admin, request).topic_partitions:
-        if entry.error is not None:
-            raise failure(admin.reports, entry.error)
+    with open_admin(connection) as admin:
+        request = admin.client.alter_consumer_group_offsets(asked, request_timeout=connection.timeout_seconds)
+        for entry in answer(admin, request[group]).topic_partitions:
+            if entry.error is not None:
+                raise failure(admin.reports, entry.error)

@@ -52,28 +52,27 @@ def topic_state(connection: KafkaConnection) -> TopicState:
 
     Raises `BrokerUnreachable`, `BrokerRefused`, `TopicNotFound`: a failed read is never an empty topic.
     """
-    admin = open_admin(connection)
-    identity = describe(admin)
-    # Asked in this order: what retention removes in between moves the start of a range, never past its end.
-    earliest = _listed(admin, identity.partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-    latest = _listed(admin, identity.partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+    with open_admin(connection) as admin:
+        identity = describe(admin)
+        # Asked in this order: what retention removes in between moves the start of a range, never past its end.
+        earliest = _listed(admin, identity.partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        latest = _listed(admin, identity.partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        cluster = _cluster_id(admin)
     ends = readable_ends(connection, latest)
-    return TopicState(
-        topic=connection.topic,
-        topic_id=identity.topic_id,
-        cluster_id=_cluster_id(admin),
-        partitions={partition: OffsetRange(earliest[partition], ends[partition]) for partition in identity.partitions},
-    )
+    ranges = {partition: OffsetRange(earliest[partition], ends[partition]) for partition in identity.partitions}
+    return TopicState(connection.topic, identity.topic_id, cluster, ranges)
 
 
 def topic_id(connection: KafkaConnection) -> str:
     """The id the cluster gave the topic when it was created. Raises like `topic_state`."""
-    return describe(open_admin(connection)).topic_id
+    with open_admin(connection) as admin:
+        return describe(admin).topic_id
 
 
 def cluster_id(connection: KafkaConnection) -> str | None:
     """The id of the cluster; the cheapest sign of life. Raises `BrokerUnreachable`, `BrokerRefused`."""
-    return _cluster_id(open_admin(connection))
+    with open_admin(connection) as admin:
+        return _cluster_id(admin)
 
 
 def readable_ends(connection: KafkaConnection, listed: Mapping[int, int]) -> dict[int, int]:

@@ -72,11 +72,12 @@ def produce(
     finally:
         # Also when `events` raises: what it handed over before is sent.
         left = _flush(producer, undelivered, flush_seconds)
+        producer.close()
     if left or undelivered.count:
         reason = undelivered.reason or f"no answer within {flush_seconds:g} s"
         raise ProduceFailed(
-            f"{min(sent, left + undelivered.count)} of {sent} records for topic {connection.topic!r} were not acknowledged by "
-            f"Kafka at {connection.bootstrap_servers} ({redact(connection, reason)}); send them again"
+            f"{min(sent, left + undelivered.count)} of {sent} records for topic {connection.topic!r} were not "
+            f"acknowledged by Kafka at {connection.bootstrap_servers} ({redact(connection, reason)}); send them again"
         )
     return sent
 

@@ -18,14 +18,14 @@ def create_topic(connection: KafkaConnection, partitions: int, configs: Mapping[
 
     Returns whether it was created: an existing topic is left as it is. Raises `BrokerUnreachable`, `BrokerRefused`.
     """
-    admin = open_admin(connection)
     topic = NewTopic(connection.topic, num_partitions=partitions, config=dict(configs or {}))
-    request = admin.client.create_topics([topic], request_timeout=connection.timeout_seconds)[connection.topic]
-    try:
-        answer(admin, request)
-    except TopicAlreadyExists:
-        return False
-    _wait_until_visible(admin)
+    with open_admin(connection) as admin:
+        request = admin.client.create_topics([topic], request_timeout=connection.timeout_seconds)
+        try:
+            answer(admin, request[connection.topic])
+        except TopicAlreadyExists:
+            return False
+        _wait_until_visible(admin)
     return True
 
 

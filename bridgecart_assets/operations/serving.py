@@ -41,7 +41,7 @@ def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) ->
     logs = settings.data_dir / "logs"
     logs.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        stack.enter_context(_interrupt_on_sigterm())
+        stack.enter_context(_interrupt_on_signals())
         if settings.kafka_bootstrap_servers is None:
             address = stack.enter_context(_embedded_broker(settings, logs))
             say(f"Embedded broker at {address}; its records are gone when this command ends.")
@@ -139,12 +139,18 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -
 
 
 @contextmanager
-def _interrupt_on_sigterm() -> Iterator[None]:
+def _interrupt_on_signals() -> Iterator[None]:
+    """SIGTERM ends us like Ctrl-C; and Ctrl-C works also where a shell script started us with it ignored.
+
+    Children inherit an ignored signal, but not a handler: without this, nothing but SIGKILL would stop Dagster.
+    """
+
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,5 +1,6 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ ranges = st.tuples(st.integers(0, 10**12), st.integers(0, 10**6)).map(
 )
 topics = st.dictionaries(st.integers(0, 200), ranges, min_size=1, max_size=12)
 caps = st.integers(1, 10**6)
+
+Ask = Callable[[Mapping[int, int], TopicState], object]
 
 
 def state_of(partitions: Mapping[int, OffsetRange]) -> TopicState:
@@ -35,7 +38,9 @@ def test_a_plan_starts_at_the_ledger_and_never_passes_the_cap_or_the_end(
 
 
 @given(topics, st.integers(10**4, 10**6), st.randoms(use_true_random=False))
-def test_chained_plans_cover_everything_once_and_end(partitions: dict[int, OffsetRange], cap: int, random) -> None:
+def test_chained_plans_cover_everything_once_and_end(
+    partitions: dict[int, OffsetRange], cap: int, random: Random
+) -> None:
     seen = {p: OffsetRange(span.start, random.randint(span.start, span.end)) for p, span in partitions.items()}
     committed: dict[int, int] = {}
     needed = sum(span.count for span in partitions.values()) // cap + 1
@@ -86,7 +91,7 @@ def test_lag_counts_unread_offsets_per_partition() -> None:
 
 
 @pytest.mark.parametrize("ask", [plan, lag])
-def test_an_end_before_the_ledger_is_not_taken_for_no_lag(ask) -> None:
+def test_an_end_before_the_ledger_is_not_taken_for_no_lag(ask: Ask) -> None:
     with pytest.raises(
         OffsetsWentBackwards, match=r"offsets went backwards: partition 1 .* ends at 5, the ledger at 6"
     ):
@@ -94,13 +99,13 @@ def test_an_end_before_the_ledger_is_not_taken_for_no_lag(ask) -> None:
 
 
 @pytest.mark.parametrize("ask", [plan, lag])
-def test_a_vanished_partition_is_not_taken_for_no_lag(ask) -> None:
+def test_a_vanished_partition_is_not_taken_for_no_lag(ask: Ask) -> None:
     with pytest.raises(OffsetsWentBackwards, match="no longer has partition 1"):
         ask({0: 0, 1: 6}, state_of({0: OffsetRange(0, 5)}))
 
 
 @pytest.mark.parametrize("ask", [plan, lag])
-def test_records_that_retention_removed_unread_are_named(ask) -> None:
+def test_records_that_retention_removed_unread_are_named(ask: Ask) -> None:
     with pytest.raises(DataLoss, match=r"removed 3 unread records: partition 0 .* starts at 5, the ledger ends at 2"):
         ask({0: 2}, state_of({0: OffsetRange(5, 9)}))
 

@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -7,7 +8,7 @@ from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.errors import BrokerRefused, BrokerUnreachable, InvalidClientProperty, TopicNotFound
 from bridgecart_assets.kafka.offsets import OffsetRange
 from bridgecart_assets.kafka.positions import cluster_id, topic_id, topic_state
-from bridgecart_assets.kafka.producing import produce
+from bridgecart_assets.kafka.producing import Event, produce
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory
 
 DEAD = "127.0.0.1:1"
@@ -38,7 +39,7 @@ def test_producers_who_keep_writing_do_not_keep_the_state_waiting(topic: TopicFa
     stop = threading.Event()
     sent: list[int] = []
 
-    def endless():
+    def endless() -> Iterator[Event]:
         while not stop.is_set():
             yield None, b"x" * 300, 1_000
             time.sleep(0.0001)

@@ -1,4 +1,5 @@
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -7,7 +8,7 @@ from bridgecart_assets.kafka.embedded import EmbeddedBroker
 from bridgecart_assets.kafka.errors import BrokerUnreachable, ProduceFailed, TopicNotFound
 from bridgecart_assets.kafka.offsets import plan_batch
 from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.kafka.producing import produce
+from bridgecart_assets.kafka.producing import Event, produce
 from bridgecart_assets.kafka.reading import read_slice
 from bridgecart_assets.kafka.topics import create_topic
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory
@@ -52,7 +53,7 @@ def test_a_record_that_is_too_large_fails_and_says_so(topic: TopicFactory) -> No
 def test_what_was_handed_over_before_an_error_is_sent(topic: TopicFactory) -> None:
     connection = topic(1)
 
-    def broken():
+    def broken() -> Iterator[Event]:
         yield None, b"first", 1_000
         raise LookupError("no more orders")
 
@@ -76,7 +77,7 @@ def test_records_a_broker_does_not_acknowledge_are_reported_in_time() -> None:
         connection = KafkaConnection(doomed.bootstrap_servers, "orders")
         create_topic(connection, 1)
 
-        def events():
+        def events() -> Iterator[Event]:
             yield None, b"first", 1_000
             doomed.stop()
             yield None, b"second", 1_000

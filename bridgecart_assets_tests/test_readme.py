@@ -1,0 +1,21 @@
+"""The README says what is true."""
+
+import click
+
+from bridgecart_assets.cli import cli
+from bridgecart_assets_tests.docs import README, with_settings
+
+
+def test_the_table_of_settings_is_that_of_the_code():
+    text = README.read_text(encoding="utf-8")
+    assert with_settings(text) == text, "run: python -m bridgecart_assets_tests.docs"
+
+
+def test_every_command_is_in_the_readme_and_every_option_named_there_exists():
+    text = README.read_text(encoding="utf-8")
+    for name, command in cli.commands.items():
+        (line,) = [line for line in text.splitlines() if line.startswith(f"| `bridgecart {name}` |")]
+        options = {option for parameter in command.params for option in parameter.opts}
+        named = {word.strip("`,.") for word in line.split() if word.strip("`").startswith("--")}
+        assert named <= options
+    assert isinstance(cli, click.Group)
