@@ -7,9 +7,9 @@ import duckdb
 import pandas as pd
 
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.kafka.address import announced_broker
+from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.settings import Settings, SettingsError, load_settings
+from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
 from bridgecart_assets.warehouse.handover import Parameter
 
@@ -56,21 +56,3 @@ def rows_of(
     used = {name: parameters[name] for name in sorted(statement.named_parameters)}
     cursor = connection.execute(statement, used)
     return [column[0] for column in cursor.description or ()], cursor.fetchall()
-
-
-def kafka_connection(settings: Settings) -> KafkaConnection:
-    """The broker that is configured, or the embedded one that a `bridgecart up` on this data directory runs.
-
-    Raises SettingsError when there is neither.
-    """
-    servers = settings.kafka_bootstrap_servers or announced_broker(settings.data_dir)
-    if servers is None:
-        raise SettingsError(
-            "No broker: set BRIDGECART_KAFKA_BOOTSTRAP_SERVERS, or start `bridgecart up`, which brings its own."
-        )
-    return KafkaConnection(
-        bootstrap_servers=servers,
-        topic=settings.kafka_topic,
-        properties={name: value.get_secret_value() for name, value in settings.kafka_properties.items()},
-        timeout_seconds=settings.kafka_timeout_seconds,
-    )

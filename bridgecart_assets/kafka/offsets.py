@@ -98,7 +98,7 @@ def _unread(committed: Mapping[int, int], state: TopicState) -> dict[int, Offset
     if missing:
         raise OffsetsWentBackwards(
             f"offsets went backwards: topic {state.topic!r} no longer has partition {missing[0]}; "
-            "check that this is the same cluster, then run 'bridgecart doctor'"
+            "check that BRIDGECART_KAFKA_BOOTSTRAP_SERVERS names the cluster of this warehouse"
         )
     return {
         partition: _unread_of(partition, committed.get(partition, state.partitions[partition].start), state)
@@ -111,12 +111,13 @@ def _unread_of(partition: int, start: int, state: TopicState) -> OffsetRange:
     if held.end < start:
         raise OffsetsWentBackwards(
             f"offsets went backwards: partition {partition} of topic {state.topic!r} ends at {held.end}, the ledger "
-            f"at {start}; check that this is the same cluster, then run 'bridgecart doctor'"
+            f"at {start}; check that BRIDGECART_KAFKA_BOOTSTRAP_SERVERS names the cluster of this warehouse"
         )
     if held.start > start:
         raise DataLoss(
             f"retention removed {held.start - start} unread records: partition {partition} of topic {state.topic!r} "
-            f"starts at {held.start}, the ledger ends at {start}; raise retention.ms, then run 'bridgecart doctor'"
+            f"starts at {held.start}, the ledger ends at {start}; raise retention.ms, and read what is left of the topic "
+            "into a new BRIDGECART_DATA_DIR"
         )
     return OffsetRange(start, held.end)
 

@@ -67,7 +67,8 @@ def verify_plan(plan: BatchPlan, state: TopicState) -> None:
         if held is None or held.end < span.end:
             end = "is missing" if held is None else f"can be read up to {held.end}"
             raise RangeNotReadable(
-                f"batch {plan.batch_key} needs offsets up to {span.end}, {where} {end}; run 'bridgecart doctor'"
+                f"batch {plan.batch_key} needs offsets up to {span.end}, {where} {end}; "
+                "check that BRIDGECART_KAFKA_BOOTSTRAP_SERVERS names the cluster of this warehouse"
             )
         if held.start > span.start:
             raise RecordsGone(

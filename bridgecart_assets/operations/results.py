@@ -11,10 +11,10 @@ import duckdb
 
 from bridgecart_assets.contracts import KPI_TABLES, SILVER_ORDERS, TABLES
 from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.errors import KafkaFailure
 from bridgecart_assets.kafka.offsets import lag
 from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.platform import kafka_connection
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
