@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+import duckdb
 
 from bridgecart_assets import contracts
 from bridgecart_assets.assets.specs import POOL, asset_key
@@ -32,6 +33,8 @@ class Rule:
     remedy: str
     blocking: bool = True
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    # Tables the check reads although its own table is not made from them: they must be written first.
+    also_reads: tuple[Contract, ...] = ()
 
 
 WARN = dg.AssetCheckSeverity.WARN
@@ -137,6 +140,7 @@ RULES: tuple[Rule, ...] = (
         "snapshots_agree_with_segments",
         "The snapshot as of now says the same as the current features and segments.",
         "Materialize customer_segments and customer_snapshots again, in one run.",
+        also_reads=(contracts.CUSTOMER_FEATURES, contracts.CUSTOMER_SEGMENTS),
     ),
     Rule(
         contracts.CLV_GROWTH,
@@ -149,6 +153,12 @@ RULES: tuple[Rule, ...] = (
         "clv_closes_into_next_opening",
         "A segment is worth at a period's opening what it was worth at the close before.",
         REBUILD,
+    ),
+    Rule(
+        contracts.CLV_GROWTH,
+        "clv_ties_to_orders",
+        "The value of all segments at the last close is the net sales of all orders, to the cent.",
+        "Materialize customer_snapshots and this asset again, in one run: the snapshots are older than the orders.",
     ),
     Rule(
         contracts.CHURN_RATE,
@@ -217,17 +227,40 @@ def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
 
 def evaluate(platform: Platform, rules: Iterable[Rule], batch_key: str | None) -> Iterator[dg.AssetCheckResult]:
     """Evaluate rules on the warehouse as it stands; one result each."""
+    settings = platform.settings
     parameters: dict[str, Parameter] = {
         BATCH_COLUMN: batch_key,
-        "max_reject_share": platform.settings.max_reject_share,
+        "max_reject_share": settings.max_reject_share,
+        "as_of": settings.as_of.isoformat() if settings.as_of else None,
     }
     with platform.warehouse.reading() as connection:
         # Checks of spellings look at the same list as the cleaning.
         for statement in connection.extract_statements(read_sql("stage_spellings")):
             connection.execute(statement)
         for rule in rules:
-            columns, rows = rows_of(connection, _sql_of(rule), parameters)
-            yield _result(rule, columns, rows)
+            yield _result(rule, *_violations(connection, rule, parameters))
+
+
+def _violations(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, parameters: dict[str, Parameter]
+) -> tuple[Sequence[str], list[tuple[object, ...]]]:
+    if rule.name != CONTRACT_CHECK:
+        return rows_of(connection, read_sql(f"checks/{rule.name}"), parameters)
+    return _column_violations(connection, rule.table) or rows_of(connection, _key_sql(rule.table), parameters)
+
+
+def _column_violations(
+    connection: duckdb.DuckDBPyConnection, table: Contract
+) -> tuple[Sequence[str], list[tuple[object, ...]]] | None:
+    stored = connection.execute(
+        "select column_name from duckdb_columns() "
+        "where database_name = current_database() and schema_name = ? and table_name = ?",
+        [table.schema, table.name],
+    ).fetchall()
+    names = [str(name) for (name,) in stored]
+    problems: list[tuple[object, ...]] = [(name, "missing") for name in table.column_names if name not in names]
+    problems += [(name, "unknown") for name in names if name not in table.column_names]
+    return (("column", "problem"), problems) if problems else None
 
 
 def _result(rule: Rule, columns: Sequence[str], rows: list[tuple[object, ...]]) -> dg.AssetCheckResult:
@@ -248,6 +281,7 @@ def _spec(rule: Rule, *, partitioned: bool) -> dg.AssetCheckSpec:
         rule.name,
         asset=asset_key(rule.table),
         description=rule.promise,
+        additional_deps=[asset_key(table) for table in rule.also_reads],
         blocking=rule.blocking,
         partitions_def=BATCHES if partitioned else None,
     )
@@ -266,13 +300,10 @@ def _contract_rule(table: Contract) -> Rule:
     )
 
 
-def _sql_of(rule: Rule) -> str:
-    if rule.name != CONTRACT_CHECK:
-        return read_sql(f"checks/{rule.name}")
-    keys = ", ".join(f'"{column}"' for column in rule.table.key)
-    columns = ", ".join(f'"{column}"' for column in rule.table.column_names)
-    where = f"where {BATCH_COLUMN} = $batch_key" if rule.table.partitioned else ""
+def _key_sql(table: Contract) -> str:
+    keys = ", ".join(f'"{column}"' for column in table.key)
+    where = f"where {BATCH_COLUMN} = $batch_key" if table.partitioned else ""
     return (
-        f"select {keys}, count(*) as copies from (select {columns} from {rule.table.full_name} {where}) "
+        f"select {keys}, count(*) as copies from {table.full_name} {where} "
         f"group by {keys} having count(*) > 1 order by {keys}"
     )

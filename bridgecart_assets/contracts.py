@@ -269,6 +269,7 @@ SEGMENT_MODEL = Contract(
         Column("segment", "VARCHAR", "Name of the segment in this version, from its centroid"),
         Column("status", "VARCHAR", "active, or proposed: waits for a person because segments changed their meaning"),
         Column("as_of", "DATE", "Data date of the fit"),
+        Column("in_force_from", "DATE", "First as-of date it decides about; NULL while it is proposed", nullable=True),
         Column("seed", "INTEGER", "Seed of the fit"),
         Column("traits_hash", "VARCHAR", "Hash of the customers and traits of the fit"),
         Column("fitted_customers", "INTEGER", "Customers in the fit"),
@@ -401,7 +402,8 @@ SALES_CONTRIBUTION = _kpi(
         Column("customers", "INTEGER", "Customers with an order or refund in the period"),
         Column("sales", MONEY, "Net sales of the segment, currency units"),
         Column("total_sales", MONEY, "Net sales of all segments, currency units"),
-        Column("sales_contribution", "DECIMAL(12,6)", "sales / total_sales; a period sums to exactly 1", nullable=True),
+        # Wide, because refunds can leave a total of a cent: any amount of money over 0.01 must fit.
+        Column("sales_contribution", "DECIMAL(26,6)", "sales / total_sales; a period sums to exactly 1", nullable=True),
         _reason("sales_contribution"),
     ),
 )

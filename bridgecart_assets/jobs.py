@@ -44,3 +44,10 @@ refit_segments = dg.define_asset_job(
 
 JOBS = (orders_batch, ingest_batch, refresh, refit_segments)
 BATCH_JOBS = (orders_batch.name, ingest_batch.name)
+
+SILVER_BATCH = frozenset(asset_key(table) for table in _BATCH_TABLES if table.schema == "silver")
+# What is left of a batch job when the raw rows stand.
+AFTER_RAW = {
+    orders_batch.name: [*SILVER_BATCH, *(asset_key(table) for table in _WHOLE_TABLES)],
+    ingest_batch.name: list(SILVER_BATCH),
+}

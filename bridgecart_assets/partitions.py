@@ -7,6 +7,7 @@ import dagster as dg
 
 BATCHES = dg.DynamicPartitionsDefinition(name="batch")
 _FORMAT = "%Y%m%dT%H%M%SZ"
+_NO_CLOCK_SAYS = 3000
 
 
 def next_batch_key(now: datetime, existing: Iterable[str]) -> str:
@@ -21,9 +22,16 @@ def next_batch_key(now: datetime, existing: Iterable[str]) -> str:
     return wanted.strftime(_FORMAT)
 
 
+def newest_keys(instance: dg.DagsterInstance, *, limit: int) -> list[str]:
+    """The batch keys registered last, newest first."""
+    page = instance.get_paginated_dynamic_partitions(str(BATCHES.name), limit=limit, ascending=False)
+    return list(page.results)
+
+
 def _instant(key: str) -> datetime | None:
     try:
-        return datetime.strptime(key, _FORMAT).replace(tzinfo=UTC)
+        instant = datetime.strptime(key, _FORMAT).replace(tzinfo=UTC)
     except ValueError:
-        # A key that a person added by hand; it has no place in time.
         return None
+    # What else parses, a person added by hand: other spellings, and instants after which there is no later one.
+    return instant if instant.strftime(_FORMAT) == key and instant.year < _NO_CLOCK_SAYS else None

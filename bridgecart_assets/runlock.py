@@ -1,4 +1,4 @@
-"""The lock that says a command of this project is at work on the data directory; the system frees it at any death."""
+"""Locks that say a command of this project is at work on the data directory; the system frees them at any death."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,30 +11,33 @@ from bridgecart_assets.errors import BridgeCartError
 LAUNCHER_TAG = "bridgecart/launcher"
 CLI_LAUNCHER = "cli"
 
+_RUN = "run.lock"
+_SERVE = "up.lock"
+# Longer than the sensor holds the lock to see whether it is free.
+_GRACE_SECONDS = 1.0
+
 
 class AlreadyRunning(BridgeCartError):
-    """Another `bridgecart run` works on the same data directory."""
+    """Another command of this project works on the same data directory."""
 
 
 @contextmanager
 def run_lock(data_dir: Path) -> Iterator[None]:
-    """Hold the lock of the data directory. Raises AlreadyRunning at once when another process holds it."""
-    lock = _lock(data_dir)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise AlreadyRunning(
-            f"Another bridgecart command works on {data_dir}: wait until it has finished, then run again."
-        ) from None
-    try:
+    """For `run` and `demo`, which run jobs in their own process. Raises AlreadyRunning when one of them is at work."""
+    with _held(data_dir / _RUN, "bridgecart command"):
         yield
-    finally:
-        lock.release()
+
+
+@contextmanager
+def serve_lock(data_dir: Path) -> Iterator[None]:
+    """For `up`, and for what must not happen under its feet. Raises AlreadyRunning when an `up` is at work."""
+    with _held(data_dir / _SERVE, "`bridgecart up`"):
+        yield
 
 
 def is_run_lock_free(data_dir: Path) -> bool:
-    """Whether no `bridgecart run` is at work on the data directory."""
-    lock = _lock(data_dir)
+    """Whether no `run` or `demo` is at work on the data directory."""
+    lock = FileLock(data_dir / _RUN)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -43,5 +46,16 @@ def is_run_lock_free(data_dir: Path) -> bool:
     return True
 
 
-def _lock(data_dir: Path) -> FileLock:
-    return FileLock(data_dir / "run.lock")
+@contextmanager
+def _held(file: Path, holder: str) -> Iterator[None]:
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=_GRACE_SECONDS)
+    except Timeout:
+        raise AlreadyRunning(
+            f"Another {holder} works on {file.parent}: wait until it has finished, or stop it, then try again."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -5,14 +5,16 @@ Settings are read when a command or a run starts, never at import. What belongs 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bridgecart_assets.errors import BridgeCartError
 
@@ -21,6 +23,10 @@ PREFIX = "BRIDGECART_"
 OWN_KAFKA_SETTINGS = frozenset({"bootstrap_servers", "topic", "group", "timeout_seconds", "stall_seconds"})
 
 Period = Literal["day", "week", "month"]
+
+_DAY = 86_400.0  # seconds
+_TEN_YEARS = 3_650  # days
+_MEMORY = re.compile(r"\s*\d*\.?\d*[1-9]\d*(\.\d*)?\s*[kmgt]i?b\s*", re.IGNORECASE)
 
 
 class SettingsError(BridgeCartError):
@@ -40,11 +46,11 @@ class Settings(BaseSettings):
     kafka_group: str = Field(
         "bridgecart", description="Consumer group whose offsets are committed for monitoring tools only."
     )
-    kafka_timeout_seconds: float = Field(10.0, gt=0, description="Deadline of one broker request, seconds.")
+    kafka_timeout_seconds: float = Field(10.0, gt=0, le=_DAY, description="Deadline of one broker request, seconds.")
     kafka_stall_seconds: float = Field(
-        30.0, gt=0, description="A read without any progress for this many seconds fails."
+        30.0, gt=0, le=_DAY, description="A read without any progress for this many seconds fails."
     )
-    kafka_properties: Mapping[str, SecretStr] = Field(
+    kafka_properties: Annotated[Mapping[str, SecretStr], NoDecode] = Field(
         default_factory=dict,
         description="librdkafka client properties from BRIDGECART_KAFKA_<PROPERTY>, for example SASL and TLS.",
     )
@@ -54,7 +60,7 @@ class Settings(BaseSettings):
     )
     max_payload_bytes: int = Field(262_144, ge=1, description="Larger payloads are rejected as oversized, bytes.")
     lock_timeout_seconds: float = Field(
-        60.0, gt=0, description="How long to wait for another process to release the warehouse, seconds."
+        60.0, gt=0, le=_DAY, description="How long to wait for another process to release the warehouse, seconds."
     )
     memory_limit: str = Field("2GB", description="Memory DuckDB may use before it spills to disk.")
     naive_timezone: str = Field("UTC", description="Time zone of event times that carry none.")
@@ -63,20 +69,35 @@ class Settings(BaseSettings):
         None, description="Compute as of this UTC date (exclusive). Unset: the end of the data clock's day."
     )
     kpi_period: Period = Field("month", description="Calendar period of the KPIs: day, week or month.")
-    churn_window_days: int = Field(90, ge=1, description="Window W of the churn rate, days.")
+    churn_window_days: int = Field(90, ge=1, le=_TEN_YEARS, description="Window W of the churn rate, days.")
     segments: int = Field(4, ge=2, le=12, description="Number of customer segments k of the K-Means model.")
-    model_seed: int = Field(42, ge=0, description="Seed of the K-Means fit.")
+    model_seed: int = Field(42, ge=0, lt=2**32, description="Seed of the K-Means fit.")
     model_refit_days: int = Field(
-        90, ge=1, description="The segment model is due again this many days of data after its last fit."
+        90, ge=1, le=_TEN_YEARS, description="The segment model is due again this many days of data after its last fit."
     )
     max_reject_share: float = Field(
         0.05, ge=0, le=1, description="Share of rejected records in a batch above which a check warns."
     )
 
+    @field_validator("data_dir")
+    @classmethod
+    def _home_is_known(cls, value: Path) -> Path:
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError("no such user; give a folder without ~") from None
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _memory_has_a_unit(cls, value: str) -> str:
+        if not _MEMORY.fullmatch(value):
+            raise ValueError("give a number above zero with its unit, for example 512MB or 2GB")
+        return value
+
     @field_validator("naive_timezone")
     @classmethod
     def _timezone_exists(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in _time_zones():
             raise ValueError("no such time zone; give a name of the IANA database, for example Asia/Kolkata")
         return value
 
@@ -113,16 +134,24 @@ def load_settings() -> Settings:
         settings = Settings(kafka_properties=properties)
     except ValidationError as error:
         raise SettingsError("; ".join(_explain(item["loc"], item["msg"]) for item in error.errors())) from None
-    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    # "localtime" is whatever the machine is set to, and DuckDB does not know it.
+    return frozenset({"UTC"} | available_timezones() - {"localtime"})
 
 
 def _client_properties(environ: Mapping[str, str]) -> dict[str, str]:
     prefix = f"{PREFIX}KAFKA_"
     names = {name: name.removeprefix(prefix).lower() for name in environ if name.startswith(prefix)}
     return {
-        option.replace("_", "."): environ[name] for name, option in names.items() if option not in OWN_KAFKA_SETTINGS
+        option.replace("_", "."): environ[name]
+        for name, option in names.items()
+        if option not in OWN_KAFKA_SETTINGS and environ[name]
     }
 
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
-    return f"{PREFIX}{'_'.join(str(part) for part in location).upper()}: {message}"
+    return f"{PREFIX}{'_'.join(str(part) for part in location).upper()}: {message.removeprefix('Value error, ')}"

@@ -116,7 +116,7 @@ def _unread_of(partition: int, start: int, state: TopicState) -> OffsetRange:
     if held.start > start:
         raise DataLoss(
             f"retention removed {held.start - start} unread records: partition {partition} of topic {state.topic!r} "
-            f"starts at {held.start}, the ledger ends at {start}; raise retention.ms, and read what is left of the topic "
+            f"starts at {held.start}, the ledger ends at {start}; raise retention.ms, and read what the topic has "
             "into a new BRIDGECART_DATA_DIR"
         )
     return OffsetRange(start, held.end)

@@ -21,6 +21,10 @@ MAX_SHIFT = 0.5
 MIN_AGREEMENT = 0.90
 # More digits than any decision needs and fewer than summation order can disturb: the stored model is reproducible.
 STORED_DECIMALS = 9
+# A trait that deviates by less is the same for everyone; to divide by it would make differences out of rounding.
+SAME_FOR_EVERYONE = 1e-6
+
+_PANDAS_TYPES = {"INTEGER": "int64", "DOUBLE": "float64", "DATE": "datetime64[us]", "VARCHAR": "object"}
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Labels = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -65,7 +69,7 @@ def usable_customers(features: pd.DataFrame) -> pd.DataFrame:
 def is_fittable(customers: pd.DataFrame, segments: int) -> bool:
     """The data gate: enough customers, and at least as many different ones as segments."""
     enough = len(customers) >= MIN_CUSTOMERS_PER_SEGMENT * segments
-    return enough and len(customers[list(TRAITS)].drop_duplicates()) >= segments
+    return enough and len(customers[list(TRAITS)].round(STORED_DECIMALS).drop_duplicates()) >= segments
 
 
 def is_due(model: pd.DataFrame, customers: pd.DataFrame, as_of: date, *, segments: int, refit_days: int) -> bool:
@@ -106,15 +110,18 @@ def fit_segments(customers: pd.DataFrame, *, segments: int, seed: int) -> Fit:
         raise ValueError(f"{len(customers)} customers are too few for {segments} segments")
     # One thread: with several, sums are added in the order in which threads finish.
     with threadpool_limits(limits=1):
-        scaler = StandardScaler()
-        standardised = scaler.fit_transform(customers[list(TRAITS)].to_numpy(dtype=np.float64))
+        traits = customers[list(TRAITS)].to_numpy(dtype=np.float64)
+        scaler = StandardScaler().fit(traits)
+        mean = np.round(scaler.mean_, STORED_DECIMALS)
+        scale = np.where(scaler.scale_ < SAME_FOR_EVERYONE, 1.0, np.round(scaler.scale_, STORED_DECIMALS))
+        standardised = (traits - mean) / scale
         kmeans = KMeans(n_clusters=segments, n_init=10, random_state=seed).fit(standardised)
         sample = np.linspace(0, len(standardised) - 1, min(len(standardised), SILHOUETTE_SAMPLE)).astype(int)
         several = len(np.unique(kmeans.labels_[sample])) > 1
         silhouette = silhouette_score(standardised[sample], kmeans.labels_[sample]) if several else 0.0
     return Fit(
-        mean=np.round(scaler.mean_, STORED_DECIMALS),
-        scale=np.round(scaler.scale_, STORED_DECIMALS),
+        mean=mean,
+        scale=scale,
         centroids=np.round(kmeans.cluster_centers_, STORED_DECIMALS),
         labels=kmeans.labels_.astype(np.int64),
         inertia=round(float(kmeans.inertia_), 6),
@@ -201,6 +208,7 @@ def model_rows(
         "segment": name_segments(fit),
         "status": status,
         "as_of": as_of,
+        "in_force_from": as_of if status == "active" else None,
         "seed": seed,
         "traits_hash": fit_hash,
         "fitted_customers": len(fit.labels),
@@ -215,8 +223,8 @@ def model_rows(
         rows[f"mean_{trait}"] = float(fit.mean[position])
         rows[f"scale_{trait}"] = float(fit.scale[position])
         rows[f"centroid_{trait}"] = fit.centroids[:, position]
-    frame = pd.DataFrame(rows, index=list(clusters))[list(SEGMENT_MODEL.column_names)]
-    return frame.sort_values("segment_key").reset_index(drop=True)
+    frame = pd.DataFrame(rows, index=list(clusters))
+    return _typed(frame).sort_values("segment_key").reset_index(drop=True)
 
 
 def model_arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
@@ -228,16 +236,27 @@ def model_arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
 
 
 def active_version(model: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the newest active version; empty without one."""
+    """The rows of the newest active version by segment key; empty without one."""
     active = model.loc[model["status"] == "active"]
     newest: pd.DataFrame = active.loc[active["version"] == active["version"].max()]
-    return newest
+    return newest.sort_values("segment_key").reset_index(drop=True)
 
 
-def accept_newest(model: pd.DataFrame) -> pd.DataFrame:
-    """The model with its newest version made active, as a person decided."""
+def accept_newest(model: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """The model with its newest version active from the data date `as_of` on, as a person decided."""
+    model = _typed(model)
     newest = model["version"] == model["version"].max()
-    return model.assign(status=model["status"].mask(newest, "active"))
+    return model.assign(
+        status=model["status"].mask(newest, "active"),
+        in_force_from=model["in_force_from"].mask(newest, pd.Timestamp(as_of)),
+    )
+
+
+def _typed(model: pd.DataFrame) -> pd.DataFrame:
+    """The columns of the contract with one pandas type each, so that a column of nothing but NULL keeps its type."""
+    return model.astype({column.name: _PANDAS_TYPES[column.type] for column in SEGMENT_MODEL.columns})[
+        list(SEGMENT_MODEL.column_names)
+    ]
 
 
 def _key(number: int) -> str:
@@ -282,7 +301,7 @@ def refit(
     gives the same version again, so asking twice changes nothing.
     """
     if mode == "accept":
-        return _accept(model)
+        return _accept(model, features)
     customers = usable_customers(features)
     if not is_fittable(customers, segments):
         return RefitOutcome(model, f"kept: {len(customers)} customers are too few for {segments} segments")
@@ -307,7 +326,7 @@ def _refit(
     version = 1 if model.empty else int(model["version"].max()) + 1
     status = "active" if match.settled else "proposed"
     rows = model_rows(fit, match, version=version, status=status, as_of=as_of, seed=seed, fit_hash=fit_hash)
-    together = rows if model.empty else pd.concat([model, rows], ignore_index=True)
+    together = rows if model.empty else pd.concat([_typed(model), rows], ignore_index=True)
     if match.settled:
         return RefitOutcome(together, f"fitted version {version} on {len(customers)} customers")
     return RefitOutcome(
@@ -317,7 +336,9 @@ def _refit(
     )
 
 
-def _accept(model: pd.DataFrame) -> RefitOutcome:
+def _accept(model: pd.DataFrame, features: pd.DataFrame) -> RefitOutcome:
     if model.empty or active_version(model)["version"].max() == model["version"].max():
         return RefitOutcome(model, "nothing to accept: no version is proposed")
-    return RefitOutcome(accept_newest(model), f"version {int(model['version'].max())} accepted")
+    # In force from now on, not from its fit: what was reported in between stays as it was.
+    as_of = max(pd.Timestamp(frame["as_of"].max()) for frame in (features, model) if len(frame)).date()
+    return RefitOutcome(accept_newest(model, as_of), f"version {int(model['version'].max())} accepted")

@@ -11,8 +11,9 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.embedded import CLUSTER_ID, EmbeddedBroker
 from bridgecart_assets.operations.generating import send_history
 from bridgecart_assets.operations.home import prepare_home
-from bridgecart_assets.operations.running import Summary, run_everything
+from bridgecart_assets.operations.running import Summary, run_holding_lock
 from bridgecart_assets.platform import Platform
+from bridgecart_assets.runlock import run_lock, serve_lock
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.synthetic import Manifest, WorldConfig, simulate, write_truth
 from bridgecart_assets.warehouse.database import Warehouse
@@ -42,16 +43,18 @@ class DemoOutcome:
 def run_demo(config: WorldConfig, *, sent: Callable[[int], None], progress: Callable[[str], None]) -> DemoOutcome:
     """Replace the data directory's made-up orders by those of `config`, run everything, and reconcile.
 
-    Raises DemoWouldOverwrite when the directory holds a real broker's orders, DemoMismatch when a figure is off.
+    Raises DemoWouldOverwrite when the directory holds a real broker's orders, AlreadyRunning when another command
+    works on it, DemoMismatch when a figure is off.
     """
     settings = load_settings()
-    _make_room(settings)
     prepare_home(settings)
-    world = simulate(config)
-    write_truth(world, settings.data_dir / "truth" / "customers.parquet")
-    with EmbeddedBroker(log_file=settings.data_dir / "broker.log") as broker, _broker_setting(broker.bootstrap_servers):
-        send_history(Platform().kafka, world, sent)
-        summary = run_everything(load_settings(), progress=progress)
+    with serve_lock(settings.data_dir), run_lock(settings.data_dir):
+        _make_room(settings)
+        world = simulate(config)
+        write_truth(world, settings.data_dir / "truth" / "customers.parquet")
+        with EmbeddedBroker(log_file=settings.data_dir / "broker.log") as broker, _configured(broker):
+            send_history(Platform().kafka, world, sent)
+            summary = run_holding_lock(load_settings(), progress=progress)
     kpi_sales, silver_sales = _sales(Platform())
     outcome = DemoOutcome(world.manifest(), summary, kpi_sales, silver_sales)
     _reconcile(outcome)
@@ -73,9 +76,9 @@ def _make_room(settings: Settings) -> None:
 
 
 @contextmanager
-def _broker_setting(bootstrap_servers: str) -> Iterator[None]:
+def _configured(broker: EmbeddedBroker) -> Iterator[None]:
     before = os.environ.get(BOOTSTRAP_VARIABLE)
-    os.environ[BOOTSTRAP_VARIABLE] = bootstrap_servers
+    os.environ[BOOTSTRAP_VARIABLE] = broker.bootstrap_servers
     try:
         yield
     finally:

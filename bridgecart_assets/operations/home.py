@@ -25,7 +25,9 @@ def prepare_home(settings: Settings) -> Path:
         home.mkdir(parents=True, exist_ok=True)
         config = home / "dagster.yaml"
         if not config.exists():
-            config.write_text(files(__package__).joinpath("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+            partial = home / "dagster.yaml.partial"
+            partial.write_bytes(files(__package__).joinpath("dagster.yaml").read_bytes())
+            partial.replace(config)
     except OSError as error:
         raise DataDirectoryUnusable(
             f"Cannot write to {settings.data_dir} ({error.strerror}): make it writable or set BRIDGECART_DATA_DIR."
@@ -40,6 +42,13 @@ def dagster_instance(settings: Settings) -> "Iterator[dg.DagsterInstance]":
     """The Dagster instance of the data directory, closed at the end."""
     import dagster as dg
 
+    from bridgecart_assets.sqlitefiles import kept_open
+
     home = prepare_home(settings)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with kept_open(), dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
+
+
+def shared_databases(home: Path) -> list[Path]:
+    """The SQLite files of the instance that all its processes use; those of single runs apart."""
+    return [home / "history" / "runs.db", home / "history" / "runs" / "index.db", home / "schedules" / "schedules.db"]

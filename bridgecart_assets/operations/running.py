@@ -1,23 +1,26 @@
 """One shot: take in everything up to the topic's end, refresh everything, say what the checks found."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.kafka.offsets import TopicState
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.warehouse.ledger import Ledger, load_ledger
 
 if TYPE_CHECKING:
     import dagster as dg
 
 Progress = Callable[[str], None]
+
+INGEST = "ingest_batch"
 
 # One level above what a console needs: the run's log is in Dagster's storage and its UI.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -66,17 +69,27 @@ def run_everything(settings: Settings, *, refit: str = "when_due", progress: Pro
     `refit` is when_due, now or accept. Raises RunFailed at the first failed run, KafkaFailure when the topic cannot
     be read, AlreadyRunning when another command works on the data directory.
     """
+    from bridgecart_assets.operations.home import prepare_home
+
+    prepare_home(settings)
+    with run_lock(settings.data_dir):
+        return run_holding_lock(settings, refit=refit, progress=progress)
+
+
+def run_holding_lock(settings: Settings, *, refit: str = "when_due", progress: Progress) -> Summary:
+    """`run_everything` for a caller that holds the run lock."""
+    from bridgecart_assets.batches import assets_left
     from bridgecart_assets.operations.home import dagster_instance
 
     platform = Platform()
     summary = Summary()
-    with dagster_instance(settings) as instance, run_lock(settings.data_dir):
-        _settle_unfinished_runs(instance, platform)
+    with dagster_instance(settings) as instance:
+        _settle_unfinished_runs(instance)
         state = topic_state(platform.kafka)
-        goal = {partition: span.end for partition, span in state.partitions.items()}
-        for key in _open_keys(instance, platform, state.topic_id, goal):
+        for key in _open_keys(instance, platform, state):
             progress(f"batch {key}: topic to silver")
-            _execute(instance, "ingest_batch", summary, partition_key=key)
+            left = assets_left(INGEST, key, platform.warehouse, state)
+            _execute(instance, INGEST, summary, partition_key=key, selection=left)
             summary.batches.append(key)
             _count_batch(platform, key, summary)
         progress("customers, segments and KPIs")
@@ -85,37 +98,38 @@ def run_everything(settings: Settings, *, refit: str = "when_due", progress: Pro
     return summary
 
 
-def _settle_unfinished_runs(instance: "dg.DagsterInstance", platform: Platform) -> None:
-    from bridgecart_assets.sensors import report_orphans, unfinished_runs
+def _settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:
+    from bridgecart_assets.runs import cancel_abandoned, report_orphans, unfinished_runs
 
-    report_orphans(instance, platform)
+    # We hold the lock of all commands: their open runs are those of the dead.
+    report_orphans(instance, is_command_at_work=False)
+    cancel_abandoned(instance, datetime.now(UTC))
     running = unfinished_runs(instance)
     if running:
         raise BridgeCartError(
-            f"Run {running[0]} is queued or in progress on this data directory: `bridgecart up` is at work. "
-            "Wait until it has finished, or stop it, then run again."
+            f"Run {running[0].run_id} is queued or in progress: `bridgecart up` works on this data directory, or did "
+            "within the last two minutes. Wait until the run has finished, or stop `bridgecart up`, then run again."
         )
 
 
-def _open_keys(
-    instance: "dg.DagsterInstance", platform: Platform, topic_id: str, goal: Mapping[int, int]
-) -> Iterator[str]:
-    """The newest batch if it never finished, then new ones until the ledger has reached the goal."""
-    from bridgecart_assets.partitions import BATCHES, next_batch_key
-    from bridgecart_assets.sensors import newest_keys, newest_open_batch
+def _open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicState) -> Iterator[str]:
+    """The newest batch if it never finished, then new ones until the ledger has reached the end in `state`."""
+    from bridgecart_assets.batches import newest_open_batch
+    from bridgecart_assets.partitions import BATCHES, newest_keys, next_batch_key
 
     unfinished = newest_open_batch(instance)
     if unfinished is not None:
         yield unfinished.key
-    while not _has_reached(load_ledger(platform.warehouse).committed(topic_id), goal):
-        known = [*newest_keys(instance, limit=1), *load_ledger(platform.warehouse).plans]
-        key = next_batch_key(datetime.now(UTC), known)
+    while not _has_reached(ledger := load_ledger(platform.warehouse), state):
+        key = next_batch_key(datetime.now(UTC), [*newest_keys(instance, limit=100), *ledger.plans])
         instance.add_dynamic_partitions(str(BATCHES.name), [key])
         yield key
 
 
-def _has_reached(committed: Mapping[int, int], goal: Mapping[int, int]) -> bool:
-    return all(committed.get(partition, 0) >= end for partition, end in goal.items())
+def _has_reached(ledger: Ledger, state: TopicState) -> bool:
+    committed = ledger.committed(state.topic_id)
+    # The first batch, even an empty one, makes the tables that everything after it reads.
+    return bool(ledger.plans) and all(committed.get(p, 0) >= span.end for p, span in state.partitions.items())
 
 
 def _execute(
@@ -124,6 +138,7 @@ def _execute(
     summary: Summary,
     *,
     partition_key: str | None = None,
+    selection: "Sequence[dg.AssetKey] | None" = None,
     run_config: Mapping[str, Any] | None = None,
 ) -> None:
     from bridgecart_assets.definitions import build_defs
@@ -135,6 +150,7 @@ def _execute(
             .execute_in_process(
                 instance=instance,
                 partition_key=partition_key,
+                asset_selection=selection,
                 run_config={**QUIET, **(run_config or {})},
                 tags={LAUNCHER_TAG: CLI_LAUNCHER},
                 raise_on_error=False,

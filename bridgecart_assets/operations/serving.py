@@ -13,16 +13,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.kafka import watchdog
 from bridgecart_assets.kafka.address import announce_broker, withdraw_broker
 from bridgecart_assets.kafka.embedded import EmbeddedBroker
+from bridgecart_assets.operations.children import child
 from bridgecart_assets.operations.demo import BOOTSTRAP_VARIABLE
-from bridgecart_assets.operations.home import prepare_home
+from bridgecart_assets.operations.home import prepare_home, shared_databases
+from bridgecart_assets.runlock import serve_lock
 from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.sqlitefiles import held_open
 
 HOST = "127.0.0.1"
 READY_SECONDS = 120.0
-STOP_SECONDS = 20.0
 
 
 class PortTaken(BridgeCartError):
@@ -34,32 +35,28 @@ class ServerStopped(BridgeCartError):
 
 
 def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) -> None:
-    """Run until interrupted. Raises PortTaken, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable."""
+    """Run until interrupted.
+
+    Raises PortTaken, AlreadyRunning, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable.
+    """
     settings = load_settings()
     prepare_home(settings)
     _require_free_port(port)
     logs = settings.data_dir / "logs"
     logs.mkdir(exist_ok=True)
     with ExitStack() as stack:
+        stack.enter_context(serve_lock(settings.data_dir))
         stack.enter_context(_interrupt_on_signals())
         if settings.kafka_bootstrap_servers is None:
             address = stack.enter_context(_embedded_broker(settings, logs))
             say(f"Embedded broker at {address}; its records are gone when this command ends.")
             if orders_per_second > 0:
-                feed = [
-                    sys.executable,
-                    "-m",
-                    "bridgecart_assets",
-                    "generate",
-                    "--live",
-                    "--rate",
-                    str(orders_per_second),
-                ]
-                stack.enter_context(_process(feed, logs / "orders.log"))
+                stack.enter_context(child(_feed_command(orders_per_second), logs / "orders.log"))
                 say(f"Made-up orders: {orders_per_second:g} a second.")
-        dagster = stack.enter_context(_process(_dagster_command(port), logs / "dagster.log"))
+        dagster = stack.enter_context(child(_dagster_command(port), logs / "dagster.log"))
         url = f"http://{HOST}:{port}"
         _wait_until_ready(url, dagster, logs / "dagster.log")
+        stack.enter_context(held_open(shared_databases(settings.dagster_home)))
         say(f"Dagster UI: {url}  (the orders sensor is on; Ctrl-C stops everything)")
         dagster.wait()
         raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")
@@ -83,37 +80,6 @@ def _embedded_broker(settings: Settings, logs: Path) -> Iterator[str]:
             yield broker.bootstrap_servers
         finally:
             withdraw_broker(settings.data_dir)
-
-
-@contextmanager
-def _process(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A child with a session of its own, so that Ctrl-C reaches it through us; it ends with us, however we end."""
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    # Where this is set, every Dagster process compiles Dagster again.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-I", watchdog.__file__, *command],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        _stop(process)
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def _require_free_port(port: int) -> None:

@@ -37,7 +37,8 @@ placed as (
 )
 select
     period, closes_on, is_complete, segment_key, segment, customers, sales, total_sales,
-    ((whole + case when place <= left_over then 1 else 0 end)::decimal(18, 0) / 1000000)::decimal(12, 6)
+    -- Times, not over: a division would go through floating point.
+    ((whole + case when place <= left_over then 1 else 0 end)::decimal(26, 0) * 0.000001)::decimal(26, 6)
         as sales_contribution,
     case when total_sales <= 0 then 'total_sales_not_positive' end as sales_contribution_reason
 from placed

@@ -18,12 +18,12 @@ latest as (
 )
 select
     customer_id,
-    nullif(trim(event ->> '$.name'), '') as name,
-    nullif(trim(event ->> '$.mobile'), '') as mobile,
-    try_cast(nullif(trim(event ->> '$.age'), '') as decimal(18, 6))::integer as age,
-    try_cast(nullif(trim(event ->> '$.income'), '') as decimal(18, 2)) as income,
-    coalesce(s.canonical, nullif(trim(event ->> '$.gender'), '')) as gender,
+    text_of(event -> '$.name') as name,
+    text_of(event -> '$.mobile') as mobile,
+    text_of(event -> '$.age')::decimal(18, 6)::integer as age,
+    text_of(event -> '$.income')::decimal(18, 2) as income,
+    coalesce(s.canonical, text_of(event -> '$.gender')) as gender,
     first_seen_at,
     last_seen_at
 from latest
-left join spellings s on s.field = 'gender' and s.letters = letters_of(event ->> '$.gender')
+left join spellings s on s.field = 'gender' and s.letters = letters_of(text_of(event -> '$.gender'))

@@ -31,56 +31,57 @@ select
     ) as event
 from documents;
 
--- A text field may come as a string or a whole number, a number also as a string; nothing else is guessed.
-create temp macro is_text(field) as json_type(field) in ('VARCHAR', 'UBIGINT', 'BIGINT');
-create temp macro is_number(field) as
-    json_type(field) in ('UBIGINT', 'BIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT', 'VARCHAR')
-    and regexp_full_match(trim(field ->> '$'), '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?');
-create temp macro text_of(field) as nullif(trim(field ->> '$', e' \t\r\n'), '');
-create temp macro is_given(field) as field is not null and (json_type(field) <> 'VARCHAR' or text_of(field) is not null);
-create temp macro money_of(field) as try_cast(trim(field ->> '$') as decimal(18, 2));
-create temp table typed as
+-- Blank is as good as missing. A text may also come as a whole number, a number also as a string; nothing else
+-- is guessed. DuckDB reads time zone offsets up to 99:99, while none is beyond 15:59.
+create temp macro is_text(field, text) as json_type(field) = 'VARCHAR' or regexp_full_match(text, '-?[0-9]+');
+create temp macro is_number(text) as
+    regexp_full_match(text, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?');
+create temp macro money_of(text) as case when is_number(text) then try_cast(text as decimal(18, 2)) end;
+create temp macro has_no_such_offset(text) as
+    regexp_matches(text, ':[0-9.]+ ?[+-](1[6-9]|[2-9][0-9]|[0-9]{2}:?[6-9]|[0-9]{2}:[0-9]{2}:)');
+
+create temp table worded as
 select
-    * exclude (event),
-    event.order_id as j_order_id,
-    event.customer_id as j_customer_id,
-    event.name as j_name,
-    event.mobile as j_mobile,
-    event.gender as j_gender,
-    event.age as j_age,
-    event.income as j_income,
-    event.purchase_date as j_purchase_date,
-    event.purchase_amount as j_purchase_amount,
-    event.discount_amount as j_discount_amount,
-    event.coupon_used as j_coupon_used,
-    event.payment_method as j_payment_method,
-    event.product_category as j_product_category,
+    *,
     text_of(event.order_id) as order_id,
     text_of(event.customer_id) as customer_id,
-    case when json_type(event.purchase_date) = 'VARCHAR'
-        then try_cast(text_of(event.purchase_date) as timestamptz) end as purchase_instant,
-    case when is_number(event.purchase_amount) then money_of(event.purchase_amount) end as purchase_amount,
-    case when is_given(event.discount_amount)
-        then case when is_number(event.discount_amount) then money_of(event.discount_amount) end
-        else 0.00 end as discount_amount,
-    case lower(text_of(event.coupon_used))
-        when 'true' then true when 'yes' then true when '1' then true
-        when 'false' then false when 'no' then false when '0' then false end as coupon_used,
-    case when is_number(event.age) then try_cast(trim(event.age ->> '$') as decimal(18, 6)) end as age,
-    case when is_number(event.income) then money_of(event.income) end as income
+    text_of(event.name) as name,
+    text_of(event.mobile) as mobile,
+    text_of(event.gender) as gender,
+    text_of(event.payment_method) as payment_method,
+    text_of(event.product_category) as product_category,
+    text_of(event.age) as given_age,
+    text_of(event.income) as given_income,
+    text_of(event.purchase_date) as given_date,
+    text_of(event.purchase_amount) as given_amount,
+    text_of(event.discount_amount) as given_discount,
+    text_of(event.coupon_used) as given_coupon
 from fields;
+
+create temp table typed as
+select
+    *,
+    case when not has_no_such_offset(given_date) then try_cast(given_date as timestamptz) end as purchase_instant,
+    money_of(given_amount) as purchase_amount,
+    case when given_discount is null then 0.00 else money_of(given_discount) end as discount_amount,
+    money_of(given_income) as income,
+    case when is_number(given_age) then try_cast(given_age as decimal(18, 6)) end as age,
+    case lower(given_coupon)
+        when 'true' then true when 'yes' then true when '1' then true
+        when 'false' then false when 'no' then false when '0' then false end as coupon_used
+from worded;
 
 create temp table judged as
 select
     *,
     case when unreadable is not null then unreadable else nullif(concat_ws(',',
         case
-            when not is_given(j_customer_id) then 'missing_customer_id'
-            when not is_text(j_customer_id) then 'bad_customer_id'
+            when customer_id is null then 'missing_customer_id'
+            when not is_text(event.customer_id, customer_id) then 'bad_customer_id'
             when length(customer_id) > 200 then 'out_of_range_customer_id'
         end,
         case
-            when not is_given(j_purchase_date) then 'missing_purchase_date'
+            when given_date is null then 'missing_purchase_date'
             when purchase_instant is null or not isfinite(purchase_instant) then 'bad_purchase_date'
             when purchase_instant < timestamptz '1990-01-01 00:00:00+00' then 'out_of_range_purchase_date'
             when purchase_instant at time zone 'UTC' > kafka_timestamp + interval 5 minutes
@@ -88,42 +89,55 @@ select
             when purchase_instant >= timestamptz '2100-01-01 00:00:00+00' then 'out_of_range_purchase_date'
         end,
         case
-            when not is_given(j_purchase_amount) then 'missing_purchase_amount'
-            when not is_number(j_purchase_amount) then 'bad_purchase_amount'
+            when given_amount is null then 'missing_purchase_amount'
+            when not is_number(given_amount) then 'bad_purchase_amount'
             when purchase_amount is null or abs(purchase_amount) > 1000000000 then 'out_of_range_purchase_amount'
         end,
         case
-            when not is_given(j_discount_amount) then null
-            when not is_number(j_discount_amount) then 'bad_discount_amount'
+            when given_discount is null then null
+            when not is_number(given_discount) then 'bad_discount_amount'
             when discount_amount is null or abs(discount_amount) > 1000000000 then 'out_of_range_discount_amount'
-            when discount_amount * sign(purchase_amount) < 0 then 'out_of_range_discount_amount'
+            when (discount_amount < 0 and purchase_amount >= 0) or (discount_amount > 0 and purchase_amount < 0)
+                then 'out_of_range_discount_amount'
             when not $amount_is_net and abs(discount_amount) > abs(purchase_amount)
                 then 'out_of_range_discount_amount'
         end,
-        case when is_given(j_coupon_used) and coupon_used is null then 'bad_coupon_used' end,
+        case when given_coupon is not null and coupon_used is null then 'bad_coupon_used' end,
         case
-            when not is_given(j_age) then null
-            when not is_number(j_age) then 'bad_age'
+            when given_age is null then null
+            when not is_number(given_age) then 'bad_age'
             when age is null or age < 0 or age > 130 then 'out_of_range_age'
             when age <> floor(age) then 'bad_age'
         end,
         case
-            when not is_given(j_income) then null
-            when not is_number(j_income) then 'bad_income'
+            when given_income is null then null
+            when not is_number(given_income) then 'bad_income'
             when income is null or income < 0 or income > 1000000000000 then 'out_of_range_income'
         end,
-        case when is_given(j_order_id) and not is_text(j_order_id) then 'bad_order_id'
-            when length(order_id) > 200 then 'out_of_range_order_id' end,
-        case when is_given(j_name) and not is_text(j_name) then 'bad_name'
-            when length(text_of(j_name)) > 1000 then 'out_of_range_name' end,
-        case when is_given(j_mobile) and not is_text(j_mobile) then 'bad_mobile'
-            when length(text_of(j_mobile)) > 1000 then 'out_of_range_mobile' end,
-        case when is_given(j_gender) and not is_text(j_gender) then 'bad_gender'
-            when length(text_of(j_gender)) > 200 then 'out_of_range_gender' end,
-        case when is_given(j_payment_method) and not is_text(j_payment_method) then 'bad_payment_method'
-            when length(text_of(j_payment_method)) > 200 then 'out_of_range_payment_method' end,
-        case when is_given(j_product_category) and not is_text(j_product_category) then 'bad_product_category'
-            when length(text_of(j_product_category)) > 200 then 'out_of_range_product_category' end
+        case
+            when not is_text(event.order_id, order_id) then 'bad_order_id'
+            when length(order_id) > 200 then 'out_of_range_order_id'
+        end,
+        case
+            when not is_text(event.name, name) then 'bad_name'
+            when length(name) > 1000 then 'out_of_range_name'
+        end,
+        case
+            when not is_text(event.mobile, mobile) then 'bad_mobile'
+            when length(mobile) > 1000 then 'out_of_range_mobile'
+        end,
+        case
+            when not is_text(event.gender, gender) then 'bad_gender'
+            when length(gender) > 200 then 'out_of_range_gender'
+        end,
+        case
+            when not is_text(event.payment_method, payment_method) then 'bad_payment_method'
+            when length(payment_method) > 200 then 'out_of_range_payment_method'
+        end,
+        case
+            when not is_text(event.product_category, product_category) then 'bad_product_category'
+            when length(product_category) > 200 then 'out_of_range_product_category'
+        end
     ), '') end as reasons
 from typed;
 
@@ -142,14 +156,14 @@ with cleaned as (
         discount_amount,
         (purchase_amount - case when $amount_is_net then 0.00 else discount_amount end)::decimal(18, 2) as net_amount,
         coupon_used,
-        coalesce(payment.canonical, text_of(j_payment_method)) as payment_method,
-        coalesce(category.canonical, text_of(j_product_category)) as product_category,
+        coalesce(payment.canonical, judged.payment_method) as payment_method,
+        coalesce(category.canonical, judged.product_category) as product_category,
         topic_id, "partition", "offset", kafka_timestamp, batch_key
     from judged
     left join spellings payment
-        on payment.field = 'payment_method' and payment.letters = letters_of(text_of(j_payment_method))
+        on payment.field = 'payment_method' and payment.letters = letters_of(judged.payment_method)
     left join spellings category
-        on category.field = 'product_category' and category.letters = letters_of(text_of(j_product_category))
+        on category.field = 'product_category' and category.letters = letters_of(judged.product_category)
     where reasons is null
 )
 select

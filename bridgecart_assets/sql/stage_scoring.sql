@@ -1,16 +1,16 @@
 -- Nearest and second nearest centroid of every row of `to_score`, under the model version in force on its date:
--- the latest that was fitted by then, else the first. So a refit never relabels the past.
+-- the latest that was by then, else the first. So neither a refit nor its acceptance relabels the past.
 create temp table scored as
 with active as (
     select * from gold.segment_model where status = 'active'
 ),
 versions as (
-    select distinct version, as_of from active
+    select distinct version, in_force_from from active
 ),
 in_force as (
     select
         dates.as_of,
-        coalesce(max(v.version) filter (where v.as_of <= dates.as_of), min(v.version)) as version
+        coalesce(max(v.version) filter (where v.in_force_from <= dates.as_of), min(v.version)) as version
     from (select distinct as_of from to_score) dates
     cross join versions v
     group by dates.as_of

@@ -1,4 +1,8 @@
--- Canonical spellings. A value is looked up by its letters and digits alone, in lower case;
+-- How a text is read: without white space, control and other invisible characters around it; blank is NULL.
+create temp macro text_of(field) as
+    nullif(regexp_replace(field ->> '$', '^[\s\pZ\p{Cc}\p{Cf}]+|[\s\pZ\p{Cc}\p{Cf}]+$', '', 'g'), '');
+
+-- Canonical spellings. A value is looked up by its letters and digits alone, in lower case, of whatever script;
 -- a value that is not listed stays as the source wrote it, and a check names it.
 create temp table spellings as
 select * from (values
@@ -39,4 +43,4 @@ select * from (values
     ('gender', 'other', 'other')
 ) as listed (field, letters, canonical);
 
-create temp macro letters_of(value) as regexp_replace(lower(value), '[^a-z0-9]', '', 'g');
+create temp macro letters_of(value) as regexp_replace(lower(value), '[^\pL\pM\pN]', '', 'g');

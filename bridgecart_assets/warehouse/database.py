@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,9 +19,9 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 
 POLL_SECONDS = 0.05
-_HOLDER = re.compile(r"Conflicting lock is held in (?P<holder>.+? \(PID \d+\))")
+_HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
+_DISK_FULL = re.compile(r"no space left|quota exceeded|file too large|max_temp_directory_size", re.IGNORECASE)
 _UNUSABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException, duckdb.InternalException)
-_DISK_FULL = re.compile(r"no space left|disk (quota|full)|could not write|failed to write", re.IGNORECASE)
 
 
 class WarehouseError(BridgeCartError):
@@ -57,26 +57,25 @@ class Warehouse:
 
     @property
     def exists(self) -> bool:
-        """Whether the file is there."""
-        return self.path.is_file()
+        """Whether the file is there. Raises WarehouseError when its folder cannot be searched."""
+        try:
+            return self.path.exists()
+        except OSError as error:
+            raise _unwritable(self.path.parent, error.strerror) from error
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection, closed at the end. Raises WarehouseMissing when there is no file."""
         if not self.exists:
             raise WarehouseMissing(f"There is no warehouse at {self.path} yet: run `bridgecart run` first.")
-        connection = self._open(read_only=True)
-        try:
+        with self._explaining(), closing(self._open(read_only=True)) as connection:
             yield connection
-        finally:
-            connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One read-write transaction: committed at the end, rolled back on any exception, always closed."""
         _make_folder(self.path.parent)
-        connection = self._open(read_only=False)
-        try:
+        with self._explaining(), closing(self._open(read_only=False)) as connection:
             connection.execute("begin transaction")
             try:
                 yield connection
@@ -84,10 +83,17 @@ class Warehouse:
             except BaseException:
                 _roll_back(connection)
                 raise
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Errors that a person can do something about are raised as such; mistakes in SQL stay what they are."""
+        try:
+            yield
         except duckdb.Error as error:
-            raise _explained(error, self.path) from error
-        finally:
-            connection.close()
+            explained = explain(error, self.path)
+            if explained is None:
+                raise
+            raise explained from error
 
     def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         deadline = time.monotonic() + self.lock_timeout_seconds
@@ -96,7 +102,7 @@ class Warehouse:
                 connection = duckdb.connect(str(self.path), read_only=read_only, config=self._config())
             except duckdb.Error as error:
                 if not _is_lock_conflict(error) or time.monotonic() > deadline:
-                    raise _explained(error, self.path) from error
+                    raise
                 # Jitter, so that two waiting processes do not meet at every poll.
                 time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
             else:
@@ -123,6 +129,31 @@ def table_exists(connection: duckdb.DuckDBPyConnection, contract: Contract) -> b
     return bool(rows)
 
 
+def explain(error: duckdb.Error, path: Path) -> WarehouseError | None:
+    """The error in one line with its remedy; None when it is no failure of the file, the disk or the memory."""
+    text = str(error)
+    if _is_lock_conflict(error):
+        holder = _HOLDER.search(text)
+        who = holder["holder"].strip() if holder else "another connection"
+        return WarehouseLocked(f"The warehouse {path} is held by {who}: wait for it, or stop it, and try again.")
+    if _DISK_FULL.search(text):
+        return WarehouseError(f"No space left to write {path}: free some space and run again; nothing was changed.")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return WarehouseError(
+            "DuckDB needs more memory than it may use: raise BRIDGECART_MEMORY_LIMIT or lower "
+            "BRIDGECART_MAX_BATCH_RECORDS, and run again; nothing was changed."
+        )
+    if isinstance(error, duckdb.IOException) and ("ermission denied" in text or not path.exists()):
+        return _unwritable(path, text.splitlines()[0])
+    # A damaged block is reported by the base class of all errors.
+    if isinstance(error, _UNUSABLE) or "Corrupt database file" in text:
+        return WarehouseError(
+            f"The warehouse {path} cannot be used ({text.splitlines()[0]}): restore it from a backup, or move it "
+            "away and run `bridgecart run` to build it again from the topic."
+        )
+    return None
+
+
 def _is_lock_conflict(error: duckdb.Error) -> bool:
     text = str(error)
     return "Could not set lock" in text or "different configuration" in text
@@ -132,9 +163,11 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WarehouseError(
-            f"Cannot write to {folder} ({error.strerror}): make it writable or set BRIDGECART_DATA_DIR."
-        ) from error
+        raise _unwritable(folder, error.strerror) from error
+
+
+def _unwritable(path: Path, reason: str | None) -> WarehouseError:
+    return WarehouseError(f"Cannot write to {path} ({reason}): make it writable or set BRIDGECART_DATA_DIR.")
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
@@ -143,24 +176,3 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
     except duckdb.Error:
         # A fatal error has closed the transaction already; the error that led here is the one to raise.
         return
-
-
-def _explained(error: duckdb.Error, path: Path) -> Exception:
-    text = str(error)
-    holder = _HOLDER.search(text)
-    if holder:
-        return WarehouseLocked(
-            f"The warehouse {path} is held by {holder['holder']}: wait for it, or stop it, and try again."
-        )
-    if _DISK_FULL.search(text):
-        return WarehouseError(f"No space left to write {path}: free some space and run again; nothing was changed.")
-    if isinstance(error, duckdb.IOException) and "ermission denied" in text:
-        return WarehouseError(f"Cannot write {path} (permission denied): make it writable or set BRIDGECART_DATA_DIR.")
-    if isinstance(
-        error, duckdb.IOException | duckdb.SerializationException | duckdb.FatalException | duckdb.InternalException
-    ):
-        return WarehouseError(
-            f"The warehouse {path} cannot be opened ({text.splitlines()[0]}): restore it from a backup, or move it "
-            "away and run `bridgecart run` to build it again from the topic."
-        )
-    return error

@@ -1,9 +1,12 @@
 """Publishing tables as Parquet by atomic rename, so that readers never meet the writer's lock."""
 
+from contextlib import suppress
 from pathlib import Path
 
+import duckdb
+
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.database import Warehouse, WarehouseError
 
 
 def published_path(folder: Path, contract: Contract) -> Path:
@@ -12,15 +15,28 @@ def published_path(folder: Path, contract: Contract) -> Path:
 
 
 def publish(warehouse: Warehouse, contract: Contract, folder: Path) -> Path:
-    """Copy the table, ordered by its key, to its Parquet file. Open readers keep the file they have."""
+    """Copy the table, ordered by its key, to its Parquet file. Open readers keep the file they have.
+
+    Raises WarehouseError when the file cannot be written; what was published before stays.
+    """
     target = published_path(folder, contract)
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".parquet.partial")
     order = ", ".join(f'"{column}"' for column in contract.key)
+    copy = f"copy (select * from {contract.full_name} order by {order}) to $file (format parquet, compression zstd)"
     with warehouse.reading() as connection:
-        connection.execute(
-            f"copy (select * from {contract.full_name} order by {order}) to $file (format parquet, compression zstd)",
-            {"file": str(partial)},
-        )
-    partial.replace(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            connection.execute(copy, {"file": str(partial)})
+            partial.replace(target)
+        except (OSError, duckdb.IOException) as error:
+            _remove(partial)
+            raise WarehouseError(
+                f"Cannot publish {target} ({str(error).splitlines()[0]}): make room and make it writable, or set "
+                "BRIDGECART_DATA_DIR, and run again; the warehouse itself has the rows."
+            ) from error
     return target
+
+
+def _remove(partial: Path) -> None:
+    with suppress(OSError):
+        partial.unlink()

@@ -3,6 +3,7 @@
 What belongs elsewhere: opening and committing (`database.py`), what to write (`handover.py`).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import duckdb
@@ -39,9 +40,16 @@ def write_query(connection: duckdb.DuckDBPyConnection, contract: Contract, query
 def write_frame(
     connection: duckdb.DuckDBPyConnection, contract: Contract, frame: pd.DataFrame, batch_key: str | None
 ) -> None:
-    """Write the table of the contract from a small DataFrame; columns are matched by name."""
+    """Write the table of the contract from a small DataFrame; columns are matched by name.
+
+    Raises ContractBroken when columns are missing or unknown, or values are none of the table.
+    """
     prepare(connection, contract)
-    connection.register("handed_over", frame)
+    _check_columns(contract, list(frame.columns))
+    try:
+        connection.register("handed_over", frame)
+    except duckdb.DatabaseError as error:
+        raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
     _replace(connection, contract, "select * from handed_over", {}, batch_key)
     connection.unregister("handed_over")
 
@@ -121,17 +129,22 @@ def _replace(
 ) -> None:
     used = _used_parameters(connection, select, parameters)
     given = _described(connection, select, used)
-    if set(given) != set(contract.column_names):
-        missing = sorted(set(contract.column_names) - set(given))
-        unknown = sorted(set(given) - set(contract.column_names))
-        raise ContractBroken(f"{contract.full_name}: columns missing {missing}, columns unknown {unknown}.")
+    _check_columns(contract, given)
     delete_slice(connection, contract, batch_key)
     names = _names(contract.column_names)
     try:
         connection.execute(f"insert into {contract.full_name} ({names}) select {names} from ({select}) as rows", used)
-    except (duckdb.ConstraintException, duckdb.ConversionException) as error:
+    except (duckdb.ConstraintException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
         raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
     _check_key(connection, contract, batch_key)
+
+
+def _check_columns(contract: Contract, given: Sequence[str]) -> None:
+    # Counted, not sets: a column that comes twice is one too many.
+    expected, found = Counter(contract.column_names), Counter(map(str, given))
+    missing, unknown = sorted((expected - found).elements()), sorted((found - expected).elements())
+    if missing or unknown:
+        raise ContractBroken(f"{contract.full_name}: columns missing {missing}, columns unknown {unknown}.")
 
 
 def _check_key(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None) -> None:

@@ -1,5 +1,7 @@
-select period, sum(sales_contribution) as sum_of_shares
+-- A period with positive sales has a share for every segment; a period without has none.
+select period, sum(sales_contribution) as sum_of_shares, count(sales_contribution) as shares, count(*) as segments
 from kpi.sales_contribution
 group by period
 having sum(sales_contribution) <> 1 or sum(sales) <> max(total_sales)
+    or count(sales_contribution) <> case when max(total_sales) > 0 then count(*) else 0 end
 order by period

@@ -1,17 +1,24 @@
-with problems as (
-    select f.customer_id is null as has_no_features, count(*) as segments
+with counted as (
+    select customer_id, count(f.as_of) as feature_rows, count(s.as_of) as segment_rows
     from gold.customer_features f
     full join gold.customer_segments s using (customer_id)
-    group by customer_id, f.customer_id is null, s.customer_id is null
-    having count(*) <> 1 or f.customer_id is null or s.customer_id is null
+    group by customer_id
+),
+misplaced as (
+    select customer_id from counted where feature_rows <> 1 or segment_rows <> 1
 ),
 unscored as (
-    select count(*) as customers
+    select customer_id
     from gold.customer_features f
     join gold.customer_segments s using (customer_id)
     where f.log_orders is not null and s.segment_key = 'unassigned'
         and exists (select 1 from gold.segment_model where status = 'active')
 )
-select 'customers in no or several segments' as problem, count(*) as customers from problems having count(*) > 0
+select 'in no or several segments' as problem, count(*) as customers, min(customer_id) as for_example
+from misplaced
+having count(*) > 0
 union all
-select 'customers with purchases but without segment', customers from unscored where customers > 0
+select 'purchases but no segment', count(*), min(customer_id)
+from unscored
+having count(*) > 0
+order by problem

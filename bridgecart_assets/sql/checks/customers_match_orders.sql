@@ -1,7 +1,9 @@
-select coalesce(c.customer_id, o.customer_id) is not null as mismatch,
-    count(*) filter (where c.customer_id is null) as customers_without_row,
-    count(*) filter (where o.customer_id is null) as rows_without_order
+select
+    case when c.customer_id is null then 'customers without a row' else 'rows without an order' end as problem,
+    count(*) as customers,
+    min(coalesce(c.customer_id, o.customer_id)) as for_example
 from silver.customers c
-full join (select distinct customer_id from silver.orders) o using (customer_id)
+full join (select distinct customer_id from silver.orders) o on o.customer_id = c.customer_id
 where c.customer_id is null or o.customer_id is null
-group by mismatch
+group by problem
+order by problem

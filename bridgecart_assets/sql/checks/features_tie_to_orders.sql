@@ -1,12 +1,12 @@
 -- Net sales and purchases of all customers must be those of the orders before the as-of date, to the cent.
 with features as (
-    select sum(net_sales) as net_sales, sum(orders) as orders, max(as_of) as as_of from gold.customer_features
+    select coalesce(sum(net_sales), 0) as net_sales, coalesce(sum(orders), 0) as orders from gold.customer_features
 ),
-orders as (
-    select sum(net_amount) as net_sales, count(*) filter (where order_kind = 'purchase') as orders
+silver as (
+    select coalesce(sum(net_amount), 0) as net_sales, count(*) filter (where order_kind = 'purchase') as orders
     from silver.orders
-    where purchased_at < (select as_of from features)
+    where coalesce(purchased_at < $as_of::date, true)
 )
-select f.net_sales as feature_sales, o.net_sales as order_sales, f.orders as feature_orders, o.orders as orders
-from features f, orders o
-where f.net_sales is distinct from o.net_sales or f.orders is distinct from o.orders
+select f.net_sales as feature_sales, s.net_sales as order_sales, f.orders as feature_orders, s.orders as orders
+from features f, silver s
+where f.net_sales <> s.net_sales or f.orders <> s.orders

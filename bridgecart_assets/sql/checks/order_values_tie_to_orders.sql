@@ -1,12 +1,11 @@
--- Purchases and their sales over all periods and segments must be those of the orders, to the cent.
+-- Purchases and their sales over all periods and segments must be those of the orders before the as-of date, to the cent.
 with kpi as (
-    select coalesce(sum(orders), 0) as orders, coalesce(sum(sales), 0) as sales, max(closes_on) as as_of
-    from kpi.average_order_value
+    select coalesce(sum(orders), 0) as orders, coalesce(sum(sales), 0) as sales from kpi.average_order_value
 ),
 silver as (
     select count(*) as orders, coalesce(sum(net_amount), 0) as sales
     from silver.orders
-    where order_kind = 'purchase' and purchased_at < (select as_of from kpi)
+    where order_kind = 'purchase' and coalesce(purchased_at < $as_of::date, true)
 )
 select kpi.orders as kpi_orders, silver.orders as silver_orders, kpi.sales as kpi_sales, silver.sales as silver_sales
 from kpi, silver

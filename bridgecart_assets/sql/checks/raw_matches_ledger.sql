@@ -13,10 +13,12 @@ per_partition as (
     from records
     left join ranges on ranges.topic_id = records.topic_id and r."partition" = records."partition"
 )
-select "partition" as kafka_partition, records, lowest, highest, starts_at, ends_at
+select
+    'outside its offsets' as problem, "partition" as kafka_partition, records, lowest as first_offset,
+    highest as last_offset, starts_at, ends_at
 from per_partition
 where starts_at is null or lowest < starts_at or highest >= ends_at
 union all
-select null, (select count(*) from raw.orders where batch_key = $batch_key), null, null, null, b.records
-from raw.batches b
-where b.batch_key = $batch_key and b.records <> (select count(*) from raw.orders where batch_key = $batch_key)
+select 'not as many as the ledger says: ' || b.records, null, r.records, null, null, null, null
+from raw.batches b, (select count(*) as records from raw.orders where batch_key = $batch_key) r
+where b.batch_key = $batch_key and b.records <> r.records

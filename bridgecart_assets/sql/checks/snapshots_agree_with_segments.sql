@@ -2,9 +2,9 @@
 with latest as (
     select * from gold.customer_snapshots where as_of = (select max(as_of) from gold.customer_features)
 )
-select count(*) as customers_that_differ
+select count(*) as customers_that_differ, min(coalesce(f.customer_id, s.customer_id)) as for_example
 from gold.customer_features f
-join gold.customer_segments g using (customer_id)
+join gold.customer_segments g on g.customer_id = f.customer_id
 full join latest s on s.customer_id = f.customer_id
 where (f.net_sales, f.orders, f.last_purchased_on, f.log_orders, f.log_order_value, f.coupon_share, g.segment_key)
     is distinct from

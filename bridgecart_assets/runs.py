@@ -1,0 +1,75 @@
+"""Dagster's run records: which runs are open, and which of those nobody works on any more."""
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+
+from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG
+
+GRPC_INFO_TAG = ".dagster/grpc_info"
+FINISHED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+UNFINISHED = [status for status in DagsterRunStatus if status not in FINISHED]
+UNLAUNCHED = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING]
+# A daemon gives a sign of life every 30 seconds.
+DAEMON_SILENCE = timedelta(minutes=2)
+
+
+def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    """Runs that are queued or in progress, whoever asked for them."""
+    return instance.get_runs(RunsFilter(statuses=UNFINISHED))
+
+
+def report_orphans(instance: dg.DagsterInstance, *, is_command_at_work: bool) -> list[str]:
+    """Report runs as failed whose process died with everything around it; Dagster keeps them open for ever.
+
+    A run knows its launcher: the code server's socket, or the lock that `bridgecart run` holds while it works.
+    """
+    orphans = [run for run in unfinished_runs(instance) if _is_orphan(run.tags, is_command_at_work)]
+    for run in orphans:
+        instance.report_run_failed(run, "Orphaned: the process that worked on this run is gone.")
+    return [run.run_id for run in orphans]
+
+
+def cancel_abandoned(instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Cancel runs that wait for a daemon which has been silent for DAEMON_SILENCE; returns their ids.
+
+    For commands that work without a daemon. A daemon that comes back takes up its queue by itself.
+    """
+    if any(
+        datetime.fromtimestamp(beat.timestamp, UTC) > now - DAEMON_SILENCE
+        for beat in instance.get_daemon_heartbeats().values()
+    ):
+        return []
+    waiting = [run for run in instance.get_runs(RunsFilter(statuses=UNLAUNCHED)) if GRPC_INFO_TAG not in run.tags]
+    for run in waiting:
+        instance.report_run_canceled(run, "Cancelled: no daemon is there to launch it.")
+    return [run.run_id for run in waiting]
+
+
+def _is_orphan(tags: Mapping[str, str], is_command_at_work: bool) -> bool:
+    if tags.get(LAUNCHER_TAG) == CLI_LAUNCHER:
+        return not is_command_at_work
+    return GRPC_INFO_TAG in tags and not _answers(json.loads(tags[GRPC_INFO_TAG]))
+
+
+def _answers(grpc_info: Mapping[str, Any]) -> bool:
+    family, address = (
+        (socket.AF_UNIX, grpc_info["socket"])
+        if grpc_info.get("socket")
+        else (socket.AF_INET, (grpc_info["host"], grpc_info["port"]))
+    )
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(address)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            # Slow or out of reach is not gone.
+            return True
+    return True

@@ -1,0 +1,12 @@
+-- Historic value is net sales: at the last close all segments together are worth what all customers have spent.
+with kpi as (
+    select coalesce(sum(closing_clv), 0) as clv
+    from kpi.clv_growth
+    where period = (select max(period) from kpi.clv_growth)
+),
+silver as (
+    select coalesce(sum(net_amount), 0) as sales from silver.orders where coalesce(purchased_at < $as_of::date, true)
+)
+select kpi.clv as closing_clv, silver.sales as silver_sales
+from kpi, silver
+where kpi.clv <> silver.sales

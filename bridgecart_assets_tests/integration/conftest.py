@@ -1,0 +1,18 @@
+"""The broker and topics of these tests, and a shop: a topic with the settings that name it."""
+
+import pytest
+
+from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.kafka.fixtures import TopicFactory, broker, topic
+
+__all__ = ["broker", "shop", "topic"]
+
+
+@pytest.fixture
+def shop(topic: TopicFactory, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """An empty topic of three partitions; the settings of this test name it."""
+    connection = topic(3)
+    monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", connection.bootstrap_servers)
+    monkeypatch.setenv("BRIDGECART_KAFKA_TOPIC", connection.topic)
+    monkeypatch.setenv("BRIDGECART_KAFKA_TIMEOUT_SECONDS", "5")
+    return Shop(connection)

@@ -1,0 +1,64 @@
+"""Processes of the tests: the `bridgecart` command, waiting with a bound, and what is still alive."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMMAND_SECONDS = 120.0
+
+
+def wait_until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
+    """Poll until the condition gives something true; fail with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+    return found
+
+
+def command(*arguments: str) -> list[str]:
+    """The `bridgecart` command as a list for subprocess."""
+    return [sys.executable, "-m", "bridgecart_assets", *arguments]
+
+
+def bridgecart(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run the `bridgecart` command to its end in a process of its own."""
+    return subprocess.run(
+        command(*arguments),
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This test's environment and some more settings."""
+    return {**os.environ, **settings}
+
+
+def processes_of(data_dir: Path) -> list[psutil.Process]:
+    """The living processes that were started for this data directory, whoever their parent is."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if (
+                process.pid != os.getpid()
+                and process.environ().get("BRIDGECART_DATA_DIR") == str(data_dir)
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found

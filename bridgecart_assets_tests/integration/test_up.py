@@ -1,0 +1,168 @@
+"""`bridgecart up`, the real thing: embedded broker, Dagster's webserver and daemon, its sensor, its GraphQL API.
+
+The tests of one server tell one story, in the order in which they stand here.
+"""
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bridgecart_assets.kafka.address import announced_broker
+from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets.settings import load_settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
+from bridgecart_assets_tests.integration.served import MATERIALIZATIONS, Served, up
+from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.support.state import digests, rows
+
+TICK_SECONDS = 30.0
+GONE_SECONDS = 10.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up") / "data"
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[Served]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        with up(folder) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def shop(served: Served) -> Shop:
+    return Shop(served.kafka, orders=4_000)
+
+
+@pytest.fixture
+def data_dir(folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All tests of this module work on the data directory of the server."""
+    monkeypatch.setenv("BRIDGECART_DATA_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def warehouse(data_dir: Path) -> Warehouse:
+    return Warehouse.from_settings(load_settings())
+
+
+def wait_for_skip(served: Served, words: str) -> None:
+    now = time.time()
+    wait_until(
+        lambda: any(tick["timestamp"] > now and words in (tick["skipReason"] or "") for tick in served.ticks()),
+        TICK_SECONDS,
+        f"a tick is skipped because of: {words}",
+    )
+
+
+def test_without_a_topic_the_sensor_skips_and_says_so(served: Served) -> None:
+    wait_for_skip(served, "has no topic 'bridgecart.orders'")
+    assert served.partitions() == []
+
+
+def test_new_orders_become_a_partition_by_themselves(served: Served, shop: Shop, warehouse: Warehouse) -> None:
+    create_topic(served.kafka, 3)
+    shop.sell(2_500)
+    key = served.next_batch(after=0)
+    # The topic was seen while it was filled: what came later is the next batch.
+    wait_for_skip(served, "no new records: every record of the topic is in a batch")
+    assert rows(warehouse, "select count(*) from raw.orders") == [(2_500,)]
+    (run,) = served.runs(tags=[{"key": "dagster/partition", "value": key}])
+    assert run["jobName"] == "orders_batch"
+    assert rows(warehouse, "select count(*) > 0 from kpi.sales_contribution") == [(True,)]
+
+
+def test_later_orders_become_the_next_partition(served: Served, shop: Shop, warehouse: Warehouse) -> None:
+    before = len(served.partitions())
+    shop.sell(800)
+    served.next_batch(after=before)
+    wait_for_skip(served, "no new records: every record of the topic is in a batch")
+    assert rows(warehouse, "select count(*) from raw.orders") == [(3_300,)]
+
+
+def test_a_partition_materialized_from_the_ui_reads_exactly_its_offsets_again(
+    served: Served, warehouse: Warehouse
+) -> None:
+    wait_for_skip(served, "no new records")
+    key, keys = served.partitions()[0], served.partitions()
+    before, ledger = digests(warehouse, with_ledger=True), load_ledger(warehouse)
+    run_id = served.materialize(key)
+    assert [run["status"] for run in served.runs(runIds=[run_id])] == ["SUCCESS"]
+    asset = served.ask(MATERIALIZATIONS, key={"path": ["raw", "orders"]})["assetOrError"]
+    (event,) = [event for event in asset["assetMaterializations"] if event["runId"] == run_id]
+    (offsets,) = [entry["jsonString"] for entry in event["metadataEntries"] if entry["label"] == "offsets"]
+    assert event["partition"] == key
+    assert json.loads(offsets) == {
+        str(partition): f"[{span.start}, {span.end})" for partition, span in ledger.plans[key].ranges.items()
+    }
+    assert digests(warehouse, with_ledger=True) == before
+    assert load_ledger(warehouse) == ledger
+    # The batch that was materialized last is not the last batch: the sensor must not take its end for the ledger's.
+    wait_for_skip(served, "no new records")
+    assert served.partitions() == keys
+
+
+def test_other_commands_find_the_broker_of_up(served: Served) -> None:
+    done = bridgecart("status", "--json")
+    assert done.returncode == 0, done.stderr
+    status = json.loads(done.stdout)
+    assert status["lag"] == 0
+    assert status["batches"] == len(served.partitions())
+    assert status["rows"]["raw.orders"] == 3_300
+
+
+@pytest.mark.parametrize("arguments", [("up", "--port", "0"), ("demo", "--orders", "100")])
+def test_neither_a_second_up_nor_a_demo_works_under_the_feet_of_up(
+    served: Served, warehouse: Warehouse, arguments: tuple[str, ...]
+) -> None:
+    before = digests(warehouse)
+    done = bridgecart(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("bridgecart: Another `bridgecart up` works on ")
+    assert done.stderr.count("\n") == 1
+    assert served.process.poll() is None
+    assert digests(warehouse) == before
+
+
+def test_ctrl_c_stops_everything_and_leaves_no_process_behind(served: Served, folder: Path) -> None:
+    family = processes_of(folder)
+    assert len(family) >= 6
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(40) == 130
+    assert served.output.read_text().splitlines()[-1] == "Stopped."
+    wait_until(lambda: not processes_of(folder), GONE_SECONDS, f"all processes are gone, of {family}")
+    assert announced_broker(folder) is None
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(served.url.rpartition(":")[2]))) != 0
+
+
+def test_a_new_up_reads_its_new_broker_and_keeps_what_was_read_before(folder: Path, warehouse: Warehouse) -> None:
+    old = "select * from raw.orders where batch_key <= ? order by all"
+    ((newest,),) = rows(warehouse, "select max(batch_key) from raw.orders")
+    before, batches = rows(warehouse, old, newest), len(load_ledger(warehouse).plans)
+    with up(folder, rate=100) as served:
+        served.next_batch(after=batches)
+        family = processes_of(folder)
+        assert any("generate" in process.cmdline() for process in family)
+        # In the middle of whatever it does, most likely a run.
+        served.process.kill()
+        served.process.wait()
+        wait_until(lambda: not processes_of(folder), GONE_SECONDS, f"all processes are gone, of {family}")
+    assert psutil.pid_exists(served.process.pid) is False
+    assert rows(warehouse, old, newest) == before
+    plans = load_ledger(warehouse).plans
+    assert len({plan.topic_id for plan in plans.values()}) == 2
+    assert rows(warehouse, 'select count(*) = count(distinct (topic_id, "partition", "offset")) from raw.orders') == [
+        (True,)
+    ]

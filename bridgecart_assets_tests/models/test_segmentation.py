@@ -1,0 +1,365 @@
+"""The segment model: fit, identity across refits, names, gates, and when a refit is due."""
+
+import warnings
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_limits
+
+from bridgecart_assets.contracts import SEGMENT_MODEL, TRAITS
+from bridgecart_assets.models import segmentation
+from bridgecart_assets.models.segmentation import (
+    Fit,
+    RefitOutcome,
+    active_version,
+    fit_segments,
+    is_due,
+    is_fittable,
+    model_arrays,
+    name_segments,
+    nearest,
+    refit,
+    usable_customers,
+)
+from bridgecart_assets_tests.models.people import GROUPS, KEY_OF, features, group_of, shuffled
+
+NO_MODEL = pd.DataFrame(columns=list(SEGMENT_MODEL.column_names))
+MOVED = {**GROUPS, "passers": (0.2, 6.0, 0.9)}
+
+
+def test_traits_are_standardised_so_that_their_units_do_not_matter():
+    people = usable_customers(features())
+    fit = fit_segments(people, segments=4, seed=1)
+    traits = people[list(TRAITS)].to_numpy()
+    assert fit.mean == pytest.approx(traits.mean(axis=0), abs=1e-8)
+    assert fit.scale == pytest.approx(traits.std(axis=0), abs=1e-8)
+    in_cents = people.assign(
+        log_order_value=people["log_order_value"] * 100, coupon_share=people["coupon_share"] * 1000
+    )
+    other = fit_segments(in_cents, segments=4, seed=1)
+    assert _groups(people, fit.labels) == _groups(people, other.labels)
+
+
+def test_first_keys_follow_the_mean_customer_value():
+    model = _refit(NO_MODEL, features()).model
+    assert _keys_by_group(model, features()) == KEY_OF
+    assert set(model["status"]) == {"active"}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 42])
+def test_rows_in_any_order_and_any_seed_give_every_customer_the_same_key(seed: int):
+    people = features()
+    reference = _key_of_customer(_refit(NO_MODEL, people, seed=7).model, people)
+    model = _refit(NO_MODEL, shuffled(people, seed), seed=seed).model
+    assert _key_of_customer(model, people) == reference
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_order_of_rows_and_the_number_of_threads():
+    people = features()
+    reference = _refit(NO_MODEL, people).model
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads):
+            model = _refit(NO_MODEL, shuffled(people, threads)).model
+        pd.testing.assert_frame_equal(model, reference, check_exact=True)
+
+
+def test_the_model_is_a_table_of_plain_values():
+    model = _refit(NO_MODEL, features()).model
+    assert tuple(model.columns) == SEGMENT_MODEL.column_names
+    kinds = {type(value) for column in model for value in model[column]}
+    assert kinds <= {int, float, str, date, type(None), pd.Timestamp}
+
+
+def test_another_seed_on_the_same_customers_is_a_new_version_with_the_same_keys():
+    people = features()
+    first = _refit(NO_MODEL, people, seed=1).model
+    second = _refit(first, people, seed=2).model
+    assert set(second["version"]) == {1, 2}
+    assert set(second["status"]) == {"active"}
+    assert _key_of_customer(active_version(second), people) == _key_of_customer(first, people)
+
+
+def test_a_refit_on_slightly_more_data_keeps_every_key():
+    people = features()
+    more = pd.concat([people, features(each=6, seed=2, first=1_000)], ignore_index=True)
+    outcome = _refit(_refit(NO_MODEL, people).model, more)
+    newest = active_version(outcome.model)
+    assert set(newest["version"]) == {2}
+    assert list(newest["matched_from"]) == list(newest["segment_key"]) == ["S01", "S02", "S03", "S04"]
+    assert max(newest["centroid_shift"]) < 0.1
+    assert set(newest["agreement"]) == {1.0}
+    assert _keys_by_group(newest, more) == KEY_OF
+
+
+def test_keys_follow_their_customers_even_when_the_order_of_values_turns_round():
+    people = features()
+    model = _refit(NO_MODEL, people).model
+    turned = people.assign(net_sales=-people["net_sales"])
+    newest = active_version(_refit(model, turned, seed=9).model)
+    assert set(newest["version"]) == {2}
+    assert _keys_by_group(newest, people) == KEY_OF
+
+
+def test_a_changed_world_proposes_a_version_and_leaves_the_old_one_in_force():
+    model = _refit(NO_MODEL, features()).model
+    outcome = _refit(model, features(groups=MOVED, seed=3, as_of=date(2025, 6, 1)))
+    proposed = outcome.model[outcome.model["version"] == 2]
+    assert "proposed" in outcome.decision
+    assert set(proposed["status"]) == {"proposed"}
+    assert proposed["in_force_from"].isna().all()
+    pd.testing.assert_frame_equal(active_version(outcome.model), model, check_dtype=False)
+
+
+def test_a_segment_that_changed_its_meaning_gets_a_key_that_was_never_used():
+    model = _refit(NO_MODEL, features()).model
+    outcome = _refit(model, features(groups=MOVED, seed=3, as_of=date(2025, 6, 1)))
+    proposed = outcome.model[outcome.model["version"] == 2].set_index("segment_key")
+    assert "S04" not in proposed.index
+    (opened,) = set(proposed.index) - set(KEY_OF.values())
+    assert opened == "S05"
+    assert pd.isna(proposed.loc[opened, "matched_from"])
+    assert pd.isna(proposed.loc[opened, "centroid_shift"])
+    assert 0.7 < proposed["agreement"].iloc[0] < 0.8
+
+
+def test_a_key_is_not_used_again_even_when_its_version_was_never_accepted():
+    model = _refit(NO_MODEL, features()).model
+    for round_ in (3, 4, 5):
+        model = _refit(model, features(groups=MOVED, seed=round_, as_of=date(2025, 6, round_))).model
+    opened = model[model["version"] > 1].groupby("version")["segment_key"].max()
+    assert list(opened) == ["S05", "S06", "S07"]
+
+
+def test_accepting_takes_the_proposed_version_into_force_from_the_data_date_on():
+    model = _refit(NO_MODEL, features()).model
+    moved = features(groups=MOVED, seed=3, as_of=date(2025, 6, 1))
+    proposed = _refit(model, moved).model
+    accepted = _refit(proposed, moved.assign(as_of=date(2025, 6, 20)), mode="accept")
+    assert accepted.decision == "version 2 accepted"
+    newest = active_version(accepted.model)
+    assert set(newest["version"]) == {2}
+    assert {pd.Timestamp(day).date() for day in newest["as_of"]} == {date(2025, 6, 1)}
+    assert {pd.Timestamp(day).date() for day in newest["in_force_from"]} == {date(2025, 6, 20)}
+    first = accepted.model[accepted.model["version"] == 1]
+    assert {pd.Timestamp(day).date() for day in first["in_force_from"]} == {date(2025, 3, 1)}
+
+
+def test_accepting_without_a_proposal_changes_nothing():
+    assert _refit(NO_MODEL, features(), mode="accept").decision == "nothing to accept: no version is proposed"
+    model = _refit(NO_MODEL, features()).model
+    outcome = _refit(model, features(), mode="accept")
+    assert outcome.model is model
+    assert outcome.decision.startswith("nothing to accept")
+
+
+def test_a_settled_refit_after_a_proposal_settles_the_matter():
+    model = _refit(NO_MODEL, features()).model
+    proposed = _refit(model, features(groups=MOVED, seed=3, as_of=date(2025, 6, 1))).model
+    settled = _refit(proposed, features(seed=8, as_of=date(2025, 9, 1))).model
+    assert set(active_version(settled)["version"]) == {3}
+    assert _refit(settled, features(), mode="accept").decision.startswith("nothing to accept")
+
+
+def test_the_same_data_asked_twice_makes_no_new_version():
+    model = _refit(NO_MODEL, features()).model
+    outcome = _refit(model, shuffled(features(), 5))
+    assert outcome.model is model
+    assert outcome.decision == "kept version 1: same data, same model"
+
+
+def test_another_number_of_segments_is_proposed_because_keys_change():
+    model = _refit(NO_MODEL, features()).model
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        outcome = _refit(model, features(), segments=5, mode="when_due")
+    assert set(outcome.model[outcome.model["version"] == 2]["status"]) == {"proposed"}
+    assert "S05" in set(outcome.model["segment_key"])
+
+
+def test_a_refit_that_keeps_no_segment_at_all_opens_a_new_key_for_each():
+    model = _refit(NO_MODEL, features()).model
+    elsewhere = {name: (9 - a, b + 9, 0.9 - c) for name, (a, b, c) in GROUPS.items()}
+    outcome = _refit(model, features(groups=elsewhere, as_of=date(2025, 6, 1)))
+    opened = outcome.model[outcome.model["version"] == 2]
+    assert list(opened["segment_key"]) == ["S05", "S06", "S07", "S08"]
+    assert set(opened["agreement"]) == {0.0}
+    assert opened["matched_from"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("each", "segments", "fittable"), [(10, 4, True), (9, 4, False), (0, 2, False), (10, 5, False)]
+)
+def test_the_data_gate_asks_for_ten_customers_per_segment(each: int, segments: int, fittable: bool):
+    people = features(each=each) if each else features().iloc[:0]
+    assert is_fittable(usable_customers(people), segments) is fittable
+    outcome = _refit(NO_MODEL, people, segments=segments)
+    assert outcome.model.empty is not fittable
+    if not fittable:
+        assert outcome.decision == f"kept: {len(people)} customers are too few for {segments} segments"
+
+
+def test_more_segments_than_different_customers_are_not_fitted():
+    people = features(each=20, spread=0.0)
+    assert is_fittable(people, 4)
+    assert not is_fittable(people, 5)
+    assert _refit(NO_MODEL, people, segments=5).model.empty
+    with pytest.raises(ValueError, match="80 customers are too few for 5 segments"):
+        fit_segments(people, segments=5, seed=1)
+
+
+def test_as_many_segments_as_different_customers_give_each_its_own():
+    people = features(each=20, spread=0.0)
+    assert _keys_by_group(_refit(NO_MODEL, people).model, people) == KEY_OF
+
+
+def test_differences_that_only_floating_point_sees_do_not_count_as_different_customers():
+    people = features(each=20, spread=0.0)
+    people["log_orders"] += np.linspace(0, 1e-13, len(people))
+    assert not is_fittable(people, 5)
+
+
+def test_a_trait_that_is_the_same_for_everyone_decides_nothing():
+    people = features().assign(coupon_share=0.25)
+    fit = fit_segments(usable_customers(people), segments=3, seed=1)
+    assert fit.scale[TRAITS.index("coupon_share")] == 1.0
+    assert np.all(fit.centroids[:, TRAITS.index("coupon_share")] == 0.0)
+
+
+def test_a_trait_that_differs_by_rounding_only_is_not_blown_up():
+    people = usable_customers(features())
+    people["coupon_share"] = 0.25 + np.linspace(0, 1e-10, len(people))
+    fit = fit_segments(people, segments=4, seed=1)
+    assert np.all(fit.scale > 0)
+    assert np.all(np.isfinite(fit.centroids))
+    traits = people[list(TRAITS)].to_numpy()
+    assert list(nearest(traits, fit.mean, fit.scale, fit.centroids)) == list(fit.labels)
+
+
+def test_customers_without_purchase_are_left_out_of_the_fit():
+    people = features()
+    without = people.copy()
+    without.loc[:9, list(TRAITS)] = np.nan
+    assert len(usable_customers(without)) == len(people) - 10
+    assert _refit(NO_MODEL, without).model["fitted_customers"].iloc[0] == len(people) - 10
+
+
+def test_the_sample_of_a_large_population_depends_on_the_ids_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(segmentation, "MAX_SAMPLE", 50)
+    people = features()
+    sample = usable_customers(people)
+    pd.testing.assert_frame_equal(sample, usable_customers(shuffled(people, 3)))
+    assert len(sample) == 50
+    assert list(sample["customer_id"]) == sorted(sample["customer_id"])
+    assert len({group_of(customer) for customer in sample["customer_id"]}) == 4
+    # A newcomer takes at most one place.
+    more = pd.concat([people, people.iloc[:1].assign(customer_id="newcomer")], ignore_index=True)
+    assert len(set(usable_customers(more)["customer_id"]) & set(sample["customer_id"])) >= 49
+
+
+def test_segment_sizes_add_up_to_the_customers_of_the_fit():
+    model = _refit(NO_MODEL, features()).model
+    assert list(model["segment_customers"]) == [60, 60, 60, 60]
+    assert set(model["fitted_customers"]) == {240}
+    assert (model["silhouette"] > 0.8).all()
+
+
+@pytest.mark.parametrize(
+    ("z_scores", "name"),
+    [
+        ((0.51, 0.0, 0.0), "frequent"),
+        ((0.50, 0.75, 0.75), "typical"),
+        ((-0.51, 0.0, 0.0), "rare"),
+        ((-0.50, -0.50, 0.0), "typical"),
+        ((0.0, 0.76, 0.0), "high-ticket"),
+        ((0.0, -0.51, 0.0), "low-ticket"),
+        ((0.0, 0.0, 0.76), "coupon-driven"),
+        ((1.0, 1.0, 1.0), "frequent, high-ticket, coupon-driven"),
+        ((-1.0, -1.0, -1.0), "rare, low-ticket"),
+    ],
+)
+def test_names_come_from_the_z_scores_of_the_centroid(z_scores: tuple[float, ...], name: str):
+    assert name_segments(_fit_with([z_scores])) == (name,)
+
+
+def test_equal_names_are_numbered_by_value_from_the_highest():
+    centroids = [(1.0, -0.4, 0.0), (0.6, 0.7, 0.0), (0.9, 0.1, 0.0), (0.0, 0.0, 0.0)]
+    assert name_segments(_fit_with(centroids)) == ("frequent 3", "frequent 1", "frequent 2", "typical")
+
+
+def test_a_refit_is_due_when_there_is_no_model():
+    assert is_due(NO_MODEL, features(), date(2025, 3, 1), segments=4, refit_days=90)
+
+
+@pytest.mark.parametrize(("days", "due"), [(0, False), (89, False), (90, True), (400, True), (-30, False)])
+def test_a_refit_is_due_so_many_days_of_data_after_the_last_fit(days: int, due: bool):
+    model = _refit(NO_MODEL, features()).model
+    as_of = date(2025, 3, 1) + timedelta(days=days)
+    assert is_due(model, features(), as_of, segments=4, refit_days=90) is due
+
+
+def test_a_refit_is_due_when_another_number_of_segments_is_wanted():
+    model = _refit(NO_MODEL, features()).model
+    assert is_due(model, features(), date(2025, 3, 1), segments=5, refit_days=90)
+
+
+@pytest.mark.parametrize(("each", "due"), [(60, False), (119, False), (120, True)])
+def test_a_refit_is_due_at_twice_the_customers_of_the_last_fit(each: int, due: bool):
+    model = _refit(NO_MODEL, features()).model
+    assert is_due(model, features(each=each), date(2025, 3, 1), segments=4, refit_days=90) is due
+
+
+def test_a_refit_that_is_not_due_keeps_the_model_as_it_is():
+    model = _refit(NO_MODEL, features()).model
+    outcome = _refit(model, features(each=61), mode="when_due")
+    assert outcome.model is model
+    assert outcome.decision == "kept version 1: a refit is not due"
+
+
+def test_a_version_that_waits_for_a_person_is_not_proposed_again_with_every_batch():
+    model = _refit(NO_MODEL, features()).model
+    proposed = _refit(model, features(groups=MOVED, as_of=date(2025, 6, 1))).model
+    outcome = _refit(proposed, features(groups=MOVED, seed=4, as_of=date(2025, 6, 2)), mode="when_due")
+    assert outcome.decision == "kept version 2: a refit is not due"
+
+
+def test_matching_does_not_depend_on_the_order_in_which_the_model_is_read():
+    people = features()
+    model = _refit(NO_MODEL, people).model
+    more = pd.concat([people, features(each=6, seed=2, first=1_000)], ignore_index=True)
+    expected = active_version(_refit(model, more).model)
+    turned = active_version(_refit(shuffled(model, 3), more).model)
+    pd.testing.assert_frame_equal(turned, expected, check_exact=True)
+
+
+def _refit(
+    model: pd.DataFrame, people: pd.DataFrame, *, mode: str = "now", segments: int = 4, seed: int = 42
+) -> RefitOutcome:
+    return refit(model, people, mode=mode, segments=segments, seed=seed, refit_days=90)
+
+
+def _key_of_customer(model: pd.DataFrame, people: pd.DataFrame) -> dict[str, str]:
+    mean, scale, centroids = model_arrays(model)
+    keys = model["segment_key"].to_numpy()[nearest(people[list(TRAITS)].to_numpy(), mean, scale, centroids)]
+    return dict(zip(people["customer_id"], keys, strict=True))
+
+
+def _keys_by_group(model: pd.DataFrame, people: pd.DataFrame) -> dict[str, str]:
+    """Group -> key; fails when a group has several."""
+    found = {(group_of(customer), key) for customer, key in _key_of_customer(model, people).items()}
+    assert len(found) == len(dict(found))
+    return dict(found)
+
+
+def _groups(people: pd.DataFrame, labels: Any) -> set[frozenset[str]]:
+    return {frozenset(part) for _, part in people["customer_id"].groupby(labels)}
+
+
+def _fit_with(centroids: Sequence[tuple[float, ...]]) -> Fit:
+    ones = np.ones(len(TRAITS))
+    return Fit(
+        mean=0 * ones, scale=ones, centroids=np.array(centroids), labels=np.array([0]), inertia=0.0, silhouette=0.0
+    )

@@ -1,0 +1,287 @@
+"""Small histories for the gold and KPI tables: orders put straight into silver, segment models written by hand.
+
+Everything runs in memory, with the same queries on the same writer as in production.
+"""
+
+import math
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from bridgecart_assets import contracts, queries
+from bridgecart_assets.contracts import SEGMENT_MODEL, SILVER_ORDERS, TRAITS, Contract
+from bridgecart_assets.settings import Period, Settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.handover import Query
+from bridgecart_assets.warehouse.writing import prepare, write_frame, write_query
+
+# Weighs a trait so little that it decides nothing.
+IGNORED = 1e9
+
+
+@dataclass(frozen=True)
+class MemoryWarehouse(Warehouse):
+    """A warehouse in memory. Each transaction has its own cursor, so temporary tables stay apart."""
+
+    path: Path = Path("memory")
+    database: duckdb.DuckDBPyConnection = field(
+        default_factory=lambda: duckdb.connect(":memory:", config={"preserve_insertion_order": False, "threads": 1})
+    )
+
+    @property
+    def exists(self) -> bool:
+        """Always: there is no file to look for."""
+        return True
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor, closed at the end."""
+        cursor = self.database.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction; nothing is committed when the caller raises."""
+        with self.reading() as cursor:
+            cursor.execute("begin transaction")
+            yield cursor
+            cursor.execute("commit")
+
+
+@dataclass(frozen=True)
+class Order:
+    """One accepted order: who, when (`2025-01-31` or with a time, UTC), net amount; negative is a refund.
+
+    `discount` comes on top of the net amount, so gross = net + discount.
+    """
+
+    customer: str
+    at: str
+    net: Decimal | int | str
+    discount: Decimal | int | str = 0
+    coupon: bool | None = False
+    category: str | None = "Books"
+
+    @property
+    def amount(self) -> Decimal:
+        """Net amount in currency units."""
+        return Decimal(self.net)
+
+    @property
+    def instant(self) -> datetime:
+        """The purchase instant, naive UTC as it is stored."""
+        return datetime.fromisoformat(self.at).replace(tzinfo=None)
+
+    @property
+    def day(self) -> date:
+        """The UTC day of the purchase."""
+        return self.instant.date()
+
+    @property
+    def gross(self) -> Decimal:
+        """Amount before the discount."""
+        return self.amount + Decimal(self.discount)
+
+    @property
+    def kind(self) -> str:
+        """purchase, zero or refund, as silver decides it."""
+        if self.gross < 0:
+            return "refund"
+        return "purchase" if self.amount > 0 else "zero"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One row of a segment model that looks at the average order value alone; `order_value` is its centroid."""
+
+    key: str
+    name: str
+    order_value: float
+
+
+LARGE = Segment("S01", "large", 399.0)
+SMALL = Segment("S02", "small", 25.0)
+NOBODY = Segment("S03", "nobody", 1e9)
+# An average order value of 100 and above is nearer to LARGE, below to SMALL. The border itself, the root of 399 * 25,
+# is no amount of money, so that no customer stands on it.
+BY_ORDER_VALUE = (LARGE, SMALL, NOBODY)
+
+
+def tiny_settings(
+    *, kpi_period: Period = "month", churn_window_days: int = 30, as_of: date | None = None, segments: int = 3
+) -> Settings:
+    """Settings of a test; nothing is read from or written to their data directory."""
+    return Settings(
+        data_dir=Path("nowhere"),
+        kpi_period=kpi_period,
+        churn_window_days=churn_window_days,
+        as_of=as_of,
+        segments=segments,
+    )
+
+
+def warehouse_with(orders: Iterable[Order], model: pd.DataFrame | None = None) -> MemoryWarehouse:
+    """A warehouse whose silver holds the orders, and whose model is the given one (default BY_ORDER_VALUE)."""
+    warehouse = MemoryWarehouse()
+    store_orders(warehouse, orders)
+    store_model(warehouse, order_value_model() if model is None else model)
+    return warehouse
+
+
+def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
+    """Add orders to silver."""
+    rows = [
+        {
+            "order_key": str(uuid.uuid4()),
+            "customer_id": order.customer,
+            "purchased_at": order.instant,
+            "order_kind": order.kind,
+            "gross_amount": order.gross,
+            "discount_amount": Decimal(order.discount),
+            "net_amount": order.amount,
+            "coupon_used": order.coupon,
+            "product_category": order.category,
+        }
+        for order in orders
+    ]
+    fixed = "'t' as topic_id, 0 as \"partition\", 0 as \"offset\", 'b' as batch_key"
+    with warehouse.transaction() as connection:
+        prepare(connection, SILVER_ORDERS)
+        if rows:
+            connection.register("added", pa.Table.from_pylist(rows))
+            connection.execute(f"insert into silver.orders by name select *, {fixed} from added")
+            connection.unregister("added")
+
+
+def order_value_model(
+    segments: tuple[Segment, ...] = BY_ORDER_VALUE,
+    *,
+    version: int = 1,
+    as_of: date = date(2025, 1, 1),
+    status: str = "active",
+) -> pd.DataFrame:
+    """One version of a model that tells segments apart by average order value only."""
+    return pd.concat(
+        [
+            model_row(
+                key=segment.key,
+                name=segment.name,
+                version=version,
+                as_of=as_of,
+                status=status,
+                scale={"log_orders": IGNORED, "log_order_value": 1.0, "coupon_share": IGNORED},
+                centroid={"log_orders": 0.0, "log_order_value": math.log(segment.order_value), "coupon_share": 0.0},
+            )
+            for segment in segments
+        ],
+        ignore_index=True,
+    )
+
+
+def model_row(
+    *,
+    key: str,
+    name: str,
+    centroid: Mapping[str, float],
+    scale: Mapping[str, float] | None = None,
+    mean: Mapping[str, float] | None = None,
+    version: int = 1,
+    as_of: date = date(2025, 1, 1),
+    status: str = "active",
+) -> pd.DataFrame:
+    """One row of `gold.segment_model`; mean 0 and scale 1 where nothing is said."""
+    row: dict[str, Any] = {
+        "version": version,
+        "segment_key": key,
+        "segment": name,
+        "status": status,
+        "as_of": pd.Timestamp(as_of),
+        "in_force_from": pd.Timestamp(as_of) if status == "active" else pd.NaT,
+        "seed": 0,
+        "traits_hash": f"by hand {version}",
+        "fitted_customers": 100,
+        "segment_customers": 10,
+        "inertia": 0.0,
+        "silhouette": 0.0,
+        "matched_from": "",
+        "centroid_shift": 0.0,
+        "agreement": 1.0,
+    }
+    for trait in TRAITS:
+        row[f"mean_{trait}"] = (mean or {}).get(trait, 0.0)
+        row[f"scale_{trait}"] = (scale or {}).get(trait, 1.0)
+        row[f"centroid_{trait}"] = centroid[trait]
+    return pd.DataFrame([row])[[name for name in SEGMENT_MODEL.column_names if name in row]]
+
+
+def store_model(warehouse: Warehouse, model: pd.DataFrame) -> None:
+    """Replace the stored segment model."""
+    with warehouse.transaction() as connection:
+        write_frame(connection, SEGMENT_MODEL, model, None)
+
+
+def compute(warehouse: Warehouse, settings: Settings) -> None:
+    """Features, segments, snapshots and KPIs under the model that is stored."""
+    compute_features(warehouse, settings)
+    compute_snapshots(warehouse, settings)
+    compute_kpis(warehouse, settings)
+
+
+def compute_features(warehouse: Warehouse, settings: Settings) -> None:
+    """Features and current segments."""
+    write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(settings))
+    write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query())
+
+
+def compute_snapshots(warehouse: Warehouse, settings: Settings) -> None:
+    """Snapshots as of every period opening and as of now."""
+    write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings))
+
+
+def compute_kpi(warehouse: Warehouse, settings: Settings, contract: Contract) -> None:
+    """Snapshots and one KPI table."""
+    compute_snapshots(warehouse, settings)
+    write(warehouse, contract, queries.kpi_query(settings))
+
+
+def compute_kpis(warehouse: Warehouse, settings: Settings) -> None:
+    """The four KPI tables from snapshots as they stand."""
+    for contract in contracts.KPI_TABLES:
+        write(warehouse, contract, queries.kpi_query(settings))
+
+
+def write(warehouse: Warehouse, contract: Contract, query: Query) -> None:
+    """One table, in one transaction."""
+    with warehouse.transaction() as connection:
+        write_query(connection, contract, query, None)
+
+
+def records(warehouse: Warehouse, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+    """Rows of a query as dictionaries."""
+    with warehouse.reading() as connection:
+        cursor = connection.execute(sql, list(parameters))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def kpi_row(warehouse: Warehouse, contract: Contract, period: str, key: str) -> dict[str, Any]:
+    """The one row of a KPI table for a period (its opening date) and a segment key."""
+    (row,) = records(
+        warehouse,
+        f"select * from {contract.full_name} where period = ? and segment_key = ?",
+        date.fromisoformat(period),
+        key,
+    )
+    return row

@@ -1,0 +1,86 @@
+"""`kpi.average_order_value`: a ratio of sums over orders, worked by hand, and its edges."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bridgecart_assets.contracts import AVERAGE_ORDER_VALUE
+from bridgecart_assets_tests.sql.history import (
+    MemoryWarehouse,
+    Order,
+    compute_kpi,
+    kpi_row,
+    tiny_settings,
+    warehouse_with,
+)
+
+MEMBERS = (Order("anna", "2025-01-10", 20), Order("bela", "2025-01-11", 20), Order("hugo", "2025-01-12", 200))
+
+
+def test_average_order_value_is_a_ratio_of_sums_and_no_mean_of_customer_means():
+    warehouse = _computed(
+        *(Order("anna", f"2025-02-{day:02d}", 10) for day in range(1, 10)),
+        Order("bela", "2025-02-05", 60, discount=40),
+    )
+    small = _february(warehouse, "S02")
+    assert (small["customers"], small["orders"], small["sales"]) == (2, 10, Decimal("150.00"))
+    # The mean of the two customer means would be 35.
+    assert small["average_order_value"] == 15.0
+
+
+def test_refunds_and_zero_value_orders_are_counted_apart_and_change_no_average():
+    warehouse = _computed(
+        Order("anna", "2025-02-01", 30), Order("anna", "2025-02-02", -30), Order("bela", "2025-02-03", 0)
+    )
+    small = _february(warehouse, "S02")
+    assert (small["orders"], small["refunds"], small["zero_value_orders"]) == (1, 1, 1)
+    assert (small["sales"], small["average_order_value"], small["customers"]) == (Decimal(30), 30.0, 1)
+
+
+def test_orders_count_for_the_segment_at_the_opening_even_when_they_move_the_customer():
+    warehouse = _computed(Order("anna", "2025-02-01", 5000), Order("anna", "2025-02-02", 1000))
+    assert _february(warehouse, "S02")["average_order_value"] == 3000.0
+    assert _february(warehouse, "S01")["orders"] == 0
+
+
+def test_orders_of_customers_that_are_new_in_the_period_are_unassigned():
+    warehouse = _computed(Order("nina", "2025-02-01", 70))
+    new = _february(warehouse, "unassigned")
+    assert (new["customers"], new["average_order_value"]) == (1, 70.0)
+
+
+def test_two_orders_of_the_same_instant_are_two_orders():
+    warehouse = _computed(Order("anna", "2025-02-01T10:00", 10), Order("anna", "2025-02-01T10:00", 20))
+    assert _february(warehouse, "S02")["average_order_value"] == 15.0
+
+
+@pytest.mark.parametrize("only", [(), (Order("hugo", "2025-02-01", -5),), (Order("hugo", "2025-02-01", 0),)])
+def test_a_segment_without_orders_has_no_average_but_a_reason(only: tuple[Order, ...]):
+    large = _february(_computed(Order("anna", "2025-02-20", 10), *only), "S01")
+    assert (large["orders"], large["sales"]) == (0, Decimal(0))
+    assert (large["average_order_value"], large["average_order_value_reason"]) == (None, "no_orders")
+
+
+def test_an_empty_segment_has_its_row_without_an_average():
+    empty = _february(_computed(Order("anna", "2025-02-20", 10)), "S03")
+    assert (empty["customers"], empty["orders"], empty["average_order_value"]) == (0, 0, None)
+    assert (empty["average_order_value_reason"], empty["low_sample"]) == ("no_orders", True)
+
+
+@pytest.mark.parametrize(("customers", "is_low"), [(29, True), (30, False)])
+def test_an_average_of_fewer_than_thirty_customers_is_marked_as_a_low_sample(customers: int, is_low: bool):
+    # Each buys twice: it is customers that count, not orders.
+    orders = [Order(f"C{n}", f"2025-02-{day}", 20) for n in range(customers) for day in (10, 20)]
+    new = _february(_computed(*orders), "unassigned")
+    assert (new["orders"], new["low_sample"]) == (2 * customers, is_low)
+
+
+def _computed(*orders: Order) -> MemoryWarehouse:
+    warehouse = warehouse_with([*MEMBERS, *orders])
+    compute_kpi(warehouse, tiny_settings(), AVERAGE_ORDER_VALUE)
+    return warehouse
+
+
+def _february(warehouse: MemoryWarehouse, key: str) -> dict[str, Any]:
+    return kpi_row(warehouse, AVERAGE_ORDER_VALUE, "2025-02-01", key)

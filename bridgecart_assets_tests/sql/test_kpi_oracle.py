@@ -1,0 +1,123 @@
+"""The four KPIs against the definitions written once more in plain Python (`oracle.py`), on random histories."""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from bridgecart_assets.settings import Period, Settings
+from bridgecart_assets_tests.sql import oracle
+from bridgecart_assets_tests.sql.histories import busy_history, histories
+from bridgecart_assets_tests.sql.history import (
+    BY_ORDER_VALUE,
+    MemoryWarehouse,
+    Order,
+    compute_kpis,
+    compute_snapshots,
+    records,
+    tiny_settings,
+    warehouse_with,
+)
+
+KEYS = (*(segment.key for segment in BY_ORDER_VALUE), oracle.UNASSIGNED)
+MILLIONTH = Fraction(1, 1_000_000)
+
+
+@given(history=histories, unit=st.sampled_from(("week", "month")), window_days=st.sampled_from((7, 30, 45)))
+@hypothesis_settings(max_examples=20, deadline=None)
+def test_the_four_kpis_of_a_random_history_are_those_of_the_definitions(
+    history: list[Order], unit: Period, window_days: int
+):
+    _assert_kpis_follow_the_definitions(tuple(history), tiny_settings(kpi_period=unit, churn_window_days=window_days))
+
+
+@pytest.mark.parametrize(
+    ("seed", "unit", "as_of"), [(1, "month", None), (2, "week", date(2024, 4, 10)), (3, "month", date(2024, 5, 1))]
+)
+def test_the_four_kpis_of_a_busy_history_are_those_of_the_definitions(seed: int, unit: Period, as_of: date | None):
+    history = tuple(busy_history(seed))
+    compared = _assert_kpis_follow_the_definitions(history, tiny_settings(kpi_period=unit, as_of=as_of))
+    # Not an empty comparison: most rates and growths of the two real segments exist, and customers migrate.
+    assert compared["clv_growth"] > 5
+    assert compared["churn_rate"] > 4
+    assert compared["migrated_in"] > 2
+
+
+def test_the_kpis_of_single_days_are_those_of_the_definitions():
+    history = tuple(busy_history(6, customers=8, orders=60, days=12))
+    _assert_kpis_follow_the_definitions(history, tiny_settings(kpi_period="day", churn_window_days=3))
+
+
+def _assert_kpis_follow_the_definitions(history: tuple[Order, ...], settings: Settings) -> dict[str, int]:
+    """Compare every row; how many figures of a kind were there to compare."""
+    warehouse = warehouse_with(history)
+    compute_snapshots(warehouse, settings)
+    compute_kpis(warehouse, settings)
+    clock = oracle.data_clock(history, settings.as_of)
+    periods = oracle.periods(history, settings.as_of, settings.kpi_period)
+    stored = {name: _rows(warehouse, name) for name in ("clv_growth", "churn_rate", "average_order_value")}
+    shares = _rows(warehouse, "sales_contribution")
+    assert list(shares) == [(period.opens, key) for period in periods for key in sorted(KEYS)]
+    for period in periods:
+        for key in KEYS:
+            assert clock is not None
+            for rows in (*stored.values(), shares):
+                assert (rows[period.opens, key]["closes_on"], rows[period.opens, key]["is_complete"]) == (
+                    period.closes,
+                    period.complete,
+                )
+            expected = {
+                "clv_growth": oracle.clv_growth(history, period, key, BY_ORDER_VALUE),
+                "churn_rate": oracle.churn_rate(
+                    history, period, key, BY_ORDER_VALUE, window_days=settings.churn_window_days, clock=clock
+                ),
+                "average_order_value": oracle.average_order_value(history, period, key, BY_ORDER_VALUE),
+            }
+            for name, figures in expected.items():
+                _assert_same(stored[name][period.opens, key], figures, (name, period.opens, key))
+            share = oracle.sales_contribution(history, period, key, BY_ORDER_VALUE)
+            _assert_share(shares[period.opens, key], share)
+    return {
+        "clv_growth": _count(stored["clv_growth"].values(), "clv_growth"),
+        "churn_rate": _count(stored["churn_rate"].values(), "churn_rate"),
+        "migrated_in": sum(1 for row in stored["clv_growth"].values() if row["migrated_in"] != 0),
+    }
+
+
+def _assert_same(row: dict[str, Any], figures: dict[str, object], where: tuple[object, ...]) -> None:
+    for name, value in figures.items():
+        if isinstance(value, float):
+            assert row[name] == pytest.approx(value, rel=1e-9, abs=1e-12), (*where, name)
+        else:
+            assert row[name] == value, (*where, name)
+        if f"{name}_reason" in row:
+            assert (row[f"{name}_reason"] is None) == (value is not None), (*where, name)
+
+
+def _assert_share(row: dict[str, Any], expected: dict[str, object]) -> None:
+    share, true_share = row["sales_contribution"], expected["share"]
+    assert {name: row[name] for name in ("customers", "sales", "total_sales")} == {
+        name: expected[name] for name in ("customers", "sales", "total_sales")
+    }
+    if true_share is None:
+        assert (share, row["sales_contribution_reason"]) == (None, "total_sales_not_positive")
+    else:
+        assert isinstance(share, Decimal)
+        assert isinstance(true_share, Fraction)
+        assert abs(Fraction(share) - true_share) < MILLIONTH
+        assert row["sales_contribution_reason"] is None
+
+
+def _rows(warehouse: MemoryWarehouse, table: str) -> dict[tuple[date, str], dict[str, Any]]:
+    found = records(warehouse, f"select * from kpi.{table} order by period, segment_key")
+    return {(row["period"], row["segment_key"]): row for row in found}
+
+
+def _count(rows: Sequence[dict[str, Any]] | Any, column: str) -> int:
+    return sum(1 for row in rows if row[column] is not None)

@@ -1,0 +1,119 @@
+"""`kpi.sales_contribution`: shares that sum to exactly 1, worked by hand, and its edges."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from bridgecart_assets.contracts import SALES_CONTRIBUTION
+from bridgecart_assets_tests.sql.history import (
+    MemoryWarehouse,
+    Order,
+    compute_kpi,
+    kpi_row,
+    records,
+    tiny_settings,
+    warehouse_with,
+)
+
+MEMBERS = (Order("anna", "2025-01-10", 20), Order("hugo", "2025-01-12", 200))
+MILLIONTH = Decimal("0.000001")
+
+
+def test_each_segment_contributes_its_share_of_the_net_sales_of_the_period():
+    shares = _shares(Order("anna", "2025-02-01", 30), Order("hugo", "2025-02-02", 50), Order("nina", "2025-02-03", 20))
+    assert shares == {"S01": Decimal("0.5"), "S02": Decimal("0.3"), "S03": Decimal(0), "unassigned": Decimal("0.2")}
+
+
+def test_refunds_reduce_the_sales_of_their_segment():
+    shares = _shares(
+        Order("anna", "2025-02-01", 100), Order("hugo", "2025-02-02", 50), Order("hugo", "2025-02-03", -75)
+    )
+    assert (shares["S01"], shares["S02"]) == (Decimal("-0.333333"), Decimal("1.333333"))
+
+
+def test_a_third_each_still_sums_to_exactly_one():
+    shares = _shares(Order("anna", "2025-02-01", 10), Order("hugo", "2025-02-02", 10), Order("nina", "2025-02-03", 10))
+    assert sorted(value for value in shares.values() if value) == [
+        Decimal("0.333333"),
+        Decimal("0.333333"),
+        Decimal("0.333334"),
+    ]
+    assert sum(shares.values()) == 1
+
+
+def test_customers_with_only_refunds_stand_in_the_sales_of_unassigned():
+    warehouse = _computed(Order("anna", "2025-02-01", 100), Order("nina", "2025-02-03", -20))
+    row = _february(warehouse, "unassigned")
+    assert (row["customers"], row["sales"], row["total_sales"]) == (1, Decimal(-20), Decimal(80))
+    assert row["sales_contribution"] == Decimal("-0.25")
+
+
+@pytest.mark.parametrize("refund", [-10, -11])
+def test_a_total_of_zero_or_less_gives_no_shares_but_a_reason(refund: int):
+    warehouse = _computed(Order("anna", "2025-02-01", 10), Order("hugo", "2025-02-02", refund))
+    rows = [_february(warehouse, key) for key in ("S01", "S02", "S03", "unassigned")]
+    assert {row["sales_contribution"] for row in rows} == {None}
+    assert {row["sales_contribution_reason"] for row in rows} == {"total_sales_not_positive"}
+    assert rows[1]["sales"] == Decimal(10)
+
+
+def test_a_period_without_any_order_has_rows_without_shares():
+    warehouse = _computed(Order("anna", "2025-03-01", 10))
+    row = _february(warehouse, "S01")
+    assert (row["customers"], row["sales"], row["total_sales"]) == (0, Decimal(0), Decimal(0))
+    assert (row["sales_contribution"], row["sales_contribution_reason"]) == (None, "total_sales_not_positive")
+
+
+def test_an_empty_segment_has_its_row_and_contributes_nothing():
+    row = _february(_computed(Order("anna", "2025-02-01", 10)), "S03")
+    assert (row["customers"], row["sales"], row["sales_contribution"]) == (0, Decimal(0), Decimal(0))
+
+
+def test_refunds_that_all_but_cancel_the_sales_give_huge_shares_and_no_error():
+    shares = _shares(Order("anna", "2025-02-01", "1000000000.00"), Order("hugo", "2025-02-02", "-999999999.99"))
+    assert shares["S02"] == Decimal("100000000000.000000")
+    assert shares["S01"] == Decimal("-99999999999.000000")
+    assert sum(shares.values()) == 1
+
+
+amounts = st.decimals(Decimal("-10000"), Decimal("1000000000"), places=2)
+
+
+@given(anna=amounts, hugo=amounts, nina=amounts)
+@example(anna=Decimal("0.01"), hugo=Decimal("0.01"), nina=Decimal("0.01"))
+@example(anna=Decimal("-0.01"), hugo=Decimal("0.02"), nina=Decimal("0.00"))
+@example(anna=Decimal("1000000000"), hugo=Decimal("-999999999"), nina=Decimal("-0.99"))
+@hypothesis_settings(max_examples=20, deadline=None)
+def test_shares_are_within_a_millionth_of_the_true_ratio_and_sum_to_exactly_one(
+    anna: Decimal, hugo: Decimal, nina: Decimal
+):
+    sales = {"S02": anna, "S01": hugo, "unassigned": nina, "S03": Decimal(0)}
+    shares = _shares(
+        Order("anna", "2025-02-01", anna), Order("hugo", "2025-02-02", hugo), Order("nina", "2025-02-03", nina)
+    )
+    total = sum(sales.values())
+    if total <= 0:
+        assert set(shares.values()) == {None}
+        return
+    assert sum(shares.values()) == 1
+    for key, share in shares.items():
+        assert abs(share * total - sales[key]) <= MILLIONTH * total, key
+
+
+def _computed(*orders: Order) -> MemoryWarehouse:
+    warehouse = warehouse_with([*MEMBERS, *orders])
+    compute_kpi(warehouse, tiny_settings(), SALES_CONTRIBUTION)
+    return warehouse
+
+
+def _february(warehouse: MemoryWarehouse, key: str) -> dict[str, Any]:
+    return kpi_row(warehouse, SALES_CONTRIBUTION, "2025-02-01", key)
+
+
+def _shares(*orders: Order) -> dict[str, Decimal]:
+    sql = "select segment_key, sales_contribution from kpi.sales_contribution where period = '2025-02-01'"
+    return {row["segment_key"]: row["sales_contribution"] for row in records(_computed(*orders), sql)}

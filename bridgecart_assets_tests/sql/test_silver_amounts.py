@@ -1,0 +1,142 @@
+"""Amounts of an order: discount, refunds, zero orders, cents; and the canonical spellings."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.synthetic import catalog
+from bridgecart_assets_tests.sql.silver import Row, SilverWarehouse, judge_events
+
+Amounts = tuple[str, Decimal, Decimal, Decimal]
+
+
+def _amounts(judged: Row) -> Amounts:
+    return judged["order_kind"], judged["gross_amount"], judged["discount_amount"], judged["net_amount"]
+
+
+OUT = ["out_of_range_discount_amount"]
+
+
+def _judge_amounts(
+    pairs: Iterable[tuple[float, float]], *, amount_is_net: bool
+) -> dict[tuple[float, float], Amounts | list[str]]:
+    fields = {pair: {"purchase_amount": pair[0], "discount_amount": pair[1]} for pair in pairs}
+    judged = judge_events(*fields.values(), amount_is_net=amount_is_net)
+    return {pair: row if isinstance(row, list) else _amounts(row) for pair, row in zip(fields, judged, strict=True)}
+
+
+def test_the_discount_comes_off_the_amount() -> None:
+    expected = {
+        (100, 0): ("purchase", 100, 0, 100),
+        (100, 10): ("purchase", 100, 10, 90),
+        (100, 100): ("zero", 100, 100, 0),
+        (0, 0): ("zero", 0, 0, 0),
+        (0.001, 0): ("zero", 0, 0, 0),
+        (-100, 0): ("refund", -100, 0, -100),
+        (-100, -10): ("refund", -100, -10, -90),
+        (-100, -100): ("refund", -100, -100, 0),
+        (100, 100.01): OUT,
+        (100, -10): OUT,
+        (-100, 10): OUT,
+        (-100, -100.01): OUT,
+        (0, 1): OUT,
+        (0, -1): OUT,
+    }
+    assert _judge_amounts(expected, amount_is_net=False) == expected
+
+
+def test_an_amount_that_is_net_already_keeps_its_value() -> None:
+    expected = {
+        (100, 0): ("purchase", 100, 0, 100),
+        (100, 10): ("purchase", 110, 10, 100),
+        (10, 90): ("purchase", 100, 90, 10),
+        (0, 100): ("zero", 100, 100, 0),
+        (0, 0): ("zero", 0, 0, 0),
+        (-90, -10): ("refund", -100, -10, -90),
+        (100, -10): OUT,
+        (-100, 10): OUT,
+        (0, -10): OUT,
+    }
+    assert _judge_amounts(expected, amount_is_net=True) == expected
+
+
+CENTS = st.integers(-(10**11), 10**11)
+
+
+@hypothesis_settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(CENTS, st.integers(0, 10**11)), min_size=5, max_size=40), st.booleans())
+def test_gross_is_net_and_discount_to_the_cent(pairs: list[tuple[int, int]], amount_is_net: bool) -> None:
+    amounts = [(Decimal(cents) / 100, Decimal(min(off, abs(cents))).copy_sign(cents) / 100) for cents, off in pairs]
+    fields = [{"purchase_amount": float(amount), "discount_amount": float(discount)} for amount, discount in amounts]
+    for (amount, discount), judged in zip(amounts, judge_events(*fields, amount_is_net=amount_is_net), strict=True):
+        assert isinstance(judged, dict)
+        _, gross, stored_discount, net = _amounts(judged)
+        assert (stored_discount, net + stored_discount) == (discount, gross)
+        assert (net if amount_is_net else gross) == amount
+
+
+def test_ten_cents_a_thousand_times_are_a_hundred() -> None:
+    judged = judge_events(*[{"purchase_amount": 0.1, "discount_amount": 0.03}] * 1_000)
+    assert sum(row["net_amount"] for row in judged if isinstance(row, dict)) == Decimal("70.00")
+
+
+# --- canonical spellings
+
+
+def _spellings() -> list[tuple[str, str, str, str, str]]:
+    warehouse = SilverWarehouse()
+    with warehouse.reading() as connection:
+        for statement in connection.extract_statements(read_sql("stage_spellings")):
+            connection.execute(statement)
+        return connection.execute(
+            "select field, letters, canonical, letters_of(letters), letters_of(canonical) from spellings"
+        ).fetchall()
+
+
+def test_no_spelling_is_listed_twice() -> None:
+    keys = [(field, letters) for field, letters, *_ in _spellings()]
+    assert len(set(keys)) == len(keys)
+
+
+def test_spellings_are_listed_by_their_letters_and_every_canonical_spelling_leads_to_itself() -> None:
+    spellings = _spellings()
+    canonical_of = {(field, letters): canonical for field, letters, canonical, *_ in spellings}
+    for field, letters, canonical, letters_again, canonical_letters in spellings:
+        assert letters == letters_again
+        assert canonical_of[field, canonical_letters] == canonical
+
+
+def test_a_value_gets_its_canonical_spelling_or_keeps_its_own() -> None:
+    expected = [
+        ("payment_method", "upi", "UPI"),
+        ("payment_method", " U.P.I ", "UPI"),
+        ("payment_method", "PAYPAL", "PayPal"),
+        ("payment_method", "Pay-Pal", "PayPal"),
+        ("payment_method", "cash_on_delivery", "COD"),
+        ("payment_method", "CREDIT CARD", "Credit card"),
+        ("payment_method", "Lottery ticket", "Lottery ticket"),
+        ("payment_method", "现金UPI", "现金UPI"),
+        ("payment_method", "çod", "çod"),
+        ("payment_method", "c\u0327od", "c\u0327od"),
+        ("payment_method", "...", "..."),
+        ("product_category", "Home & Kitchen", "Home"),
+        ("product_category", "ELECTRONICS", "Electronics"),
+        ("product_category", "upi", "upi"),
+    ]
+    judged = judge_events(*({field: value} for field, value, _ in expected))
+    found = [row[field] if isinstance(row, dict) else row for (field, *_), row in zip(expected, judged, strict=True)]
+    assert found == [canonical for *_, canonical in expected]
+
+
+def test_everything_the_generator_writes_has_a_canonical_spelling() -> None:
+    known = {(field, canonical) for field, _, canonical, *_ in _spellings()}
+    fields = [{"payment_method": method} for method in catalog.SPELLINGS]
+    fields += [{"product_category": category} for category in catalog.CATEGORIES]
+    for changed, judged in zip(fields, judge_events(*fields), strict=True):
+        assert isinstance(judged, dict)
+        (field,) = changed
+        assert (field, judged[field]) in known

@@ -1,0 +1,425 @@
+"""Every kind of malformed input is an accepted order or a rejected record with its reason; nothing is ever lost."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from bridgecart_assets_tests.sql.silver import Outcome, judge, judge_events, with_json
+from bridgecart_assets_tests.support.records import Record, event
+
+ARRIVED = datetime(2030, 1, 1, tzinfo=UTC)
+MEGABYTE = 1_000_000
+DEEP = 100_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """One record and what it must become: reasons, or values of the order's row."""
+
+    name: str
+    payload: bytes | None
+    reasons: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    kafka_timestamp: datetime | None = ARRIVED
+
+
+def _refused(name: str, reason: str, *texts: str) -> list[Case]:
+    return [Case(f"{name}={text[:40]}", with_json(name, text, f"{name}-{text}"[:90]), (reason,)) for text in texts]
+
+
+def _read(name: str, column: str, readings: Mapping[str, Any]) -> list[Case]:
+    return [
+        Case(f"{name}={text[:40]}", with_json(name, text, f"{name}-{text}"[:90]), values={column: value})
+        for text, value in readings.items()
+    ]
+
+
+def _money(text: str) -> Decimal:
+    return Decimal(text)
+
+
+def _at(*parts: int) -> datetime:
+    return datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001 - as stored: UTC without zone
+
+
+VALID = event(order_id="valid")
+REQUIRED = ("missing_customer_id", "missing_purchase_date", "missing_purchase_amount")
+BLANKS = ('""', '"  "', '"\\t\\r\\n"', '"\\u00a0"', '"\\u3000"', '"\\u200b"', '"\\ufeff"', '"\\u0000"', "null")
+
+DOCUMENTS = [
+    Case("tombstone", None, ("tombstone",)),
+    Case("empty value", b"", ("not_json",)),
+    Case("only spaces", b"   ", ("not_json",)),
+    Case("one NUL", b"\0", ("not_json",)),
+    Case("not UTF-8 at the start", b"\xff" + VALID, ("not_utf8",)),
+    Case("not UTF-8 in a name", VALID.replace(b"Asha", b"Ash\xe4"), ("not_utf8",)),
+    Case("UTF-16", VALID.decode().encode("utf-16"), ("not_utf8",)),
+    Case("surrogate in the bytes", VALID.replace(b"Asha", b"\xed\xa0\x80"), ("not_utf8",)),
+    Case("overlong NUL in the bytes", VALID.replace(b"Asha", b"\xc0\x80"), ("not_utf8",)),
+    Case("byte order mark", b"\xef\xbb\xbf" + VALID, ("not_json",)),
+    Case("cut in the middle", VALID[: len(VALID) // 2], ("not_json",)),
+    Case("words", b"not json at all", ("not_json",)),
+    Case("single quotes", VALID.replace(b'"', b"'"), ("not_json",)),
+    Case("comment", b"/* order */" + VALID, ("not_json",)),
+    Case("two documents", VALID + VALID, ("not_json",)),
+    Case("text after the document", VALID + b" x", ("not_json",)),
+    Case("NUL after the document", VALID + b"\0", ("not_json",)),
+    Case("raw control character in a string", VALID.replace(b"Asha", b"As\tha"), ("not_json",)),
+    Case("lone surrogate escaped", VALID.replace(b"Asha", b"\\ud800"), ("not_json",)),
+    Case("null", b"null", ("not_object",)),
+    Case("true", b"true", ("not_object",)),
+    Case("a number", b"17", ("not_object",)),
+    Case("a string", b'"order"', ("not_object",)),
+    Case("an array of orders", b"[" + VALID + b"]", ("not_object",)),
+    Case("an array 100,000 deep", b"[" * DEEP + b"]" * DEEP, ("not_object",)),
+    Case("100,000 open brackets", b"[" * DEEP, ("not_json",)),
+    Case("an object 40,000 deep", b'{"a":' * 40_000 + b"1" + b"}" * 40_000, REQUIRED),
+    Case("an empty object", b"{}", REQUIRED),
+    Case("names of fields in capitals", b'{"CUSTOMER_ID": "C1"}', REQUIRED),
+    Case("1 MB", event(order_id="1 MB", note="x" * MEGABYTE), ("oversized",)),
+    Case("1 MB that is not JSON", b"x" * MEGABYTE, ("oversized",)),
+    Case("white space around", b" \n\t" + event(order_id="around") + b"\r\n", values={"order_id": "around"}),
+    Case("200 kB", event(order_id="200 kB", note="x" * 200_000), values={"order_id": "200 kB"}),
+    Case(
+        "unknown fields stay in raw",
+        event(order_id="unknown", campaign={"id": [1, None]}, Name="other"),
+        values={"order_id": "unknown", "net_amount": _money("100.00")},
+    ),
+    Case(
+        "only the required fields",
+        b'{"customer_id": "C7", "purchase_date": "2025-03-04", "purchase_amount": 5}',
+        values={"order_id": None, "customer_id": "C7", "coupon_used": None, "payment_method": None},
+    ),
+    Case(
+        "of a doubled field the first counts",
+        event(order_id="first")[:-1] + b', "order_id": "second", "purchase_amount": 7}',
+        values={"order_id": "first", "net_amount": _money("100.00")},
+    ),
+    Case("trailing comma", event(order_id="comma")[:-1] + b",}", values={"order_id": "comma"}),
+    Case(
+        "every reason at once, in the order of the contract",
+        b'{"customer_id": [], "purchase_date": "x", "purchase_amount": "x", "discount_amount": {}, "age": -1, '
+        b'"income": "much", "coupon_used": 7, "order_id": true, "name": 1.5, "mobile": [], "gender": {}, '
+        b'"payment_method": false, "product_category": []}',
+        (
+            *("bad_customer_id", "bad_purchase_date", "bad_purchase_amount", "bad_discount_amount", "bad_coupon_used"),
+            *("out_of_range_age", "bad_income", "bad_order_id", "bad_name", "bad_mobile", "bad_gender"),
+            *("bad_payment_method", "bad_product_category"),
+        ),
+    ),
+]
+
+CUSTOMERS = [
+    *_refused("customer_id", "missing_customer_id", *BLANKS),
+    *_refused("customer_id", "bad_customer_id", "true", "1.5", "1e3", "NaN", "[]", '["C1"]', '{"id": 1}'),
+    *_refused("customer_id", "bad_customer_id", "[" * 40_000 + "]" * 40_000),
+    *_refused("customer_id", "out_of_range_customer_id", f'"{"x" * 201}"', "1" * 201),
+    *_read(
+        "customer_id",
+        "customer_id",
+        {
+            '"C9"': "C9",
+            "17": "17",
+            "-17": "-17",
+            "18446744073709551616": "18446744073709551616",
+            "1" * 40: "1" * 40,
+            '" C9\\u00a0\\u200b"': "C9",
+            '"null"': "null",
+            f'"{"é" * 200}"': "é" * 200,
+            '"\\ud83d\\ude00 \\u0928\\u092e"': "😀 नम",
+            '"a\\u0000b"': "a\0b",
+            '"\'; drop table silver.orders; --"': "'; drop table silver.orders; --",
+            '"<script>alert(1)</script>"': "<script>alert(1)</script>",
+        },
+    ),
+]
+
+AMOUNTS = [
+    *_refused("purchase_amount", "missing_purchase_amount", *BLANKS),
+    *_refused("purchase_amount", "bad_purchase_amount", "NaN", "Infinity", "-Infinity", '"NaN"', '"inf"', "true", "[]"),
+    *_refused("purchase_amount", "bad_purchase_amount", "{}", "[5]", '"abc"', '"1_000"', '"1,000"', '"$5"', '"0x10"'),
+    *_refused("purchase_amount", "bad_purchase_amount", '"."', '"-"', '"1e"', '"1 2"', '"--5"', '"5 EUR"', '"१२"'),
+    *_refused("purchase_amount", "not_json", "+5", ".5", "5.", "1_000", "0x10", "01", "'5'"),
+    *_refused("purchase_amount", "out_of_range_purchase_amount", "1e300", "-1e300", "1" * 40, "1000000000.01", "1e18"),
+    *_refused("purchase_amount", "out_of_range_purchase_amount", '"1e999999999999999999"', '"-1000000000.01"'),
+    *_read(
+        "purchase_amount",
+        "net_amount",
+        {
+            text: _money(value)
+            for text, value in {
+                "1000000000": "1000000000.00",
+                "-1000000000": "-1000000000.00",
+                "19.99": "19.99",
+                "0": "0.00",
+                "-0.0": "0.00",
+                "1.005": "1.01",
+                "-1.005": "-1.01",
+                "1.0049999": "1.00",
+                "19.990000000000002": "19.99",
+                "1e2": "100.00",
+                "1.5E+1": "15.00",
+                "12345e-2": "123.45",
+                "1e-300": "0.00",
+                '"1e-400"': "0.00",
+                '"1.0e+02"': "100.00",
+                '"+5"': "5.00",
+                '".5"': "0.50",
+                '"5."': "5.00",
+                '" 7 "': "7.00",
+                '"\\t7\\u00a0"': "7.00",
+                f'"{"0" * 400}1"': "1.00",
+                "0.1000000000000000055511151231257827021181583404541015625": "0.10",
+            }.items()
+        },
+    ),
+]
+
+DATES = [
+    *_refused("purchase_date", "missing_purchase_date", *BLANKS),
+    *_refused("purchase_date", "bad_purchase_date", "true", "[]", "{}", '["2025-01-01"]', "1735689600", "20250101"),
+    *_refused("purchase_date", "bad_purchase_date", '"now"', '"today"', '"yesterday"', '"infinity"', '"-infinity"'),
+    *_refused("purchase_date", "bad_purchase_date", '"2025-02-30"', '"2025-02-29T00:00:00Z"', '"2025-13-01"', '"x"'),
+    *_refused("purchase_date", "bad_purchase_date", '"2025-01-01T25:00:00Z"', '"2025-01-01T10:60:00Z"', '"01-02-2025"'),
+    *_refused("purchase_date", "bad_purchase_date", '"2025-01-01T10:00:00Z; x"', '"2025-01-01T10:00:00 Mars/Base"'),
+    *_refused("purchase_date", "bad_purchase_date", '"2025-01-01T10:00:00\\u0000Z"', '"1735689600"', '"20250101"'),
+    *_refused("purchase_date", "bad_purchase_date", '"2025-01-01T10:00:00+99:99"', '"2025-01-01 10:00-24"'),
+    *_refused("purchase_date", "bad_purchase_date", '"2025-01-01T10:00+16:00"', '"2025-01-01T10:00:00.5+0560"'),
+    *_refused(
+        "purchase_date", "bad_purchase_date", '"294247-01-10T04:00:54.775806-12:00"', '"290309-12-22 (BC) 00:00+12"'
+    ),
+    *_refused(
+        "purchase_date", "out_of_range_purchase_date", '"epoch"', '"0001-01-01"', '"1989-12-31T23:59:59.999999Z"'
+    ),
+    *_refused(
+        "purchase_date", "out_of_range_purchase_date", '"290309-12-22 (BC)"', '"-2025-01-01"', '"2025-01-01 (BC)"'
+    ),
+    *_refused(
+        "purchase_date", "future_purchase_date", '"2030-01-01T00:05:00.000001Z"', '"2031-01-01"', '"99999-01-01"'
+    ),
+    *_refused(
+        "purchase_date", "future_purchase_date", '"294247-01-10T04:00:54.775806Z"', '"2030-01-01T00:00:00-01:00"'
+    ),
+    Case(
+        "year 2100 without a Kafka timestamp",
+        with_json("purchase_date", '"2100-01-01"', "no-timestamp-2100"),
+        ("out_of_range_purchase_date",),
+        kafka_timestamp=None,
+    ),
+    Case(
+        "a Kafka timestamp of the year 9999",
+        with_json("purchase_date", '"2101-01-01"', "timestamp-9999"),
+        ("out_of_range_purchase_date",),
+        kafka_timestamp=datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC),
+    ),
+    *_read(
+        "purchase_date",
+        "purchased_at",
+        {
+            '"2030-01-01T00:05:00Z"': _at(2030, 1, 1, 0, 5),
+            '"1990-01-01T00:00:00Z"': _at(1990, 1, 1),
+            '"2024-02-29"': _at(2024, 2, 29),
+            '"2025-01-01T10:00"': _at(2025, 1, 1, 10),
+            '"2025-01-01 10:00:00.25"': _at(2025, 1, 1, 10, 0, 0, 250_000),
+            '"2025-01-01T10:00:00.123456789Z"': _at(2025, 1, 1, 10, 0, 0, 123_456),
+            '"2025-01-01T24:00:00Z"': _at(2025, 1, 2),
+            '"2025-01-01T10:00:00+05:30"': _at(2025, 1, 1, 4, 30),
+            '"2025-01-01T10:00:00-0330"': _at(2025, 1, 1, 13, 30),
+            '"2025-01-01T10:00:00+14"': _at(2024, 12, 31, 20),
+            '"2025-01-01 10:00:00+15:59"': _at(2024, 12, 31, 18, 1),
+            '"2025-01-16"': _at(2025, 1, 16),
+            '"2025-07-01 10:00:00 America/New_York"': _at(2025, 7, 1, 14),
+            '" 2025-01-01T10:00:00Z\\u00a0"': _at(2025, 1, 1, 10),
+        },
+    ),
+]
+
+DISCOUNTS = [
+    *_refused("discount_amount", "bad_discount_amount", "NaN", "true", "[]", "{}", '"much"', '"1,0"'),
+    *_refused("discount_amount", "out_of_range_discount_amount", "-5", "100.01", "1e300", "1" * 40, '"-1e999999999"'),
+    *_read("discount_amount", "discount_amount", {"0": 0, "5": 5, '"5.50"': _money("5.50"), "100": 100}),
+    *_read("discount_amount", "discount_amount", dict.fromkeys(BLANKS, 0)),
+]
+
+OTHERS = [
+    *_refused("coupon_used", "bad_coupon_used", "2", "1.0", '"maybe"', "[]", "{}", '["true"]', "NaN"),
+    *_read("coupon_used", "coupon_used", {"true": True, "false": False, '" YES "': True, '"no"': False, "1": True}),
+    *_read("coupon_used", "coupon_used", {"0": False, **dict.fromkeys(BLANKS)}),
+    *_refused("age", "bad_age", "true", "[]", "{}", "NaN", '"41a"', "41.5"),
+    *_refused("age", "out_of_range_age", "-1", "131", "1e300", "1" * 40),
+    *_refused("income", "bad_income", "true", "[]", "{}", "NaN", '"1,000"'),
+    *_refused("income", "out_of_range_income", "-0.01", "1e300", "1000000000000.01", "1" * 40),
+    *(
+        Case(f"{name}={text}", with_json(name, text, f"{name}-{text}"), values={"order_id": f"{name}-{text}"})
+        for name in ("age", "income")
+        for text in ("0", "41.0", '"41"', "1e1", *BLANKS)
+    ),
+    *_refused("order_id", "bad_order_id", "true", "1.5", "[]", "{}", "NaN"),
+    *_refused("order_id", "out_of_range_order_id", f'"{"x" * 201}"'),
+    *_read("order_id", "order_id", {"5": "5", '" x "': "x", "1" * 40: "1" * 40, '"a\\u0000b"': "a\0b"}),
+    *(
+        case
+        for name in ("name", "mobile", "gender")
+        for case in _refused(name, f"bad_{name}", "true", "1.5", "[]", "{}")
+    ),
+    *(case for name in ("name", "mobile") for case in _refused(name, f"out_of_range_{name}", f'"{"x" * 1001}"')),
+    *_refused("gender", "out_of_range_gender", f'"{"x" * 201}"'),
+    *(
+        case
+        for name in ("payment_method", "product_category")
+        for case in (
+            *_refused(name, f"bad_{name}", "true", "1.5", "[]", "{}"),
+            *_refused(name, f"out_of_range_{name}", f'"{"x" * 201}"'),
+            *_read(
+                name, name, {'"Lottery ticket"': "Lottery ticket", "5": "5", '"<b>"': "<b>", **dict.fromkeys(BLANKS)}
+            ),
+        )
+    ),
+]
+
+CASES = [*DOCUMENTS, *CUSTOMERS, *AMOUNTS, *DATES, *DISCOUNTS, *OTHERS]
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    """All cases in one batch: a record that raised would take all others with it."""
+    return judge([Record(case.payload, case.kafka_timestamp) for case in CASES])
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{case.name!a}" for case in CASES])
+def test_a_record_becomes_what_the_contract_says(outcome: Outcome, number: int) -> None:
+    case = CASES[number]
+    found = outcome.of(number)
+    if case.reasons:
+        assert found == list(case.reasons)
+        assert outcome.rejects[number]["payload"] == case.payload
+    else:
+        assert isinstance(found, dict), found
+        assert {column: found[column] for column in case.values} == dict(case.values)
+
+
+def test_the_limit_of_a_payload_is_a_setting_and_includes_it() -> None:
+    exact = event(order_id="exact")
+    outcome = judge([exact, exact[:-1] + b" }"], max_payload_bytes=len(exact))
+    assert set(outcome.orders) == {0}
+    assert outcome.of(1) == ["oversized"]
+
+
+def test_naive_times_are_read_in_the_time_zone_of_the_setting() -> None:
+    naive, zoned, day = judge_events(
+        {"purchase_date": "2025-01-01T10:00:00"},
+        {"purchase_date": "2025-01-01T10:00:00Z"},
+        {"purchase_date": "2025-01-01"},
+        naive_timezone="Asia/Kolkata",
+    )
+    assert isinstance(naive, dict)
+    assert isinstance(zoned, dict)
+    assert isinstance(day, dict)
+    assert naive["purchased_at"] == _at(2025, 1, 1, 4, 30)
+    assert zoned["purchased_at"] == _at(2025, 1, 1, 10)
+    assert day["purchased_at"] == _at(2024, 12, 31, 18, 30)
+
+
+def test_times_that_a_change_of_the_clock_skips_or_repeats_are_read_all_the_same() -> None:
+    skipped, repeated = judge_events(
+        {"purchase_date": "2025-03-09T02:30:00"},
+        {"purchase_date": "2025-11-02T01:30:00"},
+        naive_timezone="America/New_York",
+    )
+    assert isinstance(skipped, dict)
+    assert isinstance(repeated, dict)
+    assert skipped["purchased_at"] == _at(2025, 3, 9, 7, 30)
+    assert repeated["purchased_at"] == _at(2025, 11, 2, 6, 30)
+
+
+FIELDS = tuple(json.loads(event()))
+STRINGS = st.one_of(
+    st.text(max_size=20),
+    st.text("0123456789eE+-., _", max_size=12),
+    st.text("0123456789TZ:-+. ()", max_size=30),
+    st.sampled_from(("now", "infinity", "epoch", "2025-01-01T10:00:00Z", "99999-12-31", "1e9", "true", "C1", "\0")),
+    st.datetimes().map(datetime.isoformat),
+)
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.integers(-(10**60), 10**60),
+        st.floats(),
+        STRINGS,
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(STRINGS, inner, max_size=3),
+    max_leaves=4,
+)
+DAMAGED_EVENTS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4).map(
+    lambda changed: json.dumps({**json.loads(event()), **changed}).encode()
+)
+ANY_OBJECTS = st.dictionaries(st.sampled_from(FIELDS) | STRINGS, VALUES, max_size=14).map(
+    lambda document: json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
+)
+PAYLOADS = st.one_of(
+    DAMAGED_EVENTS,
+    ANY_OBJECTS,
+    st.binary(max_size=60),
+    st.none(),
+    VALUES.map(lambda value: json.dumps(value).encode()),
+    st.tuples(st.integers(0, len(VALID)), st.binary(max_size=2)).map(
+        lambda cut: VALID[: cut[0]] + cut[1] + VALID[cut[0] :]
+    ),
+)
+INSTANTS = st.none() | st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(st.lists(st.builds(Record, PAYLOADS, INSTANTS), min_size=10, max_size=40), st.booleans())
+def test_any_bytes_and_any_document_end_in_exactly_one_table(records: list[Record], amount_is_net: bool) -> None:
+    judge(records, amount_is_net=amount_is_net)
+
+
+NUMBERS = st.from_regex(r"[+-]?([0-9]{1,12}[.]?[0-9]{0,20}|[.][0-9]{1,20})([eE][+-]?[0-9]{1,2})?", fullmatch=True)
+
+
+@hypothesis_settings(max_examples=25, deadline=None)
+@given(st.lists(NUMBERS | st.floats(-2e9, 2e9).map(repr), min_size=10, max_size=60))
+def test_amounts_are_rounded_to_the_cent_like_decimals_never_like_floats(numbers: list[str]) -> None:
+    expected = [
+        Decimal(text).quantize(Decimal("0.01"), ROUND_HALF_UP) if abs(Decimal(text)) < 10**20 else None
+        for text in numbers
+    ]
+    for text, amount, found in zip(
+        numbers, expected, judge_events(*({"purchase_amount": n} for n in numbers)), strict=True
+    ):
+        if amount is None or abs(amount) > 10**9:
+            assert found == ["out_of_range_purchase_amount"], text
+        else:
+            assert isinstance(found, dict), text
+            assert found["net_amount"] == amount, text
+
+
+@hypothesis_settings(max_examples=20, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.datetimes(datetime(1990, 1, 2), datetime(2029, 12, 30)),  # noqa: DTZ001
+            st.integers(-15 * 60 - 59, 15 * 60 + 59),
+        ),
+        min_size=10,
+        max_size=40,
+    )
+)
+def test_zoned_times_are_the_instants_python_reads(times: list[tuple[datetime, int]]) -> None:
+    texts = [f"{at.isoformat()}{'-' if m < 0 else '+'}{abs(m) // 60:02}:{abs(m) % 60:02}" for at, m in times]
+    for text, (at, minutes), found in zip(
+        texts, times, judge_events(*({"purchase_date": t} for t in texts)), strict=True
+    ):
+        assert isinstance(found, dict), text
+        assert found["purchased_at"] == at - timedelta(minutes=minutes), text

@@ -1,0 +1,168 @@
+"""Customers: the attributes of the latest order, whoever asks and in whatever order; personal data stands here only."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bridgecart_assets.contracts import RAW_ORDERS, SILVER_CUSTOMERS, SILVER_REJECTS, TABLES
+from bridgecart_assets.settings import Settings
+from bridgecart_assets_tests.sql.silver import Placed, Row, SilverWarehouse, place, run_customers, store_raw
+from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
+from bridgecart_assets_tests.support.records import Record, event
+from bridgecart_assets_tests.support.state import digests
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+BATCH = "20300101T000000Z"
+EARLIER, LATER = event(order_id="a", name="x"), event(order_id="b")
+
+
+def _customers(*records: Record | Placed) -> list[Row]:
+    placed = [one if isinstance(one, Placed) else place([one])[0] for one in records]
+    if not any(isinstance(one, Placed) for one in records):
+        placed = place([one for one in records if isinstance(one, Record)])
+    warehouse = SilverWarehouse()
+    store_raw(warehouse, BATCH, placed)
+    run_silver(warehouse, Settings(), BATCH)
+    return run_customers(warehouse)
+
+
+def test_a_customer_has_the_attributes_of_the_latest_order() -> None:
+    (customer,) = _customers(
+        Record(event(order_id="new", purchase_date="2025-06-01T10:00:00Z", name="Asha Iyer", age=42)),
+        Record(event(order_id="old", purchase_date="2025-01-01T10:00:00Z", name="Asha Rao", age=41)),
+    )
+    assert customer == {
+        "customer_id": "C1",
+        "name": "Asha Iyer",
+        "mobile": "+91 98450 00000",
+        "age": 42,
+        "income": Decimal("900000.00"),
+        "gender": "female",
+        "first_seen_at": datetime(2025, 1, 1, 10),  # noqa: DTZ001 - as stored: UTC without zone
+        "last_seen_at": datetime(2025, 6, 1, 10),  # noqa: DTZ001
+    }
+
+
+def test_an_attribute_the_latest_order_does_not_state_is_not_taken_from_an_older_one() -> None:
+    (customer,) = _customers(
+        Record(event(order_id="old", purchase_date="2025-01-01")),
+        Record(
+            event(order_id="new", purchase_date="2025-06-01", name=..., age=None, income="", mobile=" ", gender="\t")
+        ),
+    )
+    assert [customer[name] for name in ("name", "mobile", "age", "income", "gender")] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        pytest.param(Record(EARLIER, START), Record(LATER, START + timedelta(1)), id="Kafka timestamp"),
+        pytest.param(Record(EARLIER, None), Record(LATER, START), id="no Kafka timestamp"),
+        pytest.param(Record(EARLIER, START, 0), Record(LATER, START, 1), id="partition"),
+        pytest.param(Record(EARLIER, START), Record(LATER, START), id="offset"),
+    ],
+)
+def test_of_two_orders_at_the_same_instant_the_last_arrived_speaks(earlier: Record, later: Record) -> None:
+    (customer,) = _customers(earlier, later)
+    assert customer["name"] == "Asha Rao"
+
+
+def test_of_two_incarnations_of_a_topic_each_order_is_read_from_its_own() -> None:
+    customers = _customers(
+        Placed(Record(event(order_id="a", customer_id="C1", name="One")), 0, topic_id="old"),
+        Placed(Record(event(order_id="b", customer_id="C2", name="Two")), 0, topic_id="new"),
+    )
+    assert [(row["customer_id"], row["name"]) for row in customers] == [("C1", "One"), ("C2", "Two")]
+
+
+def test_refunds_count_as_being_seen_duplicates_and_rejects_do_not() -> None:
+    customers = _customers(
+        Record(event(order_id="a", purchase_amount=-5), START),
+        Record(event(order_id="a", purchase_amount=-5, name="Duplicate"), START + timedelta(1)),
+        Record(event(order_id="b", customer_id="C2", purchase_amount="x"), START),
+    )
+    assert [(row["customer_id"], row["name"]) for row in customers] == [("C1", "Asha Rao")]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("name", "\u00a0Asha\t", "Asha"),
+        ("name", 17, "17"),
+        ("name", "a\0b", "a\0b"),
+        ("name", "<b>आशा</b>", "<b>आशा</b>"),
+        ("mobile", 919845000000, "919845000000"),
+        ("age", "4.1e1", 41),
+        ("age", "\t41", 41),
+        ("age", 41.0, 41),
+        ("income", "0.005", Decimal("0.01")),
+        ("income", 1e12, Decimal("1000000000000.00")),
+        ("gender", " F. ", "female"),
+        ("gender", "Non-Binary", "non-binary"),
+        ("gender", "fé", "fé"),
+        ("gender", "女f", "女f"),
+        ("gender", "...", "..."),
+    ],
+)
+def test_attributes_are_cleaned_like_the_fields_of_an_order(field: str, value: object, expected: object) -> None:
+    (customer,) = _customers(Record(event(**{field: value})))
+    assert customer[field] == expected
+
+
+def test_of_a_doubled_field_the_first_counts_here_as_well() -> None:
+    (customer,) = _customers(Record(event(name="First")[:-1] + b', "name": "Second", "age": "old"}'))
+    assert (customer["name"], customer["age"]) == ("First", 41)
+
+
+def test_customers_are_the_same_however_records_were_batched_and_in_whatever_order() -> None:
+    names = ("Asha", "Ravi", "Mina", "Asha")
+    records = place(
+        [
+            Record(
+                event(order_id=f"{n % 5}", customer_id=f"C{n % 3}", name=names[n % 4]), START if n % 2 else None, n % 2
+            )
+            for n in range(12)
+        ]
+    )
+    found = set()
+    for size, backwards in ((12, False), (1, False), (1, True), (5, True)):
+        warehouse = SilverWarehouse()
+        keys = [f"batch-{start:02}" for start in range(0, 12, size)]
+        for number, key in enumerate(keys):
+            store_raw(warehouse, key, records[number * size : (number + 1) * size])
+        for key in reversed(keys) if backwards else keys:
+            run_silver(warehouse, Settings(), key)
+        run_customers(warehouse)
+        found.add(digests(warehouse)[SILVER_CUSTOMERS.full_name])
+    assert len(found) == 1
+
+
+def test_names_and_mobiles_stand_in_no_other_table_above_raw() -> None:
+    # A rejected record keeps its payload as it came, like raw: what was wrong with it must be seen.
+    may_hold_personal_data = {RAW_ORDERS, SILVER_REJECTS, SILVER_CUSTOMERS}
+    warehouse = SilverWarehouse()
+    marked = {"name": "Zebulon Quux", "mobile": "5550199887"}
+    payloads = [
+        event(
+            order_id=f"{c}-{month}",
+            customer_id=f"C{c}",
+            purchase_date=f"2025-0{month}-01",
+            purchase_amount=c + 1,
+            **marked,
+        )
+        for c in range(12)
+        for month in range(1, 4)
+    ]
+    store_raw(warehouse, BATCH, place([Record(payload) for payload in [*payloads, payloads[0], b'{"name":']]))
+    run_silver(warehouse, Settings(), BATCH)
+    run_whole_tables(warehouse, Settings())
+    holding = set()
+    with warehouse.reading() as connection:
+        for contract in TABLES.values():
+            if contract.name != "batches":
+                text = str(connection.execute(f"select t::varchar from {contract.full_name} t").fetchall())
+                if any(value in text for value in marked.values()):
+                    holding.add(contract)
+    assert SILVER_CUSTOMERS in holding
+    assert holding <= may_hold_personal_data

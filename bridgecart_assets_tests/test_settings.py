@@ -1,0 +1,218 @@
+"""Settings: every variable is read, a wrong value is one line that names its variable, secrets are never shown."""
+
+import pickle
+import traceback
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bridgecart_assets.kafka.configured import kafka_connection
+from bridgecart_assets.settings import OWN_KAFKA_SETTINGS, Settings, SettingsError, load_settings
+
+SECRET = "hunter2-top-secret"
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"BRIDGECART_{name}", value)
+
+
+def _refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    _set(monkeypatch, **variables)
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("BRIDGECART_DATA_DIR")
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings()
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.warehouse_path == tmp_path / "data" / "bridgecart.duckdb"
+    assert settings.dagster_home == tmp_path / "data" / "dagster_home"
+    assert settings.published_dir == tmp_path / "data" / "published"
+    assert settings.kafka_bootstrap_servers is None
+    assert settings.kafka_topic == "bridgecart.orders"
+    assert (settings.kpi_period, settings.churn_window_days, settings.segments) == ("month", 90, 4)
+    assert (settings.amount_is_net, settings.naive_timezone, settings.as_of) == (False, "UTC", None)
+    assert dict(settings.kafka_properties) == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,b:9092", "kafka_bootstrap_servers", "a:9092,b:9092"),
+        ("KAFKA_TOPIC", "shop.orders", "kafka_topic", "shop.orders"),
+        ("KAFKA_GROUP", "reports", "kafka_group", "reports"),
+        ("KAFKA_TIMEOUT_SECONDS", "2.5", "kafka_timeout_seconds", 2.5),
+        ("KAFKA_STALL_SECONDS", "3", "kafka_stall_seconds", 3.0),
+        ("MAX_BATCH_RECORDS", "7", "max_batch_records", 7),
+        ("MAX_BATCH_ATTEMPTS", "2", "max_batch_attempts", 2),
+        ("MAX_PAYLOAD_BYTES", "1000", "max_payload_bytes", 1000),
+        ("LOCK_TIMEOUT_SECONDS", "0.5", "lock_timeout_seconds", 0.5),
+        ("MEMORY_LIMIT", "512 MiB", "memory_limit", "512 MiB"),
+        ("NAIVE_TIMEZONE", "Asia/Kolkata", "naive_timezone", "Asia/Kolkata"),
+        ("AMOUNT_IS_NET", "true", "amount_is_net", True),
+        ("AMOUNT_IS_NET", "0", "amount_is_net", False),
+        ("AS_OF", "2025-02-01", "as_of", date(2025, 2, 1)),
+        ("KPI_PERIOD", "week", "kpi_period", "week"),
+        ("CHURN_WINDOW_DAYS", "30", "churn_window_days", 30),
+        ("SEGMENTS", "6", "segments", 6),
+        ("MODEL_SEED", "0", "model_seed", 0),
+        ("MODEL_REFIT_DAYS", "365", "model_refit_days", 365),
+        ("MAX_REJECT_SHARE", "1", "max_reject_share", 1.0),
+    ],
+)
+def test_each_variable_sets_its_field(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: object
+) -> None:
+    _set(monkeypatch, **{variable: text})
+    settings = load_settings()
+    assert getattr(settings, field) == value
+    assert dict(settings.kafka_properties) == {}
+
+
+def test_every_field_is_in_the_table_of_variables_above() -> None:
+    (mark,) = test_each_variable_sets_its_field.pytestmark  # type: ignore[attr-defined]
+    tested = {field for _, _, field, _ in mark.args[1]}
+    assert tested == set(Settings.model_fields) - {"data_dir", "kafka_properties"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "texts"),
+    [
+        ("KAFKA_TIMEOUT_SECONDS", ("0", "-1", "nan", "inf", "1e300", "soon", " ")),
+        ("KAFKA_STALL_SECONDS", ("0", "-1", "nan", "inf", "1e300", "soon")),
+        ("LOCK_TIMEOUT_SECONDS", ("0", "-1", "nan", "inf", "1e300", "soon")),
+        ("MAX_BATCH_RECORDS", ("0", "-1", "many", "1.5", "1e3")),
+        ("MAX_BATCH_ATTEMPTS", ("0", "-1", "many")),
+        ("MAX_PAYLOAD_BYTES", ("0", "-1", "1MB")),
+        ("MEMORY_LIMIT", ("lots", "2", "0GB", "-1GB", "80%", "none", "GB")),
+        ("NAIVE_TIMEZONE", ("Mars/Base", "IST", "localtime", "+05:30", "UTC'; drop table raw.orders; --")),
+        ("AMOUNT_IS_NET", ("maybe", "2")),
+        ("AS_OF", ("2025-02-30", "today", "2025-01-01T10:00", "01.02.2025")),
+        ("KPI_PERIOD", ("quarter", "Month", "30")),
+        ("CHURN_WINDOW_DAYS", ("0", "-90", "3651", "9" * 30, "month", "90.5")),
+        ("SEGMENTS", ("1", "13", "0", "four", "4.5", "auto")),
+        ("MODEL_SEED", ("-1", str(2**32), "x")),
+        ("MODEL_REFIT_DAYS", ("0", "3651", "9" * 30)),
+        ("MAX_REJECT_SHARE", ("-0.1", "1.1", "nan", "5%")),
+        ("DATA_DIR", ("~nobody-by-this-name/data",)),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, texts: tuple[str, ...]
+) -> None:
+    for text in texts:
+        message = _refusal(monkeypatch, **{variable: text})
+        assert message.startswith(f"BRIDGECART_{variable}: "), text
+        assert "Value error" not in message
+
+
+def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = _refusal(monkeypatch, SEGMENTS="1", KPI_PERIOD="never")
+    assert "BRIDGECART_SEGMENTS: " in message
+    assert "; BRIDGECART_KPI_PERIOD: " in message or message.startswith("BRIDGECART_KPI_PERIOD: ")
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_settings()
+    for name in Settings.model_fields:
+        if name not in {"data_dir", "kafka_properties"}:
+            monkeypatch.setenv(f"BRIDGECART_{name.upper()}", "")
+    _set(monkeypatch, KAFKA_SASL_PASSWORD="", KAFKA_SECURITY_PROTOCOL="")
+    assert load_settings() == before
+
+
+def test_variables_nobody_knows_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, REQUIRE_ALL="1", COLOUR="blue")
+    assert load_settings() == load_settings()
+
+
+def test_the_data_folder_is_absolute_and_knows_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    _set(monkeypatch, DATA_DIR="shop/data")
+    assert load_settings().data_dir == tmp_path / "shop" / "data"
+    _set(monkeypatch, DATA_DIR="~/data")
+    assert load_settings().data_dir == tmp_path / "home" / "data"
+
+
+def test_settings_do_not_change(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settings.segments = 5  # type: ignore[misc]
+
+
+def test_every_time_zone_that_is_accepted_is_known_to_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    with duckdb.connect() as connection:
+        known = {row[0] for row in connection.execute("select name from pg_timezone_names()").fetchall()}
+    for zone in sorted(known & {"UTC", "Asia/Kolkata", "America/New_York", "Europe/Berlin", "Etc/GMT+12"}):
+        _set(monkeypatch, NAIVE_TIMEZONE=zone)
+        assert load_settings().naive_timezone == zone
+
+
+# --- client properties
+
+
+def test_every_other_kafka_variable_is_handed_to_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(
+        monkeypatch,
+        KAFKA_BOOTSTRAP_SERVERS="a:9092",
+        KAFKA_TOPIC="shop.orders",
+        KAFKA_GROUP="g",
+        KAFKA_TIMEOUT_SECONDS="3",
+        KAFKA_STALL_SECONDS="4",
+        KAFKA_SECURITY_PROTOCOL="SASL_SSL",
+        KAFKA_SASL_MECHANISM="SCRAM-SHA-512",
+        KAFKA_SASL_USERNAME="shop",
+        KAFKA_SASL_PASSWORD=SECRET,
+        KAFKA_SSL_CA_LOCATION="/etc/ca.pem",
+        KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM="https",
+        KAFKA_PROPERTIES="none of ours",
+    )
+    connection = kafka_connection(load_settings())
+    assert connection.properties == {
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "shop",
+        "sasl.password": SECRET,
+        "ssl.ca.location": "/etc/ca.pem",
+        "ssl.endpoint.identification.algorithm": "https",
+        # No client property: the client refuses it by name, which is better than a silent nothing.
+        "properties": "none of ours",
+    }
+    assert (connection.bootstrap_servers, connection.topic, connection.timeout_seconds) == ("a:9092", "shop.orders", 3)
+
+
+def test_the_kafka_settings_of_our_own_are_not_handed_on() -> None:
+    ours = {name.removeprefix("kafka_") for name in Settings.model_fields if name.startswith("kafka_")}
+    assert ours - {"properties"} == OWN_KAFKA_SETTINGS
+
+
+def test_secrets_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, KAFKA_BOOTSTRAP_SERVERS="a:9092", KAFKA_SASL_PASSWORD=SECRET, KAFKA_SSL_KEY_PASSWORD=SECRET)
+    settings = load_settings()
+    connection = kafka_connection(settings)
+    texts = [repr(settings), str(settings), f"{settings}", settings.model_dump_json(), repr(settings.model_dump())]
+    assert [text for text in (*texts, repr(connection), str(connection)) if SECRET in text] == []
+    assert settings.kafka_properties["sasl.password"].get_secret_value() == SECRET
+
+
+def test_secrets_are_in_no_error_even_in_the_wrong_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, KAFKA_SASL_PASSWORD=SECRET, SEGMENTS=SECRET, AS_OF=SECRET, KAFKA_TIMEOUT_SECONDS=SECRET)
+    _set(monkeypatch, NAIVE_TIMEZONE=SECRET, MEMORY_LIMIT=SECRET, AMOUNT_IS_NET=SECRET, KPI_PERIOD=SECRET)
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert SECRET not in str(raised.value)
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+
+
+def test_settings_survive_the_way_into_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, KAFKA_SASL_PASSWORD=SECRET)
+    settings = load_settings()
+    assert pickle.loads(pickle.dumps(settings)) == settings

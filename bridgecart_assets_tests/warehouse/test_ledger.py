@@ -1,0 +1,105 @@
+"""The ledger: where batches stand, and which plans may be written."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from bridgecart_assets.contracts import RAW_BATCHES
+from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.ledger import (
+    Ledger,
+    LedgerConflict,
+    cluster_ids,
+    load_ledger,
+    read_ledger,
+    verify_plan,
+)
+from bridgecart_assets.warehouse.writing import prepare
+from bridgecart_assets_tests.support.records import Record, store_batch
+
+FIRST, SECOND, THIRD = "20300101T000000Z", "20300101T000100Z", "20300101T000200Z"
+
+
+def _plan(
+    batch_key: str, ranges: Mapping[int, tuple[int, int]], topic_id: str = "t1", topic: str = "orders"
+) -> BatchPlan:
+    return BatchPlan(batch_key, topic, topic_id, {p: OffsetRange(*span) for p, span in ranges.items()})
+
+
+def _ledger(*plans: BatchPlan) -> Ledger:
+    ends: dict[str, dict[int, int]] = {}
+    for plan in plans:
+        ends.setdefault(plan.topic_id, {}).update(plan.ends)
+    return Ledger({plan.batch_key: plan for plan in plans}, ends)
+
+
+WRITTEN = _ledger(_plan(FIRST, {0: (0, 5), 1: (3, 3)}), _plan(SECOND, {0: (5, 9), 1: (3, 4)}))
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(_plan(THIRD, {0: (9, 12), 1: (4, 4)}), id="the next offsets"),
+        pytest.param(_plan(THIRD, {0: (9, 9), 1: (4, 4)}), id="nothing new"),
+        pytest.param(_plan(THIRD, {0: (9, 10), 1: (4, 4), 2: (7, 8)}), id="a partition that was added"),
+        pytest.param(_plan(THIRD, {0: (0, 5), 1: (0, 1)}, topic_id="t2"), id="a new incarnation of the topic"),
+        pytest.param(_plan("20200101T000000Z", {0: (9, 12), 1: (4, 4)}), id="a key older than the others"),
+        pytest.param(_plan(FIRST, {0: (0, 5), 1: (3, 3)}), id="the first batch again"),
+        pytest.param(_plan(SECOND, {1: (3, 4), 0: (5, 9)}), id="the last batch again"),
+    ],
+)
+def test_a_plan_may_continue_the_ledger_or_repeat_its_own_batch(plan: BatchPlan) -> None:
+    verify_plan(WRITTEN, plan)
+
+
+@pytest.mark.parametrize(
+    ("plan", "complaint"),
+    [
+        pytest.param(_plan(THIRD, {0: (5, 9), 1: (4, 4)}), r"partitions \[0\]", id="offsets already read"),
+        pytest.param(_plan(THIRD, {0: (10, 12), 1: (4, 4)}), r"partitions \[0\]", id="a gap"),
+        pytest.param(_plan(THIRD, {0: (0, 1), 1: (0, 1)}), r"partitions \[0, 1\]", id="from the beginning"),
+        pytest.param(_plan(THIRD, {0: (9, 9), 1: (3, 3)}), r"partitions \[1\]", id="empty, at an older place"),
+        pytest.param(_plan(FIRST, {0: (0, 6), 1: (3, 3)}), "other offsets", id="its own batch, longer"),
+        pytest.param(_plan(FIRST, {0: (0, 5)}), "other offsets", id="its own batch, a partition less"),
+        pytest.param(_plan(FIRST, {0: (0, 5), 1: (3, 3)}, topic_id="t2"), "other offsets", id="another incarnation"),
+        pytest.param(_plan(FIRST, {0: (0, 5), 1: (3, 3)}, topic="sales"), "other offsets", id="another topic"),
+    ],
+)
+def test_any_other_plan_is_a_conflict_that_says_to_run_again(plan: BatchPlan, complaint: str) -> None:
+    with pytest.raises(LedgerConflict, match=complaint) as raised:
+        verify_plan(WRITTEN, plan)
+    assert plan.batch_key in str(raised.value)
+    assert "run it again" in str(raised.value)
+
+
+def test_the_first_plan_of_all_may_start_anywhere() -> None:
+    verify_plan(Ledger(), _plan(FIRST, {0: (17, 20)}))
+
+
+def test_without_a_warehouse_or_a_table_the_ledger_is_empty(warehouse: Warehouse) -> None:
+    assert load_ledger(warehouse) == Ledger()
+    assert cluster_ids(warehouse) == set()
+    with warehouse.transaction() as connection:
+        assert read_ledger(connection) == Ledger()
+    assert load_ledger(warehouse) == Ledger()
+    assert cluster_ids(warehouse) == set()
+    with warehouse.transaction() as connection:
+        prepare(connection, RAW_BATCHES)
+    assert load_ledger(warehouse) == Ledger()
+
+
+def test_the_ledger_gives_back_every_plan_and_the_ends_of_each_incarnation(warehouse: Warehouse) -> None:
+    store_batch(warehouse, SECOND, [Record(b"", partition=0)] * 4, start=5)
+    store_batch(warehouse, FIRST, [Record(b"", partition=p) for p in (0, 0, 1, 0, 0, 0)])
+    store_batch(warehouse, THIRD, [Record(b"")], topic_id="topic-2")
+    ledger = load_ledger(warehouse)
+    assert ledger.plans == {
+        FIRST: _plan(FIRST, {0: (0, 5), 1: (0, 1)}, "topic-1"),
+        SECOND: _plan(SECOND, {0: (5, 9)}, "topic-1"),
+        THIRD: _plan(THIRD, {0: (0, 1)}, "topic-2"),
+    }
+    assert ledger.committed("topic-1") == {0: 9, 1: 1}
+    assert ledger.committed("topic-2") == {0: 1}
+    assert ledger.committed("never seen") == {}
+    assert cluster_ids(warehouse) == {"test"}
