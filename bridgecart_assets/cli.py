@@ -39,9 +39,14 @@ def cli(*, debug: bool) -> None:
 def main() -> None:
     """Run the command line; expected failures are one line, everything else is a bug and shows itself as one."""
     try:
-        cli(standalone_mode=False)
-    except click.ClickException as error:
+        cli(prog_name="bridgecart", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" See `{context.command_path} --help`." if context else ""
+        print(f"bridgecart: {error.format_message()}{hint}", file=sys.stderr)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         print("Stopped.", file=sys.stderr)
@@ -85,8 +90,20 @@ def demo(*, orders: int, seed: int) -> None:
 
 
 @cli.command()
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
-@click.option("--rate", default=5.0, show_default=True, help="Made-up orders a second (embedded broker); 0: none.")
+@click.option(
+    "--port",
+    default=3000,
+    type=click.IntRange(1, 65_535),
+    show_default=True,
+    help="Port of the Dagster UI on 127.0.0.1.",
+)
+@click.option(
+    "--rate",
+    default=5.0,
+    type=click.FloatRange(min=0),
+    show_default=True,
+    help="Made-up orders a second (embedded broker); 0: none.",
+)
 def up(*, port: int, rate: float) -> None:
     """Dagster UI with the sensor on; without a configured broker also a broker and live orders."""
     from bridgecart_assets.operations.serving import serve

@@ -24,6 +24,7 @@ OWN_KAFKA_SETTINGS = frozenset({"bootstrap_servers", "topic", "group", "timeout_
 
 Period = Literal["day", "week", "month"]
 
+MOST_SEGMENTS = 12
 _DAY = 86_400.0  # seconds
 _TEN_YEARS = 3_650  # days
 _MEMORY = re.compile(r"\s*\d*\.?\d*[1-9]\d*(\.\d*)?\s*[kmgt]i?b\s*", re.IGNORECASE)
@@ -70,7 +71,9 @@ class Settings(BaseSettings):
     )
     kpi_period: Period = Field("month", description="Calendar period of the KPIs: day, week or month.")
     churn_window_days: int = Field(90, ge=1, le=_TEN_YEARS, description="Window W of the churn rate, days.")
-    segments: int = Field(4, ge=2, le=12, description="Number of customer segments k of the K-Means model.")
+    segments: int | Literal["auto"] = Field(
+        4, description="Number of customer segments k of the K-Means model, or auto: chosen at each refit."
+    )
     model_seed: int = Field(42, ge=0, lt=2**32, description="Seed of the K-Means fit.")
     model_refit_days: int = Field(
         90, ge=1, le=_TEN_YEARS, description="The segment model is due again this many days of data after its last fit."
@@ -103,10 +106,10 @@ class Settings(BaseSettings):
 
     @field_validator("segments", mode="before")
     @classmethod
-    def _segments_is_a_number(cls, value: object) -> object:
-        if value == "auto":
-            raise ValueError("the automatic choice of k is not built yet; give a number from 2 to 12")
-        return value
+    def _segments_are_a_number_or_auto(cls, value: object) -> object:
+        if value == "auto" or (str(value).isdecimal() and 2 <= int(str(value)) <= MOST_SEGMENTS):
+            return value if value == "auto" else int(str(value))
+        raise ValueError(f"give a number from 2 to {MOST_SEGMENTS}, or auto")
 
     @property
     def warehouse_path(self) -> Path:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bridgecart_assets.assets.specs import read_from, table_asset
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, TRAITS
-from bridgecart_assets.models.segmentation import refit
+from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import segments_query
 from bridgecart_assets.warehouse.handover import Query, Table

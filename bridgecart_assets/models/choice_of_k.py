@@ -43,9 +43,12 @@ def choose_segments(standardised: Floats, *, seed: int) -> int:
 
     At most MAX_ROWS evenly spaced rows are looked at.
     """
+    from threadpoolctl import threadpool_limits
+
     rows = standardised[np.linspace(0, len(standardised) - 1, min(len(standardised), MAX_ROWS)).astype(int)]
-    # One more than may be chosen: the rule compares each k with the next.
-    return pick([examine(rows, segments, seed=seed) for segments in range(FEWEST, MOST + 2)])
+    # One thread: many small fits, and sums in one order. One k more than may be chosen: the rule looks at the next.
+    with threadpool_limits(limits=1):
+        return pick([examine(rows, segments, seed=seed) for segments in range(FEWEST, MOST + 2)])
 
 
 def pick(candidates: Sequence[Candidate]) -> int:

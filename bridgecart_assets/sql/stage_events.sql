@@ -36,7 +36,9 @@ from documents;
 create temp macro is_text(field, text) as json_type(field) = 'VARCHAR' or regexp_full_match(text, '-?[0-9]+');
 create temp macro is_number(text) as
     regexp_full_match(text, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?');
-create temp macro money_of(text) as case when is_number(text) then try_cast(text as decimal(18, 2)) end;
+-- More digits before an exponent than the decimal holds need the way round through floating point.
+create temp macro money_of(text) as case when is_number(text)
+    then coalesce(try_cast(text as decimal(18, 2)), try_cast(try_cast(text as double) as decimal(18, 2))) end;
 create temp macro has_no_such_offset(text) as
     regexp_matches(text, ':[0-9.]+ ?[+-](1[6-9]|[2-9][0-9]|[0-9]{2}:?[6-9]|[0-9]{2}:[0-9]{2}:)');
 

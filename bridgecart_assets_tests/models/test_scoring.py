@@ -9,7 +9,9 @@ import pytest
 from sklearn.cluster import KMeans
 
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, TRAITS
-from bridgecart_assets.models.segmentation import Floats, model_arrays, refit
+from bridgecart_assets.models.arrays import Floats
+from bridgecart_assets.models.model_table import model_arrays
+from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.queries import features_query, segments_query
 from bridgecart_assets.warehouse.writing import prepare
 from bridgecart_assets_tests.models.people import features

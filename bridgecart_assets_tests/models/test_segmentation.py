@@ -11,20 +11,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bridgecart_assets.contracts import SEGMENT_MODEL, TRAITS
-from bridgecart_assets.models import segmentation
-from bridgecart_assets.models.segmentation import (
-    Fit,
-    RefitOutcome,
-    active_version,
-    fit_segments,
-    is_due,
-    is_fittable,
-    model_arrays,
-    name_segments,
-    nearest,
-    refit,
-    usable_customers,
-)
+from bridgecart_assets.models import fitting
+from bridgecart_assets.models.fitting import Fit, fit_segments, is_fittable, nearest, usable_customers
+from bridgecart_assets.models.identity import name_segments
+from bridgecart_assets.models.model_table import active_version, model_arrays
+from bridgecart_assets.models.refitting import RefitOutcome, is_due, refit
 from bridgecart_assets_tests.models.people import GROUPS, KEY_OF, features, group_of, shuffled
 
 NO_MODEL = pd.DataFrame(columns=list(SEGMENT_MODEL.column_names))
@@ -248,7 +239,7 @@ def test_customers_without_purchase_are_left_out_of_the_fit():
 
 
 def test_the_sample_of_a_large_population_depends_on_the_ids_alone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(segmentation, "MAX_SAMPLE", 50)
+    monkeypatch.setattr(fitting, "MAX_SAMPLE", 50)
     people = features()
     sample = usable_customers(people)
     pd.testing.assert_frame_equal(sample, usable_customers(shuffled(people, 3)))
@@ -363,3 +354,17 @@ def _fit_with(centroids: Sequence[tuple[float, ...]]) -> Fit:
     return Fit(
         mean=0 * ones, scale=ones, centroids=np.array(centroids), labels=np.array([0]), inertia=0.0, silhouette=0.0
     )
+
+
+def test_auto_finds_the_groups_that_are_there_and_is_not_due_because_of_k():
+    outcome = refit(NO_MODEL, features(), mode="when_due", segments="auto", seed=1, refit_days=90)
+    assert len(active_version(outcome.model)) == len(GROUPS)
+    again = refit(outcome.model, features(), mode="when_due", segments="auto", seed=1, refit_days=90)
+    assert again.decision == "kept version 1: a refit is not due"
+
+
+def test_auto_with_few_customers_takes_the_default():
+    few = features(each=12)
+    assert len(few) < 90
+    outcome = refit(NO_MODEL, few, mode="when_due", segments="auto", seed=1, refit_days=90)
+    assert len(active_version(outcome.model)) == 4

@@ -169,6 +169,8 @@ AMOUNTS = [
                 "1.5E+1": "15.00",
                 "12345e-2": "123.45",
                 "1e-300": "0.00",
+                "10000000000000000E-7": "1000000000.00",
+                '"12345678901234567890123e-20"': "123.46",
                 '"1e-400"': "0.00",
                 '"1.0e+02"': "100.00",
                 '"+5"': "5.00",
@@ -379,17 +381,21 @@ PAYLOADS = st.one_of(
 INSTANTS = st.none() | st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=25, deadline=None)
 @given(st.lists(st.builds(Record, PAYLOADS, INSTANTS), min_size=10, max_size=40), st.booleans())
 def test_any_bytes_and_any_document_end_in_exactly_one_table(records: list[Record], amount_is_net: bool) -> None:
     judge(records, amount_is_net=amount_is_net)
 
 
-NUMBERS = st.from_regex(r"[+-]?([0-9]{1,12}[.]?[0-9]{0,20}|[.][0-9]{1,20})([eE][+-]?[0-9]{1,2})?", fullmatch=True)
+NUMBERS = st.one_of(
+    st.from_regex(r"[+-]?([0-9]{1,12}[.]?[0-9]{0,25}|[.][0-9]{1,25})", fullmatch=True),
+    st.from_regex(r"[+-]?([0-9]{1,7}[.]?[0-9]{0,9}|[.][0-9]{1,15})[eE][+-]?[0-9]{1,2}", fullmatch=True),
+    st.floats(-2e9, 2e9).map(repr),
+)
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
-@given(st.lists(NUMBERS | st.floats(-2e9, 2e9).map(repr), min_size=10, max_size=60))
+@hypothesis_settings(max_examples=10, deadline=None)
+@given(st.lists(NUMBERS, min_size=10, max_size=60))
 def test_amounts_are_rounded_to_the_cent_like_decimals_never_like_floats(numbers: list[str]) -> None:
     expected = [
         Decimal(text).quantize(Decimal("0.01"), ROUND_HALF_UP) if abs(Decimal(text)) < 10**20 else None
@@ -405,7 +411,7 @@ def test_amounts_are_rounded_to_the_cent_like_decimals_never_like_floats(numbers
             assert found["net_amount"] == amount, text
 
 
-@hypothesis_settings(max_examples=20, deadline=None)
+@hypothesis_settings(max_examples=8, deadline=None)
 @given(
     st.lists(
         st.tuples(

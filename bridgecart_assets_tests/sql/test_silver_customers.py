@@ -85,9 +85,8 @@ def test_refunds_count_as_being_seen_duplicates_and_rejects_do_not() -> None:
     assert [(row["customer_id"], row["name"]) for row in customers] == [("C1", "Asha Rao")]
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "expected"),
-    [
+def test_attributes_are_cleaned_like_the_fields_of_an_order() -> None:
+    expected = [
         ("name", "\u00a0Asha\t", "Asha"),
         ("name", 17, "17"),
         ("name", "a\0b", "a\0b"),
@@ -103,11 +102,15 @@ def test_refunds_count_as_being_seen_duplicates_and_rejects_do_not() -> None:
         ("gender", "fé", "fé"),
         ("gender", "女f", "女f"),
         ("gender", "...", "..."),
-    ],
-)
-def test_attributes_are_cleaned_like_the_fields_of_an_order(field: str, value: object, expected: object) -> None:
-    (customer,) = _customers(Record(event(**{field: value})))
-    assert customer[field] == expected
+    ]
+    customers = _customers(
+        *(
+            Record(event(order_id=f"{n}", customer_id=f"C{n:02}", **{field: value}))
+            for n, (field, value, _) in enumerate(expected)
+        )
+    )
+    found = [customer[field] for customer, (field, *_) in zip(customers, expected, strict=True)]
+    assert found == [attribute for *_, attribute in expected]
 
 
 def test_of_a_doubled_field_the_first_counts_here_as_well() -> None:
@@ -126,7 +129,7 @@ def test_customers_are_the_same_however_records_were_batched_and_in_whatever_ord
         ]
     )
     found = set()
-    for size, backwards in ((12, False), (1, False), (1, True), (5, True)):
+    for size, backwards in ((12, False), (2, True), (5, True)):
         warehouse = SilverWarehouse()
         keys = [f"batch-{start:02}" for start in range(0, 12, size)]
         for number, key in enumerate(keys):

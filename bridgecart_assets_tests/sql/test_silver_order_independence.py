@@ -113,7 +113,7 @@ def _materialize(records: Sequence[Placed], way: Materialization) -> SilverWareh
     return warehouse
 
 
-@hypothesis_settings(max_examples=20, deadline=None)
+@hypothesis_settings(max_examples=12, deadline=None)
 @given(_two_ways())
 def test_neither_cut_nor_order_nor_repetition_of_batches_changes_a_table(
     ways: tuple[list[Record], Materialization, Materialization],

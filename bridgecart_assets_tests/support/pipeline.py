@@ -2,7 +2,7 @@
 
 from bridgecart_assets import contracts, queries
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.models.segmentation import refit
+from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Query

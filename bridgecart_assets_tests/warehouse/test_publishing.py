@@ -14,7 +14,7 @@ from bridgecart_assets.warehouse.writing import prepare
 
 FULL_DEVICE = Path("/dev/full")
 # More than two of Parquet's row groups, so that several threads would have something to mix up.
-MANY = 300_000
+MANY = 250_000
 
 
 def _store_customers(warehouse: Warehouse, count: int, *, order: str = "i") -> None:

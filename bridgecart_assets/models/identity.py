@@ -1,0 +1,107 @@
+"""Which key and which name the clusters of a fit get. A key never changes its meaning and is never used again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bridgecart_assets.contracts import TRAITS
+from bridgecart_assets.models.fitting import Fit, nearest
+from bridgecart_assets.models.model_table import model_arrays
+
+MAX_SHIFT = 0.5
+MIN_AGREEMENT = 0.90
+
+
+@dataclass(frozen=True)
+class Match:
+    """How the clusters of a fit relate to the previous version.
+
+    `keys` per cluster; `matched_from` and `shifts` are None where a new key was opened; `agreement` is the share
+    of customers that keep their key, None for the first version. `settled` is False when a person must decide.
+    """
+
+    keys: tuple[str, ...]
+    matched_from: tuple[str | None, ...]
+    shifts: tuple[float | None, ...]
+    agreement: float | None
+    settled: bool
+
+
+def first_keys(fit: Fit, net_sales: Sequence[float]) -> Match:
+    """Keys of the first version: S01, S02, ... by descending mean customer lifetime value."""
+    value = pd.Series(np.asarray(net_sales, dtype=np.float64)).groupby(fit.labels).mean()
+    ranked = value.reindex(range(len(fit.centroids))).fillna(-np.inf).sort_values(ascending=False, kind="stable")
+    key_of = {cluster: _key(place) for place, cluster in enumerate(ranked.index, start=1)}
+    clusters = range(len(fit.centroids))
+    nothing = tuple(None for _ in clusters)
+    return Match(tuple(key_of[c] for c in clusters), nothing, nothing, agreement=None, settled=True)
+
+
+def match_keys(fit: Fit, customers: pd.DataFrame, previous: pd.DataFrame, *, used_keys: Sequence[str]) -> Match:
+    """Carry the keys of the previous version over to a refit.
+
+    Centroids are paired at minimum total distance in the previous scaler's space. A pair within MAX_SHIFT keeps
+    its key; every other cluster gets a key that was never used. Settled when all clusters kept their keys and at
+    least MIN_AGREEMENT of the customers did.
+    """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    mean, scale, old_centroids = model_arrays(previous)
+    old_keys = list(previous["segment_key"])
+    in_old_space = (fit.centroids * fit.scale + fit.mean - mean) / scale
+    distances = cdist(in_old_space, old_centroids)
+    pairs = {int(new): int(old) for new, old in zip(*linear_sum_assignment(distances), strict=True)}
+    kept = {new: old for new, old in pairs.items() if distances[new, old] < MAX_SHIFT}
+    next_number = max(int(key[1:]) for key in used_keys) + 1
+    keys: list[str] = []
+    for cluster in range(len(fit.centroids)):
+        if cluster in kept:
+            keys.append(old_keys[kept[cluster]])
+        else:
+            keys.append(_key(next_number))
+            next_number += 1
+    old_labels = nearest(customers[list(TRAITS)].to_numpy(dtype=np.float64), mean, scale, old_centroids)
+    agreement = float(np.mean([keys[new] == old_keys[old] for new, old in zip(fit.labels, old_labels, strict=True)]))
+    return Match(
+        keys=tuple(keys),
+        matched_from=tuple(old_keys[kept[c]] if c in kept else None for c in range(len(keys))),
+        shifts=tuple(round(float(distances[c, kept[c]]), 6) if c in kept else None for c in range(len(keys))),
+        agreement=round(agreement, 6),
+        settled=set(keys) == set(old_keys) and agreement >= MIN_AGREEMENT,
+    )
+
+
+def name_segments(fit: Fit) -> tuple[str, ...]:
+    """Names of the clusters from their centroids' z-scores; equal names are numbered by value, highest first."""
+    plain = [_name(dict(zip(TRAITS, centroid, strict=True))) for centroid in fit.centroids]
+    worth = fit.centroids[:, TRAITS.index("log_orders")] + fit.centroids[:, TRAITS.index("log_order_value")]
+    by_value = sorted(range(len(plain)), key=lambda cluster: (-worth[cluster], cluster))
+    names = list(plain)
+    for name in set(plain):
+        same = [cluster for cluster in by_value if plain[cluster] == name]
+        if len(same) > 1:
+            for place, cluster in enumerate(same, start=1):
+                names[cluster] = f"{name} {place}"
+    return tuple(names)
+
+
+def _key(number: int) -> str:
+    return f"S{number:02d}"
+
+
+def _name(centroid: dict[str, float]) -> str:
+    words = []
+    if centroid["log_orders"] > 0.5:
+        words.append("frequent")
+    elif centroid["log_orders"] < -0.5:
+        words.append("rare")
+    if centroid["log_order_value"] > 0.75:
+        words.append("high-ticket")
+    elif centroid["log_order_value"] < -0.5:
+        words.append("low-ticket")
+    if centroid["coupon_share"] > 0.75:
+        words.append("coupon-driven")
+    return ", ".join(words) or "typical"
