@@ -5,13 +5,15 @@ Exit codes: 0 all good, 1 something failed (one line says what), 2 wrong usage, 
 
 import json
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.operations.interrupts import interrupts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from bridgecart_assets.operations.results import KpiRow
     from bridgecart_assets.operations.running import Summary
 
+FAILED = 1
 CHECK_FAILED = 3
+STOPPED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,25 +42,33 @@ def cli(*, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; expected failures are one line, everything else is a bug and shows itself as one."""
-    try:
-        cli(prog_name="bridgecart", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f" See `{context.command_path} --help`." if context else ""
-        print(f"bridgecart: {error.format_message()}{hint}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        print("Stopped.", file=sys.stderr)
-        sys.exit(130)
-    except BridgeCartError as error:
-        print(f"bridgecart: {error}", file=sys.stderr)
-        if "--debug" in sys.argv:
-            print(getattr(error, "details", ""), file=sys.stderr)
-            raise
-        sys.exit(1)
+    with interrupts() as was_interrupted:
+        try:
+            cli(prog_name="bridgecart", standalone_mode=False)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            context = getattr(error, "ctx", None)
+            hint = f" See `{context.command_path} --help`." if context else ""
+            _complain(f"bridgecart: {error.format_message()}{hint}", error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            _complain("Stopped.", STOPPED)
+        except Exception as error:
+            # What Ctrl-C hit may have failed with an error of its own.
+            if was_interrupted():
+                _complain("Stopped.", STOPPED)
+            if not isinstance(error, BridgeCartError):
+                raise
+            if "--debug" in sys.argv:
+                print(getattr(error, "details", ""), file=sys.stderr)
+                traceback.print_exc()
+            _complain(f"bridgecart: {error}", FAILED)
+
+
+def _complain(line: str, exit_code: int) -> NoReturn:
+    print(line, file=sys.stderr)
+    sys.exit(exit_code)
 
 
 @cli.command()

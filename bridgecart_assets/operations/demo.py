@@ -10,7 +10,7 @@ from decimal import Decimal
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.embedded import CLUSTER_ID, EmbeddedBroker
 from bridgecart_assets.operations.generating import send_history
-from bridgecart_assets.operations.home import prepare_home
+from bridgecart_assets.operations.home import prepare_home, remove_home
 from bridgecart_assets.operations.running import Summary, run_holding_lock
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import run_lock, serve_lock
@@ -69,7 +69,8 @@ def _make_room(settings: Settings) -> None:
             f"{settings.data_dir} holds orders of another Kafka cluster, which the demo would replace: "
             "set BRIDGECART_DATA_DIR to another folder for the demo."
         )
-    for folder in (settings.dagster_home, settings.published_dir, settings.data_dir / "truth"):
+    remove_home(settings)
+    for folder in (settings.published_dir, settings.data_dir / "truth"):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (warehouse.path, warehouse.path.with_suffix(".duckdb.wal")):
         file.unlink(missing_ok=True)

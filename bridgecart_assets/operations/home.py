@@ -1,6 +1,7 @@
 """Dagster's instance folder under the data directory."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -13,42 +14,84 @@ from bridgecart_assets.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
+# A command shows what happens itself. Captured, its output would go through two more processes for every run.
+_IN_THIS_PROCESS = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+
 
 class DataDirectoryUnusable(BridgeCartError):
     """The data directory cannot be written."""
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Make the folder with its `dagster.yaml` and point DAGSTER_HOME at it. Raises DataDirectoryUnusable."""
+    """Make the folder, with its `dagster.yaml` and storage, and point DAGSTER_HOME at it.
+
+    Raises DataDirectoryUnusable.
+    """
     home = settings.dagster_home
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        config = home / "dagster.yaml"
-        if not config.exists():
-            partial = home / "dagster.yaml.partial"
-            partial.write_bytes(files(__package__).joinpath("dagster.yaml").read_bytes())
-            partial.replace(config)
+        if not home.is_dir():
+            _create(home)
     except OSError as error:
         raise DataDirectoryUnusable(
             f"Cannot write to {settings.data_dir} ({error.strerror}): make it writable or set BRIDGECART_DATA_DIR."
         ) from error
     os.environ["DAGSTER_HOME"] = str(home)
-    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     return home
+
+
+def remove_home(settings: Settings) -> None:
+    """Remove the folder, all of it or nothing."""
+    home = settings.dagster_home
+    if home.is_dir():
+        shutil.rmtree(_partial(home), ignore_errors=True)
+        home.rename(_partial(home))
+    shutil.rmtree(_partial(home), ignore_errors=True)
 
 
 @contextmanager
 def dagster_instance(settings: Settings) -> "Iterator[dg.DagsterInstance]":
     """The Dagster instance of the data directory, closed at the end."""
-    import dagster as dg
-
-    from bridgecart_assets.sqlitefiles import kept_open
-
-    home = prepare_home(settings)
-    with kept_open(), dg.DagsterInstance.from_config(str(home)) as instance:
+    with _opened(prepare_home(settings)) as instance:
         yield instance
 
 
 def shared_databases(home: Path) -> list[Path]:
     """The SQLite files of the instance that all its processes use; those of single runs apart."""
     return [home / "history" / "runs.db", home / "history" / "runs" / "index.db", home / "schedules" / "schedules.db"]
+
+
+def _create(home: Path) -> None:
+    """All of it or nothing: a storage whose creation was cut off is never completed by Dagster and stays useless."""
+    from filelock import FileLock
+
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(home.with_name(f"{home.name}.lock")):
+        if home.is_dir():
+            return
+        partial = _partial(home)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        (partial / "dagster.yaml").write_bytes(files(__package__).joinpath("dagster.yaml").read_bytes())
+        with _opened(partial):
+            # Opening makes the storage.
+            pass
+        partial.rename(home)
+
+
+def _partial(home: Path) -> Path:
+    return home.with_name(f"{home.name}.partial")
+
+
+@contextmanager
+def _opened(home: Path) -> "Iterator[dg.DagsterInstance]":
+    import dagster as dg
+    from dagster._core.instance.ref import InstanceRef
+
+    from bridgecart_assets.sqlitefiles import kept_open
+
+    ref = InstanceRef.from_dir(str(home), overrides=_IN_THIS_PROCESS)
+    with kept_open(), dg.DagsterInstance.from_ref(ref) as instance:
+        yield instance

@@ -1,0 +1,31 @@
+"""Noticing Ctrl-C, whoever handles it: Dagster and DuckDB turn it into errors of their own."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """A function that tells whether SIGINT has arrived since. For the main thread."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    seen = False
+
+    def was_interrupted() -> bool:
+        nonlocal seen
+        try:
+            seen = seen or signal.SIGINT in os.read(reading, 4096)
+        except BlockingIOError:
+            return seen
+        return seen
+
+    try:
+        yield was_interrupted
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reading)
+        os.close(writing)
