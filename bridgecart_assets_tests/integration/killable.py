@@ -1,0 +1,176 @@
+"""`bridgecart` commands that kill -9 themselves at a chosen moment.
+
+A moment is a step after which something outside the process has changed or is about to: an event stored by Dagster, a
+run or a partition key registered, a chunk of records written, a commit, a file renamed. They are counted, not timed, so a
+test hits the same ones on every machine.
+
+As a script this is a server: it imports the program once and forks a process for every command, which saves the
+imports of each of many runs.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bridgecart_assets_tests.integration.processes import ROOT, environment
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: exit code (negative: signal), moments it lived through, what it printed."""
+
+    code: int
+    moments: int
+    output: str
+
+    @property
+    def was_killed(self) -> bool:
+        return self.code == -signal.SIGKILL
+
+
+class Killer:
+    """Runs commands, each in a process of its own; ends with its `with` block."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment({}),
+            cwd=ROOT,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.close()
+        self._server.stdout.close()
+        try:
+            self._server.wait(10)
+        finally:
+            self._server.kill()
+
+    def run(self, *arguments: str, moment: int | None = None, **settings: str) -> Ended:
+        """Run a command to its end, or to its death at `moment`."""
+        order = {
+            "arguments": arguments,
+            "moment": moment,
+            "settings": settings,
+            "output": str(self._folder / "output.txt"),
+            "count": str(self._folder / "moments.txt"),
+        }
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(order) + "\n")
+        self._server.stdin.flush()
+        code = int(self._server.stdout.readline())
+        count = Path(order["count"])
+        return Ended(code, int(count.read_text() or 0), Path(order["output"]).read_text())
+
+
+def _serve() -> None:
+    import sklearn.cluster  # noqa: F401
+
+    import bridgecart_assets.batches
+    import bridgecart_assets.definitions
+    import bridgecart_assets.operations.running  # noqa: F401
+
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(_obey(order))
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _obey(order: dict[str, Any]) -> int:
+    from bridgecart_assets.cli import main
+
+    os.environ.update(order["settings"])
+    output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.argv = ["bridgecart", *order["arguments"]]
+    try:
+        with _counted_moments(Path(order["count"]), order["moment"]):
+            main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        return 70
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+@contextmanager
+def _counted_moments(count: Path, last: int | None) -> Iterator[None]:
+    import dagster as dg
+
+    from bridgecart_assets.warehouse import writing
+    from bridgecart_assets.warehouse.database import Warehouse
+
+    moments = 0
+
+    def moment() -> None:
+        nonlocal moments
+        moments += 1
+        if moments == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def before_and_after(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def called(*arguments: Any, **named: Any) -> Any:
+            moment()
+            returned = original(*arguments, **named)
+            moment()
+            return returned
+
+        setattr(owner, name, called)
+
+    transaction: Callable[[Warehouse], Any] = Warehouse.transaction
+    read_slice = writing.read_slice
+
+    @contextmanager
+    def counted_transaction(warehouse: Warehouse) -> Iterator[Any]:
+        with transaction(warehouse) as connection:
+            yield connection
+            moment()
+        moment()
+
+    def counted_slice(*arguments: Any, **named: Any) -> Iterator[Any]:
+        for chunk in read_slice(*arguments, **named):
+            moment()
+            yield chunk
+            moment()
+
+    for name in ("handle_new_event", "add_dynamic_partitions", "add_run"):
+        before_and_after(dg.DagsterInstance, name)
+    before_and_after(Path, "replace")
+    before_and_after(Path, "rename")
+    Warehouse.transaction = counted_transaction  # type: ignore[method-assign]
+    writing.read_slice = counted_slice
+    count.write_text("")
+    yield
+    count.write_text(str(moments))
+
+
+if __name__ == "__main__":
+    _serve()
