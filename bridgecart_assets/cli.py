@@ -63,7 +63,7 @@ def main() -> None:
             if "--debug" in sys.argv:
                 print(getattr(error, "details", ""), file=sys.stderr)
                 traceback.print_exc()
-            _complain(f"bridgecart: {error}", FAILED)
+            _complain(f"bridgecart: {error}", getattr(error, "exit_code", FAILED))
 
 
 def _complain(line: str, exit_code: int) -> NoReturn:

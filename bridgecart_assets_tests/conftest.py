@@ -1,7 +1,7 @@
 """Fixtures of every test: a clean environment, a data directory of its own, settings and warehouse in it."""
 
+import atexit
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -35,9 +35,8 @@ def warehouse(settings: Settings) -> Warehouse:
 
 
 def pytest_unconfigure() -> None:
-    """Close standard error after the summary, before the interpreter ends.
+    """Close standard error once the interpreter ends, after the summary and everything that pytest says.
 
     DuckDB's binding lists its own objects as leaked there whenever hypothesis has run: sixty lines below the result.
     """
-    sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))

@@ -29,9 +29,17 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 class RunFailed(BridgeCartError):
     """A run failed; its text is the failed step's own line. `details` holds the full traceback."""
 
+    exit_code = 1
+
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(message)
         self.details = details
+
+
+class CheckStoppedRun(RunFailed):
+    """A blocking check of ERROR severity failed."""
+
+    exit_code = 3
 
 
 @dataclass(frozen=True)
@@ -170,7 +178,7 @@ def _execute(
     ]
     summary.model = _model_decision(result) or summary.model
     if not result.success:
-        raise _failure(result, summary)
+        raise failure_of(result)
 
 
 @contextmanager
@@ -191,15 +199,18 @@ def _model_decision(result: "dg.ExecuteInProcessResult") -> str:
     return ""
 
 
-def _failure(result: "dg.ExecuteInProcessResult", summary: Summary) -> RunFailed:
-    blocking = [check for check in summary.failed_checks if check.severity == "ERROR"]
-    if blocking:
-        first = blocking[0]
-        return RunFailed(f"Check {first.check} of {first.asset} failed and stopped the run: {first.says}")
+def failure_of(result: "dg.ExecuteInProcessResult") -> RunFailed:
+    """The one line that says why a run failed: the blocking check, or else what the first failed step raised."""
+    for check in result.get_asset_check_evaluations():
+        if check.blocking and not check.passed and check.severity.value == "ERROR":
+            asset = check.asset_key.to_user_string()
+            why = (check.description or "").strip() or "it says no more"
+            return CheckStoppedRun(f"Check {check.check_name} of {asset} failed and stopped the run: {why}")
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
             error = event.step_failure_data.error
-            while error.cause is not None:
+            # Dagster wraps what our code raised; what that was raised from is for the details.
+            while error.cause is not None and (error.cls_name or "").startswith("Dagster"):
                 error = error.cause
             return RunFailed(_one_line(error.message), details=event.step_failure_data.error.to_string())
     return RunFailed(f"Run {result.run_id} failed; open it in the Dagster UI (`bridgecart up`) to see why.")

@@ -1,8 +1,8 @@
 """`bridgecart` commands that kill -9 themselves at a chosen moment.
 
-A moment is a step after which something outside the process has changed or is about to: an event stored by Dagster, a
-run or a partition key registered, a chunk of records written, a commit, a file renamed. They are counted, not timed, so a
-test hits the same ones on every machine.
+A moment is a step at which something outside the process has changed or is about to: an event stored by Dagster, a
+run or a partition key registered, a chunk of records written, a commit, a file renamed. They are counted, not timed,
+so that a test hits the same ones on every machine.
 
 As a script this is a server: it imports the program once and forks a process for every command, which saves the
 imports of each of many runs.
@@ -65,7 +65,7 @@ class Killer:
 
     def run(self, *arguments: str, moment: int | None = None, **settings: str) -> Ended:
         """Run a command to its end, or to its death at `moment`."""
-        order = {
+        order: dict[str, Any] = {
             "arguments": arguments,
             "moment": moment,
             "settings": settings,
@@ -94,7 +94,8 @@ def _serve() -> None:
         if pid == 0:
             os._exit(_obey(order))
         _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
 
 
 def _obey(order: dict[str, Any]) -> int:
@@ -110,7 +111,7 @@ def _obey(order: dict[str, Any]) -> int:
             main()
     except SystemExit as end:
         return int(end.code or 0)
-    except BaseException:
+    except Exception:  # noqa: BLE001
         traceback.print_exc()
         return 70
     finally:
@@ -146,7 +147,7 @@ def _counted_moments(count: Path, last: int | None) -> Iterator[None]:
         setattr(owner, name, called)
 
     transaction: Callable[[Warehouse], Any] = Warehouse.transaction
-    read_slice = writing.read_slice
+    read_slice: Callable[..., Iterator[Any]] = getattr(writing, "read_slice")  # noqa: B009
 
     @contextmanager
     def counted_transaction(warehouse: Warehouse) -> Iterator[Any]:
@@ -165,8 +166,8 @@ def _counted_moments(count: Path, last: int | None) -> Iterator[None]:
         before_and_after(dg.DagsterInstance, name)
     before_and_after(Path, "replace")
     before_and_after(Path, "rename")
-    Warehouse.transaction = counted_transaction  # type: ignore[method-assign]
-    writing.read_slice = counted_slice
+    setattr(Warehouse, "transaction", counted_transaction)  # noqa: B010
+    setattr(writing, "read_slice", counted_slice)  # noqa: B010
     count.write_text("")
     yield
     count.write_text(str(moments))

@@ -13,9 +13,9 @@ from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests, rows
 
 
-def says(arguments: list[str], *words: str, code: int = 1, **settings: str) -> None:
+def says(arguments: list[str], *words: str, code: int = 1, settings: dict[str, str] | None = None) -> None:
     """The command fails with one line on standard error that has these words, and prints nothing else."""
-    done = bridgecart(*arguments, **settings)
+    done = bridgecart(*arguments, **(settings or {}))
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
@@ -31,15 +31,15 @@ def test_without_a_broker_the_setting_is_named(command: str) -> None:
 
 def test_a_broker_that_does_not_answer_is_named() -> None:
     unreachable = {"BRIDGECART_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "BRIDGECART_KAFKA_TIMEOUT_SECONDS": "2"}
-    says(["run"], "127.0.0.1:9", "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", **unreachable)
+    says(["run"], "127.0.0.1:9", "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", settings=unreachable)
 
 
 def test_a_topic_that_is_not_there_is_named_with_those_that_are(shop: Shop) -> None:
-    says(["run"], "'nowhere'", shop.connection.topic, BRIDGECART_KAFKA_TOPIC="nowhere")
+    says(["run"], "'nowhere'", shop.connection.topic, settings={"BRIDGECART_KAFKA_TOPIC": "nowhere"})
 
 
 def test_a_wrong_setting_is_named(shop: Shop) -> None:
-    says(["run"], "BRIDGECART_KPI_PERIOD", "month", BRIDGECART_KPI_PERIOD="year")
+    says(["run"], "BRIDGECART_KPI_PERIOD", "month", settings={"BRIDGECART_KPI_PERIOD": "year"})
 
 
 def test_kpis_before_the_first_run_say_what_to_do() -> None:
@@ -55,7 +55,7 @@ def test_a_data_directory_that_cannot_be_written_is_named(shop: Shop, tmp_path: 
     in_its_place.write_text("not a folder")
     for command in ("run", "up", "demo"):
         settings = {"BRIDGECART_DATA_DIR": str(in_its_place)}
-        says([command], str(in_its_place), "BRIDGECART_DATA_DIR", **settings)
+        says([command], str(in_its_place), "BRIDGECART_DATA_DIR", settings=settings)
     assert in_its_place.read_text() == "not a folder"
 
 
@@ -82,7 +82,7 @@ def test_a_warehouse_that_another_process_holds_is_waited_for_then_the_holder_is
     with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        says(["run"], f"PID {holder.pid}", BRIDGECART_LOCK_TIMEOUT_SECONDS="1")
+        says(["run"], f"PID {holder.pid}", settings={"BRIDGECART_LOCK_TIMEOUT_SECONDS": "1"})
         holder.communicate()
     assert digests(warehouse) == before
     assert bridgecart("run").returncode == 0

@@ -20,7 +20,7 @@ from bridgecart_assets_tests.kafka.fixtures import TopicFactory
 from bridgecart_assets_tests.support.state import digests, rows
 
 ORDERS = 1_200
-BATCHES_OF = "350"
+BATCHES_OF = "650"
 KILLS = 20
 FRESH_KILLS = 6
 
@@ -46,10 +46,9 @@ def warehouse_in(folder: Path) -> Warehouse:
 def assert_healed(folder: Path, undisturbed: dict[str, str], shop: Shop) -> None:
     warehouse = warehouse_in(folder)
     assert digests(warehouse) == undisturbed
-    assert rows(
-        warehouse,
-        'select count(*), count(distinct ("partition", "offset")), (select sum(records) from raw.batches) from raw.orders',
-    ) == [(shop.sent, shop.sent, shop.sent)]
+    counts = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'
+    assert rows(warehouse, counts) == [(shop.sent, shop.sent)]
+    assert rows(warehouse, "select sum(records) from raw.batches") == [(shop.sent,)]
     with dg.DagsterInstance.from_config(str(folder / "dagster_home")) as instance:
         assert unfinished_runs(instance) == []
         keys = instance.get_dynamic_partitions(str(BATCHES.name))
@@ -71,7 +70,7 @@ def test_killed_at_twenty_moments_and_resumed_the_tables_are_those_of_an_undistu
     undisturbed = digests(warehouse_in(tmp_path / "undisturbed"))
     # Until the end is reached, each run has at least a refresh before it: up to there every kill hits.
     most = again.moments
-    assert whole.moments > 2 * most > 200
+    assert whole.moments > 1.5 * most > 300
 
     chained = [1 + most * kill // (KILLS - FRESH_KILLS) for kill in range(KILLS - FRESH_KILLS)]
     random.Random(2).shuffle(chained)
@@ -80,8 +79,8 @@ def test_killed_at_twenty_moments_and_resumed_the_tables_are_those_of_an_undistu
     assert_healed(tmp_path / "chain", undisturbed, shop)
 
     for kill in range(FRESH_KILLS):
-        assert run(f"fresh-{kill % 3}", 2 + most * kill // FRESH_KILLS) is True
-    for folder in ("fresh-0", "fresh-1", "fresh-2"):
+        assert run(f"fresh-{kill % 2}", 2 + most * kill // FRESH_KILLS) is True
+    for folder in ("fresh-0", "fresh-1"):
         assert run(folder) is False
         assert_healed(tmp_path / folder, undisturbed, shop)
 

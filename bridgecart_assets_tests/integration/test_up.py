@@ -122,7 +122,7 @@ def test_other_commands_find_the_broker_of_up(served: Served) -> None:
     assert status["rows"]["raw.orders"] == 3_300
 
 
-@pytest.mark.parametrize("arguments", [("up", "--port", "0"), ("demo", "--orders", "100")])
+@pytest.mark.parametrize("arguments", [("up", "--port", "64999"), ("demo", "--orders", "100")])
 def test_neither_a_second_up_nor_a_demo_works_under_the_feet_of_up(
     served: Served, warehouse: Warehouse, arguments: tuple[str, ...]
 ) -> None:

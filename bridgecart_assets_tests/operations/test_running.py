@@ -1,0 +1,76 @@
+import os
+import warnings
+from collections.abc import Callable
+
+import dagster as dg
+import pytest
+
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.operations.running import CheckStoppedRun, FailedCheck, RunFailed, Summary, failure_of
+
+
+class ThingMissing(BridgeCartError):
+    """What our code raises."""
+
+
+def failed_run(raising: Callable[[], None], *, blocking: bool, severity: str) -> dg.ExecuteInProcessResult:
+    """A run of an asset, a failing check on it, and a second asset that raises."""
+
+    @dg.asset
+    def first() -> None:
+        return None
+
+    @dg.asset(deps=[first])
+    def second() -> None:
+        raising()
+
+    @dg.asset_check(asset=first, blocking=blocking)
+    def looks_right() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity[severity], description="3 rows do not.")
+
+    defs = dg.Definitions([first, second], asset_checks=[looks_right], jobs=[dg.define_asset_job("all", "*")])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return defs.resolve_job_def("all").execute_in_process(raise_on_error=False)
+
+
+def missing() -> None:
+    try:
+        os.environ["NO_SUCH_VARIABLE"]
+    except KeyError as error:
+        raise ThingMissing("The thing is missing: bring it.") from error
+
+
+def bug() -> None:
+    raise ZeroDivisionError("three lines\nof text\nabout it")
+
+
+def test_the_line_is_what_our_code_raised_and_neither_its_wrapper_nor_its_cause() -> None:
+    failure = failure_of(failed_run(missing, blocking=False, severity="ERROR"))
+    assert str(failure) == "The thing is missing: bring it."
+    assert failure.exit_code == 1
+    assert "KeyError" in failure.details
+
+
+def test_an_error_of_several_lines_is_cut_to_one() -> None:
+    assert str(failure_of(failed_run(bug, blocking=False, severity="ERROR"))) == "three lines"
+
+
+def test_a_blocking_check_is_named_with_what_it_says_and_has_an_exit_code_of_its_own() -> None:
+    failure = failure_of(failed_run(bug, blocking=True, severity="ERROR"))
+    assert isinstance(failure, CheckStoppedRun)
+    assert str(failure) == "Check looks_right of first failed and stopped the run: 3 rows do not."
+    assert failure.exit_code == 3
+
+
+def test_a_check_that_stopped_nothing_is_not_the_reason() -> None:
+    for severity in ("ERROR", "WARN"):
+        failure = failure_of(failed_run(missing, blocking=False, severity=severity))
+        assert type(failure) is RunFailed
+    assert type(failure_of(failed_run(missing, blocking=True, severity="WARN"))) is RunFailed
+
+
+@pytest.mark.parametrize(("severities", "is_good"), [([], True), (["WARN"], True), (["WARN", "ERROR"], False)])
+def test_a_summary_is_good_without_failed_checks_of_severity_error(severities: list[str], is_good: bool) -> None:
+    failed = [FailedCheck("raw/orders", "looks_right", severity, "3 rows do not.") for severity in severities]
+    assert Summary(failed_checks=failed).is_good is is_good

@@ -1,0 +1,345 @@
+"""The command line in this process: options, output, and errors that need no broker. With one: `integration/`."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bridgecart_assets.cli import cli, main
+from bridgecart_assets.contracts import KPI_TABLES
+from bridgecart_assets.runlock import serve_lock
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
+from bridgecart_assets_tests.support.records import Record, event, store_batch
+
+COMMANDS = sorted(cli.commands)
+KPIS = {"clv_growth", "churn_rate", "average_order_value", "sales_contribution"}
+KPI_FIELDS = {"segment_key", "segment", "period", "customers", *KPIS}
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+Bridgecart = Callable[..., Done]
+
+
+@pytest.fixture
+def bridgecart(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Bridgecart:
+    """The `bridgecart` command in this process."""
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["bridgecart", *arguments])
+        capfd.readouterr()
+        code: object = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+        assert isinstance(code, int)
+        return Done(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def filled(warehouse: Warehouse, settings: Settings) -> Warehouse:
+    """Twenty customers who buy in three months, with KPIs published."""
+    orders = [
+        event(
+            order_id=f"O{customer}-{month}",
+            customer_id=f"C{customer}",
+            purchase_date=f"2025-{month:02}-{customer + 1:02}T10:00:00Z",
+            purchase_amount=100 * (customer + 1),
+        )
+        for month in (1, 2, 3)
+        for customer in range(20)
+        if month != 2 or customer % 2
+    ]
+    store_batch(warehouse, "20260101T000000Z", [Record(payload) for payload in orders])
+    run_silver(warehouse, settings, "20260101T000000Z")
+    run_whole_tables(warehouse, settings)
+    for contract in KPI_TABLES:
+        publish(warehouse, contract, settings.published_dir)
+    return warehouse
+
+
+@contextmanager
+def held_by_another_process(warehouse: Warehouse) -> Iterator[int]:
+    command = [sys.executable, "-c", HOLD, str(warehouse.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            yield holder.pid
+        finally:
+            holder.kill()
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def assert_one_line(done: Done, *words: str, code: int = 1) -> None:
+    assert done.code == code, done
+    assert done.out == ""
+    assert done.err.startswith("bridgecart: ")
+    assert done.err.count("\n") == 1, done.err
+    for word in words:
+        assert word in done.err
+
+
+def test_help_lists_every_command_and_the_exit_codes(bridgecart: Bridgecart) -> None:
+    done = bridgecart("--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Usage: bridgecart ")
+    assert {"demo", "up", "run", "generate", "status", "kpis"} <= set(COMMANDS)
+    assert all(f"\n  {command} " in done.out for command in COMMANDS)
+    assert "3 a check of ERROR severity failed" in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_explains_itself(bridgecart: Bridgecart, command: str) -> None:
+    for flag in ("--help", "-h"):
+        done = bridgecart(command, flag)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"Usage: bridgecart {command} ")
+    assert cli.commands[command].help
+    for parameter in cli.commands[command].params:
+        assert getattr(parameter, "help", None), parameter.name
+
+
+def test_the_version_is_that_of_the_distribution(bridgecart: Bridgecart) -> None:
+    assert bridgecart("--version").out == "bridgecart, version 0.1.0\n"
+
+
+def test_without_a_command_the_help_is_shown_and_the_usage_is_wrong(bridgecart: Bridgecart) -> None:
+    done = bridgecart()
+    assert done.code == 2
+    assert "Usage: bridgecart" in done.err
+
+
+def test_help_and_wrong_usage_do_not_wait_for_dagster_to_load() -> None:
+    program = "import sys; import bridgecart_assets.cli; print({'dagster', 'pandas', 'duckdb'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sell"], "No such command 'sell'"),
+        (["--loud", "run"], "--loud"),
+        (["run", "--batches", "3"], "--batches"),
+        (["run", "today"], "today"),
+        (["run", "--refit", "--accept-model"], "exclude each other"),
+        (["demo", "--orders", "many"], "'many' is not a valid integer"),
+        (["demo", "--orders", "-1"], "orders must be a whole number from 0"),
+        (["demo", "--seed", "-1"], "seed must be a whole number from 0"),
+        (["generate", "--rate", "0"], "--rate must be positive"),
+        (["generate", "--rate", "-2"], "--rate must be positive"),
+        (["up", "--port", "0"], "1<=x<=65535"),
+        (["up", "--port", "65536"], "1<=x<=65535"),
+        (["up", "--rate", "-1"], "x>=0"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_names_the_help_and_exits_with_2(
+    bridgecart: Bridgecart, data_dir: Path, arguments: list[str], words: str
+) -> None:
+    assert_one_line(bridgecart(*arguments), words, "--help`", code=2)
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["run", "--json"], ["generate"], ["generate", "--live"]])
+def test_without_a_broker_the_line_names_the_setting_and_the_command_that_brings_one(
+    bridgecart: Bridgecart, warehouse: Warehouse, arguments: list[str]
+) -> None:
+    assert_one_line(bridgecart(*arguments), "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", "bridgecart up")
+    assert not warehouse.exists
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("BRIDGECART_SEGMENTS", "1", "a number from 2 to 12"),
+        ("BRIDGECART_MAX_BATCH_RECORDS", "0", "greater than or equal to 1"),
+        ("BRIDGECART_KPI_PERIOD", "year", "'day', 'week' or 'month'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "status", "demo"])
+def test_a_bad_setting_is_named_with_what_is_accepted(
+    bridgecart: Bridgecart,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    variable: str,
+    value: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert_one_line(bridgecart(command), variable, words)
+    assert not data_dir.exists()
+
+
+def test_a_client_property_that_kafka_does_not_know_is_named_without_its_value(
+    bridgecart: Bridgecart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("BRIDGECART_KAFKA_SASL_PASWORD", "hunter2")
+    done = bridgecart("run")
+    assert_one_line(done, "sasl.pasword", "BRIDGECART_KAFKA_")
+    assert "hunter2" not in done.err
+
+
+def test_a_taken_port_is_named_before_anything_is_started(bridgecart: Bridgecart, data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert_one_line(bridgecart("up", "--port", str(port)), f"Port {port} is in use", "--port")
+    assert not (data_dir / "logs" / "broker.log").exists()
+
+
+@pytest.mark.parametrize("arguments", [["up"], ["demo", "--orders", "10"]])
+def test_up_and_demo_do_not_start_beside_an_up(
+    bridgecart: Bridgecart, filled: Warehouse, data_dir: Path, arguments: list[str]
+) -> None:
+    with serve_lock(data_dir):
+        before = filled.path.read_bytes()
+        assert_one_line(bridgecart(*arguments), "Another `bridgecart up` works on", str(data_dir))
+        assert filled.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["run", "up", "demo"])
+def test_a_file_in_the_place_of_the_data_directory_is_named_and_left_alone(
+    bridgecart: Bridgecart, data_dir: Path, command: str
+) -> None:
+    data_dir.write_text("a file")
+    assert_one_line(bridgecart(command), str(data_dir), "make it writable or set BRIDGECART_DATA_DIR")
+    assert data_dir.read_text() == "a file"
+
+
+@pytest.mark.parametrize("arguments", [["kpis"], ["kpis", "--json"], ["kpis", "--period", "2025-01-01"]])
+def test_kpis_before_the_first_run_say_what_to_do(bridgecart: Bridgecart, arguments: list[str]) -> None:
+    assert_one_line(bridgecart(*arguments), "bridgecart run", "bridgecart demo")
+
+
+def test_kpis_are_a_table_of_the_latest_complete_period(bridgecart: Bridgecart, filled: Warehouse) -> None:
+    done = bridgecart("kpis")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("KPIs by segment, period from 2025-02-01\n")
+    assert all(heading in done.out for heading in ("Segment", "Customers", "CLV growth", "Churn", "Share of sales"))
+    assert bridgecart("kpis", "--period", "2025-03-01").out.startswith("KPIs by segment, period from 2025-03-01, still")
+
+
+def test_a_period_that_is_not_there_is_wrong_usage_that_names_those_there_are(
+    bridgecart: Bridgecart, filled: Warehouse
+) -> None:
+    assert_one_line(bridgecart("kpis", "--period", "2031-01-01"), "2025-01-01 to 2025-03-01", code=2)
+
+
+def test_kpis_as_json_are_objects_with_the_fields_others_rely_on(bridgecart: Bridgecart, filled: Warehouse) -> None:
+    done = bridgecart("kpis", "--json")
+    listed = json.loads(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert all(set(row) >= KPI_FIELDS for row in listed)
+    assert {row["period"] for row in listed} == {"2025-01-01", "2025-02-01", "2025-03-01"}
+    for row in listed:
+        assert isinstance(row["customers"], int)
+        assert isinstance(row["segment"], str)
+        assert all(row[kpi] is None or isinstance(row[kpi], float) for kpi in KPIS)
+    one = json.loads(bridgecart("kpis", "--json", "--period", "2025-02-01").out)
+    assert one == [row for row in listed if row["period"] == "2025-02-01"]
+
+
+def test_status_before_anything_happened_says_what_is_missing(bridgecart: Bridgecart) -> None:
+    done = bridgecart("status")
+    assert (done.code, done.err) == (0, "")
+    assert "No broker" in done.out
+    assert "Lag         unknown" in done.out
+    assert "not there yet" in done.out
+    assert "none (0 in all)" in done.out
+
+
+def test_status_counts_the_rows_of_every_table(
+    bridgecart: Bridgecart, filled: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = json.loads(bridgecart("status", "--json").out)
+    assert status["rows"]["raw.orders"] == status["rows"]["silver.orders"] == 50
+    assert status["rows"]["silver.rejected_orders"] == 0
+    assert (status["last_batch"], status["batches"], status["lag"]) == ("20260101T000000Z", 1, None)
+    lines = bridgecart("status").out.splitlines()
+    assert any(line.split() == ["silver.customers", "20"] for line in lines)
+    assert "Last batch  20260101T000000Z (1 in all)" in lines
+
+
+def test_status_shows_lag_as_unknown_and_why_when_the_broker_does_not_answer(
+    bridgecart: Bridgecart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("BRIDGECART_KAFKA_TIMEOUT_SECONDS", "0.5")
+    done = bridgecart("status")
+    assert done.code == 0
+    assert "no answer from Kafka at 127.0.0.1:9" in done.out
+    assert "Lag         unknown" in done.out
+
+
+def test_a_warehouse_that_another_process_holds_is_named_with_the_holder_and_kpis_can_still_be_read(
+    bridgecart: Bridgecart, filled: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_LOCK_TIMEOUT_SECONDS", "0.2")
+    with held_by_another_process(filled) as pid:
+        for command in ("status", "demo"):
+            assert_one_line(bridgecart(command), str(filled.path), f"PID {pid}", "try again")
+        assert bridgecart("kpis").code == 0
+    assert bridgecart("status").code == 0
+
+
+@pytest.mark.parametrize("command", ["status", "demo"])
+def test_a_corrupt_warehouse_is_named_with_the_remedy_and_left_as_it_is(
+    bridgecart: Bridgecart, filled: Warehouse, data_dir: Path, command: str
+) -> None:
+    filled.path.write_bytes(filled.path.read_bytes()[:100] + b"no longer a warehouse" * 1000)
+    published = content(data_dir / "published")
+    before = filled.path.read_bytes()
+    assert_one_line(bridgecart(command), str(filled.path), "restore it from a backup, or move it away")
+    assert filled.path.read_bytes() == before
+    assert content(data_dir / "published") == published
+
+
+def test_the_demo_does_not_replace_orders_of_another_cluster(
+    bridgecart: Bridgecart, filled: Warehouse, data_dir: Path
+) -> None:
+    before = filled.path.read_bytes(), content(data_dir / "published")
+    assert_one_line(bridgecart("demo"), "another Kafka cluster", "set BRIDGECART_DATA_DIR to another folder")
+    assert (filled.path.read_bytes(), content(data_dir / "published")) == before
+
+
+def test_debug_shows_where_an_error_comes_from(bridgecart: Bridgecart) -> None:
+    done = bridgecart("--debug", "run")
+    assert done.code == 1
+    assert "Traceback" in done.err
+    assert done.err.splitlines()[-1].startswith("bridgecart: No broker")
+
+
+def test_a_bug_shows_itself_as_one(bridgecart: Bridgecart, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli.commands["kpis"], "callback", broken)
+    with pytest.raises(ZeroDivisionError):
+        bridgecart("kpis")
