@@ -1,6 +1,7 @@
 """The command line in this process: options, output, and errors that need no broker. With one: `integration/`."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -56,9 +57,12 @@ def bridgecart(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     return run
 
 
-@pytest.fixture
-def filled(warehouse: Warehouse, settings: Settings) -> Warehouse:
+@pytest.fixture(scope="module")
+def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty customers who buy in three months, with KPIs published."""
+    folder = tmp_path_factory.mktemp("filled") / "data"
+    settings = Settings(data_dir=folder)
+    warehouse = Warehouse.from_settings(settings)
     orders = [
         event(
             order_id=f"O{customer}-{month}",
@@ -75,6 +79,13 @@ def filled(warehouse: Warehouse, settings: Settings) -> Warehouse:
     run_whole_tables(warehouse, settings)
     for contract in KPI_TABLES:
         publish(warehouse, contract, settings.published_dir)
+    return folder
+
+
+@pytest.fixture
+def filled(filled_folder: Path, data_dir: Path, warehouse: Warehouse) -> Warehouse:
+    """The test's own copy of that data directory."""
+    shutil.copytree(filled_folder, data_dir)
     return warehouse
 
 

@@ -1,7 +1,10 @@
 """The broker and topics of these tests, and a shop: a topic with the settings that name it."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory, broker, topic
 
@@ -16,3 +19,10 @@ def shop(topic: TopicFactory, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setenv("BRIDGECART_KAFKA_TOPIC", connection.topic)
     monkeypatch.setenv("BRIDGECART_KAFKA_TIMEOUT_SECONDS", "5")
     return Shop(connection)
+
+
+@pytest.fixture(scope="session")
+def killer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
+    """Runs commands in processes that can be killed at chosen moments."""
+    with Killer(tmp_path_factory.mktemp("killer")) as killer:
+        yield killer

@@ -1,4 +1,4 @@
-"""`bridgecart` commands that kill -9 themselves at a chosen moment.
+"""`bridgecart` commands that kill -9 themselves at a chosen moment, or press their own Ctrl-C.
 
 A moment is a step at which something outside the process has changed or is about to: an event stored by Dagster, a
 run or a partition key registered, a chunk of records written, a commit, a file renamed. They are counted, not timed,
@@ -14,26 +14,32 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from bridgecart_assets_tests.integration.processes import ROOT, environment
 
+_FILES = ("stdout.txt", "stderr.txt", "moments.txt")
+_OWN = ("BRIDGECART_", "DAGSTER_")
+_NONE: Mapping[str, str] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: exit code (negative: signal), moments it lived through, what it printed."""
+    """How a command ended: exit code (negative: signal), what it printed, moments it lived through."""
 
-    code: int
+    returncode: int
+    stdout: str
+    stderr: str
     moments: int
-    output: str
 
     @property
     def was_killed(self) -> bool:
-        return self.code == -signal.SIGKILL
+        return self.returncode == -signal.SIGKILL
 
 
 class Killer:
@@ -63,22 +69,33 @@ class Killer:
         finally:
             self._server.kill()
 
-    def run(self, *arguments: str, moment: int | None = None, **settings: str) -> Ended:
-        """Run a command to its end, or to its death at `moment`."""
+    def run(self, *arguments: str, **settings: str) -> Ended:
+        """Run a command to its end."""
+        return self._order(arguments, settings, None, signal.SIGKILL)
+
+    def run_until(
+        self, moment: int, *arguments: str, how: signal.Signals = signal.SIGKILL, settings: Mapping[str, str] = _NONE
+    ) -> Ended:
+        """Run a command that gets a signal at `moment`, if it lives so long."""
+        return self._order(arguments, settings, moment, how)
+
+    def _order(
+        self, arguments: Sequence[str], settings: Mapping[str, str], moment: int | None, how: signal.Signals
+    ) -> Ended:
         order: dict[str, Any] = {
             "arguments": arguments,
             "moment": moment,
-            "settings": settings,
-            "output": str(self._folder / "output.txt"),
-            "count": str(self._folder / "moments.txt"),
+            "signal": how,
+            "settings": {name: value for name, value in environment(settings).items() if name.startswith(_OWN)},
+            "folder": str(self._folder),
         }
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
         code = int(self._server.stdout.readline())
-        count = Path(order["count"])
-        return Ended(code, int(count.read_text() or 0), Path(order["output"]).read_text())
+        stdout, stderr, moments = ((self._folder / name).read_text() for name in _FILES)
+        return Ended(code, stdout, stderr, int(moments or 0))
 
 
 def _serve() -> None:
@@ -101,13 +118,15 @@ def _serve() -> None:
 def _obey(order: dict[str, Any]) -> int:
     from bridgecart_assets.cli import main
 
+    for name in [name for name in os.environ if name.startswith(_OWN)]:
+        del os.environ[name]
     os.environ.update(order["settings"])
-    output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    stdout, stderr, moments = (Path(order["folder"]) / name for name in _FILES)
+    for file, descriptor in ((stdout, 1), (stderr, 2)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     sys.argv = ["bridgecart", *order["arguments"]]
     try:
-        with _counted_moments(Path(order["count"]), order["moment"]):
+        with _counted_moments(moments, order["moment"], order["signal"]):
             main()
     except SystemExit as end:
         return int(end.code or 0)
@@ -121,7 +140,7 @@ def _obey(order: dict[str, Any]) -> int:
 
 
 @contextmanager
-def _counted_moments(count: Path, last: int | None) -> Iterator[None]:
+def _counted_moments(count: Path, chosen: int | None, how: int) -> Iterator[None]:
     import dagster as dg
 
     from bridgecart_assets.warehouse import writing
@@ -132,8 +151,8 @@ def _counted_moments(count: Path, last: int | None) -> Iterator[None]:
     def moment() -> None:
         nonlocal moments
         moments += 1
-        if moments == last:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if moments == chosen:
+            os.kill(os.getpid(), how)
 
     def before_and_after(owner: Any, name: str) -> None:
         original = getattr(owner, name)

@@ -8,6 +8,7 @@ import pytest
 
 from bridgecart_assets.settings import load_settings
 from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
@@ -94,20 +95,22 @@ def test_no_process_is_left(printed: str, data_dir: Path) -> None:
     assert processes_of(data_dir) == []
 
 
-def test_another_demo_takes_the_place_of_the_first(warehouse: Warehouse) -> None:
+def test_another_demo_takes_the_place_of_the_first(killer: Killer, warehouse: Warehouse) -> None:
     before = digests(warehouse)
-    done = bridgecart("demo", "--orders", "2000")
+    done = killer.run("demo", "--orders", "2000")
     assert done.returncode == 0, done.stderr
     assert rows(warehouse, "select count(*) from silver.orders where order_kind = 'purchase'") == [(2_000,)]
     assert digests(warehouse) != before
 
 
-def test_the_demo_does_not_touch_orders_of_another_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_does_not_touch_orders_of_another_cluster(
+    killer: Killer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BRIDGECART_DATA_DIR", str(tmp_path / "real"))
     real = Warehouse.from_settings(load_settings())
     store_batch(real, "b1", [Record(event())])
     before = digests(real)
-    done = bridgecart("demo")
+    done = killer.run("demo")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "BRIDGECART_DATA_DIR" in done.stderr

@@ -13,7 +13,7 @@ from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.settings import load_settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
-from bridgecart_assets_tests.integration.processes import bridgecart
+from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests
 
@@ -27,7 +27,7 @@ class Market:
 
 
 @pytest.fixture(scope="module")
-def market(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Market:
+def market(broker: str, killer: Killer, tmp_path_factory: pytest.TempPathFactory) -> Market:
     shop = Shop(KafkaConnection(broker, topic=f"orders-{uuid.uuid4().hex[:12]}"), orders=3_000)
     create_topic(shop.connection, 3)
     shop.sell_the_rest()
@@ -36,7 +36,7 @@ def market(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Market:
         "BRIDGECART_KAFKA_TOPIC": shop.connection.topic,
     }
     elsewhere = tmp_path_factory.mktemp("undisturbed")
-    done = bridgecart("run", BRIDGECART_DATA_DIR=str(elsewhere), **settings)
+    done = killer.run("run", BRIDGECART_DATA_DIR=str(elsewhere), **settings)
     assert done.returncode == 0, done.stderr
     return Market(settings, digests(Warehouse(elsewhere / "bridgecart.duckdb")))
 
@@ -47,21 +47,14 @@ def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, value)
 
 
-def complete(records: int) -> dict[str, str]:
-    """Run to the end in batches of this size; the tables."""
-    done = bridgecart("run", BRIDGECART_MAX_BATCH_RECORDS=str(records))
-    assert done.returncode == 0, done.stderr
-    return digests(Warehouse.from_settings(load_settings()))
-
-
-def test_running_it_twice_changes_nothing(market: Market) -> None:
-    assert complete(100_000) == market.tables
-    assert complete(100_000) == market.tables
-
-
-def test_neither_batch_sizes_nor_materializing_batches_again_in_any_order_change_a_table(market: Market) -> None:
-    assert complete(700) == market.tables
+def test_neither_batch_sizes_nor_repetition_nor_materializing_batches_in_any_order_change_a_table(
+    killer: Killer, market: Market
+) -> None:
     warehouse = Warehouse.from_settings(load_settings())
+    for _ in range(2):
+        done = killer.run("run", BRIDGECART_MAX_BATCH_RECORDS="800")
+        assert done.returncode == 0, done.stderr
+        assert digests(warehouse) == market.tables
     before = digests(warehouse, with_ledger=True)
     keys = list(load_ledger(warehouse).plans)
     assert len(keys) > 3

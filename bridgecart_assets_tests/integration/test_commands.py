@@ -1,0 +1,148 @@
+"""`bridgecart run` on a real broker: what it prints, what it waits for, and how it goes on after an interruption."""
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterRunStatus
+from dagster._core.test_utils import create_run_for_test
+
+from bridgecart_assets.definitions import defs
+from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.runlock import run_lock
+from bridgecart_assets.runs import GRPC_INFO_TAG
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets_tests.integration.killable import Killer
+from bridgecart_assets_tests.integration.processes import bridgecart
+from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.support.state import rows
+
+RAW_BATCH = [dg.AssetKey(["raw", "orders"]), dg.AssetKey(["raw", "batches"])]
+
+
+def test_run_prints_a_summary_and_not_a_word_of_dagsters_log(killer: Killer, shop: Shop, warehouse: Warehouse) -> None:
+    shop.sell(700)
+    done = bridgecart("run")
+    assert (done.returncode, done.stderr) == (0, "")
+    ((orders, duplicates, rejected),) = rows(
+        warehouse,
+        "select (select count(*) from silver.orders), (select count(*) from silver.duplicate_orders), "
+        "(select count(*) from silver.rejected_orders)",
+    )
+    first, model, checks = done.stdout.splitlines()
+    assert first == (
+        f"1 batch(es): 700 records = {orders:,} orders + {duplicates:,} duplicates + {rejected:,} rejected."
+    )
+    assert model.startswith("Segment model: ")
+    assert checks.endswith(" checks passed.")
+
+    summary = json.loads(killer.run("run", "--json").stdout)
+    assert (summary["batches"], summary["records"], summary["is_good"], summary["failed_checks"]) == ([], 0, True, [])
+    status = json.loads(killer.run("status", "--json").stdout)
+    assert (status["lag"], status["batches"], status["failed_checks"]) == (0, 1, [])
+
+
+def test_a_topic_without_records_makes_empty_tables_and_is_no_failure(
+    killer: Killer, shop: Shop, warehouse: Warehouse
+) -> None:
+    ended = killer.run("run")
+    assert ended.returncode == 0, ended.stderr
+    assert rows(warehouse, "select count(*) from silver.orders") == [(0,)]
+    assert len(load_ledger(warehouse).plans) == 1
+
+
+def test_generated_orders_are_taken_in_to_the_last(killer: Killer, shop: Shop, warehouse: Warehouse) -> None:
+    sent = killer.run("generate", "--orders", "300", "--seed", "5")
+    assert sent.returncode == 0, sent.stderr
+    count = int(sent.stdout.split(" events sent")[0])
+    assert killer.run("run").returncode == 0
+    assert rows(warehouse, "select count(*) from raw.orders") == [(count,)]
+    assert rows(warehouse, "select count(*) from silver.orders where order_kind = 'purchase'") == [(300,)]
+
+
+def test_a_second_run_at_the_same_time_is_refused_and_touches_nothing(
+    killer: Killer, shop: Shop, data_dir: Path, warehouse: Warehouse
+) -> None:
+    shop.sell(50)
+    data_dir.mkdir()
+    with run_lock(data_dir):
+        ended = killer.run("run")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"bridgecart: Another bridgecart command works on {data_dir}: wait")
+    assert ended.stderr.count("\n") == 1
+    assert not warehouse.exists
+
+
+def test_a_run_in_progress_under_a_daemon_is_named_and_not_disturbed(
+    killer: Killer, shop: Shop, settings: Settings, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    shop.sell(50)
+    with socket.socket(socket.AF_UNIX) as code_server:
+        code_server.bind(str(tmp_path / "socket"))
+        code_server.listen()
+        tags = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(tmp_path / "socket")})}
+        with dagster_instance(settings) as instance:
+            run = create_run_for_test(instance, "orders_batch", status=DagsterRunStatus.STARTED, tags=tags)
+        ended = killer.run("run")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"bridgecart: Run {run.run_id} is queued or in progress: `bridgecart up` works")
+    assert ended.stderr.count("\n") == 1
+    assert not warehouse.exists
+
+
+def test_a_blocking_check_that_fails_ends_the_run_with_3_and_one_line(
+    killer: Killer, shop: Shop, warehouse: Warehouse
+) -> None:
+    shop.sell(100)
+    assert killer.run("run").returncode == 0
+    with warehouse.transaction() as connection:
+        # A batch that claims offsets which the first batch already has.
+        connection.execute(
+            "insert into raw.batches select * replace ('00000000T000000Z' as batch_key, 0 as records, "
+            "[{'partition': 0, 'start': 0, 'end': 1}] as ranges) from raw.batches"
+        )
+    shop.sell(100)
+    done = bridgecart("run")
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr.startswith(
+        "bridgecart: Check raw_offsets_are_contiguous of raw/batches failed and stopped the run: "
+    )
+    assert done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_at_any_moment_is_one_word_and_the_next_run_goes_on(
+    killer: Killer, shop: Shop, warehouse: Warehouse, settings: Settings
+) -> None:
+    shop.sell(300)
+    for moment in (40, 140, 250):
+        ended = killer.run_until(moment, "run", how=signal.SIGINT)
+        assert (ended.returncode, ended.stdout, ended.stderr.strip()) == (130, "", "Stopped.")
+    ended = killer.run("run")
+    assert ended.returncode == 0, ended.stderr
+    counts = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'
+    assert rows(warehouse, counts) == [(300, 300)]
+    with dagster_instance(settings) as instance:
+        assert len(instance.get_dynamic_partitions(str(BATCHES.name))) == 1
+
+
+def test_a_batch_cut_off_after_raw_whose_topic_is_gone_goes_on_from_its_raw_rows(
+    killer: Killer, shop: Shop, warehouse: Warehouse, settings: Settings
+) -> None:
+    shop.sell(200)
+    with dagster_instance(settings) as instance:
+        instance.add_dynamic_partitions(str(BATCHES.name), ["20260101T000000Z"])
+        defs.resolve_job_def("ingest_batch").execute_in_process(
+            instance=instance, partition_key="20260101T000000Z", asset_selection=RAW_BATCH
+        )
+    shop.reopen()
+    shop.sell(100)
+    ended = killer.run("run")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("2 batch(es): 300 records = ")
+    assert rows(warehouse, "select count(distinct batch_key) from silver.orders") == [(2,)]
