@@ -1,4 +1,4 @@
-"""Fixtures of every test: a clean environment, a data directory of its own, settings and warehouse in it."""
+"""Fixtures of every test: a clean environment, a data directory of its own, settings and warehouse in it; brokers."""
 
 import atexit
 import os
@@ -8,6 +8,9 @@ import pytest
 
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.kafka.fixtures import broker, broker_kind, topic
+
+__all__ = ["broker", "broker_kind", "topic"]
 
 
 @pytest.fixture(autouse=True)

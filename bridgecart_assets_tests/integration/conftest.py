@@ -1,4 +1,4 @@
-"""The broker and topics of these tests, and a shop: a topic with the settings that name it."""
+"""A shop: a topic with the settings that name it; processes to kill."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,7 @@ import pytest
 
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import TopicFactory, broker, topic
-
-__all__ = ["broker", "shop", "topic"]
+from bridgecart_assets_tests.kafka.fixtures import TopicFactory
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A broker for a whole test session, and fresh topics on it."""
+"""A broker of either kind for a whole test session, and fresh topics on it."""
 
 import uuid
 from collections.abc import Iterator
@@ -9,6 +9,12 @@ import pytest
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.embedded import EmbeddedBroker
 from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets_tests.kafka.apache import ApacheKafka
+
+APACHE = pytest.param("apache", marks=pytest.mark.kafka)
+
+only_apache = pytest.mark.parametrize("broker_kind", [APACHE], indirect=True, scope="session")
+"""For tests of what the embedded broker cannot do."""
 
 
 class TopicFactory(Protocol):
@@ -18,10 +24,20 @@ class TopicFactory(Protocol):
         """A connection to a new topic; `retention_ms="1"` becomes the topic's `retention.ms`."""
 
 
+@pytest.fixture(scope="session", params=["embedded", APACHE])
+def broker_kind(request: pytest.FixtureRequest) -> str:
+    """Every test that uses a broker runs on both kinds."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def broker() -> Iterator[str]:
-    with EmbeddedBroker() as running:
-        yield running.bootstrap_servers
+def broker(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if broker_kind == "apache":
+        with ApacheKafka(tmp_path_factory.mktemp("kafka")) as kafka:
+            yield kafka.bootstrap_servers
+    else:
+        with EmbeddedBroker() as embedded:
+            yield embedded.bootstrap_servers
 
 
 @pytest.fixture
