@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -17,7 +17,7 @@ from bridgecart_assets.jobs import AFTER_RAW, SILVER_BATCH
 from bridgecart_assets.kafka.errors import BrokerUnreachable
 from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.partitions import BATCHES, next_batch_key
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.runs import GRPC_INFO_TAG
@@ -26,6 +26,7 @@ from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
+from bridgecart_assets_tests.integration.processes import wait_until
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests, rows
 
@@ -181,8 +182,10 @@ def test_when_dagster_lost_its_memory_one_run_finds_out_and_an_empty_batch_does_
     daemon: Daemon, shop: Shop, warehouse: Warehouse
 ) -> None:
     shop.sell(300)
-    daemon.tick()
+    first = asked_for(daemon.tick())
     before = digests(warehouse)
+    # Within the same second it would come upon the first key again, and read that batch again.
+    wait_until(lambda: next_batch_key(datetime.now(UTC), []) > first, 2, "the second is over")
     with dg.DagsterInstance.ephemeral() as fresh:
         amnesiac = Daemon(fresh, job="ingest_batch")
         key = asked_for(amnesiac.tick())
