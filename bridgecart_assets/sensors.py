@@ -22,8 +22,8 @@ from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import WarehouseLocked
-from bridgecart_assets.warehouse.ledger import load_ends
+from bridgecart_assets.warehouse.database import Warehouse, WarehouseLocked
+from bridgecart_assets.warehouse.ledger import load_ends, newest_batches
 
 FIRST_BACKOFF = timedelta(seconds=5)
 # A person may have added keys of another form after the newest batch.
@@ -128,17 +128,22 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
         state = topic_state(platform.kafka)
     except TopicNotFound as error:
         return dg.SkipReason(str(error))
-    open_batch = newest_open_batch(instance)
-    try:
-        unread = unread_records(platform, state) if open_batch is None else None
-    except WarehouseLocked as error:
-        return dg.SkipReason(str(error))
     settings = platform.settings
+    open_batch = newest_open_batch(instance)
+    known, unread = newest_keys(instance, limit=KEYS_LOOKED_AT), None
+    if open_batch is None:
+        warehouse = replace(platform.warehouse, lock_timeout_seconds=LOOK_SECONDS)
+        try:
+            unread = unread_records(warehouse, state, settings)
+            # An instance that lost its memory must not come upon the key of an old batch.
+            known += newest_batches(warehouse, limit=KEYS_LOOKED_AT)
+        except WarehouseLocked as error:
+            return dg.SkipReason(str(error))
     now = datetime.now(UTC)
     decision = decide(
         open_batch=open_batch,
         unread=unread,
-        new_key=next_batch_key(now, newest_keys(instance, limit=KEYS_LOOKED_AT)),
+        new_key=next_batch_key(now, known),
         now=now,
         max_attempts=settings.max_batch_attempts,
         last_batch_at=_last_batch_at(instance),
@@ -158,16 +163,16 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     )
 
 
-def unread_records(platform: Platform, state: TopicState) -> Mapping[int, int] | None:
+def unread_records(warehouse: Warehouse, state: TopicState, settings: Settings) -> Mapping[int, int] | None:
     """Lag per Kafka partition; None when the warehouse has no batch that tells where the ledger ends.
 
     Nothing but the warehouse itself is asked. The group's offsets and the metadata of materializations outlive it:
     a warehouse that is put back from an older copy would look as if it had everything.
     """
-    ends = load_ends(replace(platform.warehouse, lock_timeout_seconds=LOOK_SECONDS))
+    ends = load_ends(warehouse)
     if not ends:
         return None
-    return lag(ends.get(state.topic_id, {}), state, fail_on_data_loss=platform.settings.fail_on_data_loss)
+    return lag(ends.get(state.topic_id, {}), state, fail_on_data_loss=settings.fail_on_data_loss)
 
 
 def _key_requests(

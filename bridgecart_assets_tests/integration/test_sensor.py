@@ -70,7 +70,9 @@ def fail_a_batch(daemon: Daemon, warehouse: Warehouse) -> str:
     return asked_for(answer)
 
 
-def test_a_damaged_warehouse_fails_the_tick_and_asks_for_nothing(daemon: Daemon, warehouse: Warehouse, shop: Shop) -> None:
+def test_a_damaged_warehouse_fails_the_tick_and_asks_for_nothing(
+    daemon: Daemon, warehouse: Warehouse, shop: Shop
+) -> None:
     warehouse.path.parent.mkdir()
     warehouse.path.write_bytes(b"not a warehouse")
     with pytest.raises(WarehouseError, match="restore it from a backup"):
