@@ -207,6 +207,32 @@ def status(*, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--repair", is_flag=True, help="Mend what is safe to mend; no row is changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def doctor(*, repair: bool, as_json: bool) -> None:
+    """Compare ledger, Dagster's records, consumer group and topic; a line for each disagreement.
+
+    Exits with 1 when something is left that needs a hand. Notes do not count.
+    """
+    from bridgecart_assets.operations import doctor as doctors
+    from bridgecart_assets.settings import load_settings
+
+    settings = load_settings()
+    mended, found = doctors.repair(settings) if repair else ([], doctors.examine(settings))
+    if as_json:
+        print(json.dumps({"mended": [f.to_json() for f in mended], "found": [f.to_json() for f in found]}, indent=2))
+    else:
+        for finding in mended:
+            print(f"mended     {finding.where}: {finding.says}")
+        for finding in found:
+            print(f"{'note' if finding.is_note else 'look here':10} {finding}")
+        if not any(not finding.is_note for finding in found):
+            print("Ledger, registry, event log, runs, consumer group and topic agree.")
+    if any(not finding.is_note for finding in found):
+        sys.exit(FAILED)
+
+
+@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="All periods and segments as a list of objects.")
 @click.option("--period", help="Opening date of the period to show, YYYY-MM-DD; default: the latest complete one.")
 def kpis(*, as_json: bool, period: str | None) -> None:

@@ -24,12 +24,17 @@ def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
     return instance.get_runs(RunsFilter(statuses=UNFINISHED))
 
 
-def report_orphans(instance: dg.DagsterInstance, *, is_command_at_work: bool) -> list[str]:
-    """Report runs as failed whose process died with everything around it; Dagster keeps them open for ever.
+def orphaned_runs(instance: dg.DagsterInstance, *, is_command_at_work: bool) -> list[dg.DagsterRun]:
+    """Open runs whose process died with everything around it; Dagster keeps them open for ever.
 
     A run knows its launcher: the code server's socket, or the lock that `bridgecart run` holds while it works.
     """
-    orphans = [run for run in unfinished_runs(instance) if _is_orphan(run.tags, is_command_at_work)]
+    return [run for run in unfinished_runs(instance) if _is_orphan(run.tags, is_command_at_work)]
+
+
+def report_orphans(instance: dg.DagsterInstance, *, is_command_at_work: bool) -> list[str]:
+    """Report orphaned runs as failed; returns their ids."""
+    orphans = orphaned_runs(instance, is_command_at_work=is_command_at_work)
     for run in orphans:
         instance.report_run_failed(run, "Orphaned: the process that worked on this run is gone.")
     return [run.run_id for run in orphans]
