@@ -25,7 +25,6 @@ NOTHING_NEW = "no new records: every record of the topic is in a batch"
 BATCHES_OF_SHOP = 2
 
 
-
 @pytest.fixture
 def settings(shop: Shop, data_dir: object) -> Settings:
     """Those of the shop, not those before it."""
