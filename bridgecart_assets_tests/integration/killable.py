@@ -166,7 +166,6 @@ def _counted_moments(count: Path, chosen: int | None, how: int) -> Iterator[None
         setattr(owner, name, called)
 
     transaction: Callable[[Warehouse], Any] = Warehouse.transaction
-    read_slice: Callable[..., Iterator[Any]] = getattr(writing, "read_slice")  # noqa: B009
 
     @contextmanager
     def counted_transaction(warehouse: Warehouse) -> Iterator[Any]:
@@ -175,18 +174,12 @@ def _counted_moments(count: Path, chosen: int | None, how: int) -> Iterator[None
             moment()
         moment()
 
-    def counted_slice(*arguments: Any, **named: Any) -> Iterator[Any]:
-        for chunk in read_slice(*arguments, **named):
-            moment()
-            yield chunk
-            moment()
-
     for name in ("handle_new_event", "add_dynamic_partitions", "add_run"):
         before_and_after(dg.DagsterInstance, name)
+    before_and_after(writing, "_insert_chunk")
     before_and_after(Path, "replace")
     before_and_after(Path, "rename")
     setattr(Warehouse, "transaction", counted_transaction)  # noqa: B010
-    setattr(writing, "read_slice", counted_slice)  # noqa: B010
     count.write_text("")
     yield
     count.write_text(str(moments))

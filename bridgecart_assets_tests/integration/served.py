@@ -5,10 +5,11 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bridgecart_assets.kafka.address import announced_broker
@@ -17,6 +18,7 @@ from bridgecart_assets_tests.integration.processes import command, environment, 
 
 UP_SECONDS = 120.0
 RUN_SECONDS = 60.0
+NONE: Mapping[str, str] = MappingProxyType({})
 
 RUNS = """query ($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results {
   id status jobName tags { key value } assetSelection { path } } } } }"""
@@ -43,13 +45,14 @@ class Served:
     url: str
     start_seconds: float
     output: Path
+    settings: Mapping[str, str]
 
     @property
     def kafka(self) -> KafkaConnection:
-        """Its embedded broker, found as other commands find it."""
-        servers = announced_broker(self.data_dir)
+        """The broker it was given, or its embedded one, found as other commands find it."""
+        servers = self.settings.get("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS") or announced_broker(self.data_dir)
         assert servers is not None
-        return KafkaConnection(servers, "bridgecart.orders")
+        return KafkaConnection(servers, self.settings.get("BRIDGECART_KAFKA_TOPIC", "bridgecart.orders"))
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data of a GraphQL answer."""
@@ -123,15 +126,18 @@ class Served:
 
 
 @contextmanager
-def up(data_dir: Path, *, rate: float = 0) -> Iterator[Served]:
-    """Start `bridgecart up`, wait until it says that the UI is there, and leave nothing behind."""
+def up(data_dir: Path, *, rate: float = 0, settings: Mapping[str, str] = NONE) -> Iterator[Served]:
+    """Start `bridgecart up`, wait until it says that the UI is there, and leave nothing behind.
+
+    Without a broker in `settings` it brings its own, and live orders at this `rate`.
+    """
     port = free_port()
     output = data_dir.parent / "up.txt"
     started = time.monotonic()
     with output.open("wb") as out:
         process = subprocess.Popen(
             command("up", "--port", str(port), "--rate", str(rate)),
-            env=environment({"BRIDGECART_DATA_DIR": str(data_dir)}),
+            env=environment({**settings, "BRIDGECART_DATA_DIR": str(data_dir)}),
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -144,7 +150,7 @@ def up(data_dir: Path, *, rate: float = 0) -> Iterator[Served]:
             "`up` says the UI is there",
         )
         assert process.poll() is None, output.read_text()
-        yield Served(process, data_dir, f"http://127.0.0.1:{port}", time.monotonic() - started, output)
+        yield Served(process, data_dir, f"http://127.0.0.1:{port}", time.monotonic() - started, output, settings)
     finally:
         process.kill()
         process.wait()

@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -17,7 +17,7 @@ from bridgecart_assets.jobs import AFTER_RAW, SILVER_BATCH
 from bridgecart_assets.kafka.errors import BrokerUnreachable
 from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.partitions import BATCHES, next_batch_key
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.runs import GRPC_INFO_TAG
@@ -26,6 +26,7 @@ from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
+from bridgecart_assets_tests.integration.processes import wait_until
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests, rows
 
@@ -77,6 +78,52 @@ def test_new_records_make_one_batch_and_one_run_then_silence_then_the_next_batch
     assert daemon.launched == [(first, True), (second, True)]
     assert daemon.keys() == [first, second]
     assert first < second
+
+
+def test_old_keys_leave_the_registry_at_the_limit_and_their_rows_stay(
+    daemon: Daemon, shop: Shop, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_KEYS", "2")
+    keys = []
+    for _ in range(4):
+        shop.sell(50)
+        keys.append(asked_for(daemon.tick()))
+        assert len(daemon.keys()) <= 3
+    assert daemon.keys() == keys[1:]
+    assert said(daemon.tick()) == NOTHING_NEW
+    assert list(load_ledger(warehouse).plans) == keys
+    assert raw_records(warehouse) == 200
+
+
+def test_few_records_wait_for_more_but_not_for_ever(
+    daemon: Daemon, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_MIN_BATCH_RECORDS", "100")
+    shop.sell(10)
+    asked_for(daemon.tick())
+    shop.sell(60)
+    assert said(daemon.tick()).startswith("60 new records; a batch starts at 100, or at ")
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_DELAY", "0")
+    asked_for(daemon.evaluate())
+    monkeypatch.delenv("BRIDGECART_MAX_BATCH_DELAY")
+    shop.sell(40)
+    asked_for(daemon.tick())
+    assert said(daemon.tick()) == NOTHING_NEW
+
+
+def test_a_backlog_is_taken_in_batches_of_bounded_bytes(
+    daemon: Daemon, shop: Shop, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_BYTES", "100000")
+    shop.sell(900)
+    batches = 0
+    while isinstance(daemon.tick(), dg.SensorResult):
+        batches += 1
+    assert batches > 2
+    assert raw_records(warehouse) == 900
+    per_batch = "select sum(octet_length(payload)) as bytes from raw.orders group by batch_key"
+    ((largest,),) = rows(warehouse, f"select max(bytes) from ({per_batch})")
+    assert 20_000 < largest < 100_000
 
 
 def test_the_lag_is_observed_on_the_topic_asset(daemon: Daemon, shop: Shop) -> None:
@@ -181,8 +228,10 @@ def test_when_dagster_lost_its_memory_one_run_finds_out_and_an_empty_batch_does_
     daemon: Daemon, shop: Shop, warehouse: Warehouse
 ) -> None:
     shop.sell(300)
-    daemon.tick()
+    first = asked_for(daemon.tick())
     before = digests(warehouse)
+    # Within the same second it would come upon the first key again, and read that batch again.
+    wait_until(lambda: next_batch_key(datetime.now(UTC), []) > first, 2, "the second is over")
     with dg.DagsterInstance.ephemeral() as fresh:
         amnesiac = Daemon(fresh, job="ingest_batch")
         key = asked_for(amnesiac.tick())

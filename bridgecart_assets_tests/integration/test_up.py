@@ -1,4 +1,4 @@
-"""`bridgecart up`, the real thing: embedded broker, Dagster's webserver and daemon, its sensor, its GraphQL API.
+"""`bridgecart up`, the real thing, on its own broker or a configured one: webserver, daemon, sensor, GraphQL API.
 
 The tests of one server tell one story, in the order in which they stand here.
 """
@@ -28,15 +28,26 @@ GONE_SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("up") / "data"
+def folder(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp(f"up-{broker_kind}") / "data"
 
 
 @pytest.fixture(scope="module")
-def served(folder: Path) -> Iterator[Served]:
+def kafka_settings(broker_kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Nothing for the embedded broker, which `up` starts by itself."""
+    if broker_kind == "embedded":
+        return {}
+    return {
+        "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS": request.getfixturevalue("broker"),
+        "BRIDGECART_KAFKA_TOPIC": "orders-of-up",
+    }
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path, kafka_settings: dict[str, str]) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
-        with up(folder) as running:
+        with up(folder, settings=kafka_settings) as running:
             yield running
 
 
@@ -46,9 +57,10 @@ def shop(served: Served) -> Shop:
 
 
 @pytest.fixture
-def data_dir(folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(folder: Path, kafka_settings: dict[str, str], data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """All tests of this module work on the data directory of the server."""
-    monkeypatch.setenv("BRIDGECART_DATA_DIR", str(folder))
+    for name, value in {**kafka_settings, "BRIDGECART_DATA_DIR": str(folder)}.items():
+        monkeypatch.setenv(name, value)
     return folder
 
 
@@ -67,7 +79,7 @@ def wait_for_skip(served: Served, words: str) -> None:
 
 
 def test_without_a_topic_the_sensor_skips_and_says_so(served: Served) -> None:
-    wait_for_skip(served, "has no topic 'bridgecart.orders'")
+    wait_for_skip(served, f"has no topic '{served.kafka.topic}'")
     assert served.partitions() == []
 
 
@@ -132,7 +144,7 @@ def test_neither_a_second_up_nor_a_demo_works_under_the_feet_of_up(
 
 def test_ctrl_c_stops_everything_and_leaves_no_process_behind(served: Served, folder: Path) -> None:
     family = processes_of(folder)
-    assert len(family) >= 6
+    assert len(family) >= (4 if served.settings else 6)
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(40) == 130
     assert served.output.read_text().splitlines()[-1] == "Stopped."
@@ -143,15 +155,17 @@ def test_ctrl_c_stops_everything_and_leaves_no_process_behind(served: Served, fo
 
 
 def test_kill_9_in_the_middle_of_a_run_leaves_no_process_behind_and_old_rows_as_they_were(
-    folder: Path, warehouse: Warehouse
+    folder: Path, kafka_settings: dict[str, str], shop: Shop, warehouse: Warehouse
 ) -> None:
     old = "select * from raw.orders where batch_key <= ? order by all"
     ((newest,),) = rows(warehouse, "select max(batch_key) from raw.orders")
     before = rows(warehouse, old, newest)
-    with up(folder, rate=200) as served:
-        wait_until(lambda: served.runs(statuses=["STARTED"]), TICK_SECONDS, "live orders start a run")
+    with up(folder, rate=200, settings=kafka_settings) as served:
+        if kafka_settings:
+            shop.sell_the_rest()
+        wait_until(lambda: served.runs(statuses=["STARTED"]), TICK_SECONDS, "new orders start a run")
         family = processes_of(folder)
-        assert any("generate" in process.cmdline() for process in family)
+        assert any("generate" in process.cmdline() for process in family) == (not kafka_settings)
         served.process.kill()
         served.process.wait()
         wait_until(lambda: not processes_of(folder), GONE_SECONDS, f"all processes are gone, of {family}")
