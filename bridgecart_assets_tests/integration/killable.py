@@ -2,7 +2,7 @@
 
 A moment is a step at which something outside the process has changed or is about to: an event stored by Dagster, a
 run or a partition key registered, a chunk of records written, a commit, a file renamed. They are counted, not timed,
-so that a test hits the same ones on every machine.
+so that a test hits the same ones on every machine; `run_for` kills after a time, wherever that is.
 
 As a script this is a server: it imports the program once and forks a process for every command, which saves the
 imports of each of many runs.
@@ -13,6 +13,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,12 +32,13 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: exit code (negative: signal), what it printed, moments it lived through."""
+    """How a command ended: exit code (negative: signal), what it printed, moments and seconds it lived through."""
 
     returncode: int
     stdout: str
     stderr: str
     moments: int
+    seconds: float
 
     @property
     def was_killed(self) -> bool:
@@ -71,21 +74,22 @@ class Killer:
 
     def run(self, *arguments: str, **settings: str) -> Ended:
         """Run a command to its end."""
-        return self._order(arguments, settings, None, signal.SIGKILL)
+        return self._order(arguments, settings)
+
+    def run_for(self, seconds: float, *arguments: str, settings: Mapping[str, str] = _NONE) -> Ended:
+        """Run a command that is killed after this time, if it lives so long."""
+        return self._order(arguments, settings, seconds=seconds)
 
     def run_until(
         self, moment: int, *arguments: str, how: signal.Signals = signal.SIGKILL, settings: Mapping[str, str] = _NONE
     ) -> Ended:
         """Run a command that gets a signal at `moment`, if it lives so long."""
-        return self._order(arguments, settings, moment, how)
+        return self._order(arguments, settings, moment=moment, signal=how)
 
-    def _order(
-        self, arguments: Sequence[str], settings: Mapping[str, str], moment: int | None, how: signal.Signals
-    ) -> Ended:
+    def _order(self, arguments: Sequence[str], settings: Mapping[str, str], **fault: float | None) -> Ended:
         order: dict[str, Any] = {
             "arguments": arguments,
-            "moment": moment,
-            "signal": how,
+            **fault,
             "settings": {name: value for name, value in environment(settings).items() if name.startswith(_OWN)},
             "folder": str(self._folder),
         }
@@ -93,9 +97,11 @@ class Killer:
         assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
+        begun = time.monotonic()
         code = int(self._server.stdout.readline())
+        seconds = time.monotonic() - begun
         stdout, stderr, moments = ((self._folder / name).read_text() for name in _FILES)
-        return Ended(code, stdout, stderr, int(moments or 0))
+        return Ended(code, stdout, stderr, int(moments or 0), seconds)
 
 
 def _serve() -> None:
@@ -110,9 +116,24 @@ def _serve() -> None:
         pid = os.fork()
         if pid == 0:
             os._exit(_obey(order))
-        _, status = os.waitpid(pid, 0)
+        with _killed_after(order.get("seconds"), pid):
+            _, status = os.waitpid(pid, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
+
+
+@contextmanager
+def _killed_after(seconds: float | None, pid: int) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, os.kill, (pid, signal.SIGKILL))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _obey(order: dict[str, Any]) -> int:
@@ -126,7 +147,7 @@ def _obey(order: dict[str, Any]) -> int:
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     sys.argv = ["bridgecart", *order["arguments"]]
     try:
-        with _counted_moments(moments, order["moment"], order["signal"]):
+        with _counted_moments(moments, order.get("moment"), order.get("signal", signal.SIGKILL)):
             main()
     except SystemExit as end:
         return int(end.code or 0)
