@@ -19,6 +19,7 @@ from bridgecart_assets.kafka.connection import KafkaConnection, client_config, r
 from bridgecart_assets.kafka.errors import (
     BrokerRefused,
     BrokerUnreachable,
+    ClusterUnsettled,
     InvalidClientProperty,
     KafkaFailure,
     TopicAlreadyExists,
@@ -46,6 +47,20 @@ INTERRUPTIONS = frozenset(
         KafkaError._TIMED_OUT,
         KafkaError._ALL_BROKERS_DOWN,
         KafkaError._RESOLVE,
+    }
+)
+# Said for a moment while a topic is new, or a node came or went.
+ELECTIONS = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     }
 )
 # A reader joins no group: being denied one stops nothing. Interruptions heal, or the reader's deadline ends them.
@@ -97,8 +112,11 @@ def open_admin(connection: KafkaConnection) -> Iterator[Admin]:
 
 
 @contextmanager
-def open_consumer(connection: KafkaConnection) -> Iterator[tuple[Consumer, Reports]]:
-    """A consumer for `assign()`: it joins no group, commits nothing and never jumps to another offset."""
+def open_consumer(connection: KafkaConnection, group: str | None = None) -> Iterator[tuple[Consumer, Reports]]:
+    """A consumer for `assign()`: it joins no group, commits nothing and never jumps to another offset.
+
+    `group` is the one whose offsets it may ask for.
+    """
     reports = Reports(connection)
     defaults = {
         # By default a fast reader idles up to a second each time it had filled the prefetch queue.
@@ -109,7 +127,7 @@ def open_consumer(connection: KafkaConnection) -> Iterator[tuple[Consumer, Repor
     }
     required = {
         "error_cb": reports,
-        "group.id": f"bridgecart-read-{uuid.uuid4().hex}",
+        "group.id": group or f"bridgecart-read-{uuid.uuid4().hex}",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "error",
@@ -148,6 +166,18 @@ def answer(admin: Admin, future: "concurrent.futures.Future[T]") -> T:
         raise failure(admin.reports, error.args[0]) from error
 
 
+def patiently(connection: KafkaConnection, ask: Callable[[], T]) -> T:
+    """What `ask` returns; asked again while the cluster elects leaders, as long as the connection's time-out."""
+    deadline = time.monotonic() + connection.timeout_seconds
+    while True:
+        try:
+            return ask()
+        except ClusterUnsettled:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
+
+
 def failure(reports: Reports, error: KafkaError) -> KafkaFailure:
     """The exception to raise for an error of a client: its class says the remedy's kind, its text the remedy."""
     connection = reports.connection
@@ -162,6 +192,8 @@ def failure(reports: Reports, error: KafkaError) -> KafkaFailure:
             f"no answer from {where} within {connection.timeout_seconds:g} s ({reason}); "
             "start the broker or correct BRIDGECART_KAFKA_BOOTSTRAP_SERVERS"
         )
+    if error.code() in ELECTIONS:
+        return ClusterUnsettled(f"{where} is electing a leader ({error.name()}); try again in a moment")
     if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
         return TopicNotFound(f"{where} has no topic {connection.topic!r}; create it or correct the topic's name")
     if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:

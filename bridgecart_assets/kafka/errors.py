@@ -15,6 +15,10 @@ class BrokerRefused(KafkaFailure):
     """A broker answered and refused: credentials, TLS or access rights."""
 
 
+class ClusterUnsettled(KafkaFailure):
+    """The cluster is electing a leader or a coordinator, which passes by itself."""
+
+
 class InvalidClientProperty(KafkaFailure):
     """A client property has an unknown name or a value the client does not accept."""
 

@@ -28,6 +28,7 @@ from bridgecart_assets.kafka.clients import (
     failure,
     open_admin,
     open_consumer,
+    patiently,
     place,
 )
 from bridgecart_assets.kafka.connection import KafkaConnection
@@ -52,15 +53,7 @@ def topic_state(connection: KafkaConnection) -> TopicState:
 
     Raises `BrokerUnreachable`, `BrokerRefused`, `TopicNotFound`: a failed read is never an empty topic.
     """
-    with open_admin(connection) as admin:
-        identity = describe(admin)
-        # Asked in this order: what retention removes in between moves the start of a range, never past its end.
-        earliest = _listed(admin, identity.partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        latest = _listed(admin, identity.partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        cluster = _cluster_id(admin)
-    ends = readable_ends(connection, latest)
-    ranges = {partition: OffsetRange(earliest[partition], ends[partition]) for partition in identity.partitions}
-    return TopicState(connection.topic, identity.topic_id, cluster, ranges)
+    return patiently(connection, lambda: _topic_state(connection))
 
 
 def topic_id(connection: KafkaConnection) -> str:
@@ -95,6 +88,18 @@ def describe(admin: Admin) -> TopicIdentity:
     except TopicNotFound as error:
         raise TopicNotFound(f"{error} ({_existing_topics(admin)})") from error
     return TopicIdentity(str(found.topic_id), sorted(partition.id for partition in found.partitions))
+
+
+def _topic_state(connection: KafkaConnection) -> TopicState:
+    with open_admin(connection) as admin:
+        identity = describe(admin)
+        # Asked in this order: what retention removes in between moves the start of a range, never past its end.
+        earliest = _listed(admin, identity.partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        latest = _listed(admin, identity.partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        cluster = _cluster_id(admin)
+    ends = readable_ends(connection, latest)
+    ranges = {partition: OffsetRange(earliest[partition], ends[partition]) for partition in identity.partitions}
+    return TopicState(connection.topic, identity.topic_id, cluster, ranges)
 
 
 def _existing_topics(admin: Admin) -> str:

@@ -48,6 +48,8 @@ _PROPERTIES = {
     # Another node takes over 3 s after a kill, not 9.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
+    # Made-up orders are months old when they are sent.
+    "log.retention.ms": "-1",
     # Compaction, retention and deletion at once, in little memory.
     "log.initial.task.delay.ms": "500",
     "log.retention.check.interval.ms": "500",

@@ -24,7 +24,7 @@ def java() -> str:
     """The path of a Java that runs Kafka; without one the test is skipped or fails."""
     found = shutil.which("java")
     if found is None:
-        missing("there is no Java: install openjdk-17-jre-headless")
+        missing("there is no Java: install default-jre-headless")
     said = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version[1]) < _OLDEST_JAVA:
