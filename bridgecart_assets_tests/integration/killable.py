@@ -1,4 +1,4 @@
-"""`bridgecart` commands that kill -9 themselves at a chosen moment, or press their own Ctrl-C.
+"""`bridgecart` commands, and daemons, that kill -9 themselves at a chosen moment, or press their own Ctrl-C.
 
 A moment is a step at which something outside the process has changed or is about to: an event stored by Dagster, a
 run or a partition key registered, a chunk of records written, a commit, a file renamed. They are counted, not timed,
@@ -26,6 +26,15 @@ from typing import Any, Self
 from bridgecart_assets_tests.integration.processes import ROOT, environment
 
 _FILES = ("stdout.txt", "stderr.txt", "moments.txt")
+# What Dagster's instance stores: of runs, of batches, and of the sensor's ticks.
+_STORING = (
+    "handle_new_event",
+    "add_run",
+    "add_dynamic_partitions",
+    "create_tick",
+    "update_tick",
+    "update_instigator_state",
+)
 _OWN = ("BRIDGECART_", "DAGSTER_")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -81,12 +90,16 @@ class Killer:
         return self._order(arguments, settings, seconds=seconds)
 
     def run_until(
-        self, moment: int, *arguments: str, how: signal.Signals = signal.SIGKILL, settings: Mapping[str, str] = _NONE
+        self,
+        moment: int | str,
+        *arguments: str,
+        how: signal.Signals = signal.SIGKILL,
+        settings: Mapping[str, str] = _NONE,
     ) -> Ended:
-        """Run a command that gets a signal at `moment`, if it lives so long."""
+        """Run a command that gets a signal at `moment`, if it lives so long: a number, or a name's first one."""
         return self._order(arguments, settings, moment=moment, signal=how)
 
-    def _order(self, arguments: Sequence[str], settings: Mapping[str, str], **fault: float | None) -> Ended:
+    def _order(self, arguments: Sequence[str], settings: Mapping[str, str], **fault: float | str) -> Ended:
         order: dict[str, Any] = {
             "arguments": arguments,
             **fault,
@@ -109,7 +122,8 @@ def _serve() -> None:
 
     import bridgecart_assets.batches
     import bridgecart_assets.definitions
-    import bridgecart_assets.operations.running  # noqa: F401
+    import bridgecart_assets.operations.running
+    import bridgecart_assets_tests.integration.sensor_daemon  # noqa: F401
 
     for line in sys.stdin:
         order = json.loads(line)
@@ -137,18 +151,15 @@ def _killed_after(seconds: float | None, pid: int) -> Iterator[None]:
 
 
 def _obey(order: dict[str, Any]) -> int:
-    from bridgecart_assets.cli import main
-
     for name in [name for name in os.environ if name.startswith(_OWN)]:
         del os.environ[name]
     os.environ.update(order["settings"])
     stdout, stderr, moments = (Path(order["folder"]) / name for name in _FILES)
     for file, descriptor in ((stdout, 1), (stderr, 2)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    sys.argv = ["bridgecart", *order["arguments"]]
     try:
         with _counted_moments(moments, order.get("moment"), order.get("signal", signal.SIGKILL)):
-            main()
+            _call(order["arguments"])
     except SystemExit as end:
         return int(end.code or 0)
     except Exception:  # noqa: BLE001
@@ -160,8 +171,21 @@ def _obey(order: dict[str, Any]) -> int:
     return 0
 
 
+def _call(arguments: Sequence[str]) -> None:
+    from bridgecart_assets.cli import main
+    from bridgecart_assets_tests.integration import sensor_daemon
+
+    if arguments[0] == sensor_daemon.TICK:
+        sensor_daemon.tick(*arguments[1:])
+    elif arguments[0] == sensor_daemon.QUEUE:
+        sensor_daemon.work_off_the_queue()
+    else:
+        sys.argv = ["bridgecart", *arguments]
+        main()
+
+
 @contextmanager
-def _counted_moments(count: Path, chosen: int | None, how: int) -> Iterator[None]:
+def _counted_moments(count: Path, chosen: int | str | None, how: int) -> Iterator[None]:
     import dagster as dg
 
     from bridgecart_assets.warehouse import writing
@@ -169,19 +193,19 @@ def _counted_moments(count: Path, chosen: int | None, how: int) -> Iterator[None
 
     moments = 0
 
-    def moment() -> None:
+    def moment(name: str) -> None:
         nonlocal moments
         moments += 1
-        if moments == chosen:
+        if chosen in (moments, name):
             os.kill(os.getpid(), how)
 
     def before_and_after(owner: Any, name: str) -> None:
         original = getattr(owner, name)
 
         def called(*arguments: Any, **named: Any) -> Any:
-            moment()
+            moment(f"before {name}")
             returned = original(*arguments, **named)
-            moment()
+            moment(f"after {name}")
             return returned
 
         setattr(owner, name, called)
@@ -193,16 +217,16 @@ def _counted_moments(count: Path, chosen: int | None, how: int) -> Iterator[None
     def counted_transaction(warehouse: Warehouse) -> Iterator[Any]:
         with transaction(warehouse) as connection:
             yield connection
-            moment()
-        moment()
+            moment("before commit")
+        moment("after commit")
 
     def counted_slice(*arguments: Any, **named: Any) -> Iterator[Any]:
         for chunk in read_slice(*arguments, **named):
-            moment()
+            moment("before write")
             yield chunk
-            moment()
+            moment("after write")
 
-    for name in ("handle_new_event", "add_dynamic_partitions", "add_run"):
+    for name in _STORING:
         before_and_after(dg.DagsterInstance, name)
     before_and_after(Path, "replace")
     before_and_after(Path, "rename")
