@@ -51,7 +51,7 @@ def assets_left(job: str, key: str, warehouse: Warehouse, state: TopicState) -> 
     stand as they were committed and everything after them is left to do.
     """
     try:
-        plan = load_ledger(replace(warehouse, lock_timeout_seconds=LOOK_SECONDS)).plans.get(key)
+        plan = load_ledger(replace(warehouse, lock_timeout_seconds=LOOK_SECONDS), only=key).plans.get(key)
         if plan is not None:
             verify_plan(plan, state)
     except (TopicReplaced, RecordsGone):

@@ -62,6 +62,14 @@ RULES: tuple[Rule, ...] = (
         severity=WARN,
     ),
     Rule(
+        contracts.RAW_BATCHES,
+        "raw_lost_nothing",
+        "No record was removed from the topic before a batch had read it.",
+        "Ask the source for these orders again, and raise the topic's retention.ms.",
+        blocking=False,
+        severity=WARN,
+    ),
+    Rule(
         contracts.SILVER_ORDERS,
         "silver_reconciles_with_raw",
         "Every record of the batch is an order, a duplicate or rejected: raw = orders + duplicates + rejected.",
@@ -102,6 +110,14 @@ RULES: tuple[Rule, ...] = (
         "Look at the reasons; the payloads stand in silver.rejected_orders. Mend the source or the contract.",
         blocking=False,
         severity=WARN,
+    ),
+    Rule(
+        contracts.SILVER_REJECTS,
+        "silver_reject_share_is_bearable",
+        "The share of rejected records is below BRIDGECART_ERROR_REJECT_SHARE.",
+        "Look at the reasons: most of the batch is no order. Mend the source or the contract, then materialize silver "
+        "of this batch again.",
+        blocking=False,
     ),
     Rule(
         contracts.SILVER_CUSTOMERS,
@@ -231,6 +247,7 @@ def evaluate(platform: Platform, rules: Iterable[Rule], batch_key: str | None) -
     parameters: dict[str, Parameter] = {
         BATCH_COLUMN: batch_key,
         "max_reject_share": settings.max_reject_share,
+        "error_reject_share": settings.error_reject_share,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
     }
     with platform.warehouse.reading() as connection:

@@ -164,6 +164,8 @@ RAW_ORDERS = Contract(
     key=("topic_id", "partition", "offset"),
 )
 
+_OFFSETS = 'STRUCT("partition" INTEGER, "start" BIGINT, "end" BIGINT)[]'
+
 RAW_BATCHES = Contract(
     schema="raw",
     name="batches",
@@ -173,11 +175,8 @@ RAW_BATCHES = Contract(
         Column("topic", "VARCHAR", "Kafka topic"),
         Column("topic_id", "VARCHAR", "Id of the topic incarnation"),
         Column("cluster_id", "VARCHAR", "Id of the Kafka cluster", nullable=True),
-        Column(
-            "ranges",
-            'STRUCT("partition" INTEGER, "start" BIGINT, "end" BIGINT)[]',
-            "Half-open offset range [start, end) per Kafka partition, ordered by partition",
-        ),
+        Column("ranges", _OFFSETS, "Half-open offset range [start, end) per Kafka partition, ordered by partition"),
+        Column("lost", _OFFSETS, "Holes right before the ranges: removed by retention before any batch had read them"),
         Column("planned_records", "BIGINT", "Sum of the lengths of the ranges"),
         Column("records", "BIGINT", "Records read; fewer than planned where the broker itself has gaps"),
     ),

@@ -8,6 +8,7 @@ import dagster as dg
 BATCHES = dg.DynamicPartitionsDefinition(name="batch")
 _FORMAT = "%Y%m%dT%H%M%SZ"
 _NO_CLOCK_SAYS = 3000
+_AT_ONCE = 1_000
 
 
 def next_batch_key(now: datetime, existing: Iterable[str]) -> str:
@@ -26,6 +27,12 @@ def newest_keys(instance: dg.DagsterInstance, *, limit: int) -> list[str]:
     """The batch keys registered last, newest first."""
     page = instance.get_paginated_dynamic_partitions(str(BATCHES.name), limit=limit, ascending=False)
     return list(page.results)
+
+
+def expired_keys(instance: dg.DagsterInstance, limit: int) -> list[str]:
+    """The oldest batch keys beyond `limit`, oldest first, at most a thousand of them; never the newest one."""
+    keys = instance.get_dynamic_partitions(str(BATCHES.name))
+    return list(keys[: max(0, len(keys) - max(limit, 1))][:_AT_ONCE])
 
 
 def _instant(key: str) -> datetime | None:

@@ -18,10 +18,11 @@ from bridgecart_assets.jobs import orders_batch
 from bridgecart_assets.kafka.errors import TopicNotFound
 from bridgecart_assets.kafka.offsets import TopicState, lag
 from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.partitions import BATCHES, newest_keys, next_batch_key
+from bridgecart_assets.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
+from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.io_manager import LEDGER_METADATA
 
 FIRST_BACKOFF = timedelta(seconds=5)
@@ -49,6 +50,17 @@ class Ask:
     reason: str
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a larger batch: until `min_records` are there, or `max_delay` after the batch before."""
+
+    min_records: int
+    max_delay: timedelta
+
+
+NO_PATIENCE = Patience(min_records=1, max_delay=timedelta(0))
+
+
 def decide(
     *,
     open_batch: OpenBatch | None,
@@ -56,6 +68,8 @@ def decide(
     new_key: str,
     now: datetime,
     max_attempts: int,
+    last_batch_at: datetime | None = None,
+    patience: Patience = NO_PATIENCE,
 ) -> Skip | Ask:
     """What a tick asks for when nothing is in progress.
 
@@ -69,6 +83,13 @@ def decide(
     waiting = sum(unread.values())
     if waiting == 0:
         return Skip("no new records: every record of the topic is in a batch")
+    if waiting < patience.min_records and last_batch_at is not None:
+        wait_until = last_batch_at + patience.max_delay
+        # A clock that was set back must not make it wait until it has caught up.
+        if last_batch_at <= now < wait_until:
+            return Skip(
+                f"{waiting} new records; a batch starts at {patience.min_records}, or at {wait_until:%H:%M:%S} UTC"
+            )
     return Ask(
         new_key, is_new=True, reason=f"{waiting} new records in {sum(1 for n in unread.values() if n)} partitions"
     )
@@ -107,6 +128,7 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
         state = topic_state(platform.kafka)
     except TopicNotFound as error:
         return dg.SkipReason(str(error))
+    settings = platform.settings
     unread = unread_records(instance, platform, state)
     now = datetime.now(UTC)
     decision = decide(
@@ -114,7 +136,9 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
         unread=unread,
         new_key=next_batch_key(now, newest_keys(instance, limit=KEYS_LOOKED_AT)),
         now=now,
-        max_attempts=platform.settings.max_batch_attempts,
+        max_attempts=settings.max_batch_attempts,
+        last_batch_at=_last_batch_at(instance),
+        patience=Patience(settings.min_batch_records, timedelta(seconds=settings.max_batch_delay)),
     )
     if isinstance(decision, Skip):
         return dg.SkipReason(decision.reason)
@@ -125,7 +149,7 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     )
     return dg.SensorResult(
         run_requests=[request],
-        dynamic_partitions_requests=[BATCHES.build_add_request([decision.key])] if decision.is_new else [],
+        dynamic_partitions_requests=_key_requests(instance, decision.key, settings) if decision.is_new else [],
         asset_events=[_lag_observation(state, unread)] if unread is not None else [],
     )
 
@@ -135,11 +159,18 @@ def unread_records(instance: dg.DagsterInstance, platform: Platform, state: Topi
 
     The group's offsets are no substitute: they outlive the warehouse, and other data directories may commit them.
     """
-    ledger_ends = _ledger_end_offsets(instance)
+    ledger_ends = ledger_end_offsets(instance)
     if ledger_ends is None or not platform.warehouse.exists:
         return None
     committed = {int(partition): end for partition, end in ledger_ends.get(state.topic_id, {}).items()}
-    return lag(committed, state)
+    return lag(committed, state, fail_on_data_loss=platform.settings.fail_on_data_loss)
+
+
+def _key_requests(
+    instance: dg.DagsterInstance, new_key: str, settings: Settings
+) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
+    expired = expired_keys(instance, settings.max_batch_keys)
+    return [BATCHES.build_add_request([new_key]), *([BATCHES.build_delete_request(expired)] if expired else [])]
 
 
 def _at_work(context: dg.SensorEvaluationContext, platform: Platform) -> str | None:
@@ -152,7 +183,13 @@ def _at_work(context: dg.SensorEvaluationContext, platform: Platform) -> str | N
     return None if is_free else "a bridgecart command is at work on the data directory"
 
 
-def _ledger_end_offsets(instance: dg.DagsterInstance) -> Mapping[str, Mapping[str, int]] | None:
+def _last_batch_at(instance: dg.DagsterInstance) -> datetime | None:
+    event = instance.get_latest_materialization_event(asset_key(RAW_ORDERS))
+    return datetime.fromtimestamp(event.timestamp, UTC) if event else None
+
+
+def ledger_end_offsets(instance: dg.DagsterInstance) -> Mapping[str, Mapping[str, int]] | None:
+    """Where the ledger ended when a batch was materialized last; None when no materialization tells."""
     event = instance.get_latest_materialization_event(asset_key(RAW_ORDERS))
     materialization = event.asset_materialization if event else None
     if materialization is None or LEDGER_METADATA not in materialization.metadata:

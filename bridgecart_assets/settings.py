@@ -56,6 +56,24 @@ class Settings(BaseSettings):
         description="librdkafka client properties from BRIDGECART_KAFKA_<PROPERTY>, for example SASL and TLS.",
     )
     max_batch_records: int = Field(500_000, ge=1, description="Upper bound of records in one batch.")
+    max_batch_bytes: int = Field(
+        268_435_456,
+        ge=1,
+        description="Upper bound of one batch's records in memory, bytes; a batch has at least one record.",
+    )
+    min_batch_records: int = Field(
+        1, ge=1, description="The sensor waits for this many new records, but no longer than the delay below."
+    )
+    max_batch_delay: float = Field(
+        60.0, ge=0, le=_DAY, description="Longest wait for more records after the batch before, seconds."
+    )
+    fail_on_data_loss: bool = Field(
+        True,
+        description="Stop when the topic lost records that no batch had read. False: record the hole and go on.",
+    )
+    max_batch_keys: int = Field(
+        10_000, ge=1, description="Batches that Dagster lists; keys of older ones are dropped, their rows stay."
+    )
     max_batch_attempts: int = Field(
         5, ge=1, description="Failed runs of one batch after which the sensor stops asking for it."
     )
@@ -80,6 +98,9 @@ class Settings(BaseSettings):
     )
     max_reject_share: float = Field(
         0.05, ge=0, le=1, description="Share of rejected records in a batch above which a check warns."
+    )
+    error_reject_share: float = Field(
+        0.5, ge=0, le=1, description="Share of rejected records in a batch above which a check fails."
     )
 
     @field_validator("data_dir")

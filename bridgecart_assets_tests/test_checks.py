@@ -32,11 +32,12 @@ NAME, MOBILE = "Zenobia Quartermain", "+91 55512 34567"
 CUSTOMERS = 48
 WARNINGS = {
     "raw_has_no_gaps",
+    "raw_lost_nothing",
     "silver_order_ids_stand_once",
     "silver_spellings_are_known",
     "silver_reject_share_is_low",
 }
-NOT_BLOCKING = {*WARNINGS, "model_is_settled"}
+NOT_BLOCKING = {*WARNINGS, "model_is_settled", "silver_reject_share_is_bearable"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,12 @@ BREAKS = (
         "silver_spellings_are_known",
         f"update silver.orders set payment_method = 'Barter' where order_key = {ONE_ORDER}",
     ),
+    by_sql(
+        "raw_lost_nothing",
+        f"update raw.batches set lost = [{{'partition': 0, 'start': 0, 'end': 0}}] where batch_key = '{SECOND}'",
+    ),
     Break("silver_reject_share_is_low", setting=("BRIDGECART_MAX_REJECT_SHARE", "0.001")),
+    Break("silver_reject_share_is_bearable", setting=("BRIDGECART_ERROR_REJECT_SHARE", "0.001")),
     by_sql("customers_match_orders", f"delete from silver.customers where customer_id = {ONE_CUSTOMER}"),
     by_sql("customers_match_orders", "update silver.customers set customer_id = 'X' where customer_id = 'C001'"),
     by_sql(
@@ -330,7 +336,7 @@ def test_every_check_passes_when_all_records_were_refused(settings: Settings, wa
     run_silver(warehouse, settings, FIRST)
     run_whole_tables(warehouse, settings)
     failed = [result.check_name for result in _evaluate(Platform(), batch_key=FIRST) if not result.passed]
-    assert failed == ["silver_reject_share_is_low"]
+    assert failed == ["silver_reject_share_is_low", "silver_reject_share_is_bearable"]
 
 
 @pytest.mark.parametrize("as_of", ["2025-02-10", "2025-03-01", "2024-01-01", "2026-01-01"])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridgecart_assets.partitions import BATCHES, newest_keys, next_batch_key
+from bridgecart_assets.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 
 NOW = datetime(2026, 1, 31, 7, 5, 10, 999_999, tzinfo=UTC)
 CLOCK = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -68,3 +68,13 @@ def test_the_newest_keys_are_those_registered_last() -> None:
         for key in ("20260101T000000Z", "test", "20250101T000000Z"):
             instance.add_dynamic_partitions(str(BATCHES.name), [key])
         assert newest_keys(instance, limit=2) == ["20250101T000000Z", "test"]
+
+
+def test_the_oldest_keys_beyond_the_limit_have_expired_and_the_newest_never() -> None:
+    keys = [f"2026010{day}T000000Z" for day in range(1, 6)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert expired_keys(instance, 1) == []
+        instance.add_dynamic_partitions(str(BATCHES.name), keys)
+        assert expired_keys(instance, 5) == []
+        assert expired_keys(instance, 3) == keys[:2]
+        assert expired_keys(instance, 0) == keys[:4]

@@ -52,6 +52,11 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("KAFKA_TIMEOUT_SECONDS", "2.5", "kafka_timeout_seconds", 2.5),
         ("KAFKA_STALL_SECONDS", "3", "kafka_stall_seconds", 3.0),
         ("MAX_BATCH_RECORDS", "7", "max_batch_records", 7),
+        ("MAX_BATCH_BYTES", "1000000", "max_batch_bytes", 1_000_000),
+        ("MIN_BATCH_RECORDS", "50", "min_batch_records", 50),
+        ("MAX_BATCH_DELAY", "0", "max_batch_delay", 0.0),
+        ("FAIL_ON_DATA_LOSS", "false", "fail_on_data_loss", False),
+        ("MAX_BATCH_KEYS", "100", "max_batch_keys", 100),
         ("MAX_BATCH_ATTEMPTS", "2", "max_batch_attempts", 2),
         ("MAX_PAYLOAD_BYTES", "1000", "max_payload_bytes", 1000),
         ("LOCK_TIMEOUT_SECONDS", "0.5", "lock_timeout_seconds", 0.5),
@@ -67,6 +72,7 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("MODEL_SEED", "0", "model_seed", 0),
         ("MODEL_REFIT_DAYS", "365", "model_refit_days", 365),
         ("MAX_REJECT_SHARE", "1", "max_reject_share", 1.0),
+        ("ERROR_REJECT_SHARE", "0.25", "error_reject_share", 0.25),
     ],
 )
 def test_each_variable_sets_its_field(

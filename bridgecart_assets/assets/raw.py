@@ -31,13 +31,6 @@ def raw_batch(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.Output[KafkaSlice] | dg.Output[WrittenWith]]:
     """Read the batch's offsets from Kafka; records and ledger row are one transaction."""
-    settings = platform.settings
-    handed = plan_slice(
-        platform.warehouse,
-        platform.kafka,
-        batch_key=context.partition_key,
-        max_records=settings.max_batch_records,
-        stall_seconds=settings.kafka_stall_seconds,
-    )
+    handed = plan_slice(platform.warehouse, platform.kafka, platform.settings, context.partition_key)
     yield dg.Output(handed, "orders")
     yield dg.Output(WrittenWith(RAW_ORDERS.full_name), "batches")

@@ -1,14 +1,17 @@
 """Offsets: where a topic stands, what a batch covers, and how the next batch is planned.
 
 Pure arithmetic on `[start, end)` ranges; reading positions from a broker is in `positions`. An end is the end
-that can be *read*, and every plan starts exactly where the ledger ends, so chained plans have no gap and no overlap.
+that can be *read*, and every plan starts exactly where the ledger ends, so chained plans have no gap and no overlap
+but the holes that a plan itself names.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from bridgecart_assets.kafka.errors import DataLoss, OffsetsWentBackwards
+
+_NAMED = 5  # partitions, in a message
 
 
 @dataclass(frozen=True, order=True)
@@ -40,12 +43,16 @@ class TopicState:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """What one batch covers: a range for every partition of the topic, empty ones included."""
+    """What one batch covers: a range for every partition of the topic, empty ones included.
+
+    `lost` are the holes right before the ranges: offsets that retention removed before any batch had read them.
+    """
 
     batch_key: str
     topic: str
     topic_id: str
     ranges: Mapping[int, OffsetRange]
+    lost: Mapping[int, OffsetRange] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -57,39 +64,47 @@ class BatchPlan:
         """The next offset to read per partition once this batch is committed."""
         return {partition: self.ranges[partition].end for partition in sorted(self.ranges)}
 
-    def to_json(self) -> dict[str, Any]:
-        """A dict of plain JSON types, partitions ascending: the same plan always gives the same text."""
-        ranges = {str(partition): self.ranges[partition] for partition in sorted(self.ranges)}
-        return {
-            "batch_key": self.batch_key,
-            "topic": self.topic,
-            "topic_id": self.topic_id,
-            "ranges": {partition: [span.start, span.end] for partition, span in ranges.items()},
-        }
+    @property
+    def continues_at(self) -> dict[int, int]:
+        """Where the ledger has to end for this plan to follow it: the starts, or those of the holes before them."""
+        return {p: self.lost[p].start if p in self.lost else span.start for p, span in sorted(self.ranges.items())}
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """The plan `to_json` wrote. Raises KeyError or ValueError on any other document."""
-        ranges = {int(partition): OffsetRange(*span) for partition, span in document["ranges"].items()}
-        return cls(document["batch_key"], document["topic"], document["topic_id"], ranges)
+    def cut(self, ends: Mapping[int, int]) -> Self:
+        """The plan with earlier ends; a partition without one ends where it starts."""
+        cut = {p: OffsetRange(span.start, ends.get(p, span.start)) for p, span in self.ranges.items()}
+        return replace(self, ranges=cut)
 
 
-def plan_batch(*, batch_key: str, committed: Mapping[int, int], state: TopicState, max_records: int) -> BatchPlan:
+def plan_batch(
+    *,
+    batch_key: str,
+    committed: Mapping[int, int],
+    state: TopicState,
+    max_records: int,
+    fail_on_data_loss: bool = True,
+) -> BatchPlan:
     """The next batch: from the ledger's ends to the topic's, at most `max_records` offsets in total.
 
-    `committed` holds the ledger's ends for this topic id; a partition it does not have starts at the earliest
-    offset retained. A cap is shared in proportion to the lag. Raises `OffsetsWentBackwards`, `DataLoss`.
+    `committed` holds the ledger's ends for this topic id. Empty, everything starts at the earliest offset retained;
+    else a partition it does not have was added since, and starts at 0. A cap is shared in proportion to the lag.
+    Raises `OffsetsWentBackwards`, and `DataLoss` unless holes are to be recorded as `lost`.
     """
     if max_records < 1:
         raise ValueError(f"max_records must be at least 1, got {max_records}")
+    lost = _lost(committed, state)
+    if lost and fail_on_data_loss:
+        raise _data_loss(lost, state)
     unread = _unread(committed, state)
     shares = _share({partition: span.count for partition, span in unread.items()}, max_records)
     ranges = {partition: OffsetRange(span.start, span.start + shares[partition]) for partition, span in unread.items()}
-    return BatchPlan(batch_key, state.topic, state.topic_id, ranges)
+    return BatchPlan(batch_key, state.topic, state.topic_id, ranges, lost)
 
 
-def lag(committed: Mapping[int, int], state: TopicState) -> dict[int, int]:
+def lag(committed: Mapping[int, int], state: TopicState, *, fail_on_data_loss: bool = True) -> dict[int, int]:
     """Unread offsets per partition. Raises like `plan_batch`, as a wrong ledger must not look like lag 0."""
+    lost = _lost(committed, state)
+    if lost and fail_on_data_loss:
+        raise _data_loss(lost, state)
     return {partition: span.count for partition, span in _unread(committed, state).items()}
 
 
@@ -101,25 +116,42 @@ def _unread(committed: Mapping[int, int], state: TopicState) -> dict[int, Offset
             "check that BRIDGECART_KAFKA_BOOTSTRAP_SERVERS names the cluster of this warehouse"
         )
     return {
-        partition: _unread_of(partition, committed.get(partition, state.partitions[partition].start), state)
+        partition: _unread_of(partition, _begin(partition, committed, state), state)
         for partition in sorted(state.partitions)
     }
 
 
-def _unread_of(partition: int, start: int, state: TopicState) -> OffsetRange:
+def _begin(partition: int, committed: Mapping[int, int], state: TopicState) -> int:
+    return committed.get(partition, 0) if committed else state.partitions[partition].start
+
+
+def _unread_of(partition: int, committed: int, state: TopicState) -> OffsetRange:
     held = state.partitions[partition]
-    if held.end < start:
+    if held.end < committed:
         raise OffsetsWentBackwards(
             f"offsets went backwards: partition {partition} of topic {state.topic!r} ends at {held.end}, the ledger "
-            f"at {start}; check that BRIDGECART_KAFKA_BOOTSTRAP_SERVERS names the cluster of this warehouse"
+            f"at {committed}; check that BRIDGECART_KAFKA_BOOTSTRAP_SERVERS names the cluster of this warehouse"
         )
-    if held.start > start:
-        raise DataLoss(
-            f"retention removed {held.start - start} unread records: partition {partition} of topic {state.topic!r} "
-            f"starts at {held.start}, the ledger ends at {start}; raise retention.ms, and read what the topic has "
-            "into a new BRIDGECART_DATA_DIR"
-        )
-    return OffsetRange(start, held.end)
+    return OffsetRange(max(held.start, committed), held.end)
+
+
+def _lost(committed: Mapping[int, int], state: TopicState) -> dict[int, OffsetRange]:
+    """What retention removed between the ledger's ends and the earliest offsets."""
+    return {
+        partition: OffsetRange(begin, state.partitions[partition].start)
+        for partition in sorted(state.partitions)
+        if (begin := _begin(partition, committed, state)) < state.partitions[partition].start
+    }
+
+
+def _data_loss(lost: Mapping[int, OffsetRange], state: TopicState) -> DataLoss:
+    named = [f"partition {partition} [{span.start}, {span.end})" for partition, span in list(lost.items())[:_NAMED]]
+    more = f" and {len(lost) - _NAMED} more partitions" if len(lost) > _NAMED else ""
+    return DataLoss(
+        f"retention removed {sum(span.count for span in lost.values())} records of topic {state.topic!r} that no batch "
+        f"had read: {', '.join(named)}{more}; raise retention.ms, and set BRIDGECART_FAIL_ON_DATA_LOSS=false to "
+        "record the hole in the ledger and go on"
+    )
 
 
 def _share(lags: Mapping[int, int], limit: int) -> dict[int, int]:

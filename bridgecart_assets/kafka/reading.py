@@ -4,8 +4,10 @@ A slice is bounded by position, not by count: transaction markers and compaction
 Nothing is committed and no group is joined, so a slice can be read again as long as the broker retains it.
 """
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -23,6 +25,9 @@ _POLL_SECONDS = 0.1
 # Small polls keep messages in the processor's cache: 500 at a time is twice as fast as 5,000.
 _POLL_RECORDS = 500
 _POLL_BYTES = 16 * 1024 * 1024
+# What is polled is added whole or not at all: small parts fill a chunk, and chunks a limit, nearly.
+_POLLS_IN_CHUNK = 4
+_CHUNKS_IN_LIMIT = 4
 
 
 @dataclass(frozen=True)
@@ -45,15 +50,60 @@ def read_slice(
     chunk_records: int = 50_000,
     chunk_bytes: int = 64 * 1024 * 1024,
     stall_seconds: float = 30.0,
-) -> Iterator[pa.RecordBatch]:
+    max_bytes: int | None = None,
+) -> "Slice":
     """Exactly the records of `plan` as `RECORD_SCHEMA`, offsets ascending within a partition.
 
     The call itself verifies that the topic can still serve the plan and raises `TopicReplaced`, `RecordsGone` or
     `RangeNotReadable` before anything is read. Iterating raises `ReadStalled` when nothing arrives for
     `stall_seconds`. A chunk holds at most `chunk_records` rows and, unless records suddenly grow, `chunk_bytes`.
+    With `max_bytes` reading ends before the chunk that would exceed it, the first one excepted.
     """
     verify_plan(plan, topic_state(connection))
-    return _chunks(connection, plan, chunk_records, chunk_bytes, stall_seconds)
+    limit = max_bytes or sys.maxsize
+    chunks = _chunks(connection, plan, chunk_records, min(chunk_bytes, limit // _CHUNKS_IN_LIMIT), stall_seconds)
+    return Slice(connection, plan, chunks, max_bytes=limit)
+
+
+class Slice:
+    """The chunks of one plan, to be iterated once; `covered` is the plan as far as it was read, known at the end."""
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        plan: BatchPlan,
+        chunks: Generator[pa.RecordBatch, None, None],
+        *,
+        max_bytes: int,
+    ) -> None:
+        self.covered = plan
+        self._connection = connection
+        self._chunks = chunks
+        self._max_bytes = max_bytes
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """The chunks, as many as the limit of bytes allows. Raises `TopicReplaced` at the end."""
+        with closing(self._chunks):
+            yield from self._within_limit()
+        # A topic re-created while it was read serves other records under the same offsets.
+        _verify_topic(self.covered, topic_id(self._connection))
+
+    def _within_limit(self) -> Iterator[pa.RecordBatch]:
+        size = 0
+        ends: dict[int, int] = {}
+        for chunk in self._chunks:
+            if size and size + chunk.nbytes > self._max_bytes:
+                self.covered = self.covered.cut(ends)
+                return
+            size += chunk.nbytes
+            ends |= _ends(chunk)
+            yield chunk
+
+
+def _ends(chunk: pa.RecordBatch) -> dict[int, int]:
+    """The next offset per partition after the records of a chunk."""
+    last = pa.Table.from_batches([chunk]).group_by("partition").aggregate([("offset", "max")])
+    return {row["partition"]: row["offset_max"] + 1 for row in last.to_pylist()}
 
 
 def verify_plan(plan: BatchPlan, state: TopicState) -> None:
@@ -87,10 +137,10 @@ def _verify_topic(plan: BatchPlan, found: str) -> None:
 
 def _chunks(
     connection: KafkaConnection, plan: BatchPlan, chunk_records: int, chunk_bytes: int, stall_seconds: float
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     pieces: list[pa.RecordBatch] = []
     rows = size = 0
-    limit = _PollLimit(min(chunk_records, _POLL_RECORDS), min(chunk_bytes, _POLL_BYTES))
+    limit = _PollLimit(min(chunk_records, _POLL_RECORDS), min(chunk_bytes // _POLLS_IN_CHUNK, _POLL_BYTES))
     for messages in _messages(connection, plan, limit, stall_seconds):
         piece = record_batch(messages)
         if pieces and (rows + piece.num_rows > chunk_records or size + piece.nbytes > chunk_bytes):
@@ -100,8 +150,6 @@ def _chunks(
         rows, size = rows + piece.num_rows, size + piece.nbytes
     if pieces:
         yield pa.concat_batches(pieces)
-    # A topic re-created while it was read serves other records under the same offsets.
-    _verify_topic(plan, topic_id(connection))
 
 
 def _messages(

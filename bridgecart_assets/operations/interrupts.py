@@ -5,10 +5,12 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_NOBODY = -1
+
 
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether SIGINT has arrived since. For the main thread."""
+    """A function that tells whether SIGINT has arrived since. For the main thread; one within another tells both."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
@@ -27,5 +29,7 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         yield was_interrupted
     finally:
         signal.set_wakeup_fd(before)
+        if before != _NOBODY and was_interrupted():
+            os.write(before, bytes([signal.SIGINT]))
         os.close(reading)
         os.close(writing)

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from bridgecart_assets.contracts import KPI_TABLES, SILVER_ORDERS, TABLES
+from bridgecart_assets.contracts import KPI_TABLES, RAW_BATCHES, SILVER_ORDERS, TABLES
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.errors import KafkaFailure
@@ -18,7 +18,7 @@ from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.ledger import Ledger, load_ledger
+from bridgecart_assets.warehouse.ledger import Ledger, load_ledger, newest_batches
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.writing import count_rows
 
@@ -71,15 +71,16 @@ class Status:
 def read_status(settings: Settings) -> Status:
     """Lag, last batch, rows per table, and checks whose latest evaluation failed."""
     warehouse = Warehouse.from_settings(settings)
-    ledger = load_ledger(warehouse)
-    kafka, waiting = _lag(settings, ledger)
+    newest = next(iter(newest_batches(warehouse, limit=1)), None)
+    kafka, waiting = _lag(settings, load_ledger(warehouse, only=newest))
+    rows = _rows(warehouse)
     return Status(
         warehouse=str(warehouse.path) if warehouse.exists else f"not there yet ({warehouse.path})",
         kafka=kafka,
         lag=waiting,
-        last_batch=max(ledger.plans, default=None),
-        batches=len(ledger.plans),
-        rows=_rows(warehouse),
+        last_batch=newest,
+        batches=rows.get(RAW_BATCHES.full_name, 0),
+        rows=rows,
         failed_checks=_failed_checks(settings),
     )
 
@@ -88,7 +89,7 @@ def _lag(settings: Settings, ledger: Ledger) -> tuple[str, int | None]:
     try:
         connection = kafka_connection(settings)
         state = topic_state(connection)
-        unread = lag(ledger.committed(state.topic_id), state)
+        unread = lag(ledger.committed(state.topic_id), state, fail_on_data_loss=settings.fail_on_data_loss)
     except (KafkaFailure, BridgeCartError) as error:
         return str(error), None
     return f"topic {state.topic} at {connection.bootstrap_servers}", sum(unread.values())

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.offsets import TopicState
 from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.operations.interrupts import interrupts
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.ledger import Ledger, load_ledger
+from bridgecart_assets.warehouse.ledger import load_ledger, newest_batches
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -123,21 +124,27 @@ def _settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:
 def _open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicState) -> Iterator[str]:
     """The newest batch if it never finished, then new ones until the ledger has reached the end in `state`."""
     from bridgecart_assets.batches import newest_open_batch
-    from bridgecart_assets.partitions import BATCHES, newest_keys, next_batch_key
+    from bridgecart_assets.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 
     unfinished = newest_open_batch(instance)
     if unfinished is not None:
         yield unfinished.key
-    while not _has_reached(ledger := load_ledger(platform.warehouse), state):
-        key = next_batch_key(datetime.now(UTC), [*newest_keys(instance, limit=100), *ledger.plans])
+    while not _has_reached(platform, state):
+        known = [*newest_keys(instance, limit=100), *newest_batches(platform.warehouse, limit=100)]
+        key = next_batch_key(datetime.now(UTC), known)
         instance.add_dynamic_partitions(str(BATCHES.name), [key])
+        for expired in expired_keys(instance, platform.settings.max_batch_keys):
+            instance.delete_dynamic_partition(str(BATCHES.name), expired)
         yield key
 
 
-def _has_reached(ledger: Ledger, state: TopicState) -> bool:
-    committed = ledger.committed(state.topic_id)
-    # The first batch, even an empty one, makes the tables that everything after it reads.
-    return bool(ledger.plans) and all(committed.get(p, 0) >= span.end for p, span in state.partitions.items())
+def _has_reached(platform: Platform, state: TopicState) -> bool:
+    newest = newest_batches(platform.warehouse, limit=1)
+    if not newest:
+        # The first batch, even an empty one, makes the tables that everything after it reads.
+        return False
+    committed = load_ledger(platform.warehouse, only=newest[0]).committed(state.topic_id)
+    return all(committed.get(p, 0) >= span.end for p, span in state.partitions.items())
 
 
 def _execute(
@@ -151,7 +158,7 @@ def _execute(
 ) -> None:
     from bridgecart_assets.definitions import build_defs
 
-    with _quietly():
+    with _quietly(), interrupts() as was_interrupted:
         result = (
             build_defs()
             .resolve_job_def(job)
@@ -164,6 +171,9 @@ def _execute(
                 raise_on_error=False,
             )
         )
+        # Between two steps Dagster holds interrupts back, and after the last one it forgets them.
+        if was_interrupted():
+            raise KeyboardInterrupt
     evaluations = result.get_asset_check_evaluations()
     summary.checks += len(evaluations)
     summary.failed_checks += [

@@ -45,6 +45,7 @@ class KafkaSlice:
     plan: BatchPlan
     cluster_id: str | None
     stall_seconds: float
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ are references; inputs annotated as `pd.DataFrame` are loaded read-only, with da
 (metadata `columns` selects columns).
 """
 
+from collections.abc import Mapping
+
 import dagster as dg
 import pandas as pd
 from confluent_kafka import KafkaException
@@ -14,10 +16,11 @@ from dagster_duckdb_pandas import DuckDBPandasTypeHandler
 from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.groups import commit_offsets
+from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.warehouse.database import WarehouseMissing, table_exists
 from bridgecart_assets.warehouse.handover import KafkaSlice, Query, Table, WrittenWith
-from bridgecart_assets.warehouse.ledger import EndOffsets, load_ledger
+from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger, load_ledger
 from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets.warehouse.writing import count_rows, write_frame, write_kafka_slice, write_query
 
@@ -70,18 +73,10 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata(counts)
 
     def _after_commit(self, context: dg.OutputContext, obj: KafkaSlice) -> None:
-        ends = load_ledger(self.platform.warehouse).ends
-        offsets = {str(p): f"[{r.start}, {r.end})" for p, r in sorted(obj.plan.ranges.items())}
-        context.add_output_metadata(
-            {
-                "topic": obj.plan.topic,
-                "topic_id": obj.plan.topic_id,
-                "offsets": dg.MetadataValue.json(offsets),
-                LEDGER_METADATA: dg.MetadataValue.json(_json_keys(ends)),
-            }
-        )
+        ledger = load_ledger(self.platform.warehouse, only=obj.plan.batch_key)
+        context.add_output_metadata(ledger_metadata(ledger, ledger.plans[obj.plan.batch_key]))
         try:
-            commit_offsets(obj.connection, self.platform.settings.kafka_group, ends[obj.plan.topic_id])
+            commit_offsets(obj.connection, self.platform.settings.kafka_group, ledger.committed(obj.plan.topic_id))
         except (KafkaException, BridgeCartError) as error:
             # The warehouse has committed: the group's offsets only feed the monitoring tools of others.
             context.log.warning(f"The consumer group's offsets were not committed, for monitoring only: {error}")
@@ -99,6 +94,23 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
 def contract_of(key: dg.AssetKey) -> Contract:
     """The contract of an asset: its key is schema and table."""
     return TABLES[".".join(key.path)]
+
+
+def ledger_metadata(ledger: Ledger, batch: BatchPlan) -> dict[str, str | dg.JsonMetadataValue]:
+    """What a materialization of `raw/orders` says about its batch, and where the ledger ends."""
+    metadata: dict[str, str | dg.JsonMetadataValue] = {
+        "topic": batch.topic,
+        "topic_id": batch.topic_id,
+        "offsets": _json_offsets(batch.ranges),
+        LEDGER_METADATA: dg.MetadataValue.json(_json_keys(ledger.ends)),
+    }
+    if batch.lost:
+        metadata["lost_offsets"] = _json_offsets(batch.lost)
+    return metadata
+
+
+def _json_offsets(offsets: Mapping[int, OffsetRange]) -> dg.JsonMetadataValue:
+    return dg.MetadataValue.json({str(p): f"[{span.start}, {span.end})" for p, span in sorted(offsets.items())})
 
 
 def _json_keys(ends: EndOffsets) -> dict[str, dict[str, int]]:

@@ -1,8 +1,7 @@
 """The ledger of batches (`raw.batches`): which offsets each batch holds and where the next one starts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 
 import duckdb
 
@@ -29,40 +28,53 @@ class Ledger:
         return self.ends.get(topic_id, {})
 
 
-def load_ledger(warehouse: Warehouse) -> Ledger:
-    """The ledger as committed now; empty when there is no warehouse yet."""
+def load_ledger(warehouse: Warehouse, *, only: str | None = None) -> Ledger:
+    """The ledger as committed now; empty when there is no warehouse yet. `only`: of the plans just this batch's."""
     if not warehouse.exists:
         return Ledger()
     with warehouse.reading() as connection:
-        return read_ledger(connection)
+        return read_ledger(connection, only=only)
 
 
-def read_ledger(connection: duckdb.DuckDBPyConnection) -> Ledger:
+def read_ledger(connection: duckdb.DuckDBPyConnection, *, only: str | None = None) -> Ledger:
     """The ledger as this connection sees it."""
     if not table_exists(connection, RAW_BATCHES):
         return Ledger()
     rows = connection.execute(
-        'select b.batch_key, b.topic, b.topic_id, u.r."partition", u.r."start", u.r."end" '
-        'from raw.batches b, unnest(b.ranges) as u(r) order by b.batch_key, u.r."partition"'
+        "select batch_key, topic, topic_id, ranges, lost from raw.batches where coalesce(batch_key = ?, true) "
+        "order by batch_key",
+        [only],
     ).fetchall()
     plans = {
-        batch_key: BatchPlan(
-            batch_key=batch_key,
-            topic=topic,
-            topic_id=topic_id,
-            ranges={partition: OffsetRange(start, end) for *_, partition, start, end in of_batch},
-        )
-        for (batch_key, topic, topic_id), of_batch in groupby(rows, key=lambda row: row[:3])
+        batch_key: BatchPlan(batch_key, topic, topic_id, _offsets(ranges), _offsets(lost))
+        for batch_key, topic, topic_id, ranges, lost in rows
     }
-    return Ledger(plans=plans, ends=_end_offsets(plans))
+    return Ledger(plans=plans, ends=_end_offsets(connection))
 
 
-def _end_offsets(plans: Mapping[str, BatchPlan]) -> EndOffsets:
+def newest_batches(warehouse: Warehouse, *, limit: int) -> list[str]:
+    """Keys of the ledger's last batches, latest first."""
+    if not warehouse.exists:
+        return []
+    with warehouse.reading() as connection:
+        if not table_exists(connection, RAW_BATCHES):
+            return []
+        rows = connection.execute("select batch_key from raw.batches order by batch_key desc limit ?", [limit])
+        return [key for (key,) in rows.fetchall()]
+
+
+def _offsets(stored: Iterable[Mapping[str, int]]) -> dict[int, OffsetRange]:
+    return {span["partition"]: OffsetRange(span["start"], span["end"]) for span in stored}
+
+
+def _end_offsets(connection: duckdb.DuckDBPyConnection) -> EndOffsets:
+    rows = connection.execute(
+        'select b.topic_id, u.r."partition", max(u.r."end") from raw.batches b, unnest(b.ranges) as u(r) '
+        "group by all order by all"
+    ).fetchall()
     ends: dict[str, dict[int, int]] = {}
-    for plan in plans.values():
-        topic_ends = ends.setdefault(plan.topic_id, {})
-        for partition, offsets in plan.ranges.items():
-            topic_ends[partition] = max(topic_ends.get(partition, offsets.end), offsets.end)
+    for topic_id, partition, end in rows:
+        ends.setdefault(topic_id, {})[partition] = end
     return ends
 
 
@@ -77,7 +89,7 @@ def verify_plan(ledger: Ledger, plan: BatchPlan) -> None:
             raise LedgerConflict(f"Batch {plan.batch_key} is in the ledger with other offsets: run it again.")
         return
     committed = ledger.committed(plan.topic_id)
-    moved = [p for p, offsets in plan.ranges.items() if p in committed and offsets.start != committed[p]]
+    moved = [p for p, start in plan.continues_at.items() if p in committed and start != committed[p]]
     if moved:
         raise LedgerConflict(
             f"Batch {plan.batch_key} does not start at the end of the ledger (Kafka partitions {moved}): "

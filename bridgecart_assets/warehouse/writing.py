@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, TABLES, Contract
+from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.kafka.reading import read_slice
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, table_exists
@@ -62,27 +64,45 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
     plan = handed.plan
     for contract in (RAW_ORDERS, RAW_BATCHES):
         prepare(connection, contract)
-    verify_plan(read_ledger(connection), plan)
+    verify_plan(read_ledger(connection, only=plan.batch_key), plan)
     for contract in (RAW_ORDERS, RAW_BATCHES):
         delete_slice(connection, contract, plan.batch_key)
     records = 0
-    for chunk in read_slice(handed.connection, plan, stall_seconds=handed.stall_seconds):
-        connection.register("chunk", chunk)
-        connection.execute(
-            f"insert into raw.orders ({_names(RAW_ORDERS.column_names)}) "
-            'select $topic_id, "partition", "offset", kafka_timestamp at time zone \'UTC\', timestamp_type, key, '
-            "headers, payload, $batch_key from chunk",
-            {"topic_id": plan.topic_id, "batch_key": plan.batch_key},
-        )
-        connection.unregister("chunk")
+    read = read_slice(handed.connection, plan, stall_seconds=handed.stall_seconds, max_bytes=handed.max_bytes)
+    for chunk in read:
+        _insert_chunk(connection, chunk, plan)
         records += chunk.num_rows
-    ranges = [{"partition": p, "start": r.start, "end": r.end} for p, r in sorted(plan.ranges.items())]
+    covered = read.covered
     connection.execute(
-        f"insert into raw.batches ({_names(RAW_BATCHES.column_names)}) values (?, ?, ?, ?, ?, ?, ?)",
-        [plan.batch_key, plan.topic, plan.topic_id, handed.cluster_id, ranges, plan.records, records],
+        f"insert into raw.batches ({_names(RAW_BATCHES.column_names)}) values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            covered.batch_key,
+            covered.topic,
+            covered.topic_id,
+            handed.cluster_id,
+            _as_structs(covered.ranges),
+            _as_structs(covered.lost),
+            covered.records,
+            records,
+        ],
     )
     for contract in (RAW_ORDERS, RAW_BATCHES):
         _check_key(connection, contract, plan.batch_key)
+
+
+def _insert_chunk(connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan) -> None:
+    connection.register("chunk", chunk)
+    connection.execute(
+        f"insert into raw.orders ({_names(RAW_ORDERS.column_names)}) "
+        'select $topic_id, "partition", "offset", kafka_timestamp at time zone \'UTC\', timestamp_type, key, '
+        "headers, payload, $batch_key from chunk",
+        {"topic_id": plan.topic_id, "batch_key": plan.batch_key},
+    )
+    connection.unregister("chunk")
+
+
+def _as_structs(offsets: Mapping[int, OffsetRange]) -> list[dict[str, int]]:
+    return [{"partition": p, "start": span.start, "end": span.end} for p, span in sorted(offsets.items())]
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:

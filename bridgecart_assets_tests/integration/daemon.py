@@ -35,7 +35,11 @@ class Daemon:
         for event in answer.asset_events:
             self.instance.report_runless_asset_event(event)
         for request in answer.dynamic_partitions_requests or []:
-            self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+            else:
+                for key in request.partition_keys:
+                    self.instance.delete_dynamic_partition(request.partitions_def_name, key)
 
     def launch(self, answer: dg.SensorResult) -> None:
         """Run what was asked for, to its end: the sensor's job, or `self.job` where a test needs less of it."""

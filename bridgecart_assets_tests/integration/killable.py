@@ -211,7 +211,6 @@ def _counted_moments(count: Path, chosen: int | str | None, how: int) -> Iterato
         setattr(owner, name, called)
 
     transaction: Callable[[Warehouse], Any] = Warehouse.transaction
-    read_slice: Callable[..., Iterator[Any]] = getattr(writing, "read_slice")  # noqa: B009
 
     @contextmanager
     def counted_transaction(warehouse: Warehouse) -> Iterator[Any]:
@@ -220,18 +219,12 @@ def _counted_moments(count: Path, chosen: int | str | None, how: int) -> Iterato
             moment("before commit")
         moment("after commit")
 
-    def counted_slice(*arguments: Any, **named: Any) -> Iterator[Any]:
-        for chunk in read_slice(*arguments, **named):
-            moment("before write")
-            yield chunk
-            moment("after write")
-
     for name in _STORING:
         before_and_after(dg.DagsterInstance, name)
+    before_and_after(writing, "_insert_chunk")
     before_and_after(Path, "replace")
     before_and_after(Path, "rename")
     setattr(Warehouse, "transaction", counted_transaction)  # noqa: B010
-    setattr(writing, "read_slice", counted_slice)  # noqa: B010
     count.write_text("")
     yield
     count.write_text(str(moments))

@@ -79,6 +79,52 @@ def test_new_records_make_one_batch_and_one_run_then_silence_then_the_next_batch
     assert first < second
 
 
+def test_old_keys_leave_the_registry_at_the_limit_and_their_rows_stay(
+    daemon: Daemon, shop: Shop, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_KEYS", "2")
+    keys = []
+    for _ in range(4):
+        shop.sell(50)
+        keys.append(asked_for(daemon.tick()))
+        assert len(daemon.keys()) <= 3
+    assert daemon.keys() == keys[1:]
+    assert said(daemon.tick()) == NOTHING_NEW
+    assert list(load_ledger(warehouse).plans) == keys
+    assert raw_records(warehouse) == 200
+
+
+def test_few_records_wait_for_more_but_not_for_ever(
+    daemon: Daemon, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_MIN_BATCH_RECORDS", "100")
+    shop.sell(10)
+    asked_for(daemon.tick())
+    shop.sell(60)
+    assert said(daemon.tick()).startswith("60 new records; a batch starts at 100, or at ")
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_DELAY", "0")
+    asked_for(daemon.evaluate())
+    monkeypatch.delenv("BRIDGECART_MAX_BATCH_DELAY")
+    shop.sell(40)
+    asked_for(daemon.tick())
+    assert said(daemon.tick()) == NOTHING_NEW
+
+
+def test_a_backlog_is_taken_in_batches_of_bounded_bytes(
+    daemon: Daemon, shop: Shop, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_BYTES", "100000")
+    shop.sell(900)
+    batches = 0
+    while isinstance(daemon.tick(), dg.SensorResult):
+        batches += 1
+    assert batches > 2
+    assert raw_records(warehouse) == 900
+    per_batch = "select sum(octet_length(payload)) as bytes from raw.orders group by batch_key"
+    ((largest,),) = rows(warehouse, f"select max(bytes) from ({per_batch})")
+    assert 20_000 < largest < 100_000
+
+
 def test_the_lag_is_observed_on_the_topic_asset(daemon: Daemon, shop: Shop) -> None:
     daemon.tick()
     shop.sell(250)

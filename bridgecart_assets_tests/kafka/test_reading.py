@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import psutil
@@ -33,7 +33,7 @@ def plan_all(connection: KafkaConnection, committed: dict[int, int] | None = Non
     return plan_batch(batch_key="b1", committed=committed or {}, state=topic_state(connection), max_records=cap)
 
 
-def rows(chunks: Iterator[pa.RecordBatch]) -> list[dict[str, object]]:
+def rows(chunks: Iterable[pa.RecordBatch]) -> list[dict[str, object]]:
     return [row for chunk in chunks for row in chunk.to_pylist()]
 
 
@@ -98,7 +98,7 @@ def test_large_values_pass_and_chunks_stay_bounded_in_bytes(topic: TopicFactory)
     produce(connection, ((b"%d" % i, value, 1_000) for i in range(20)))
     chunks = list(read_slice(connection, plan_all(connection), chunk_bytes=4 * MEBIBYTE))
     assert max(chunk.nbytes for chunk in chunks) <= 4 * MEBIBYTE
-    assert [row["payload"] == value for row in rows(iter(chunks))] == [True] * 20
+    assert [row["payload"] == value for row in rows(chunks)] == [True] * 20
 
 
 def test_chunks_stay_bounded_in_records_and_offsets_ascend(topic: TopicFactory) -> None:
@@ -107,7 +107,7 @@ def test_chunks_stay_bounded_in_records_and_offsets_ascend(topic: TopicFactory) 
     chunks = list(read_slice(connection, plan_all(connection), chunk_records=700))
     assert max(chunk.num_rows for chunk in chunks) <= 700
     seen: dict[object, int] = {}
-    for row in rows(iter(chunks)):
+    for row in rows(chunks):
         assert row["offset"] == seen.get(row["partition"], -1) + 1
         seen[row["partition"]] = row["offset"]
     assert sum(seen.values()) + len(seen) == 5_000
@@ -185,7 +185,7 @@ def test_a_topic_created_again_is_never_read_with_old_offsets(topic: TopicFactor
 def test_a_topic_replaced_before_the_slice_is_complete_spoils_it(topic: TopicFactory) -> None:
     connection = topic(1)
     produce(connection, numbered(100))
-    chunks = read_slice(connection, plan_all(connection))
+    chunks = iter(read_slice(connection, plan_all(connection)))
     # The consumer is closed when the last chunk is handed out. Earlier would crash: for a topic re-created under a
     # consumer the embedded broker sends a leader hint without topic id, which librdkafka 2.16 does not survive.
     assert next(chunks).num_rows == 100
@@ -222,7 +222,7 @@ def test_a_broker_that_dies_in_mid_slice_is_reported_with_the_position() -> None
             KafkaConnection(doomed.bootstrap_servers, "orders", {"compression.type": "none"}),
             ((None, value, 1_000) for value in values),
         )
-        chunks = read_slice(connection, plan_all(connection), chunk_records=1, stall_seconds=1)
+        chunks = iter(read_slice(connection, plan_all(connection), chunk_records=1, stall_seconds=1))
         next(chunks)
         doomed.stop()
         with pytest.raises(ReadStalled, match=r"batch b1: partition 0 .* at offset \d+, 90 is needed"):
@@ -246,7 +246,7 @@ def test_an_abandoned_slice_closes_its_consumer(topic: TopicFactory) -> None:
     produce(connection, numbered(3_000))
     plan = plan_all(connection)
     before = settled_threads()
-    chunks = read_slice(connection, plan, chunk_records=100)
+    chunks = iter(read_slice(connection, plan, chunk_records=100))
     assert next(chunks).num_rows <= 100
     assert psutil.Process().num_threads() > before
     chunks.close()  # type: ignore[attr-defined]
@@ -271,3 +271,27 @@ def settled_threads() -> int:
         time.sleep(0.1)
         counts.append(process.num_threads())
     return counts[-1]
+
+
+def test_a_limit_of_bytes_ends_the_slice_before_it_is_exceeded_and_says_where(topic: TopicFactory) -> None:
+    connection = topic(3)
+    produce(connection, [(bytes([number]), bytes(1_000), 1_000) for number in range(250)])
+    whole = plan_all(connection)
+    seen: list[tuple[object, object]] = []
+    plan, slices = whole, 0
+    while plan.records:
+        cut = read_slice(connection, plan, max_bytes=20_000)
+        chunks = list(cut)
+        assert sum(chunk.nbytes for chunk in chunks) <= 20_000
+        seen += [(row["partition"], row["offset"]) for row in rows(chunks)]
+        plan, slices = plan_all(connection, committed=cut.covered.ends), slices + 1
+    assert 13 < slices < 40
+    assert sorted(seen) == [(p, o) for p, span in sorted(whole.ranges.items()) for o in range(span.start, span.end)]
+
+
+def test_a_record_larger_than_the_limit_is_a_slice_of_its_own(topic: TopicFactory) -> None:
+    connection = topic(1)
+    produce(connection, [(None, bytes(50_000), 1_000)] * 3)
+    first = read_slice(connection, plan_all(connection), max_bytes=1_000)
+    assert [chunk.num_rows for chunk in first] == [1]
+    assert first.covered.ends == {0: 1}

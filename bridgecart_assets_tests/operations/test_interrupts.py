@@ -29,3 +29,12 @@ def test_other_signals_are_no_ctrl_c() -> None:
             assert not was_interrupted()
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_one_that_is_within_another_tells_it_to_both() -> None:
+    with interrupts() as outer:
+        with interrupts() as inner:
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+            assert inner()
+        assert outer()

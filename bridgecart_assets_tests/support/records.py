@@ -62,6 +62,6 @@ def store_batch(
         if rows:
             connection.executemany("insert into raw.orders values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         connection.execute(
-            "insert into raw.batches values (?, 'orders', ?, 'test', ?, ?, ?)",
+            "insert into raw.batches values (?, 'orders', ?, 'test', ?, [], ?, ?)",
             [batch_key, topic_id, ranges, len(rows), len(rows)],
         )

@@ -1,6 +1,7 @@
 """The ledger: where batches stand, and which plans may be written."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from bridgecart_assets.warehouse.ledger import (
     LedgerConflict,
     cluster_ids,
     load_ledger,
+    newest_batches,
     read_ledger,
     verify_plan,
 )
@@ -53,6 +55,13 @@ def test_a_plan_may_continue_the_ledger_or_repeat_its_own_batch(plan: BatchPlan)
     verify_plan(WRITTEN, plan)
 
 
+def test_a_plan_whose_hole_starts_at_the_end_of_the_ledger_continues_it() -> None:
+    hole = {0: OffsetRange(9, 11)}
+    verify_plan(WRITTEN, replace(_plan(THIRD, {0: (11, 12), 1: (4, 4)}), lost=hole))
+    with pytest.raises(LedgerConflict, match=r"partitions \[0\]"):
+        verify_plan(WRITTEN, replace(_plan(THIRD, {0: (11, 12), 1: (4, 4)}), lost={0: OffsetRange(10, 11)}))
+
+
 @pytest.mark.parametrize(
     ("plan", "complaint"),
     [
@@ -79,6 +88,7 @@ def test_the_first_plan_of_all_may_start_anywhere() -> None:
 
 def test_without_a_warehouse_or_a_table_the_ledger_is_empty(warehouse: Warehouse) -> None:
     assert load_ledger(warehouse) == Ledger()
+    assert newest_batches(warehouse, limit=9) == []
     assert cluster_ids(warehouse) == set()
     with warehouse.transaction() as connection:
         assert read_ledger(connection) == Ledger()
@@ -103,3 +113,6 @@ def test_the_ledger_gives_back_every_plan_and_the_ends_of_each_incarnation(wareh
     assert ledger.committed("topic-2") == {0: 1}
     assert ledger.committed("never seen") == {}
     assert cluster_ids(warehouse) == {"test"}
+    only = load_ledger(warehouse, only=SECOND)
+    assert only == Ledger({SECOND: ledger.plans[SECOND]}, ledger.ends)
+    assert newest_batches(warehouse, limit=2) == [THIRD, SECOND]

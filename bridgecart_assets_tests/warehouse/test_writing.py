@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -285,6 +286,30 @@ def test_a_slice_kafka_can_no_longer_serve_keeps_the_rows_it_had(warehouse: Ware
     with pytest.raises(TopicReplaced):
         _store(warehouse, KafkaSlice(slice_of.connection, gone, slice_of.cluster_id, stall_seconds=10))
     assert digests(warehouse, with_ledger=True) == before
+
+
+def test_a_slice_cut_by_its_bytes_stores_how_far_it_came_and_the_next_goes_on_there(
+    warehouse: Warehouse, slice_of: KafkaSlice
+) -> None:
+    state = topic_state(slice_of.connection)
+    keys = iter(f"20300101T0000{number:02}Z" for number in range(60))
+    for _ in range(6):
+        committed = load_ledger(warehouse).committed(state.topic_id)
+        plan = plan_batch(batch_key=next(keys), committed=committed, state=state, max_records=100)
+        if plan.records:
+            _store(warehouse, KafkaSlice(slice_of.connection, plan, None, stall_seconds=10, max_bytes=1))
+    assert load_ledger(warehouse).committed(state.topic_id) == slice_of.plan.ends
+    assert rows(warehouse, "select payload from raw.orders order by key") == [(payload,) for payload in PAYLOADS]
+    assert rows(warehouse, "select count(*), max(records), max(planned_records) from raw.batches") == [(6, 1, 1)]
+
+
+def test_a_hole_is_stored_with_the_batch_behind_it(warehouse: Warehouse, slice_of: KafkaSlice) -> None:
+    whole = slice_of.plan.ranges[0]
+    lost = OffsetRange(0, 1)
+    behind = replace(slice_of.plan, ranges={0: OffsetRange(1, whole.end)}, lost={0: lost})
+    _store(warehouse, replace(slice_of, plan=behind))
+    assert load_ledger(warehouse).plans == {FIRST: behind}
+    assert rows(warehouse, "select lost from raw.batches") == [([{"partition": 0, "start": 0, "end": 1}],)]
 
 
 def test_a_plan_that_another_run_overtook_stores_nothing(warehouse: Warehouse, slice_of: KafkaSlice) -> None:

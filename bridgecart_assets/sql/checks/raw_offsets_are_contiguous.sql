@@ -1,6 +1,7 @@
--- Ranges of one topic and partition must follow each other without gap or overlap.
+-- Ranges of one topic and partition must follow each other without gap or overlap; a recorded hole belongs to the
+-- chain.
 with ranges as (
-    select b.batch_key, b.topic_id, unnest(b.ranges) as r
+    select b.batch_key, b.topic_id, unnest(b.ranges || b.lost) as r
     from raw.batches b
 ),
 chained as (
