@@ -40,8 +40,9 @@ def newest_open_batch(instance: dg.DagsterInstance) -> OpenBatch | None:
     if any(record.dagster_run.status == DagsterRunStatus.SUCCESS for record in attempts):
         return None
     failed = [record for record in attempts if record.dagster_run.status in FINISHED]
-    failed_at = [datetime.fromtimestamp(record.end_time, UTC) for record in failed if record.end_time is not None]
-    return OpenBatch(keys[0], len(failed), max(failed_at, default=None))
+    # Newest first as they were created, whatever the clock said.
+    ended = [datetime.fromtimestamp(record.end_time, UTC) for record in failed if record.end_time is not None]
+    return OpenBatch(keys[0], len(failed), ended[0] if ended else None)
 
 
 def assets_left(job: str, key: str, warehouse: Warehouse, state: TopicState) -> list[dg.AssetKey] | None:

@@ -103,7 +103,8 @@ def _decide_open_batch(batch: OpenBatch, *, now: datetime, max_attempts: int) ->
         )
     if batch.last_failed_at is not None:
         wait_until = batch.last_failed_at + FIRST_BACKOFF * 2 ** (batch.failures - 1)
-        if now < wait_until:
+        # A clock that was set back must not make it wait until it has caught up.
+        if batch.last_failed_at <= now < wait_until:
             return Skip(
                 f"batch {batch.key} failed {batch.failures} times; next attempt after {wait_until:%H:%M:%S} UTC"
             )
@@ -175,7 +176,7 @@ def _key_requests(
 
 def _at_work(context: dg.SensorEvaluationContext, platform: Platform) -> str | None:
     is_free = is_run_lock_free(platform.settings.data_dir)
-    for orphan in report_orphans(context.instance, is_command_at_work=not is_free):
+    for orphan in report_orphans(context.instance, datetime.now(UTC), is_command_at_work=not is_free):
         context.log.warning(f"Run {orphan} was orphaned by a stopped or killed process; reported as failed.")
     running = unfinished_runs(context.instance)
     if running:

@@ -85,6 +85,10 @@ def test_a_failure_without_a_time_is_tried_again_at_once() -> None:
     assert isinstance(decision(OpenBatch(OPEN, failures=2, last_failed_at=None)), Ask)
 
 
+def test_a_failure_from_before_the_clock_was_set_back_makes_nothing_wait() -> None:
+    assert isinstance(decision(OpenBatch(OPEN, failures=1, last_failed_at=NOW + timedelta(hours=1))), Ask)
+
+
 @pytest.mark.parametrize("failures", [3, 4])
 def test_after_the_last_attempt_the_batch_is_named_and_everything_stops(failures: int) -> None:
     with pytest.raises(BatchStuck) as raised:

@@ -122,8 +122,7 @@ def _serve() -> None:
 
     import bridgecart_assets.batches
     import bridgecart_assets.definitions
-    import bridgecart_assets.operations.running
-    import bridgecart_assets_tests.integration.sensor_daemon  # noqa: F401
+    import bridgecart_assets.operations.running  # noqa: F401
 
     for line in sys.stdin:
         order = json.loads(line)

@@ -1,4 +1,4 @@
-"""`kill -9` of Dagster's own sensor daemon between any two of its steps, then resumed: one key, one run, all records."""
+"""`kill -9` of Dagster's own sensor daemon between any two steps, then resumed: one key, one run, all records."""
 
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.integration.sensor_daemon import QUEUE, TICK
 
 FAULT = "kill -9 of the sensor daemon"
+
+
 @pytest.fixture(autouse=True)
 def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     market.configure(monkeypatch)
