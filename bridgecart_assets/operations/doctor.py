@@ -6,6 +6,7 @@ with them is a finding; some findings can be mended without touching a row.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -230,7 +231,7 @@ def _group_findings(sides: Sides) -> Iterator[Finding]:
 
 
 def _report(sides: Sides) -> None:
-    report_orphans(sides.instance, is_command_at_work=False)
+    report_orphans(sides.instance, datetime.now(UTC), is_command_at_work=False)
 
 
 def _register(instance: dg.DagsterInstance, keys: Sequence[str]) -> None:

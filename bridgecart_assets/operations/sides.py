@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -62,7 +63,7 @@ def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work
             contract: set(instance.get_materialized_partitions(asset_key(contract))) for contract in BATCH_TABLES
         },
         open_batch=newest_open_batch(instance),
-        orphans=orphaned_runs(instance, is_command_at_work=at_work),
+        orphans=orphaned_runs(instance, datetime.now(UTC), is_command_at_work=at_work),
         connection=connection,
         topic=topic,
         group=group,
