@@ -21,8 +21,8 @@ from bridgecart_assets_tests.protocol.world import (
     ProtocolBroken,
     Steps,
     World,
-    retained,
     command,
+    retained,
     tick,
 )
 

@@ -1,6 +1,6 @@
 import os
-import pytest
-from hypothesis import Phase, settings
+
+from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from bridgecart_assets_tests.protocol.machine import BatchMachine
