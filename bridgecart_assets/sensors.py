@@ -4,14 +4,13 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import dagster as dg
 
 from bridgecart_assets.assets.specs import KAFKA_ORDERS, asset_key
-from bridgecart_assets.batches import OpenBatch, assets_left, newest_open_batch
+from bridgecart_assets.batches import LOOK_SECONDS, OpenBatch, assets_left, newest_open_batch
 from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.jobs import orders_batch
@@ -23,7 +22,8 @@ from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.io_manager import LEDGER_METADATA
+from bridgecart_assets.warehouse.database import Warehouse, WarehouseLocked
+from bridgecart_assets.warehouse.ledger import load_ends, newest_batches
 
 FIRST_BACKOFF = timedelta(seconds=5)
 # A person may have added keys of another form after the newest batch.
@@ -129,12 +129,21 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     except TopicNotFound as error:
         return dg.SkipReason(str(error))
     settings = platform.settings
-    unread = unread_records(instance, platform, state)
+    open_batch = newest_open_batch(instance)
+    known, unread = newest_keys(instance, limit=KEYS_LOOKED_AT), None
+    if open_batch is None:
+        warehouse = replace(platform.warehouse, lock_timeout_seconds=LOOK_SECONDS)
+        try:
+            unread = unread_records(warehouse, state, settings)
+            # An instance that lost its memory must not come upon the key of an old batch.
+            known += newest_batches(warehouse, limit=KEYS_LOOKED_AT)
+        except WarehouseLocked as error:
+            return dg.SkipReason(str(error))
     now = datetime.now(UTC)
     decision = decide(
-        open_batch=newest_open_batch(instance),
+        open_batch=open_batch,
         unread=unread,
-        new_key=next_batch_key(now, newest_keys(instance, limit=KEYS_LOOKED_AT)),
+        new_key=next_batch_key(now, known),
         now=now,
         max_attempts=settings.max_batch_attempts,
         last_batch_at=_last_batch_at(instance),
@@ -154,16 +163,16 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     )
 
 
-def unread_records(instance: dg.DagsterInstance, platform: Platform, state: TopicState) -> Mapping[int, int] | None:
-    """Lag per Kafka partition; None when no materialization tells where the ledger ends, or the warehouse is gone.
+def unread_records(warehouse: Warehouse, state: TopicState, settings: Settings) -> Mapping[int, int] | None:
+    """Lag per Kafka partition; None when the warehouse has no batch that tells where the ledger ends.
 
-    The group's offsets are no substitute: they outlive the warehouse, and other data directories may commit them.
+    Nothing but the warehouse itself is asked. The group's offsets and the metadata of materializations outlive it:
+    a warehouse that is put back from an older copy would look as if it had everything.
     """
-    ledger_ends = ledger_end_offsets(instance)
-    if ledger_ends is None or not platform.warehouse.exists:
+    ends = load_ends(warehouse)
+    if not ends:
         return None
-    committed = {int(partition): end for partition, end in ledger_ends.get(state.topic_id, {}).items()}
-    return lag(committed, state, fail_on_data_loss=platform.settings.fail_on_data_loss)
+    return lag(ends.get(state.topic_id, {}), state, fail_on_data_loss=settings.fail_on_data_loss)
 
 
 def _key_requests(
@@ -186,15 +195,6 @@ def _at_work(context: dg.SensorEvaluationContext, platform: Platform) -> str | N
 def _last_batch_at(instance: dg.DagsterInstance) -> datetime | None:
     event = instance.get_latest_materialization_event(asset_key(RAW_ORDERS))
     return datetime.fromtimestamp(event.timestamp, UTC) if event else None
-
-
-def ledger_end_offsets(instance: dg.DagsterInstance) -> Mapping[str, Mapping[str, int]] | None:
-    """Where the ledger ended when a batch was materialized last; None when no materialization tells."""
-    event = instance.get_latest_materialization_event(asset_key(RAW_ORDERS))
-    materialization = event.asset_materialization if event else None
-    if materialization is None or LEDGER_METADATA not in materialization.metadata:
-        return None
-    return cast(Mapping[str, Mapping[str, int]], materialization.metadata[LEDGER_METADATA].value)
 
 
 def _lag_observation(state: TopicState, unread: Mapping[int, int]) -> dg.AssetObservation:

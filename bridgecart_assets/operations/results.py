@@ -18,7 +18,7 @@ from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.ledger import Ledger, load_ledger, newest_batches
+from bridgecart_assets.warehouse.ledger import EndOffsets, load_ends, newest_batches
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.writing import count_rows
 
@@ -72,7 +72,7 @@ def read_status(settings: Settings) -> Status:
     """Lag, last batch, rows per table, and checks whose latest evaluation failed."""
     warehouse = Warehouse.from_settings(settings)
     newest = next(iter(newest_batches(warehouse, limit=1)), None)
-    kafka, waiting = _lag(settings, load_ledger(warehouse, only=newest))
+    kafka, waiting = _lag(settings, load_ends(warehouse))
     rows = _rows(warehouse)
     return Status(
         warehouse=str(warehouse.path) if warehouse.exists else f"not there yet ({warehouse.path})",
@@ -85,11 +85,11 @@ def read_status(settings: Settings) -> Status:
     )
 
 
-def _lag(settings: Settings, ledger: Ledger) -> tuple[str, int | None]:
+def _lag(settings: Settings, ends: EndOffsets) -> tuple[str, int | None]:
     try:
         connection = kafka_connection(settings)
         state = topic_state(connection)
-        unread = lag(ledger.committed(state.topic_id), state, fail_on_data_loss=settings.fail_on_data_loss)
+        unread = lag(ends.get(state.topic_id, {}), state, fail_on_data_loss=settings.fail_on_data_loss)
     except (KafkaFailure, BridgeCartError) as error:
         return str(error), None
     return f"topic {state.topic} at {connection.bootstrap_servers}", sum(unread.values())

@@ -14,7 +14,7 @@ from bridgecart_assets.operations.interrupts import interrupts
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.ledger import load_ledger, newest_batches
+from bridgecart_assets.warehouse.ledger import load_ends, newest_batches
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -139,12 +139,10 @@ def _open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicS
 
 
 def _has_reached(platform: Platform, state: TopicState) -> bool:
-    newest = newest_batches(platform.warehouse, limit=1)
-    if not newest:
-        # The first batch, even an empty one, makes the tables that everything after it reads.
-        return False
-    committed = load_ledger(platform.warehouse, only=newest[0]).committed(state.topic_id)
-    return all(committed.get(p, 0) >= span.end for p, span in state.partitions.items())
+    ends = load_ends(platform.warehouse)
+    committed = ends.get(state.topic_id, {})
+    # The first batch, even an empty one, makes the tables that everything after it reads.
+    return bool(ends) and all(committed.get(p, 0) >= span.end for p, span in state.partitions.items())
 
 
 def _execute(

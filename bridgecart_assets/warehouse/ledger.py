@@ -52,6 +52,14 @@ def read_ledger(connection: duckdb.DuckDBPyConnection, *, only: str | None = Non
     return Ledger(plans=plans, ends=_end_offsets(connection))
 
 
+def load_ends(warehouse: Warehouse) -> EndOffsets:
+    """Where the ledger ends now: topic id -> Kafka partition -> next offset; empty without any batch."""
+    if not warehouse.exists:
+        return {}
+    with warehouse.reading() as connection:
+        return _end_offsets(connection) if table_exists(connection, RAW_BATCHES) else {}
+
+
 def newest_batches(warehouse: Warehouse, *, limit: int) -> list[str]:
     """Keys of the ledger's last batches, latest first."""
     if not warehouse.exists:
