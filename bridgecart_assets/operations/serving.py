@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,30 +17,26 @@ from bridgecart_assets.kafka.embedded import EmbeddedBroker
 from bridgecart_assets.operations.children import child
 from bridgecart_assets.operations.demo import BOOTSTRAP_VARIABLE
 from bridgecart_assets.operations.home import prepare_home, shared_databases
+from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.runlock import serve_lock
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sqlitefiles import held_open
 
-HOST = "127.0.0.1"
 READY_SECONDS = 120.0
-
-
-class PortTaken(BridgeCartError):
-    """Something else listens on the port."""
 
 
 class ServerStopped(BridgeCartError):
     """Dagster ended by itself."""
 
 
-def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) -> None:
-    """Run until interrupted.
+def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], None]) -> None:
+    """Run until interrupted. The embedded broker listens on the loopback address only, whatever `listener` is.
 
-    Raises PortTaken, AlreadyRunning, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable.
+    Raises CannotListen, AlreadyRunning, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable.
     """
     settings = load_settings()
     prepare_home(settings)
-    _require_free_port(port)
+    listener.require_free()
     logs = settings.data_dir / "logs"
     logs.mkdir(exist_ok=True)
     with ExitStack() as stack:
@@ -53,18 +48,19 @@ def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) ->
             if orders_per_second > 0:
                 stack.enter_context(child(_feed_command(orders_per_second), logs / "orders.log"))
                 say(f"Made-up orders: {orders_per_second:g} a second.")
-        dagster = stack.enter_context(child(_dagster_command(port), logs / "dagster.log"))
-        url = f"http://{HOST}:{port}"
-        _wait_until_ready(url, dagster, logs / "dagster.log")
+        dagster = stack.enter_context(child(_dagster_command(listener), logs / "dagster.log"))
+        _wait_until_ready(listener.url, dagster, logs / "dagster.log")
         stack.enter_context(held_open(shared_databases(settings.dagster_home)))
-        say(f"Dagster UI: {url}  (the orders sensor is on; Ctrl-C stops everything)")
+        if not listener.is_loopback:
+            say(f"Warning: the Dagster UI has no login; who reaches port {listener.port} of this machine can use it.")
+        say(f"Dagster UI: {listener.url}  (the orders sensor is on; Ctrl-C stops everything)")
         dagster.wait()
         raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")
 
 
-def _dagster_command(port: int) -> list[str]:
+def _dagster_command(listener: Listener) -> list[str]:
     module = ["-m", "bridgecart_assets.definitions"]
-    return [sys.executable, "-m", "dagster", "dev", *module, "-h", HOST, "-p", str(port)]
+    return [sys.executable, "-m", "dagster", "dev", *module, "-h", listener.host, "-p", str(listener.port)]
 
 
 def _feed_command(orders_per_second: float) -> list[str]:
@@ -80,15 +76,6 @@ def _embedded_broker(settings: Settings, logs: Path) -> Iterator[str]:
             yield broker.bootstrap_servers
         finally:
             withdraw_broker(settings.data_dir)
-
-
-def _require_free_port(port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            raise PortTaken(f"Port {port} is in use: stop what uses it, or choose another with --port.") from None
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -18,13 +18,23 @@ FAULTS = Faults()
 
 
 @pytest.fixture
-def shop(topic: TopicFactory, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def configured_topic(topic: TopicFactory, monkeypatch: pytest.MonkeyPatch) -> TopicFactory:
+    """Makes topics; the settings of this test name the last one."""
+
+    def make(partitions: int = 3, **configs: str) -> KafkaConnection:
+        connection = topic(partitions, **configs)
+        monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", connection.bootstrap_servers)
+        monkeypatch.setenv("BRIDGECART_KAFKA_TOPIC", connection.topic)
+        monkeypatch.setenv("BRIDGECART_KAFKA_TIMEOUT_SECONDS", "5")
+        return connection
+
+    return make
+
+
+@pytest.fixture
+def shop(configured_topic: TopicFactory) -> Shop:
     """An empty topic of three partitions; the settings of this test name it."""
-    connection = topic(3)
-    monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", connection.bootstrap_servers)
-    monkeypatch.setenv("BRIDGECART_KAFKA_TOPIC", connection.topic)
-    monkeypatch.setenv("BRIDGECART_KAFKA_TIMEOUT_SECONDS", "5")
-    return Shop(connection)
+    return Shop(configured_topic(3))
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,19 @@
 """A running `bridgecart up`, and its webserver asked as the UI asks it."""
 
 import json
+import re
 import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import psutil
 
 from bridgecart_assets.kafka.address import announced_broker
 from bridgecart_assets.kafka.connection import KafkaConnection
@@ -23,7 +26,8 @@ NONE: Mapping[str, str] = MappingProxyType({})
 RUNS = """query ($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results {
   id status jobName tags { key value } assetSelection { path } } } } }"""
 TICKS = """query ($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) { ... on Sensor {
-  sensorState { status ticks(limit: 20) { timestamp status skipReason runIds error { message } } } } } }"""
+  sensorState { status ticks(limit: 20) { timestamp status skipReason runIds
+    error { message causes { message } } } } } } }"""
 ASSETS = """query { assetNodes { assetKey { path } isPartitioned partitionKeys
   assetChecksOrError { ... on AssetChecks { checks { name canExecuteIndividually jobNames } } } } }"""
 REPOSITORY = """query { repositoriesOrError { ... on RepositoryConnection { nodes {
@@ -126,7 +130,7 @@ class Served:
 
 
 @contextmanager
-def up(data_dir: Path, *, rate: float = 0, settings: Mapping[str, str] = NONE) -> Iterator[Served]:
+def up(data_dir: Path, *arguments: str, rate: float = 0, settings: Mapping[str, str] = NONE) -> Iterator[Served]:
     """Start `bridgecart up`, wait until it says that the UI is there, and leave nothing behind.
 
     Without a broker in `settings` it brings its own, and live orders at this `rate`.
@@ -136,7 +140,7 @@ def up(data_dir: Path, *, rate: float = 0, settings: Mapping[str, str] = NONE) -
     started = time.monotonic()
     with output.open("wb") as out:
         process = subprocess.Popen(
-            command("up", "--port", str(port), "--rate", str(rate)),
+            command("up", "--port", str(port), "--rate", str(rate), *arguments),
             env=environment({**settings, "BRIDGECART_DATA_DIR": str(data_dir)}),
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -163,3 +167,22 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listening(data_dir: Path) -> set[tuple[str, int]]:
+    """Where the processes of this data directory wait for connections."""
+    found = set()
+    for process in processes_of(data_dir):
+        with suppress(psutil.NoSuchProcess):
+            waiting = [place for place in process.net_connections("inet") if place.status == psutil.CONN_LISTEN]
+            found |= {(place.laddr.ip, place.laddr.port) for place in waiting}
+    return found
+
+
+def is_open_to_others(address: str) -> bool:
+    """Whether a server's port answers at an address of this machine that is not 127.0.0.1, as other machines use it."""
+    of_machine = [entry.address for entries in psutil.net_if_addrs().values() for entry in entries]
+    other = next((ip for ip in of_machine if re.fullmatch(r"[\d.]+", ip) and not ip.startswith("127.")), "127.0.0.2")
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((other, int(address.rpartition(":")[2]))) == 0

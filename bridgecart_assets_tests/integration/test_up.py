@@ -18,7 +18,7 @@ from bridgecart_assets.settings import load_settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
-from bridgecart_assets_tests.integration.served import MATERIALIZATIONS, Served, up
+from bridgecart_assets_tests.integration.served import MATERIALIZATIONS, Served, is_open_to_others, listening, up
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests, rows
 
@@ -127,6 +127,11 @@ def test_other_commands_find_the_broker_of_up(served: Served) -> None:
     assert status["lag"] == 0
     assert status["batches"] == len(served.partitions())
     assert status["rows"]["raw.orders"] == 3_300
+
+
+def test_nothing_listens_beyond_the_loopback_address(served: Served, folder: Path) -> None:
+    assert {host for host, _ in listening(folder)} == {"127.0.0.1"}
+    assert not is_open_to_others(served.url)
 
 
 @pytest.mark.parametrize("arguments", [("up", "--port", "64999"), ("demo", "--orders", "100")])
