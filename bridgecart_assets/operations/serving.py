@@ -9,13 +9,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.address import announce_broker, withdraw_broker
 from bridgecart_assets.kafka.embedded import EmbeddedBroker
 from bridgecart_assets.operations.children import child
+from bridgecart_assets.operations.code_server import CodeServer
 from bridgecart_assets.operations.demo import BOOTSTRAP_VARIABLE
 from bridgecart_assets.operations.home import prepare_home, shared_databases
 from bridgecart_assets.runlock import serve_lock
@@ -24,6 +25,7 @@ from bridgecart_assets.sqlitefiles import held_open
 
 HOST = "127.0.0.1"
 READY_SECONDS = 120.0
+WATCH_SECONDS = 0.5
 
 
 class PortTaken(BridgeCartError):
@@ -37,7 +39,8 @@ class ServerStopped(BridgeCartError):
 def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) -> None:
     """Run until interrupted.
 
-    Raises PortTaken, AlreadyRunning, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable.
+    Raises PortTaken, AlreadyRunning, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable,
+    CodeServerStopped.
     """
     settings = load_settings()
     prepare_home(settings)
@@ -47,24 +50,37 @@ def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) ->
     with ExitStack() as stack:
         stack.enter_context(serve_lock(settings.data_dir))
         stack.enter_context(_interrupt_on_signals())
+        broker = None
         if settings.kafka_bootstrap_servers is None:
-            address = stack.enter_context(_embedded_broker(settings, logs))
-            say(f"Embedded broker at {address}; its records are gone when this command ends.")
+            broker = stack.enter_context(_embedded_broker(settings, logs))
+            say(f"Embedded broker at {broker.bootstrap_servers}; its records are gone when this command ends.")
             if orders_per_second > 0:
                 stack.enter_context(child(_feed_command(orders_per_second), logs / "orders.log"))
                 say(f"Made-up orders: {orders_per_second:g} a second.")
-        dagster = stack.enter_context(child(_dagster_command(port), logs / "dagster.log"))
+        code_server = stack.enter_context(CodeServer(settings, logs / "code-server.log"))
+        command = _dagster_command(port, code_server.workspace)
+        dagster = stack.enter_context(child(command, logs / "dagster.log"))
         url = f"http://{HOST}:{port}"
         _wait_until_ready(url, dagster, logs / "dagster.log")
         stack.enter_context(held_open(shared_databases(settings.dagster_home)))
         say(f"Dagster UI: {url}  (the orders sensor is on; Ctrl-C stops everything)")
-        dagster.wait()
+        while dagster.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                dagster.wait(WATCH_SECONDS)
+            if code_server.has_ended():
+                failed = code_server.start_again()
+                runs = f", with it run {', '.join(failed)}: the sensor tries again" if failed else ""
+                say(f"Dagster's code server died{runs}. It was started again; see {logs / 'code-server.log'}")
+            if broker is not None and not broker.is_running():
+                raise ServerStopped(
+                    f"The embedded broker died, and its records with it; see {logs / 'broker.log'}. What was taken in "
+                    "is in the warehouse: start `bridgecart up` again."
+                )
         raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")
 
 
-def _dagster_command(port: int) -> list[str]:
-    module = ["-m", "bridgecart_assets.definitions"]
-    return [sys.executable, "-m", "dagster", "dev", *module, "-h", HOST, "-p", str(port)]
+def _dagster_command(port: int, workspace: Path) -> list[str]:
+    return [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", HOST, "-p", str(port)]
 
 
 def _feed_command(orders_per_second: float) -> list[str]:
@@ -72,12 +88,12 @@ def _feed_command(orders_per_second: float) -> list[str]:
 
 
 @contextmanager
-def _embedded_broker(settings: Settings, logs: Path) -> Iterator[str]:
+def _embedded_broker(settings: Settings, logs: Path) -> Iterator[EmbeddedBroker]:
     with EmbeddedBroker(log_file=logs / "broker.log") as broker:
         os.environ[BOOTSTRAP_VARIABLE] = broker.bootstrap_servers
         announce_broker(settings.data_dir, broker.bootstrap_servers)
         try:
-            yield broker.bootstrap_servers
+            yield broker
         finally:
             withdraw_broker(settings.data_dir)
 

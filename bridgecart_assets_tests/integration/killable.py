@@ -36,6 +36,9 @@ _STORING = (
     "update_tick",
     "update_instigator_state",
 )
+_DISK_FULL = -1
+# What the command prints is in a file, too.
+_WRITABLE_BYTES = 4096
 _OWN = ("BRIDGECART_", "DAGSTER_")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -109,9 +112,9 @@ class Killer:
         """Run a command that gets a signal at `moment`, if it lives so long: a number, or a name's first one."""
         return self._ended(self._order(arguments, settings, moment=moment, signal=how))
 
-    def run_with_file_limit(self, size: int, *arguments: str, settings: Mapping[str, str] = _NONE) -> Ended:
-        """Run a command that can write no file beyond this size in bytes, as on a full disk."""
-        return self._ended(self._order(arguments, settings, file_limit=size))
+    def run_with_disk_full_at(self, moment: int | str, *arguments: str) -> Ended:
+        """Run a command that from `moment` on can write no file beyond its first few bytes."""
+        return self._ended(self._order(arguments, _NONE, moment=moment, signal=_DISK_FULL))
 
     def pause_at(self, moment: int | str, *arguments: str, settings: Mapping[str, str] = _NONE) -> Paused:
         """Run a command until it stops at `moment`, which has to come."""
@@ -188,8 +191,6 @@ def _obey(order: dict[str, Any]) -> int:
     moments.write_text("")
     for file, descriptor in ((stdout, 1), (stderr, 2)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    if "file_limit" in order:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (order["file_limit"], resource.RLIM_INFINITY))
     try:
         with _counted_moments(moments, order.get("moment"), order.get("signal", signal.SIGKILL)):
             _call(order["arguments"])
@@ -234,7 +235,11 @@ def _counted_moments(count: Path, chosen: int | str | None, how: int) -> Iterato
         moments += 1
         is_first = name not in seen
         seen.add(name)
-        if chosen == moments or (chosen == name and is_first):
+        if chosen != moments and not (chosen == name and is_first):
+            return
+        if how == _DISK_FULL:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (_WRITABLE_BYTES, resource.RLIM_INFINITY))
+        else:
             os.kill(os.getpid(), how)
 
     def before_and_after(owner: Any, name: str) -> None:

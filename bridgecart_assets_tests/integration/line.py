@@ -47,14 +47,22 @@ class Line:
             self.broker.start()
 
     def open_shop(self, topic: str | None = None) -> Shop:
-        """A new topic with a whole history in it, uncompressed and in small portions: no look at it is large."""
+        """A new topic with a whole history in it."""
+        shop = self.open_empty_shop(topic)
+        self.sell_out(shop)
+        return shop
+
+    def open_empty_shop(self, topic: str | None = None) -> Shop:
+        """A new topic, whose records will not be compressed."""
         plain = {"compression.type": "none"}
         connection = KafkaConnection(self.proxy.address, topic or f"orders-{uuid.uuid4().hex[:12]}", plain)
         create_topic(connection, 3)
-        shop = Shop(connection, ORDERS)
+        return Shop(connection, ORDERS)
+
+    def sell_out(self, shop: Shop) -> None:
+        """Send the whole history, in small portions: no look at the topic is large."""
         while shop.sent < len(shop.events):
             shop.sell(min(_PORTION, len(shop.events) - shop.sent))
-        return shop
 
 
 @contextmanager

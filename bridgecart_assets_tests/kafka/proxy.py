@@ -54,6 +54,10 @@ class Proxy:
         with self._state:
             self._is_silent = True
 
+    def is_silent(self) -> bool:
+        """Whether it passes nothing."""
+        return self._is_silent
+
     def heal(self) -> None:
         """Pass again what waits, and accept again."""
         with self._state:
