@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
@@ -20,11 +20,10 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from dagster._daemon.sensor import execute_sensor_iteration
 
+from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.operations.home import prepare_home
+from bridgecart_assets.operations.running import failure_of
 from bridgecart_assets.settings import load_settings
-
-TICK = "sensor-tick"
-QUEUE = "run-queue"
 
 _LAUNCHER = {"module": "dagster._core.launcher.sync_in_memory_run_launcher", "class": "SyncInMemoryRunLauncher"}
 _LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
@@ -32,7 +31,7 @@ _LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "N
 _BETWEEN_TICKS_SECONDS = 1.0
 
 
-def tick(crash: str) -> None:
+def tick(crash: str = "") -> None:
     """One iteration over the sensors; kill -9 of this process at Dagster's debug flag `crash`, if there is one."""
     # An iteration within the interval would do nothing, and say nothing.
     time.sleep(_BETWEEN_TICKS_SECONDS)
@@ -50,6 +49,16 @@ def work_off_the_queue() -> None:
     assert not errors, errors
 
 
+def launch(job: str, key: str) -> None:
+    """A run as a worker executes it, whatever else is going on; exit code 1 when it fails."""
+    with _workspace() as workspace:
+        instance = workspace.instance
+        job_def = build_defs().resolve_job_def(job)
+        result = job_def.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
+    if not result.success:
+        sys.exit(str(failure_of(result)))
+
+
 @contextmanager
 def _workspace() -> Iterator[WorkspaceProcessContext]:
     home = prepare_home(load_settings())
@@ -65,3 +74,9 @@ def _workspace() -> Iterator[WorkspaceProcessContext]:
 
 def _logger() -> logging.Logger:
     return logging.getLogger("dagster.daemon.SensorDaemon")
+
+
+TICK = "sensor-tick"
+QUEUE = "run-queue"
+LAUNCH = "launch-run"
+STEPS: Mapping[str, Callable[..., None]] = {TICK: tick, QUEUE: work_off_the_queue, LAUNCH: launch}

@@ -22,6 +22,7 @@ from bridgecart_assets_tests.integration.processes import command, environment, 
 UP_SECONDS = 120.0
 RUN_SECONDS = 60.0
 NONE: Mapping[str, str] = MappingProxyType({})
+TICK_SECONDS = 30.0
 
 RUNS = """query ($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results {
   id status jobName tags { key value } assetSelection { path } } } } }"""
@@ -35,6 +36,8 @@ REPOSITORY = """query { repositoriesOrError { ... on RepositoryConnection { node
 LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { id } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }"""
+TERMINATE = """mutation ($runId: String!) { terminateRun(runId: $runId) { __typename
+  ... on TerminateRunFailure { message } ... on PythonError { message } } }"""
 MATERIALIZATIONS = """query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
   assetMaterializations(limit: 20) { runId partition metadataEntries { label
     ... on JsonMetadataEntry { jsonString } ... on IntMetadataEntry { intValue } } } } } }"""
@@ -99,6 +102,21 @@ class Served:
         tag = {"key": "dagster/partition", "value": keys[after]}
         wait_until(lambda: self.runs(tags=[tag], statuses=["SUCCESS"]), RUN_SECONDS, f"a run of {keys[after]} succeeds")
         return keys[after]
+
+    def terminate(self, run_id: str) -> None:
+        """Cancel a run as the UI does, and wait until it is."""
+        ended = self.ask(TERMINATE, runId=run_id)["terminateRun"]
+        assert ended["__typename"] == "TerminateRunSuccess", ended
+        wait_until(lambda: self.runs(runIds=[run_id], statuses=["CANCELED"]), RUN_SECONDS, "the run is cancelled")
+
+    def skips(self, words: str) -> None:
+        """Wait until a tick from now on is skipped for this reason."""
+        now = time.time()
+        wait_until(
+            lambda: any(tick["timestamp"] > now and words in (tick["skipReason"] or "") for tick in self.ticks()),
+            TICK_SECONDS,
+            f"a tick is skipped because of: {words}",
+        )
 
     def materialize(self, key: str) -> str:
         """Launch one partition of raw/orders and everything downstream as the UI does; wait; the run's id."""

@@ -9,9 +9,10 @@ from dagster import DagsterRunStatus
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Ended, Killer
-from bridgecart_assets_tests.integration.market import Market
+from bridgecart_assets_tests.integration.market import Market, any_broker
 from bridgecart_assets_tests.integration.sensor_daemon import QUEUE, TICK
 
+pytestmark = any_broker
 FAULT = "kill -9 of the sensor daemon"
 
 
@@ -34,7 +35,7 @@ def finished(ended: Ended) -> None:
 def test_killed_between_registering_launching_and_saving_the_cursor_it_asks_for_the_batch_once(
     killer: Killer, market: Market, faults: Faults, data_dir: Path
 ) -> None:
-    assert killer.run_until("after add_dynamic_partitions", TICK, "").was_killed
+    assert killer.run_until("after add_dynamic_partitions", TICK).was_killed
     assert stored(data_dir) == (1, [])
     assert killer.run(TICK, "RUN_IDS_RESERVED").was_killed
     assert stored(data_dir) == (1, [])
@@ -42,10 +43,10 @@ def test_killed_between_registering_launching_and_saving_the_cursor_it_asks_for_
     assert stored(data_dir) == (1, [DagsterRunStatus.NOT_STARTED])
     assert killer.run(TICK, "RUN_LAUNCHED").was_killed
     for moment in ("before update_tick", "after update_tick"):
-        assert killer.run_until(moment, TICK, "").was_killed
+        assert killer.run_until(moment, TICK).was_killed
         assert stored(data_dir) == (1, [DagsterRunStatus.QUEUED])
     for step in (TICK, QUEUE, TICK, QUEUE):
-        finished(killer.run(step, *[""] * (step == TICK)))
+        finished(killer.run(step))
     assert stored(data_dir) == (1, [DagsterRunStatus.SUCCESS])
     market.settle(faults, FAULT, 6, warehouse_in(data_dir))
 
@@ -56,7 +57,7 @@ def test_killed_at_each_moment_of_a_tick_it_asks_for_the_batch_once(
     killer: Killer, market: Market, faults: Faults, tmp_path: Path
 ) -> None:
     def tick(folder: str, moment: int = 0) -> Ended:
-        return killer.run_until(moment, TICK, "", settings={"BRIDGECART_DATA_DIR": str(tmp_path / folder)})
+        return killer.run_until(moment, TICK, settings={"BRIDGECART_DATA_DIR": str(tmp_path / folder)})
 
     undisturbed = tick("undisturbed")
     finished(undisturbed)
