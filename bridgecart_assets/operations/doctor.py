@@ -101,10 +101,11 @@ def _findings(sides: Sides) -> Iterator[Finding]:
 
 
 def _orphan_findings(sides: Sides) -> Iterator[Finding]:
-    if sides.orphans:
+    orphans = [run.run_id for run in sides.orphans]
+    if orphans:
         yield Finding(
             "runs",
-            f"in progress for Dagster, but the process is gone: {_named([run.run_id for run in sides.orphans], 'runs')}.",
+            f"in progress for Dagster, but the process is gone: {_named(orphans, 'runs')}.",
             f"The sensor and {_REPAIR} report it as failed.",
             lambda: _report(sides),
         )
