@@ -85,8 +85,9 @@ def _ended_attempts(instance: dg.DagsterInstance, key: str) -> list[dg.RunRecord
 
 
 def _last_end(records: list[dg.RunRecord]) -> datetime | None:
+    # Newest first as they were created, whatever the clock said.
     ends = [datetime.fromtimestamp(record.end_time, UTC) for record in records if record.end_time is not None]
-    return max(ends, default=None)
+    return ends[0] if ends else None
 
 
 def _takes_in_a_batch(run: dg.DagsterRun) -> bool:

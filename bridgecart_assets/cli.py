@@ -103,12 +103,12 @@ def demo(*, orders: int, seed: int) -> None:
 
 @cli.command()
 @click.option(
-    "--port",
-    default=3000,
-    type=click.IntRange(1, 65_535),
+    "--host",
+    default="127.0.0.1",
     show_default=True,
-    help="Port of the Dagster UI on 127.0.0.1.",
+    help="Address on which the Dagster UI listens. It has no login: 0.0.0.0 lets everybody in.",
 )
+@click.option("--port", default=3000, type=click.IntRange(1, 65_535), show_default=True, help="Port of the Dagster UI.")
 @click.option(
     "--rate",
     default=5.0,
@@ -116,11 +116,12 @@ def demo(*, orders: int, seed: int) -> None:
     show_default=True,
     help="Made-up orders a second (embedded broker); 0: none.",
 )
-def up(*, port: int, rate: float) -> None:
+def up(*, host: str, port: int, rate: float) -> None:
     """Dagster UI with the sensor on; without a configured broker also a broker and live orders."""
+    from bridgecart_assets.operations.listening import Listener
     from bridgecart_assets.operations.serving import serve
 
-    serve(port=port, orders_per_second=rate, say=lambda line: print(line, flush=True))
+    serve(Listener(host, port), orders_per_second=rate, say=lambda line: print(line, flush=True))
 
 
 @cli.command()

@@ -191,7 +191,7 @@ def _key_requests(
 
 def _at_work(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> str | None:
     is_free = is_run_lock_free(platform.settings.data_dir)
-    for orphan in report_orphans(instance, is_command_at_work=not is_free):
+    for orphan in report_orphans(instance, datetime.now(UTC), is_command_at_work=not is_free):
         log.warning(f"Run {orphan} was orphaned by a stopped or killed process; reported as failed.")
     running = unfinished_runs(instance)
     if running:

@@ -1,8 +1,9 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
-from dagster import DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.batches import PARTITION_TAG, assets_left, newest_open_batch
@@ -56,6 +57,18 @@ def test_failed_and_cancelled_runs_count_as_attempts(instance: dg.DagsterInstanc
     batch = newest_open_batch(instance)
     assert batch is not None
     assert batch.failures == 2
+
+
+def test_the_last_failure_is_that_of_the_last_attempt_whatever_the_clock_said(instance: dg.DagsterInstance) -> None:
+    before_the_clock_was_set_back, last = (datetime(2026, 1, 31, hour, tzinfo=UTC) for hour in (9, 7))
+    for ended in (before_the_clock_was_set_back, last):
+        run(instance, "STARTED")
+        attempt = instance.get_runs(limit=1)[0]
+        failed = DagsterEvent(DagsterEventType.RUN_FAILURE.value, attempt.job_name)
+        instance.report_dagster_event(failed, attempt.run_id, timestamp=ended.timestamp())
+    batch = newest_open_batch(instance)
+    assert batch is not None
+    assert (batch.failures, batch.last_failed_at) == (2, last)
 
 
 @pytest.mark.parametrize("job", ["orders_batch", "ingest_batch"])

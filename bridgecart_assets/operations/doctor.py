@@ -6,6 +6,7 @@ with them is a finding; some findings can be mended without touching a row.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -100,10 +101,11 @@ def _findings(sides: Sides) -> Iterator[Finding]:
 
 
 def _orphan_findings(sides: Sides) -> Iterator[Finding]:
-    if sides.orphans:
+    orphans = [run.run_id for run in sides.orphans]
+    if orphans:
         yield Finding(
             "runs",
-            f"{_named([run.run_id for run in sides.orphans], 'run')} in progress for Dagster, but the process is gone.",
+            f"in progress for Dagster, but the process is gone: {_named(orphans, 'runs')}.",
             f"The sensor and {_REPAIR} report it as failed.",
             lambda: _report(sides),
         )
@@ -121,7 +123,7 @@ def _registry_findings(sides: Sides) -> Iterator[Finding]:
     if missing:
         yield Finding(
             "registry",
-            f"{_named(missing, 'batch', 'batches')} of the ledger unknown to Dagster, and cannot be materialized.",
+            f"in the ledger, but not registered with Dagster: {_named(missing)}.",
             f"{_REPAIR} registers them; the sensor then runs the newest once more, which changes nothing.",
             lambda: _register(sides.instance, missing),
         )
@@ -130,8 +132,7 @@ def _registry_findings(sides: Sides) -> Iterator[Finding]:
     if unread:
         yield Finding(
             "registry",
-            f"{_named(unread, 'batch', 'batches')} registered, but not in the ledger: the rows are not in the "
-            "warehouse (any more).",
+            f"registered, but not in the ledger (the warehouse has no rows of them): {_named(unread)}.",
             f"{_REPAIR} removes the keys; what the topic still has is read into new batches by itself.",
             lambda: _unregister(sides.instance, unread),
         )
@@ -156,7 +157,7 @@ def _event_log_findings(sides: Sides) -> Iterator[Finding]:
     if keys:
         yield Finding(
             "event log",
-            f"{_named(keys, 'batch', 'batches')} in the warehouse, but shown as missing by Dagster.",
+            f"in the warehouse, but shown as missing by Dagster: {_named(keys)}.",
             f"{_REPAIR} reports them as materialized.",
             lambda: _report_materialized(sides, missing),
         )
@@ -171,7 +172,7 @@ def _row_findings(sides: Sides) -> Iterator[Finding]:
     if sides.wrong_raw:
         yield Finding(
             "ledger",
-            f"{_named(sides.wrong_raw, 'batch', 'batches')} with other rows in raw.orders than the ledger says.",
+            f"raw.orders has other rows than the ledger says: {_named(sides.wrong_raw)}.",
             "Materialize raw/orders of each again: it reads exactly its offsets.",
         )
     open_key = sides.open_batch.key if sides.open_batch else None
@@ -179,7 +180,7 @@ def _row_findings(sides: Sides) -> Iterator[Finding]:
     if incomplete:
         yield Finding(
             "ledger",
-            f"{_named(incomplete, 'batch', 'batches')} with raw records that are in no silver table.",
+            f"raw records that are in no silver table: {_named(incomplete)}.",
             "Materialize silver/orders of each again.",
         )
 
@@ -197,7 +198,7 @@ def _topic_findings(sides: Sides) -> Iterator[Finding]:
     if unreadable:
         yield Finding(
             "topic",
-            f"{_named(unreadable, 'batch', 'batches')} no longer in the topic: retention, or a topic created anew.",
+            f"no longer in the topic (retention, or it was created anew): {_named(unreadable)}.",
             "The rows stay in the warehouse; raw/orders of these batches cannot be materialized again.",
             is_note=True,
         )
@@ -230,7 +231,7 @@ def _group_findings(sides: Sides) -> Iterator[Finding]:
 
 
 def _report(sides: Sides) -> None:
-    report_orphans(sides.instance, is_command_at_work=False)
+    report_orphans(sides.instance, datetime.now(UTC), is_command_at_work=False)
 
 
 def _register(instance: dg.DagsterInstance, keys: Sequence[str]) -> None:
@@ -260,6 +261,6 @@ def _report_materialized(sides: Sides, missing: Mapping[Contract, Sequence[str]]
             )
 
 
-def _named(keys: Sequence[str], one: str, many: str | None = None) -> str:
-    shown = ", ".join(keys[:_NAMED]) + (", ..." if len(keys) > _NAMED else "")
-    return f"1 {one} ({shown}) is" if len(keys) == 1 else f"{len(keys):,} {many or one + 's'} ({shown}) are"
+def _named(keys: Sequence[str], what: str = "batches") -> str:
+    more = f" and {len(keys) - _NAMED:,} more {what}" if len(keys) > _NAMED else ""
+    return ", ".join(keys[:_NAMED]) + more

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -24,10 +25,14 @@ class DataDirectoryUnusable(BridgeCartError):
     """The data directory cannot be written."""
 
 
+class StorageFailed(BridgeCartError):
+    """What Dagster keeps its runs and events in cannot be used."""
+
+
 def prepare_home(settings: Settings) -> Path:
     """Make the folder, with its `dagster.yaml` and storage, and point DAGSTER_HOME at it.
 
-    Raises DataDirectoryUnusable.
+    Raises DataDirectoryUnusable, StorageFailed.
     """
     home = settings.dagster_home
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
@@ -53,7 +58,7 @@ def remove_home(settings: Settings) -> None:
 
 @contextmanager
 def dagster_instance(settings: Settings) -> "Iterator[dg.DagsterInstance]":
-    """The Dagster instance of the data directory, closed at the end."""
+    """The Dagster instance of the data directory, closed at the end. Raises StorageFailed, whenever it happens."""
     with _opened(prepare_home(settings)) as instance:
         yield instance
 
@@ -89,9 +94,22 @@ def _partial(home: Path) -> Path:
 def _opened(home: Path) -> "Iterator[dg.DagsterInstance]":
     import dagster as dg
     from dagster._core.instance.ref import InstanceRef
+    from sqlalchemy.exc import DBAPIError
 
     from bridgecart_assets.sqlitefiles import kept_open
 
     ref = InstanceRef.from_dir(str(home), overrides=_IN_THIS_PROCESS)
-    with kept_open(), dg.DagsterInstance.from_ref(ref) as instance:
-        yield instance
+    try:
+        with kept_open(), dg.DagsterInstance.from_ref(ref) as instance:
+            yield instance
+    except DBAPIError as error:
+        raise _storage_failed(home, str(error.orig)) from error
+    except sqlite3.Error as error:
+        raise _storage_failed(home, str(error)) from error
+
+
+def _storage_failed(home: Path, reason: str) -> StorageFailed:
+    return StorageFailed(
+        f"Dagster's storage failed ({' '.join(reason.split())}): free some space if its disk is full, start it if it "
+        f"is a server, or correct `storage` in {home / 'dagster.yaml'}; then run again."
+    )

@@ -112,8 +112,9 @@ def settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:
     from bridgecart_assets.runs import cancel_abandoned, report_orphans, unfinished_runs
 
     # We hold the lock of all commands: their open runs are those of the dead.
-    report_orphans(instance, is_command_at_work=False)
-    cancel_abandoned(instance, datetime.now(UTC))
+    now = datetime.now(UTC)
+    report_orphans(instance, now, is_command_at_work=False)
+    cancel_abandoned(instance, now)
     running = unfinished_runs(instance)
     if running:
         raise BridgeCartError(

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from bridgecart_assets.assets.specs import asset_key
-from bridgecart_assets.batches import OpenBatch, newest_open_batch
+from bridgecart_assets.batches import OpenBatch, open_batch
 from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.configured import kafka_connection
@@ -61,8 +62,8 @@ def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work
         materialized={
             contract: set(instance.get_materialized_partitions(asset_key(contract))) for contract in BATCH_TABLES
         },
-        open_batch=newest_open_batch(instance),
-        orphans=orphaned_runs(instance, is_command_at_work=at_work),
+        open_batch=open_batch(instance, warehouse),
+        orphans=orphaned_runs(instance, datetime.now(UTC), is_command_at_work=at_work),
         connection=connection,
         topic=topic,
         group=group,

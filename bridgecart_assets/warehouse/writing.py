@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, TABLES, Contract
+from bridgecart_assets.kafka.errors import RecordsGone
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.kafka.reading import read_slice
 from bridgecart_assets.sql import read_sql
@@ -59,12 +60,14 @@ def write_frame(
 def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice) -> None:
     """Stream the records of the plan into `raw.orders` and write the ledger row, in one transaction.
 
-    Raises LedgerConflict when the plan does not continue the ledger; reading errors pass through.
+    Raises LedgerConflict when the plan does not continue the ledger, RecordsGone when a batch to be written again
+    would lose records; reading errors pass through.
     """
     plan = handed.plan
     for contract in (RAW_ORDERS, RAW_BATCHES):
         prepare(connection, contract)
     verify_plan(read_ledger(connection, only=plan.batch_key), plan)
+    held = count_rows(connection, RAW_ORDERS, plan.batch_key)
     for contract in (RAW_ORDERS, RAW_BATCHES):
         delete_slice(connection, contract, plan.batch_key)
     records = 0
@@ -72,6 +75,11 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
     for chunk in read:
         _insert_chunk(connection, chunk, plan)
         records += chunk.num_rows
+    if records < held:
+        raise RecordsGone(
+            f"batch {plan.batch_key} cannot be read again: the topic has {records} of its {held} records left, as after "
+            "compaction; its rows stay as they were read"
+        )
     covered = read.covered
     connection.execute(
         f"insert into raw.batches ({_names(RAW_BATCHES.column_names)}) values (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -1,38 +1,39 @@
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.embedded import EmbeddedBroker
 from bridgecart_assets.kafka.errors import BrokerUnreachable, ProduceFailed, TopicNotFound
-from bridgecart_assets.kafka.offsets import plan_batch
-from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.kafka.producing import Event, produce
-from bridgecart_assets.kafka.reading import read_slice
 from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets_tests.kafka.contents import records_of
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory
 
 # Hashes of Apache Kafka's own test of its murmur2.
 JAVA_MURMUR2 = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
 
 
-def rows_of(connection: KafkaConnection) -> list[dict[str, object]]:
-    plan = plan_batch(batch_key="b", committed={}, state=topic_state(connection), max_records=10**9)
-    return [row for chunk in read_slice(connection, plan) for row in chunk.to_pylist()]
-
-
 def test_every_event_is_acknowledged_and_counted(topic: TopicFactory) -> None:
     connection = topic(3)
     assert produce(connection, ((b"%d" % i, b"value", 1_000) for i in range(5_000))) == 5_000
-    assert len(rows_of(connection)) == 5_000
+    assert len(records_of(connection)) == 5_000
+
+
+def test_an_idempotent_producer_sends_every_event_once_and_in_order(topic: TopicFactory) -> None:
+    connection = topic(1)
+    idempotent = replace(connection, properties={"enable.idempotence": "true"})
+    assert produce(idempotent, ((b"key", b"%d" % i, 1_000) for i in range(3_000))) == 3_000
+    assert [row["payload"] for row in records_of(connection)] == [b"%d" % i for i in range(3_000)]
 
 
 def test_order_per_key_is_kept(topic: TopicFactory) -> None:
     connection = topic(3)
     produce(connection, ((b"key-%d" % (i % 7), b"%d" % i, 1_000) for i in range(20_000)))
     last: dict[object, int] = {}
-    for row in rows_of(connection):
+    for row in records_of(connection):
         number = int(row["payload"])  # type: ignore[call-overload]
         assert number > last.get(row["key"], -1)
         last[row["key"]] = number
@@ -41,7 +42,7 @@ def test_order_per_key_is_kept(topic: TopicFactory) -> None:
 def test_keys_land_where_java_clients_put_them(topic: TopicFactory) -> None:
     connection = topic(12)
     produce(connection, ((key, b"value", 1_000) for key in JAVA_MURMUR2))
-    found = {row["key"]: row["partition"] for row in rows_of(connection)}
+    found = {row["key"]: row["partition"] for row in records_of(connection)}
     assert found == {key: (value & 0x7FFFFFFF) % 12 for key, value in JAVA_MURMUR2.items()}
 
 
@@ -59,7 +60,7 @@ def test_what_was_handed_over_before_an_error_is_sent(topic: TopicFactory) -> No
 
     with pytest.raises(LookupError):
         produce(connection, broken())
-    assert [row["payload"] for row in rows_of(connection)] == [b"first"]
+    assert [row["payload"] for row in records_of(connection)] == [b"first"]
 
 
 def test_an_unreachable_broker_fails_before_anything_is_sent() -> None:
