@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +14,6 @@ from bridgecart_assets.kafka.errors import BrokerUnreachable, ReadStalled
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange, TopicState
 from bridgecart_assets.warehouse.database import WarehouseLocked
 from bridgecart_assets.warehouse.ledger import Ledger
-
-FAR_FUTURE = 10**11
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,8 @@ class Run:
     job_name: str
     tags: dict[str, str]
     asset_selection: frozenset[dg.AssetKey] | None
-    status: DagsterRunStatus = DagsterRunStatus.QUEUED
+    create_timestamp: datetime
+    status: DagsterRunStatus = DagsterRunStatus.NOT_STARTED
     end_time: float | None = None
     error: Exception | None = None
 
@@ -190,11 +189,15 @@ class Run:
 class Instance:
     """The part of `DagsterInstance` that the protocol uses."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: type[datetime]) -> None:
+        self._clock = clock
         self.keys: list[str] = []
         self.runs: list[Run] = []
         self.latest: SimpleNamespace | None = None
-        self.now: datetime | None = None
+
+    @property
+    def _now(self) -> datetime:
+        return self._clock.now(UTC)
 
     def add_dynamic_partitions(self, _name: str, keys: Sequence[str]) -> None:
         self.keys += [key for key in keys if key not in self.keys]
@@ -213,23 +216,21 @@ class Instance:
         return list(self.keys)
 
     def materialize_raw(self, metadata: Mapping[str, Any]) -> None:
-        assert self.now is not None
         event = SimpleNamespace(metadata=metadata)
-        self.latest = SimpleNamespace(asset_materialization=event, timestamp=self.now.timestamp())
+        self.latest = SimpleNamespace(asset_materialization=event, timestamp=self._now.timestamp())
 
     def get_runs(self, filters: RunsFilter) -> list[Run]:
         return [run for run in reversed(self.runs) if run.status in filters.statuses]
 
-    def get_run_records(self, filters: RunsFilter, *, limit: int) -> list[Run]:
+    def get_run_records(self, filters: RunsFilter, *, limit: int | None = None) -> list[Run]:
         found = [run for run in self.get_runs(filters) if filters.tags.items() <= run.tags.items()]
         return found[:limit]
 
     def report_run_failed(self, run: Run, _message: str) -> None:
-        assert self.now is not None
-        run.finish(DagsterRunStatus.FAILURE, self.now)
+        run.finish(DagsterRunStatus.FAILURE, self._now)
 
     def get_daemon_heartbeats(self) -> dict[str, SimpleNamespace]:
-        return {"SENSOR": SimpleNamespace(timestamp=FAR_FUTURE)}
+        return {"SENSOR": SimpleNamespace(timestamp=self._now.timestamp())}
 
     def get_latest_materialization_event(self, _key: dg.AssetKey) -> SimpleNamespace | None:
         return self.latest

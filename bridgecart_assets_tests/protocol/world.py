@@ -67,7 +67,7 @@ class World:
     cluster: Cluster
     fail_on_data_loss: bool
     store: Store = field(default_factory=Store)
-    instance: Instance = field(default_factory=Instance)
+    instance: Instance = field(default_factory=lambda: Instance(Clock))
     lock: Lock = field(default_factory=Lock)
     working: dict[Run, Steps] = field(default_factory=dict)
     promised_from: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -101,13 +101,15 @@ class World:
             job_name=job,
             tags={batches.PARTITION_TAG: key, **(tags or {})},
             asset_selection=None if selection is None else frozenset(selection),
+            create_timestamp=Clock.told,
         )
         self.instance.runs.append(run)
         return run
 
-    def launch_in_queue(self, key: str, *, job: str, selection: Iterable[dg.AssetKey] | None) -> None:
-        run = self.launch(key, job=job, selection=selection)
-        self.working[run] = work(self, run)
+    def queue(self, run: Run) -> None:
+        if run.status == DagsterRunStatus.NOT_STARTED:
+            run.status = DagsterRunStatus.QUEUED
+            self.working[run] = work(self, run)
 
 
 def connect(patch: pytest.MonkeyPatch) -> None:
@@ -155,9 +157,11 @@ def tick(world: World) -> Steps:
             for key in request.partition_keys:
                 world.instance.delete_dynamic_partition(request.partitions_def_name, key)
         yield "registered or pruned"
-    for run in answer.run_requests or []:
-        assert run.partition_key is not None
-        world.launch_in_queue(run.partition_key, job=orders_batch.name, selection=run.asset_selection)
+    for wanted in answer.run_requests or []:
+        assert wanted.partition_key is not None
+        run = world.launch(wanted.partition_key, job=orders_batch.name, selection=wanted.asset_selection)
+        yield "created"
+        world.queue(run)
         yield "launched"
     # The cursor is saved here; the sensor keeps nothing in it.
 
