@@ -124,7 +124,6 @@ def connect(patch: pytest.MonkeyPatch) -> None:
 
     for module in (sensors, planning):
         patch.setattr(module, "topic_state", Cluster.state)
-
     def load_ends(warehouse: StoreHandle) -> EndOffsets:
         return warehouse.store.readable.ledger.ends
 
