@@ -93,23 +93,39 @@ def _partial(home: Path) -> Path:
 @contextmanager
 def _opened(home: Path) -> "Iterator[dg.DagsterInstance]":
     import dagster as dg
+    from dagster import DagsterInvalidConfigError
+    from dagster._check import CheckError
     from dagster._core.instance.ref import InstanceRef
-    from sqlalchemy.exc import DBAPIError
 
     from bridgecart_assets.sqlitefiles import kept_open
 
-    ref = InstanceRef.from_dir(str(home), overrides=_IN_THIS_PROCESS)
     try:
+        ref = InstanceRef.from_dir(str(home), overrides=_IN_THIS_PROCESS)
         with kept_open(), dg.DagsterInstance.from_ref(ref) as instance:
             yield instance
-    except DBAPIError as error:
-        raise _storage_failed(home, str(error.orig)) from error
-    except sqlite3.Error as error:
-        raise _storage_failed(home, str(error)) from error
+    except (CheckError, DagsterInvalidConfigError) as error:
+        reason = " ".join(str(error).split())
+        raise StorageFailed(f"Dagster cannot use {home / 'dagster.yaml'} ({reason}): correct it.") from error
+    except Exception as error:
+        reason = _storage_error(error)
+        if reason is None:
+            raise
+        raise StorageFailed(
+            f"Dagster's storage failed ({reason}): free some space if its disk is full, start it if it is a server, "
+            f"or correct `storage` in {home / 'dagster.yaml'}; then run again."
+        ) from error
 
 
-def _storage_failed(home: Path, reason: str) -> StorageFailed:
-    return StorageFailed(
-        f"Dagster's storage failed ({' '.join(reason.split())}): free some space if its disk is full, start it if it "
-        f"is a server, or correct `storage` in {home / 'dagster.yaml'}; then run again."
-    )
+def _storage_error(error: BaseException) -> str | None:
+    """What the database said, if it was one; dagster-postgres wraps it."""
+    from sqlalchemy.exc import DBAPIError
+
+    if isinstance(error, BridgeCartError):
+        return None
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DBAPIError | sqlite3.Error):
+            said = cause.orig if isinstance(cause, DBAPIError) else cause
+            return " ".join(str(said).split())
+        cause = cause.__cause__
+    return None
