@@ -6,7 +6,7 @@ import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from bridgecart_assets.batches import PARTITION_TAG, assets_left, newest_open_batch
+from bridgecart_assets.batches import PARTITION_TAG, OpenBatch, assets_left, newest_open_batch, open_batch
 from bridgecart_assets.jobs import AFTER_RAW, SILVER_BATCH
 from bridgecart_assets.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.partitions import BATCHES
@@ -100,6 +100,36 @@ def test_the_batch_registered_last_is_the_one_that_may_be_open(instance: dg.Dags
     batch = newest_open_batch(instance)
     assert batch is not None
     assert batch.key == LATER
+
+
+def test_a_batch_that_stands_in_raw_only_is_open_although_dagster_forgot_it(warehouse: Warehouse) -> None:
+    store_batch(warehouse, KEY, [Record(event())])
+    with dg.DagsterInstance.ephemeral() as forgetful:
+        assert open_batch(forgetful, warehouse) == OpenBatch(KEY, 0, None, is_registered=False)
+
+
+def test_the_newest_batch_is_finished_before_one_that_was_left_behind(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    store_batch(warehouse, KEY, [Record(event())])
+    run(instance, "FAILURE")
+    instance.add_dynamic_partitions(str(BATCHES.name), [LATER])
+    assert open_batch(instance, warehouse) == OpenBatch(LATER, 0, None)
+    run(instance, "SUCCESS", key=LATER)
+    behind = open_batch(instance, warehouse)
+    assert behind is not None
+    assert (behind.key, behind.failures, behind.is_registered) == (KEY, 1, True)
+
+
+def test_a_batch_left_behind_is_not_tried_for_ever_even_if_its_runs_succeed(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    store_batch(warehouse, KEY, [Record(event())])
+    for _ in range(2):
+        run(instance, "SUCCESS")
+    behind = open_batch(instance, warehouse)
+    assert behind is not None
+    assert behind.failures == 2
 
 
 @pytest.mark.parametrize("job", ["orders_batch", "ingest_batch"])

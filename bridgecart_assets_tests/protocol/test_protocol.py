@@ -47,7 +47,7 @@ def test_every_record_ends_in_exactly_one_batch_whatever_happens(machine: type[B
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("machine", [BatchMachine, RecordingLosses], ids=["losses stop it", "losses are recorded"])
 def test_every_record_ends_in_exactly_one_batch_in_long_histories(machine: type[BatchMachine]) -> None:
-    check(machine, programs=5_000, steps=80, phases=ALL_PHASES)
+    check(machine, programs=3_000, steps=80, phases=ALL_PHASES)
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
