@@ -7,7 +7,10 @@ from confluent_kafka import KafkaError
 
 from bridgecart_assets.kafka.redaction import without_secrets
 
-_SIGN_IN = "correct BRIDGECART_KAFKA_SASL_USERNAME, BRIDGECART_KAFKA_SASL_PASSWORD or BRIDGECART_KAFKA_SASL_MECHANISM"
+_SIGN_IN = (
+    "correct BRIDGECART_KAFKA_SASL_USERNAME, BRIDGECART_KAFKA_SASL_PASSWORD, BRIDGECART_KAFKA_SASL_MECHANISM or what "
+    "else that mechanism needs"
+)
 _CERTIFICATE = (
     "set BRIDGECART_KAFKA_SSL_CERTIFICATE_LOCATION and BRIDGECART_KAFKA_SSL_KEY_LOCATION to a client certificate that "
     "the broker trusts"

@@ -51,7 +51,6 @@ class Incarnation:
         log = self.logs[partition]
         log.payloads += [f"{self.topic_id}-{partition}-{log.high + i}" for i in range(count)]
 
-    @property
     def state(self) -> TopicState:
         held = {partition: OffsetRange(log.low, log.high) for partition, log in enumerate(self.logs)}
         return TopicState("orders", self.topic_id, "cluster", held)
@@ -62,9 +61,9 @@ class Cluster:
     """The broker: one topic name, its incarnations (the last one exists), and the offsets of a consumer group."""
 
     incarnations: list[Incarnation]
-    is_reachable: bool = True
+    unanswered: int = 0
     group: dict[int, int] = field(default_factory=dict)
-    meanwhile: Callable[[], None] | None = None
+    meanwhile: Callable[[], object] | None = None
     told: TopicState | None = None
 
     @property
@@ -76,19 +75,27 @@ class Cluster:
 
     def state(self) -> TopicState:
         """What a client is told; what happens `meanwhile`, happens before the caller can act on it."""
-        if not self.is_reachable:
-            raise BrokerUnreachable("no broker answers")
-        state, meanwhile = self.topic.state, self.meanwhile
+        self._be_asked()
+        state, meanwhile = self.topic.state(), self.meanwhile
         self.meanwhile = None
         if meanwhile is not None:
             meanwhile()
         self.told = state
         return state
 
+    def commit(self, offsets: Mapping[int, int]) -> None:
+        """Set the group's offsets."""
+        self._be_asked()
+        self.group = dict(offsets)
+
+    def _be_asked(self) -> None:
+        if self.unanswered:
+            self.unanswered -= 1
+            raise BrokerUnreachable("no broker answers")
+
     def read(self, plan: BatchPlan, partition: int) -> list[Row]:
         """As a consumer reads: by the topic's name, whatever incarnation that is by now."""
-        if not self.is_reachable:
-            raise BrokerUnreachable("no broker answers")
+        self._be_asked()
         logs, span = self.topic.logs, plan.ranges[partition]
         if span.count and (partition >= len(logs) or not logs[partition].low <= span.start <= logs[partition].high):
             raise ReadStalled("offset out of range")
@@ -114,8 +121,13 @@ class Tables:
         return Ledger(plans=self.plans, ends=ends)
 
     def with_raw(self, plan: BatchPlan, rows: Sequence[Row]) -> "Tables":
-        key = plan.batch_key
-        return replace(self, plans={**self.plans, key: plan}, raw={**self.raw, key: tuple(rows)})
+        return self.with_plan(plan).with_rows(plan, rows)
+
+    def with_plan(self, plan: BatchPlan) -> "Tables":
+        return replace(self, plans={**self.plans, plan.batch_key: plan})
+
+    def with_rows(self, plan: BatchPlan, rows: Sequence[Row]) -> "Tables":
+        return replace(self, raw={**self.raw, plan.batch_key: tuple(rows)})
 
     def with_silver(self, key: str) -> "Tables":
         return replace(self, silver={**self.silver, key: self.raw.get(key, ())})

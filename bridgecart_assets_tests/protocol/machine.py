@@ -2,6 +2,7 @@
 
 import inspect
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from dagster import DagsterRunStatus
@@ -79,17 +80,13 @@ class BatchMachine(RuleBasedStateMachine):
         self.world.cluster.create_topic(partitions)
         self.world.cluster.topic.produce(0, records)
 
-    @rule()
-    def the_broker_goes_or_comes(self):
-        self.world.cluster.is_reachable = not self.world.cluster.is_reachable
+    @rule(questions=st.integers(1, 3))
+    def the_broker_is_away(self, questions):
+        self.world.cluster.unanswered = questions
 
-    @rule(partition=PARTITIONS, offset=ANY)
-    def a_foreigner_commits_to_the_group(self, partition, offset):
-        self.world.cluster.group[partition] = offset
-
-    @rule()
-    def the_group_is_lost(self):
-        self.world.cluster.group = {}
+    @rule(offsets=st.dictionaries(PARTITIONS, ANY))
+    def the_group_is_lost_or_set_by_a_foreigner(self, offsets):
+        self.world.cluster.group = offsets
 
     # The daemon
 
@@ -130,12 +127,14 @@ class BatchMachine(RuleBasedStateMachine):
         for run in list(self.world.working):
             self._work_on(run)
 
-    @rule(steps=st.integers(1, 12))
-    def daemon_ticks_and_its_run_is_killed(self, steps):
+    @rule(steps=st.integers(1, 16), loses=st.sampled_from(["nothing", "nothing", "Dagster's home"]))
+    def daemon_ticks_and_its_run_is_killed(self, steps, loses):
         self.daemon_ticks()
         for run in list(self.world.working):
             self._work_on(run, steps)
             self._kill_run(run)
+        if loses == "Dagster's home":
+            self.the_dagster_instance_is_lost()
 
     # People
 
@@ -146,6 +145,16 @@ class BatchMachine(RuleBasedStateMachine):
     @rule()
     def command_works_on(self):
         self._command_goes_on(STEPS_OF_A_RUN)
+
+    @rule(command=st.integers(4, 8), run=st.integers(1, 5))
+    def command_overtakes_a_slow_daemon(self, command, run):
+        """Both give a key to what has arrived; neither knows of the other's."""
+        self.daemon_takes_a_step()
+        self.time_goes_by(2)
+        self._command_goes_on(command)
+        self.daemon_ticks()
+        for launched in list(self.world.working):
+            self._work_on(launched, run)
 
     @rule()
     def command_is_killed(self):
@@ -167,11 +176,11 @@ class BatchMachine(RuleBasedStateMachine):
 
     @rule(by=st.sampled_from([-100_000, -60, -1, 0, 1, 60]))
     def the_clock_is_set(self, by):
-        self._set_clock(Clock.time + timedelta(minutes=by))
+        self._set_clock(Clock.told + timedelta(minutes=by))
 
     @rule(seconds=st.integers(0, 600))
     def time_goes_by(self, seconds):
-        self._set_clock(Clock.time + timedelta(seconds=seconds))
+        self._set_clock(Clock.told + timedelta(seconds=seconds))
 
     @rule()
     def the_power_is_cut(self):
@@ -185,7 +194,7 @@ class BatchMachine(RuleBasedStateMachine):
         self.the_power_is_cut()
         self.world.working.clear()
         self.world.instance = Instance()
-        self._set_clock(Clock.time)
+        self._set_clock(Clock.told)
 
     @rule()
     def the_warehouse_is_lost(self):
@@ -194,7 +203,7 @@ class BatchMachine(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(["retention", "all retention", "new topic", "new partition", "runs", "command"]))
     def something_happens_right_after_the_next_look_at_the_topic(self, what):
-        happens = {
+        happens: dict[str, Callable[[], object]] = {
             "retention": self.retention_removes_what_was_read,
             "all retention": lambda: [self.retention_removes_records(partition, 9) for partition in range(4)],
             "new topic": lambda: self.delete_the_topic_and_create_it_again(1, 2),
@@ -218,11 +227,11 @@ class BatchMachine(RuleBasedStateMachine):
     def _drain(self):
         """Nothing goes wrong any more: after a few ticks everything that can be read is in a batch, raw and silver."""
         world = self.world
-        world.cluster.is_reachable, world.cluster.meanwhile = True, None
+        world.cluster.unanswered, world.cluster.meanwhile = 0, None
         self._let_finish()
         quiet = 0
-        for _ in range(BATCHES_IN_VAIN + retained(world.cluster.topic.state)):
-            self._set_clock(Clock.time + timedelta(minutes=10))
+        for _ in range(BATCHES_IN_VAIN + retained(world.cluster.topic.state())):
+            self._set_clock(Clock.told + timedelta(minutes=10))
             before = len(world.instance.runs)
             try:
                 list(tick(world))
@@ -242,7 +251,7 @@ class BatchMachine(RuleBasedStateMachine):
         raise ProtocolBroken("the sensor asks for batches without end")
 
     def _set_clock(self, time):
-        Clock.time = self.world.instance.now = time
+        Clock.told = self.world.instance.now = time
 
     def _let_finish(self):
         if self.tick:
@@ -276,32 +285,39 @@ class BatchMachine(RuleBasedStateMachine):
 
 
 def check_tables(world):
-    """What holds at every moment."""
+    """What holds at every moment: each record in one batch at most, itself; nothing left out of what was read."""
     tables = world.store.tables
+    if tables.raw.keys() != tables.plans.keys():
+        raise ProtocolBroken(f"rows without a ledger row, or without rows: {tables.raw.keys() ^ tables.plans.keys()}")
+    produced = {topic.topic_id: topic.logs for topic in world.cluster.incarnations}
     rows = [row for batch in tables.raw.values() for row in batch]
-    times = Counter((row.topic_id, row.partition, row.offset) for row in rows)
-    doubled = [place for place, number in times.items() if number > 1]
-    if doubled:
-        raise ProtocolBroken(f"records stand in two batches: {doubled[:3]}")
-    produced = {topic.topic_id: topic for topic in world.cluster.incarnations}
     for row in rows:
-        payloads = produced[row.topic_id].logs[row.partition].payloads
+        payloads = produced[row.topic_id][row.partition].payloads
         if row.offset >= len(payloads) or payloads[row.offset] != row.payload:
             raise ProtocolBroken(f"another record stands at the place of {row}")
-    holes = {
+    holes = [
         (plan.topic_id, partition, offset)
         for plan in tables.plans.values()
         for partition, span in plan.lost.items()
         for offset in range(span.start, span.end)
-    }
+    ]
     for topic_id, partition, offset in holes:
-        if times[topic_id, partition, offset] or offset >= produced[topic_id].logs[partition].low:
+        if offset >= produced[topic_id][partition].low:
             raise ProtocolBroken(f"offset {offset} of partition {partition} of {topic_id} is called lost and is not")
-    for topic_id, ends in tables.ledger.ends.items():
-        for partition, end in ends.items():
-            for offset in range(world.promised_from.get((topic_id, partition), 0), end):
-                if not times[topic_id, partition, offset] and (topic_id, partition, offset) not in holes:
-                    raise ProtocolBroken(f"no batch holds offset {offset} of partition {partition} of {topic_id}")
+    times = Counter([(row.topic_id, row.partition, row.offset) for row in rows] + holes)
+    for topic_id, partition, offset in [*times, *_read_so_far(world)]:
+        if times[topic_id, partition, offset] != 1:
+            batches = times[topic_id, partition, offset]
+            raise ProtocolBroken(f"offset {offset} of partition {partition} of {topic_id} is in {batches} batches")
+
+
+def _read_so_far(world):
+    return [
+        (topic_id, partition, offset)
+        for topic_id, ends in world.store.tables.ledger.ends.items()
+        for partition, end in ends.items()
+        for offset in range(world.promised_from.get((topic_id, partition), 0), end)
+    ]
 
 
 def check_complete(world):

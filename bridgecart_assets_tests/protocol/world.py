@@ -7,7 +7,8 @@ manager. `connect` puts the fakes where those functions ask for the topic, the l
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -24,7 +25,7 @@ from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.jobs import SILVER_BATCH, ingest_batch, orders_batch
 from bridgecart_assets.kafka import reading
-from bridgecart_assets.kafka.errors import DataLoss, OffsetsWentBackwards
+from bridgecart_assets.kafka.errors import BrokerUnreachable, DataLoss, OffsetsWentBackwards
 from bridgecart_assets.kafka.offsets import BatchPlan, TopicState
 from bridgecart_assets.operations import running
 from bridgecart_assets.platform import Platform
@@ -36,7 +37,7 @@ from bridgecart_assets.warehouse.io_manager import ledger_metadata
 from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger
 from bridgecart_assets_tests.protocol.fakes import Cluster, Instance, Lock, Row, Run, Store, StoreHandle, Tables
 
-Steps = Iterator[str]
+Steps = Generator[str, None, None]
 WAITS = "waits for the warehouse"
 RAW = asset_key(RAW_ORDERS)
 # What retries and empty batches may need beyond one batch for every record.
@@ -52,11 +53,11 @@ class ProtocolBroken(AssertionError):
 class Clock(datetime):
     """The wall clock, which people set."""
 
-    time: ClassVar[datetime]
+    told: ClassVar[datetime]
 
     @classmethod
     def now(cls, tz=None):
-        return cls.time
+        return cls.told
 
 
 @dataclass
@@ -120,22 +121,23 @@ def connect(patch: pytest.MonkeyPatch) -> None:
 
     def batches_without_silver(warehouse: StoreHandle) -> list[str]:
         tables = warehouse.store.readable
-        return sorted(key for key, rows in tables.raw.items() if rows and not tables.silver.get(key))
+        return sorted(key for key in tables.plans if tables.raw.get(key) and not tables.silver.get(key))
 
-    for module in (sensors, planning):
-        patch.setattr(module, "topic_state", Cluster.state)
     def load_ends(warehouse: StoreHandle) -> EndOffsets:
         return warehouse.store.readable.ledger.ends
 
-    for module in (batches, planning, running):
-        patch.setattr(module, "load_ledger", load_ledger)
-    for module in (sensors, running):
-        patch.setattr(module, "load_ends", load_ends)
-    patch.setattr(running, "newest_batches", newest_batches)
-    patch.setattr(batches, "batches_without_silver", batches_without_silver)
-    patch.setattr(sensors, "is_run_lock_free", lambda lock: lock.holder is None)
-    for module in (sensors, running):
-        patch.setattr(module, "datetime", Clock)
+    fakes = {
+        "batches_without_silver": batches_without_silver,
+        "datetime": Clock,
+        "is_run_lock_free": lambda lock: lock.holder is None,
+        "load_ends": load_ends,
+        "load_ledger": load_ledger,
+        "newest_batches": newest_batches,
+        "topic_state": Cluster.state,
+    }
+    for module in (batches, planning, running, sensors):
+        for name in fakes.keys() & vars(module).keys():
+            patch.setattr(module, name, fakes[name])
 
 
 def tick(world: World) -> Steps:
@@ -161,7 +163,7 @@ def tick(world: World) -> Steps:
 
 
 def _answer(world: World) -> dg.SensorResult | dg.SkipReason:
-    may_ask = has_news(world)
+    tables, keys, had_news = world.store.tables, list(world.instance.keys), has_news(world)
     try:
         answer = sensors.tick(world.dagster, world.platform, LOG)
     except DataLoss:
@@ -169,21 +171,20 @@ def _answer(world: World) -> dg.SensorResult | dg.SkipReason:
         raise
     except OffsetsWentBackwards as error:
         raise ProtocolBroken("a topic that only ever grew is said to have gone backwards") from error
-    if isinstance(answer, dg.SensorResult):
-        for request in answer.dynamic_partitions_requests or []:
-            if isinstance(request, dg.AddDynamicPartitionsRequest):
-                _check_new_key(world, request.partition_keys[0], may_ask=may_ask or has_news(world))
+    for key in _new_keys(answer):
+        # A batch that Dagster forgot is registered again.
+        is_behind = tables.raw.get(key) and not tables.silver.get(key)
+        if not is_behind and (key in keys or key in tables.plans):
+            raise ProtocolBroken(f"key {key} is given to a second batch")
+        if not is_behind and not (had_news or has_news(world)):
+            raise ProtocolBroken(f"batch {key} is asked for although there is nothing to read")
     return answer
 
 
-def _check_new_key(world: World, key: str, *, may_ask: bool) -> None:
-    if key in world.store.tables.plans:
-        # A batch that Dagster forgot is registered again.
-        return
-    if key in world.instance.keys:
-        raise ProtocolBroken(f"key {key} is given to a second batch")
-    if not may_ask:
-        raise ProtocolBroken(f"batch {key} is asked for although there is nothing to read")
+def _new_keys(answer: dg.SensorResult | dg.SkipReason) -> list[str]:
+    requests = answer.dynamic_partitions_requests or [] if isinstance(answer, dg.SensorResult) else []
+    added = [request for request in requests if isinstance(request, dg.AddDynamicPartitionsRequest)]
+    return [key for request in added for key in request.partition_keys]
 
 
 def has_news(world: World) -> bool:
@@ -217,9 +218,9 @@ def work(world: World, run: Run) -> Steps:
         raise ProtocolBroken("a topic that only ever grew is said to have gone backwards") from error
     except BridgeCartError as error:
         run.error = error
-        run.finish(DagsterRunStatus.FAILURE, Clock.time)
+        run.finish(DagsterRunStatus.FAILURE, Clock.told)
     else:
-        run.finish(DagsterRunStatus.SUCCESS, Clock.time)
+        run.finish(DagsterRunStatus.SUCCESS, Clock.told)
     finally:
         _release(world, run)
 
@@ -246,20 +247,19 @@ def materialize_raw(world: World, run: Run, key: str) -> Steps:
     assert promised is not None
     yield "planned"
     yield from hold_the_file(world, run)
-    yield from write_slice(world, handed)
-    # From its first batch on, every offset of an incarnation counts; in partitions added later, from 0 on.
     topic_id = handed.plan.topic_id
-    if not any(known == topic_id for known, _ in world.promised_from):
+    if topic_id not in world.store.tables.ledger.ends:
+        # From its first batch on, every offset of an incarnation counts; in partitions added later, from 0 on.
         world.promised_from |= {(topic_id, p): span.start for p, span in promised.partitions.items()}
+    yield from write_slice(world, handed)
     _release(world, run)
     yield "committed"
     yield from wait_for_the_file(world)
     stands = world.store.readable.ledger
     yield "has read the ledger's ends"
     metadata = ledger_metadata(stands, stands.plans[key])
-    if world.cluster.is_reachable:
-        # Otherwise a warning.
-        world.cluster.group = dict(stands.committed(topic_id))
+    with suppress(BrokerUnreachable):
+        world.cluster.commit(stands.committed(topic_id))
     yield "committed the group's offsets"
     world.instance.materialize_raw(metadata)
     yield "raw is materialized"
@@ -282,12 +282,13 @@ def write_slice(world: World, handed: KafkaSlice) -> Steps:
     # Of a plan without ranges, the topic's identity is all there is to verify.
     reading.verify_plan(replace(plan, ranges={}), world.cluster.state())
     yield "before the commit"
-    commit_raw(world, seen, covered, rows)
+    yield from commit_raw(world, seen, covered, rows)
 
 
-def commit_raw(world: World, seen: Tables, plan: BatchPlan, rows: list[Row]) -> None:
+def commit_raw(world: World, seen: Tables, plan: BatchPlan, rows: list[Row]) -> Steps:
     """Rows and ledger row become true together."""
     world.store.tables = seen.with_raw(plan, rows)
+    yield "rows and ledger row are committed"
 
 
 def _ends(rows: list[Row]) -> dict[int, int]:
