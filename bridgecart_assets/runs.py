@@ -17,8 +17,9 @@ UNFINISHED = [status for status in DagsterRunStatus if status not in FINISHED]
 UNLAUNCHED = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING]
 # A daemon gives a sign of life every 30 seconds.
 DAEMON_SILENCE = timedelta(minutes=2)
-# A run is queued a moment after it was created.
-SUBMISSION = timedelta(minutes=10)
+# A run is queued a moment after it was created; Dagster goes on with an interrupted tick for a day. Shorter than the
+# hours of a time zone it cannot be: on PostgreSQL Dagster takes the server's local time of creation for UTC.
+SUBMISSION = timedelta(days=1)
 
 
 def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
