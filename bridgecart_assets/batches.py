@@ -11,37 +11,49 @@ from bridgecart_assets.jobs import AFTER_RAW, BATCH_JOBS, SILVER_BATCH
 from bridgecart_assets.kafka.errors import RecordsGone, TopicReplaced
 from bridgecart_assets.kafka.offsets import TopicState
 from bridgecart_assets.kafka.reading import verify_plan
-from bridgecart_assets.partitions import newest_keys
+from bridgecart_assets.partitions import BATCHES, newest_keys
 from bridgecart_assets.runs import FINISHED
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.warehouse.unfinished import batches_without_silver
 
 PARTITION_TAG = "dagster/partition"
-# A tick must not wait for the warehouse as long as a run may.
-LOOK_SECONDS = 2.0
+_GLANCE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class OpenBatch:
-    """The newest registered batch when no run has taken it in."""
+    """A batch that no run has taken in."""
 
     key: str
     failures: int
     last_failed_at: datetime | None
+    is_registered: bool = True
+
+
+def open_batch(instance: dg.DagsterInstance, warehouse: Warehouse) -> OpenBatch | None:
+    """The batch to take in before a new one: the newest registered, or one that stands in raw and not in silver."""
+    newest = newest_open_batch(instance)
+    if newest is not None:
+        return newest
+    behind = batches_without_silver(warehouse)
+    if not behind:
+        return None
+    # Whatever Dagster calls them, its runs were in vain.
+    in_vain = _ended_attempts(instance, behind[0])
+    is_registered = instance.has_dynamic_partition(str(BATCHES.name), behind[0])
+    return OpenBatch(behind[0], len(in_vain), _last_end(in_vain), is_registered)
 
 
 def newest_open_batch(instance: dg.DagsterInstance) -> OpenBatch | None:
-    """The newest registered batch unless a run took it in. Older ones were taken in before it was planned."""
+    """The newest registered batch unless a run took it in."""
     keys = newest_keys(instance, limit=1)
     if not keys:
         return None
-    records = instance.get_run_records(RunsFilter(tags={PARTITION_TAG: keys[0]}), limit=100)
-    attempts = [record for record in records if _takes_in_a_batch(record.dagster_run)]
+    attempts = _ended_attempts(instance, keys[0])
     if any(record.dagster_run.status == DagsterRunStatus.SUCCESS for record in attempts):
         return None
-    failed = [record for record in attempts if record.dagster_run.status in FINISHED]
-    failed_at = [datetime.fromtimestamp(record.end_time, UTC) for record in failed if record.end_time is not None]
-    return OpenBatch(keys[0], len(failed), max(failed_at, default=None))
+    return OpenBatch(keys[0], len(attempts), _last_end(attempts))
 
 
 def assets_left(job: str, key: str, warehouse: Warehouse, state: TopicState) -> list[dg.AssetKey] | None:
@@ -51,7 +63,7 @@ def assets_left(job: str, key: str, warehouse: Warehouse, state: TopicState) -> 
     stand as they were committed and everything after them is left to do.
     """
     try:
-        plan = load_ledger(replace(warehouse, lock_timeout_seconds=LOOK_SECONDS), only=key).plans.get(key)
+        plan = load_ledger(glance(warehouse), only=key).plans.get(key)
         if plan is not None:
             verify_plan(plan, state)
     except (TopicReplaced, RecordsGone):
@@ -60,6 +72,22 @@ def assets_left(job: str, key: str, warehouse: Warehouse, state: TopicState) -> 
         # A warehouse or range that cannot be read: the run says so, and counts as an attempt.
         return None
     return None
+
+
+def glance(warehouse: Warehouse) -> Warehouse:
+    """The warehouse for a tick of the sensor, which must not wait for it as long as a run may."""
+    return replace(warehouse, lock_timeout_seconds=_GLANCE_SECONDS)
+
+
+def _ended_attempts(instance: dg.DagsterInstance, key: str) -> list[dg.RunRecord]:
+    records = instance.get_run_records(RunsFilter(tags={PARTITION_TAG: key}, statuses=list(FINISHED)), limit=100)
+    return [record for record in records if _takes_in_a_batch(record.dagster_run)]
+
+
+def _last_end(records: list[dg.RunRecord]) -> datetime | None:
+    # Newest first as they were created, whatever the clock said.
+    ends = [datetime.fromtimestamp(record.end_time, UTC) for record in records if record.end_time is not None]
+    return ends[0] if ends else None
 
 
 def _takes_in_a_batch(run: dg.DagsterRun) -> bool:

@@ -103,12 +103,12 @@ def demo(*, orders: int, seed: int) -> None:
 
 @cli.command()
 @click.option(
-    "--port",
-    default=3000,
-    type=click.IntRange(1, 65_535),
+    "--host",
+    default="127.0.0.1",
     show_default=True,
-    help="Port of the Dagster UI on 127.0.0.1.",
+    help="Address on which the Dagster UI listens. It has no login: 0.0.0.0 lets everybody in.",
 )
+@click.option("--port", default=3000, type=click.IntRange(1, 65_535), show_default=True, help="Port of the Dagster UI.")
 @click.option(
     "--rate",
     default=5.0,
@@ -116,11 +116,12 @@ def demo(*, orders: int, seed: int) -> None:
     show_default=True,
     help="Made-up orders a second (embedded broker); 0: none.",
 )
-def up(*, port: int, rate: float) -> None:
+def up(*, host: str, port: int, rate: float) -> None:
     """Dagster UI with the sensor on; without a configured broker also a broker and live orders."""
+    from bridgecart_assets.operations.listening import Listener
     from bridgecart_assets.operations.serving import serve
 
-    serve(port=port, orders_per_second=rate, say=lambda line: print(line, flush=True))
+    serve(Listener(host, port), orders_per_second=rate, say=lambda line: print(line, flush=True))
 
 
 @cli.command()
@@ -204,6 +205,32 @@ def status(*, as_json: bool) -> None:
         print(f"{check['severity']:5} {check['asset']} {check['check']}: {check['says']}")
     if not state.failed_checks:
         print("No failed checks.")
+
+
+@cli.command()
+@click.option("--repair", is_flag=True, help="Mend what is safe to mend; no row is changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def doctor(*, repair: bool, as_json: bool) -> None:
+    """Compare ledger, Dagster's records, consumer group and topic; a line for each disagreement.
+
+    Exits with 1 when something is left that needs a hand. Notes do not count.
+    """
+    from bridgecart_assets.operations import doctor as doctors
+    from bridgecart_assets.settings import load_settings
+
+    settings = load_settings()
+    mended, found = doctors.repair(settings) if repair else ([], doctors.examine(settings))
+    if as_json:
+        print(json.dumps({"mended": [f.to_json() for f in mended], "found": [f.to_json() for f in found]}, indent=2))
+    else:
+        for finding in mended:
+            print(f"mended     {finding.where}: {finding.says}")
+        for finding in found:
+            print(f"{'note' if finding.is_note else 'look here':10} {finding}")
+        if not any(not finding.is_note for finding in found):
+            print("Ledger, registry, event log, runs, consumer group and topic agree.")
+    if any(not finding.is_note for finding in found):
+        sys.exit(FAILED)
 
 
 @cli.command()

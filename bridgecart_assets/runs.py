@@ -17,6 +17,9 @@ UNFINISHED = [status for status in DagsterRunStatus if status not in FINISHED]
 UNLAUNCHED = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING]
 # A daemon gives a sign of life every 30 seconds.
 DAEMON_SILENCE = timedelta(minutes=2)
+# A run is queued a moment after it was created; Dagster goes on with an interrupted tick for a day. Shorter than the
+# hours of a time zone it cannot be: on PostgreSQL Dagster takes the server's local time of creation for UTC.
+SUBMISSION = timedelta(days=1)
 
 
 def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
@@ -24,12 +27,23 @@ def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
     return instance.get_runs(RunsFilter(statuses=UNFINISHED))
 
 
-def report_orphans(instance: dg.DagsterInstance, *, is_command_at_work: bool) -> list[str]:
-    """Report runs as failed whose process died with everything around it; Dagster keeps them open for ever.
+def orphaned_runs(instance: dg.DagsterInstance, now: datetime, *, is_command_at_work: bool) -> list[dg.DagsterRun]:
+    """Open runs whose process died with everything around it; Dagster keeps them open for ever.
 
-    A run knows its launcher: the code server's socket, or the lock that `bridgecart run` holds while it works.
+    A run knows its launcher: the code server's socket, or the lock that `bridgecart run` holds while it works. One
+    that was never queued has none: whoever created it died before SUBMISSION was over.
     """
-    orphans = [run for run in unfinished_runs(instance) if _is_orphan(run.tags, is_command_at_work)]
+    records = instance.get_run_records(RunsFilter(statuses=UNFINISHED))
+    return [
+        record.dagster_run
+        for record in records
+        if _is_orphan(record.dagster_run.tags, is_command_at_work) or _was_never_queued(record, now)
+    ]
+
+
+def report_orphans(instance: dg.DagsterInstance, now: datetime, *, is_command_at_work: bool) -> list[str]:
+    """Report orphaned runs as failed; returns their ids."""
+    orphans = orphaned_runs(instance, now, is_command_at_work=is_command_at_work)
     for run in orphans:
         instance.report_run_failed(run, "Orphaned: the process that worked on this run is gone.")
     return [run.run_id for run in orphans]
@@ -40,15 +54,20 @@ def cancel_abandoned(instance: dg.DagsterInstance, now: datetime) -> list[str]:
 
     For commands that work without a daemon. A daemon that comes back takes up its queue by itself.
     """
-    if any(
-        datetime.fromtimestamp(beat.timestamp, UTC) > now - DAEMON_SILENCE
-        for beat in instance.get_daemon_heartbeats().values()
-    ):
+    beats = instance.get_daemon_heartbeats().values()
+    # In the future are those of a daemon that ran before the clock was set back.
+    if any(abs(datetime.fromtimestamp(beat.timestamp, UTC) - now) < DAEMON_SILENCE for beat in beats):
         return []
     waiting = [run for run in instance.get_runs(RunsFilter(statuses=UNLAUNCHED)) if GRPC_INFO_TAG not in run.tags]
     for run in waiting:
         instance.report_run_canceled(run, "Cancelled: no daemon is there to launch it.")
     return [run.run_id for run in waiting]
+
+
+def _was_never_queued(record: dg.RunRecord, now: datetime) -> bool:
+    run = record.dagster_run
+    is_fresh = abs(record.create_timestamp - now) <= SUBMISSION
+    return run.status == DagsterRunStatus.NOT_STARTED and LAUNCHER_TAG not in run.tags and not is_fresh
 
 
 def _is_orphan(tags: Mapping[str, str], is_command_at_work: bool) -> bool:

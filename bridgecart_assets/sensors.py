@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from logging import Logger
 
 import dagster as dg
 
 from bridgecart_assets.assets.specs import KAFKA_ORDERS, asset_key
-from bridgecart_assets.batches import LOOK_SECONDS, OpenBatch, assets_left, newest_open_batch
+from bridgecart_assets.batches import OpenBatch, assets_left, glance, open_batch
 from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.jobs import orders_batch
@@ -22,8 +23,8 @@ from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse, WarehouseLocked
-from bridgecart_assets.warehouse.ledger import load_ends, newest_batches
+from bridgecart_assets.warehouse.database import WarehouseLocked
+from bridgecart_assets.warehouse.ledger import EndOffsets, load_ends, newest_batches
 
 FIRST_BACKOFF = timedelta(seconds=5)
 # A person may have added keys of another form after the newest batch.
@@ -103,12 +104,15 @@ def _decide_open_batch(batch: OpenBatch, *, now: datetime, max_attempts: int) ->
         )
     if batch.last_failed_at is not None:
         wait_until = batch.last_failed_at + FIRST_BACKOFF * 2 ** (batch.failures - 1)
-        if now < wait_until:
+        # A clock that was set back must not make it wait until it has caught up.
+        if batch.last_failed_at <= now < wait_until:
             return Skip(
                 f"batch {batch.key} failed {batch.failures} times; next attempt after {wait_until:%H:%M:%S} UTC"
             )
     return Ask(
-        batch.key, is_new=False, reason=f"batch {batch.key} is registered but not done; attempt {batch.failures + 1}"
+        batch.key,
+        is_new=not batch.is_registered,
+        reason=f"batch {batch.key} is not done; attempt {batch.failures + 1}",
     )
 
 
@@ -120,28 +124,32 @@ def _decide_open_batch(batch: OpenBatch, *, now: datetime, max_attempts: int) ->
 )
 def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
     """One tick: compare the topic's readable end with the ledger's and ask for a batch, a retry, or nothing."""
-    instance = context.instance
-    at_work = _at_work(context, platform)
+    return tick(context.instance, platform, context.log)
+
+
+def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.SensorResult | dg.SkipReason:
+    """What the sensor answers, from what Dagster, the topic and the warehouse say now."""
+    at_work = _at_work(instance, platform, log)
     if at_work is not None:
         return dg.SkipReason(f"{at_work}; the next batch will take what arrives meanwhile")
-    try:
-        state = topic_state(platform.kafka)
-    except TopicNotFound as error:
-        return dg.SkipReason(str(error))
     settings = platform.settings
-    open_batch = newest_open_batch(instance)
-    known, unread = newest_keys(instance, limit=KEYS_LOOKED_AT), None
-    if open_batch is None:
-        warehouse = replace(platform.warehouse, lock_timeout_seconds=LOOK_SECONDS)
-        try:
-            unread = unread_records(warehouse, state, settings)
+    warehouse = glance(platform.warehouse)
+    try:
+        unfinished = open_batch(instance, warehouse)
+        # Before the topic, which grows: asked after it, the ledger could be ahead of it.
+        known = newest_keys(instance, limit=KEYS_LOOKED_AT)
+        ends: EndOffsets = {}
+        if unfinished is None:
+            ends = load_ends(warehouse)
             # An instance that lost its memory must not come upon the key of an old batch.
             known += newest_batches(warehouse, limit=KEYS_LOOKED_AT)
-        except WarehouseLocked as error:
-            return dg.SkipReason(str(error))
+        state = topic_state(platform.kafka)
+    except (WarehouseLocked, TopicNotFound) as error:
+        return dg.SkipReason(str(error))
+    unread = unread_records(ends, state, settings)
     now = datetime.now(UTC)
     decision = decide(
-        open_batch=open_batch,
+        open_batch=unfinished,
         unread=unread,
         new_key=next_batch_key(now, known),
         now=now,
@@ -151,8 +159,8 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     )
     if isinstance(decision, Skip):
         return dg.SkipReason(decision.reason)
-    context.log.info(decision.reason)
-    selection = None if decision.is_new else assets_left(orders_batch.name, decision.key, platform.warehouse, state)
+    log.info(decision.reason)
+    selection = None if unfinished is None else assets_left(orders_batch.name, decision.key, platform.warehouse, state)
     request = dg.RunRequest(
         partition_key=decision.key, asset_selection=selection, tags={"bridgecart/reason": decision.reason}
     )
@@ -163,13 +171,12 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     )
 
 
-def unread_records(warehouse: Warehouse, state: TopicState, settings: Settings) -> Mapping[int, int] | None:
+def unread_records(ends: EndOffsets, state: TopicState, settings: Settings) -> Mapping[int, int] | None:
     """Lag per Kafka partition; None when the warehouse has no batch that tells where the ledger ends.
 
     Nothing but the warehouse itself is asked. The group's offsets and the metadata of materializations outlive it:
     a warehouse that is put back from an older copy would look as if it had everything.
     """
-    ends = load_ends(warehouse)
     if not ends:
         return None
     return lag(ends.get(state.topic_id, {}), state, fail_on_data_loss=settings.fail_on_data_loss)
@@ -182,11 +189,11 @@ def _key_requests(
     return [BATCHES.build_add_request([new_key]), *([BATCHES.build_delete_request(expired)] if expired else [])]
 
 
-def _at_work(context: dg.SensorEvaluationContext, platform: Platform) -> str | None:
+def _at_work(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> str | None:
     is_free = is_run_lock_free(platform.settings.data_dir)
-    for orphan in report_orphans(context.instance, is_command_at_work=not is_free):
-        context.log.warning(f"Run {orphan} was orphaned by a stopped or killed process; reported as failed.")
-    running = unfinished_runs(context.instance)
+    for orphan in report_orphans(instance, datetime.now(UTC), is_command_at_work=not is_free):
+        log.warning(f"Run {orphan} was orphaned by a stopped or killed process; reported as failed.")
+    running = unfinished_runs(instance)
     if running:
         return f"run {running[0].run_id} is queued or in progress"
     return None if is_free else "a bridgecart command is at work on the data directory"

@@ -111,6 +111,14 @@ class Settings(BaseSettings):
         except RuntimeError:
             raise ValueError("no such user; give a folder without ~") from None
 
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _brokers_without_passwords(cls, value: str | None) -> str | None:
+        # Messages name the brokers.
+        if value is not None and "@" in value:
+            raise ValueError("give host:port; user and password go into BRIDGECART_KAFKA_SASL_USERNAME and _PASSWORD")
+        return value
+
     @field_validator("memory_limit")
     @classmethod
     def _memory_has_a_unit(cls, value: str) -> str:

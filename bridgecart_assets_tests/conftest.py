@@ -8,9 +8,9 @@ import pytest
 
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets_tests.kafka.fixtures import broker, broker_kind, topic
+from bridgecart_assets_tests.kafka.fixtures import broker, broker_kind, secured, topic
 
-__all__ = ["broker", "broker_kind", "topic"]
+__all__ = ["broker", "broker_kind", "secured", "topic"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
-from dagster import DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from bridgecart_assets.batches import PARTITION_TAG, assets_left, newest_open_batch
+from bridgecart_assets.batches import PARTITION_TAG, OpenBatch, assets_left, newest_open_batch, open_batch
 from bridgecart_assets.jobs import AFTER_RAW, SILVER_BATCH
 from bridgecart_assets.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.partitions import BATCHES
@@ -58,6 +59,18 @@ def test_failed_and_cancelled_runs_count_as_attempts(instance: dg.DagsterInstanc
     assert batch.failures == 2
 
 
+def test_the_last_failure_is_that_of_the_last_attempt_whatever_the_clock_said(instance: dg.DagsterInstance) -> None:
+    before_the_clock_was_set_back, last = (datetime(2026, 1, 31, hour, tzinfo=UTC) for hour in (9, 7))
+    for ended in (before_the_clock_was_set_back, last):
+        run(instance, "STARTED")
+        attempt = instance.get_runs(limit=1)[0]
+        failed = DagsterEvent(DagsterEventType.RUN_FAILURE.value, attempt.job_name)
+        instance.report_dagster_event(failed, attempt.run_id, timestamp=ended.timestamp())
+    batch = newest_open_batch(instance)
+    assert batch is not None
+    assert (batch.failures, batch.last_failed_at) == (2, last)
+
+
 @pytest.mark.parametrize("job", ["orders_batch", "ingest_batch"])
 def test_a_batch_is_done_once_one_of_its_runs_succeeded(instance: dg.DagsterInstance, job: str) -> None:
     run(instance, "FAILURE")
@@ -87,6 +100,36 @@ def test_the_batch_registered_last_is_the_one_that_may_be_open(instance: dg.Dags
     batch = newest_open_batch(instance)
     assert batch is not None
     assert batch.key == LATER
+
+
+def test_a_batch_that_stands_in_raw_only_is_open_although_dagster_forgot_it(warehouse: Warehouse) -> None:
+    store_batch(warehouse, KEY, [Record(event())])
+    with dg.DagsterInstance.ephemeral() as forgetful:
+        assert open_batch(forgetful, warehouse) == OpenBatch(KEY, 0, None, is_registered=False)
+
+
+def test_the_newest_batch_is_finished_before_one_that_was_left_behind(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    store_batch(warehouse, KEY, [Record(event())])
+    run(instance, "FAILURE")
+    instance.add_dynamic_partitions(str(BATCHES.name), [LATER])
+    assert open_batch(instance, warehouse) == OpenBatch(LATER, 0, None)
+    run(instance, "SUCCESS", key=LATER)
+    behind = open_batch(instance, warehouse)
+    assert behind is not None
+    assert (behind.key, behind.failures, behind.is_registered) == (KEY, 1, True)
+
+
+def test_a_batch_left_behind_is_not_tried_for_ever_even_if_its_runs_succeed(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    store_batch(warehouse, KEY, [Record(event())])
+    for _ in range(2):
+        run(instance, "SUCCESS")
+    behind = open_batch(instance, warehouse)
+    assert behind is not None
+    assert behind.failures == 2
 
 
 @pytest.mark.parametrize("job", ["orders_batch", "ingest_batch"])

@@ -75,7 +75,9 @@ def test_no_lock_file_says_where_packages_come_from(lock: str):
 
 def test_the_locks_satisfy_pyproject():
     runtime = pyproject()["project"]["dependencies"]
-    extra = pyproject()["project"]["optional-dependencies"]["test"]
+    extras = pyproject()["project"]["optional-dependencies"]
+    assert extras["test"][0] == "bridgecart[postgres]"
+    extra = [*extras["postgres"], *extras["test"][1:]]
     for lock, declared in (("requirements.lock", runtime), ("requirements-test.lock", runtime + extra)):
         pins = pins_of(lock)
         for line in declared:

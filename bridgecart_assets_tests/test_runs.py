@@ -15,6 +15,7 @@ from bridgecart_assets.runs import (
     DAEMON_SILENCE,
     FINISHED,
     GRPC_INFO_TAG,
+    SUBMISSION,
     UNFINISHED,
     cancel_abandoned,
     report_orphans,
@@ -60,8 +61,8 @@ def test_every_status_is_either_finished_or_unfinished(instance: dg.DagsterInsta
 @pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
 def test_runs_of_a_command_are_orphans_unless_a_command_is_at_work(instance: dg.DagsterInstance, status: str) -> None:
     mine = run(instance, status, **{LAUNCHER_TAG: CLI_LAUNCHER})
-    assert report_orphans(instance, is_command_at_work=True) == []
-    assert report_orphans(instance, is_command_at_work=False) == [mine]
+    assert report_orphans(instance, datetime.now(UTC), is_command_at_work=True) == []
+    assert report_orphans(instance, datetime.now(UTC), is_command_at_work=False) == [mine]
     assert status_of(instance, mine) == "FAILURE"
 
 
@@ -81,13 +82,31 @@ def test_a_run_whose_code_server_listens_is_no_orphan_and_one_whose_is_gone_is(
             {"socket": str(tmp_path / "there")},
         ]
         runs = [run(instance, "STARTED", **launched_at(**place)) for place in places]
-        assert set(report_orphans(instance, is_command_at_work=False)) == set(runs[:2])
+        assert set(report_orphans(instance, datetime.now(UTC), is_command_at_work=False)) == set(runs[:2])
     assert [status_of(instance, run_id) for run_id in runs] == ["FAILURE", "FAILURE", "STARTED", "STARTED"]
 
 
 def test_a_run_that_nobody_marked_is_left_to_those_who_launched_it(instance: dg.DagsterInstance) -> None:
     run(instance, "STARTED")
-    assert report_orphans(instance, is_command_at_work=False) == []
+    assert report_orphans(instance, datetime.now(UTC), is_command_at_work=False) == []
+
+
+@pytest.mark.parametrize("clock", [timedelta(0), -3 * SUBMISSION], ids=["a while ago", "before the clock was set back"])
+def test_a_run_whose_creator_died_before_it_was_queued_is_an_orphan_after_a_while(
+    instance: dg.DagsterInstance, clock: timedelta
+) -> None:
+    created, queued = run(instance, "NOT_STARTED"), run(instance, "STARTING")
+    now = datetime.now(UTC)
+    assert report_orphans(instance, now, is_command_at_work=False) == []
+    later = now + clock + SUBMISSION + timedelta(seconds=1)
+    assert report_orphans(instance, later, is_command_at_work=False) == [created]
+    assert (status_of(instance, created), status_of(instance, queued)) == ("FAILURE", "STARTING")
+
+
+def test_a_sign_of_life_from_before_the_clock_was_set_back_is_none(instance: dg.DagsterInstance) -> None:
+    waiting = run(instance, "NOT_STARTED")
+    beat(instance, -DAEMON_SILENCE - timedelta(seconds=1))
+    assert cancel_abandoned(instance, NOW) == [waiting]
 
 
 def test_runs_that_wait_for_a_silent_daemon_are_cancelled(instance: dg.DagsterInstance) -> None:

@@ -63,7 +63,7 @@ def test_a_clock_that_was_set_back_does_not_make_a_small_batch_wait() -> None:
 @pytest.mark.parametrize("unread", [None, {0: 0}, {0: 9}])
 def test_a_registered_batch_without_a_run_is_asked_for_again_before_anything_new(unread: dict[int, int] | None) -> None:
     asked = decision(OpenBatch(OPEN, failures=0, last_failed_at=None), unread)
-    assert asked == Ask(OPEN, is_new=False, reason=f"batch {OPEN} is registered but not done; attempt 1")
+    assert asked == Ask(OPEN, is_new=False, reason=f"batch {OPEN} is not done; attempt 1")
 
 
 def test_a_failed_batch_waits_and_says_until_when() -> None:
@@ -77,12 +77,16 @@ def test_each_failure_doubles_the_wait() -> None:
         too_early = OpenBatch(OPEN, failures, NOW - wait + timedelta(microseconds=1))
         assert isinstance(decision(too_early), Skip)
         assert decision(OpenBatch(OPEN, failures, NOW - wait)) == Ask(
-            OPEN, is_new=False, reason=f"batch {OPEN} is registered but not done; attempt {failures + 1}"
+            OPEN, is_new=False, reason=f"batch {OPEN} is not done; attempt {failures + 1}"
         )
 
 
 def test_a_failure_without_a_time_is_tried_again_at_once() -> None:
     assert isinstance(decision(OpenBatch(OPEN, failures=2, last_failed_at=None)), Ask)
+
+
+def test_a_failure_from_before_the_clock_was_set_back_makes_nothing_wait() -> None:
+    assert isinstance(decision(OpenBatch(OPEN, failures=1, last_failed_at=NOW + timedelta(hours=1))), Ask)
 
 
 @pytest.mark.parametrize("failures", [3, 4])

@@ -93,6 +93,7 @@ def test_every_field_is_in_the_table_of_variables_above() -> None:
 @pytest.mark.parametrize(
     ("variable", "texts"),
     [
+        ("KAFKA_BOOTSTRAP_SERVERS", (f"sasl_ssl://shop:{SECRET}@kafka:9092", f"a:9092,shop:{SECRET}@b:9092")),
         ("KAFKA_TIMEOUT_SECONDS", ("0", "-1", "nan", "inf", "1e300", "soon", " ")),
         ("KAFKA_STALL_SECONDS", ("0", "-1", "nan", "inf", "1e300", "soon")),
         ("LOCK_TIMEOUT_SECONDS", ("0", "-1", "nan", "inf", "1e300", "soon")),
@@ -119,6 +120,7 @@ def test_a_wrong_value_is_one_line_that_names_its_variable(
         message = _refusal(monkeypatch, **{variable: text})
         assert message.startswith(f"BRIDGECART_{variable}: "), text
         assert "Value error" not in message
+        assert SECRET not in message
 
 
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,22 +25,12 @@ from bridgecart_assets.kafka.errors import (
     TopicAlreadyExists,
     TopicNotFound,
 )
+from bridgecart_assets.kafka.remedies import is_refusal, not_a_text, remedy, unusable
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-REFUSALS = frozenset(
-    {
-        KafkaError._AUTHENTICATION,
-        KafkaError._SSL,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    }
-)
 INTERRUPTIONS = frozenset(
     {
         KafkaError._TRANSPORT,
@@ -80,7 +70,7 @@ class Reports:
     def __call__(self, error: KafkaError) -> None:
         """Note and log one report."""
         logger.debug("%s", redact(self.connection, error.str()))
-        if error.code() in REFUSALS and error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
+        if is_refusal(error) and error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
             self.refusal = error
         elif error.code() != KafkaError._ALL_BROKERS_DOWN:
             # "1/1 brokers are down" only follows the report that says why.
@@ -163,7 +153,8 @@ def answer(admin: Admin, future: "concurrent.futures.Future[T]") -> T:
         return future.result()
     except KafkaException as error:
         admin.client.poll(0)
-        raise failure(admin.reports, error.args[0]) from error
+        # Without the cause, here and elsewhere: librdkafka's own text may quote secrets.
+        raise failure(admin.reports, error.args[0]) from None
 
 
 def patiently(connection: KafkaConnection, ask: Callable[[], T]) -> T:
@@ -183,14 +174,14 @@ def failure(reports: Reports, error: KafkaError) -> KafkaFailure:
     connection = reports.connection
     where = f"Kafka at {connection.bootstrap_servers}"
     error = reports.refusal or error
-    if error.code() in REFUSALS:
+    if is_refusal(error):
         reason = redact(connection, error.str())
-        return BrokerRefused(f"{where} refused this client ({reason}); check the BRIDGECART_KAFKA_* security settings")
+        return BrokerRefused(f"{where} refused this client ({reason}); {remedy(error, connection.topic)}")
     if error.code() in INTERRUPTIONS:
         reason = redact(connection, (reports.last or error).str().partition(" (after ")[0])
         return BrokerUnreachable(
             f"no answer from {where} within {connection.timeout_seconds:g} s ({reason}); "
-            "start the broker or correct BRIDGECART_KAFKA_BOOTSTRAP_SERVERS"
+            "start the broker or correct BRIDGECART_KAFKA_BOOTSTRAP_SERVERS or BRIDGECART_KAFKA_SECURITY_PROTOCOL"
         )
     if error.code() in ELECTIONS:
         return ClusterUnsettled(f"{where} is electing a leader ({error.name()}); try again in a moment")
@@ -207,11 +198,14 @@ def place(message: Message) -> tuple[int, int]:
 
 
 def _construct(client: Callable[[dict[str, Any]], T], connection: KafkaConnection, config: dict[str, Any]) -> T:
+    text = not_a_text(connection.properties)
     try:
-        return client(config)
+        if text is None:
+            return client(config)
     except KafkaException as error:
         text = error.args[0].str()
-    # Raised outside of the handler: librdkafka quotes values, which may be secrets, and a chained exception shows them.
-    named = sorted(name for name in connection.properties if name in text)
-    what = f"client property {', '.join(named)}" if named else redact(connection, text)
-    raise InvalidClientProperty(f"the Kafka client does not accept: {what}; correct the BRIDGECART_KAFKA_* setting")
+    except (TypeError, ValueError) as error:
+        # So it says that a property should be a callback.
+        text = str(error)
+    # Raised outside of the handlers: what is chained to an exception is shown, and librdkafka quotes values.
+    raise InvalidClientProperty(unusable(connection.properties, text))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_PUBLIC_PROPERTIES = frozenset({"security.protocol", "sasl.mechanism", "sasl.mechanisms", "client.id"})
+from bridgecart_assets.kafka.redaction import without_secrets
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,5 @@ def client_config(
 
 
 def redact(connection: KafkaConnection, text: str) -> str:
-    """`text` on one line, with the values of client properties replaced by `***`."""
-    hidden = [value for name, value in connection.properties.items() if name not in _PUBLIC_PROPERTIES]
-    for value in sorted((value for value in hidden if len(value) > 2), key=len, reverse=True):
-        text = text.replace(value, "***")
-    return " ".join(text.split())
+    """`text` on one line, with the values of the connection's properties replaced by `***`."""
+    return without_secrets(connection.properties, text)

@@ -43,12 +43,16 @@ class EmbeddedBroker:
     """An in-memory Kafka broker on 127.0.0.1 while the `with` block lasts; its topics are gone afterwards.
 
     It also ends when this process ends, even by kill -9. Its output goes to `log_file`, else to an anonymous temporary
-    file. Raises `EmbeddedBrokerFailed` when it does not answer within `start_seconds`.
+    file. Raises `EmbeddedBrokerFailed` when it does not answer within `start_seconds`. `advertised` is the `host:port`
+    that clients are told to connect to, where that is not the broker's own.
     """
 
-    def __init__(self, log_file: Path | None = None, *, start_seconds: float = 20.0) -> None:
+    def __init__(
+        self, log_file: Path | None = None, *, start_seconds: float = 20.0, advertised: str | None = None
+    ) -> None:
         self._log_file = log_file
         self._start_seconds = start_seconds
+        self._advertised = advertised
         self._process: GuardedProcess | None = None
         self._port = 0
 
@@ -96,9 +100,10 @@ class EmbeddedBroker:
 
     def _launch(self, binary: str, log: IO[bytes]) -> None:
         self._port = _free_port()
-        address = f"tcp://{_HOST}:{self._port}"
+        address = f"{_HOST}:{self._port}"
         command = [binary, "broker", "--cluster-id", CLUSTER_ID, "--storage-engine", "memory://bridgecart/"]
-        command += ["--listener-url", address, "--advertised-listener-url", address]
+        command += ["--listener-url", f"tcp://{address}"]
+        command += ["--advertised-listener-url", f"tcp://{self._advertised or address}"]
         env = {name: value for name, value in os.environ.items() if name not in _BROKER_VARIABLES}
         self._process = GuardedProcess(command, output=log, env=env)
 

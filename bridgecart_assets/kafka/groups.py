@@ -30,7 +30,9 @@ def _committed(connection: KafkaConnection, group: str, partitions: list[int]) -
         try:
             return consumer.committed(asked, timeout=connection.timeout_seconds)
         except KafkaException as error:
-            raise failure(reports, error.args[0]) from error
+            # That the group is denied comes as an event only; the request itself runs into its time-out.
+            event = consumer.poll(0)
+            raise failure(reports, (event and event.error()) or error.args[0]) from None
 
 
 def _commit(connection: KafkaConnection, group: str, ends: Mapping[int, int]) -> None:

@@ -101,11 +101,15 @@ def plan_batch(
 
 
 def lag(committed: Mapping[int, int], state: TopicState, *, fail_on_data_loss: bool = True) -> dict[int, int]:
-    """Unread offsets per partition. Raises like `plan_batch`, as a wrong ledger must not look like lag 0."""
+    """Unread offsets per partition, with those that were lost: the next batch records the hole.
+
+    Raises like `plan_batch`, as a wrong ledger must not look like lag 0.
+    """
     lost = _lost(committed, state)
     if lost and fail_on_data_loss:
         raise _data_loss(lost, state)
-    return {partition: span.count for partition, span in _unread(committed, state).items()}
+    unread = _unread(committed, state)
+    return {p: span.count + (lost[p].count if p in lost else 0) for p, span in unread.items()}
 
 
 def _unread(committed: Mapping[int, int], state: TopicState) -> dict[int, OffsetRange]:

@@ -106,7 +106,7 @@ def _existing_topics(admin: Admin) -> str:
     try:
         found = admin.client.list_topics(timeout=admin.reports.connection.timeout_seconds).topics
     except KafkaException as error:
-        raise failure(admin.reports, error.args[0]) from error
+        raise failure(admin.reports, error.args[0]) from None
     names = sorted(name for name in found if not name.startswith("__"))
     more = f" and {len(names) - _TOPICS_NAMED} more" if len(names) > _TOPICS_NAMED else ""
     return f"it has {', '.join(names[:_TOPICS_NAMED])}{more}" if names else "it has no topics"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from bridgecart_assets.kafka.clients import open_producer
+from bridgecart_assets.kafka.clients import Reports, failure, open_producer
 from bridgecart_assets.kafka.connection import KafkaConnection, redact
 from bridgecart_assets.kafka.errors import ProduceFailed
 from bridgecart_assets.kafka.positions import topic_id
+from bridgecart_assets.kafka.remedies import is_refusal
 
 Event = tuple[bytes | None, bytes | None, int]
 """Key, value (None: a tombstone) and creation time in milliseconds since 1970 (0: the client's clock)."""
@@ -37,12 +38,12 @@ class _Undelivered:
     """Counts records the broker did not acknowledge: the producer's `on_delivery`, called for failures only."""
 
     count: int = 0
-    reason: str = ""
+    error: KafkaError | None = None
 
     def __call__(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None:
             self.count += 1
-            self.reason = self.reason or error.str()
+            self.error = self.error or error
 
 
 def produce(
@@ -55,11 +56,12 @@ def produce(
     """Send `events` to the topic, in order per key; return their number once all are acknowledged.
 
     `headers` go with every record. Delivery is at least once. Raises `ProduceFailed` when a record is refused or not
-    acknowledged within `flush_seconds`, and like `topic_state` before the first one is sent.
+    acknowledged within `flush_seconds`, `BrokerRefused` when this client may not write to the topic, and like
+    `topic_state` before the first one is sent.
     """
     topic_id(connection)
     undelivered = _Undelivered()
-    producer = _open(connection, undelivered, flush_seconds)
+    producer, reports = _open(connection, undelivered, flush_seconds)
     sent = 0
     try:
         for event in events:
@@ -74,7 +76,9 @@ def produce(
         left = _flush(producer, undelivered, flush_seconds)
         producer.close()
     if left or undelivered.count:
-        reason = undelivered.reason or f"no answer within {flush_seconds:g} s"
+        if undelivered.error is not None and is_refusal(undelivered.error):
+            raise failure(reports, undelivered.error)
+        reason = undelivered.error.str() if undelivered.error else f"no answer within {flush_seconds:g} s"
         raise ProduceFailed(
             f"{min(sent, left + undelivered.count)} of {sent} records for topic {connection.topic!r} were not "
             f"acknowledged by Kafka at {connection.bootstrap_servers} ({redact(connection, reason)}); send them again"
@@ -82,14 +86,14 @@ def produce(
     return sent
 
 
-def _open(connection: KafkaConnection, undelivered: _Undelivered, flush_seconds: float) -> Producer:
+def _open(connection: KafkaConnection, undelivered: _Undelivered, flush_seconds: float) -> tuple[Producer, Reports]:
     required = {
+        "acks": "all",
         "on_delivery": undelivered,
         "delivery.report.only.error": True,
         "message.timeout.ms": int(flush_seconds * 1000),
     }
-    producer, _ = open_producer(connection, defaults=_DEFAULTS, required=required)
-    return producer
+    return open_producer(connection, defaults=_DEFAULTS, required=required)
 
 
 def _send(producer: Producer, topic: str, event: Event, headers: Headers) -> None:
@@ -104,7 +108,7 @@ def _send(producer: Producer, topic: str, event: Event, headers: Headers) -> Non
         except KafkaException as error:
             reason = error.args[0].str()
             size = len(value or b"")
-            raise ProduceFailed(f"a record of {size} bytes for topic {topic!r} was not accepted: {reason}") from error
+            raise ProduceFailed(f"a record of {size} bytes for topic {topic!r} was not accepted: {reason}") from None
 
 
 def _flush(producer: Producer, undelivered: _Undelivered, seconds: float) -> int:

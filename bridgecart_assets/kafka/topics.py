@@ -7,7 +7,7 @@ from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from bridgecart_assets.kafka.clients import Admin, answer, open_admin
 from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.errors import TopicAlreadyExists, TopicNotFound
+from bridgecart_assets.kafka.errors import BrokerRefused, TopicAlreadyExists, TopicNotFound
 from bridgecart_assets.kafka.positions import describe
 
 _POLL_SECONDS = 0.05
@@ -25,7 +25,20 @@ def create_topic(connection: KafkaConnection, partitions: int, configs: Mapping[
             answer(admin, request[connection.topic])
         except TopicAlreadyExists:
             return False
+        except BrokerRefused:
+            # Who may use a topic that is there need not be allowed to create it.
+            if _is_there(admin):
+                return False
+            raise
         _wait_until_visible(admin)
+    return True
+
+
+def _is_there(admin: Admin) -> bool:
+    try:
+        describe(admin)
+    except (BrokerRefused, TopicNotFound):
+        return False
     return True
 
 

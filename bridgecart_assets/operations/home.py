@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -24,10 +25,14 @@ class DataDirectoryUnusable(BridgeCartError):
     """The data directory cannot be written."""
 
 
+class StorageFailed(BridgeCartError):
+    """What Dagster keeps its runs and events in cannot be used."""
+
+
 def prepare_home(settings: Settings) -> Path:
     """Make the folder, with its `dagster.yaml` and storage, and point DAGSTER_HOME at it.
 
-    Raises DataDirectoryUnusable.
+    Raises DataDirectoryUnusable, StorageFailed.
     """
     home = settings.dagster_home
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
@@ -53,7 +58,7 @@ def remove_home(settings: Settings) -> None:
 
 @contextmanager
 def dagster_instance(settings: Settings) -> "Iterator[dg.DagsterInstance]":
-    """The Dagster instance of the data directory, closed at the end."""
+    """The Dagster instance of the data directory, closed at the end. Raises StorageFailed, whenever it happens."""
     with _opened(prepare_home(settings)) as instance:
         yield instance
 
@@ -88,10 +93,39 @@ def _partial(home: Path) -> Path:
 @contextmanager
 def _opened(home: Path) -> "Iterator[dg.DagsterInstance]":
     import dagster as dg
+    from dagster import DagsterInvalidConfigError
+    from dagster._check import CheckError
     from dagster._core.instance.ref import InstanceRef
 
     from bridgecart_assets.sqlitefiles import kept_open
 
-    ref = InstanceRef.from_dir(str(home), overrides=_IN_THIS_PROCESS)
-    with kept_open(), dg.DagsterInstance.from_ref(ref) as instance:
-        yield instance
+    try:
+        ref = InstanceRef.from_dir(str(home), overrides=_IN_THIS_PROCESS)
+        with kept_open(), dg.DagsterInstance.from_ref(ref) as instance:
+            yield instance
+    except (CheckError, DagsterInvalidConfigError) as error:
+        reason = " ".join(str(error).split())
+        raise StorageFailed(f"Dagster cannot use {home / 'dagster.yaml'} ({reason}): correct it.") from error
+    except Exception as error:
+        reason = _storage_error(error)
+        if reason is None:
+            raise
+        raise StorageFailed(
+            f"Dagster's storage failed ({reason}): free some space if its disk is full, start it if it is a server, "
+            f"or correct `storage` in {home / 'dagster.yaml'}; then run again."
+        ) from error
+
+
+def _storage_error(error: BaseException) -> str | None:
+    """What the database said, if it was one; dagster-postgres wraps it."""
+    from sqlalchemy.exc import DBAPIError
+
+    if isinstance(error, BridgeCartError):
+        return None
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DBAPIError | sqlite3.Error):
+            said = cause.orig if isinstance(cause, DBAPIError) else cause
+            return " ".join(str(said).split())
+        cause = cause.__cause__
+    return None

@@ -14,7 +14,7 @@ from bridgecart_assets.operations.interrupts import interrupts
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.ledger import load_ends, newest_batches
+from bridgecart_assets.warehouse.ledger import load_ends, load_ledger, newest_batches
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -93,9 +93,9 @@ def run_holding_lock(settings: Settings, *, refit: str = "when_due", progress: P
     platform = Platform()
     summary = Summary()
     with dagster_instance(settings) as instance:
-        _settle_unfinished_runs(instance)
+        settle_unfinished_runs(instance)
         state = topic_state(platform.kafka)
-        for key in _open_keys(instance, platform, state):
+        for key in open_keys(instance, platform, state):
             progress(f"batch {key}: topic to silver")
             left = assets_left(INGEST, key, platform.warehouse, state)
             _execute(instance, INGEST, summary, partition_key=key, selection=left)
@@ -107,12 +107,14 @@ def run_holding_lock(settings: Settings, *, refit: str = "when_due", progress: P
     return summary
 
 
-def _settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:
+def settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:
+    """End the runs of the dead. Raises BridgeCartError while others are queued or in progress."""
     from bridgecart_assets.runs import cancel_abandoned, report_orphans, unfinished_runs
 
     # We hold the lock of all commands: their open runs are those of the dead.
-    report_orphans(instance, is_command_at_work=False)
-    cancel_abandoned(instance, datetime.now(UTC))
+    now = datetime.now(UTC)
+    report_orphans(instance, now, is_command_at_work=False)
+    cancel_abandoned(instance, now)
     running = unfinished_runs(instance)
     if running:
         raise BridgeCartError(
@@ -121,13 +123,14 @@ def _settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:
         )
 
 
-def _open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicState) -> Iterator[str]:
-    """The newest batch if it never finished, then new ones until the ledger has reached the end in `state`."""
-    from bridgecart_assets.batches import newest_open_batch
+def open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicState) -> Iterator[str]:
+    """Batches that never finished, then new ones until the ledger has reached the end in `state`."""
+    from bridgecart_assets.batches import open_batch
     from bridgecart_assets.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 
-    unfinished = newest_open_batch(instance)
-    if unfinished is not None:
+    while (unfinished := open_batch(instance, platform.warehouse)) is not None:
+        if not unfinished.is_registered:
+            instance.add_dynamic_partitions(str(BATCHES.name), [unfinished.key])
         yield unfinished.key
     while not _has_reached(platform, state):
         known = [*newest_keys(instance, limit=100), *newest_batches(platform.warehouse, limit=100)]
@@ -136,6 +139,9 @@ def _open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicS
         for expired in expired_keys(instance, platform.settings.max_batch_keys):
             instance.delete_dynamic_partition(str(BATCHES.name), expired)
         yield key
+        if load_ledger(platform.warehouse, only=key).plans[key].topic_id != state.topic_id:
+            # Created anew meanwhile: the end in `state` can never be reached.
+            return
 
 
 def _has_reached(platform: Platform, state: TopicState) -> bool:

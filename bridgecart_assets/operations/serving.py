@@ -2,69 +2,82 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.address import announce_broker, withdraw_broker
 from bridgecart_assets.kafka.embedded import EmbeddedBroker
 from bridgecart_assets.operations.children import child
+from bridgecart_assets.operations.code_server import CodeServer
 from bridgecart_assets.operations.demo import BOOTSTRAP_VARIABLE
 from bridgecart_assets.operations.home import prepare_home, shared_databases
+from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.runlock import serve_lock
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sqlitefiles import held_open
 
-HOST = "127.0.0.1"
 READY_SECONDS = 120.0
-
-
-class PortTaken(BridgeCartError):
-    """Something else listens on the port."""
+WATCH_SECONDS = 0.5
 
 
 class ServerStopped(BridgeCartError):
     """Dagster ended by itself."""
 
 
-def serve(*, port: int, orders_per_second: float, say: Callable[[str], None]) -> None:
-    """Run until interrupted.
+def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], None]) -> None:
+    """Run until interrupted. The embedded broker listens on the loopback address only, whatever `listener` is.
 
-    Raises PortTaken, AlreadyRunning, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable.
+    Raises CannotListen, AlreadyRunning, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable,
+    CodeServerStopped.
     """
     settings = load_settings()
     prepare_home(settings)
-    _require_free_port(port)
+    listener.require_free()
     logs = settings.data_dir / "logs"
     logs.mkdir(exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(serve_lock(settings.data_dir))
         stack.enter_context(_interrupt_on_signals())
+        broker = None
         if settings.kafka_bootstrap_servers is None:
-            address = stack.enter_context(_embedded_broker(settings, logs))
-            say(f"Embedded broker at {address}; its records are gone when this command ends.")
+            broker = stack.enter_context(_embedded_broker(settings, logs))
+            say(f"Embedded broker at {broker.bootstrap_servers}; its records are gone when this command ends.")
             if orders_per_second > 0:
                 stack.enter_context(child(_feed_command(orders_per_second), logs / "orders.log"))
                 say(f"Made-up orders: {orders_per_second:g} a second.")
-        dagster = stack.enter_context(child(_dagster_command(port), logs / "dagster.log"))
-        url = f"http://{HOST}:{port}"
-        _wait_until_ready(url, dagster, logs / "dagster.log")
+        code_server = stack.enter_context(CodeServer(settings, logs / "code-server.log"))
+        command = _dagster_command(listener, code_server.workspace)
+        dagster = stack.enter_context(child(command, logs / "dagster.log"))
+        _wait_until_ready(listener.url, dagster, logs / "dagster.log")
         stack.enter_context(held_open(shared_databases(settings.dagster_home)))
-        say(f"Dagster UI: {url}  (the orders sensor is on; Ctrl-C stops everything)")
-        dagster.wait()
+        if not listener.is_loopback:
+            say(f"Warning: the Dagster UI has no login; who reaches port {listener.port} of this machine can use it.")
+        say(f"Dagster UI: {listener.url}  (the orders sensor is on; Ctrl-C stops everything)")
+        while dagster.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                dagster.wait(WATCH_SECONDS)
+            if code_server.has_ended():
+                failed = code_server.start_again()
+                runs = f", with it run {', '.join(failed)}: the sensor tries again" if failed else ""
+                say(f"Dagster's code server died{runs}. It was started again; see {logs / 'code-server.log'}")
+            if broker is not None and not broker.is_running():
+                raise ServerStopped(
+                    f"The embedded broker died, and its records with it; see {logs / 'broker.log'}. What was taken in "
+                    "is in the warehouse: start `bridgecart up` again."
+                )
         raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")
 
 
-def _dagster_command(port: int) -> list[str]:
-    module = ["-m", "bridgecart_assets.definitions"]
-    return [sys.executable, "-m", "dagster", "dev", *module, "-h", HOST, "-p", str(port)]
+def _dagster_command(listener: Listener, workspace: Path) -> list[str]:
+    served = ["-w", str(workspace), "-h", listener.host, "-p", str(listener.port)]
+    return [sys.executable, "-m", "dagster", "dev", *served]
 
 
 def _feed_command(orders_per_second: float) -> list[str]:
@@ -72,23 +85,14 @@ def _feed_command(orders_per_second: float) -> list[str]:
 
 
 @contextmanager
-def _embedded_broker(settings: Settings, logs: Path) -> Iterator[str]:
+def _embedded_broker(settings: Settings, logs: Path) -> Iterator[EmbeddedBroker]:
     with EmbeddedBroker(log_file=logs / "broker.log") as broker:
         os.environ[BOOTSTRAP_VARIABLE] = broker.bootstrap_servers
         announce_broker(settings.data_dir, broker.bootstrap_servers)
         try:
-            yield broker.bootstrap_servers
+            yield broker
         finally:
             withdraw_broker(settings.data_dir)
-
-
-def _require_free_port(port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            raise PortTaken(f"Port {port} is in use: stop what uses it, or choose another with --port.") from None
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

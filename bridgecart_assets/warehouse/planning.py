@@ -15,8 +15,9 @@ def plan_slice(warehouse: Warehouse, connection: KafkaConnection, settings: Sett
     Raises what reading the topic's state raises, and DataLoss where the settings ask for it; LedgerConflict follows
     at the write if another run was faster.
     """
-    state = topic_state(connection)
+    # The ledger first, it may have to be waited for: asked after the topic, it could be ahead of it.
     ledger = load_ledger(warehouse, only=batch_key)
+    state = topic_state(connection)
     known = ledger.plans.get(batch_key)
     plan = known or plan_batch(
         batch_key=batch_key,

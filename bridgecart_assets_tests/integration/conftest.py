@@ -1,13 +1,20 @@
-"""A shop: a topic with the settings that name it; processes to kill."""
+"""A shop: a topic with the settings that name it; a market: a sold-out one; processes to kill; faults counted."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets_tests.integration.faults import Faults
 from bridgecart_assets_tests.integration.killable import Killer
+from bridgecart_assets_tests.integration.market import Market, open_market
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory
+
+MARKET_ORDERS = 1_200
+FAULTS = Faults()
 
 
 @pytest.fixture
@@ -35,3 +42,25 @@ def killer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
     """Runs commands in processes that can be killed at chosen moments."""
     with Killer(tmp_path_factory.mktemp("killer")) as killer:
         yield killer
+
+
+@pytest.fixture(scope="session")
+def market(broker: str, killer: Killer, tmp_path_factory: pytest.TempPathFactory) -> Market:
+    """One topic for all tests that only read it, each into a data directory of its own."""
+    connection = KafkaConnection(broker, topic=f"orders-{uuid.uuid4().hex[:12]}")
+    create_topic(connection, 3)
+    return open_market(Shop(connection, MARKET_ORDERS), killer, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.fixture(scope="session")
+def faults() -> Faults:
+    """The account of all faults of this session."""
+    return FAULTS
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was broken, and what became of the records."""
+    if FAULTS.accounts:
+        terminalreporter.section("faults injected")
+        for line in FAULTS.lines():
+            terminalreporter.write_line(line)

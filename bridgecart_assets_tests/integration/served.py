@@ -1,16 +1,19 @@
 """A running `bridgecart up`, and its webserver asked as the UI asks it."""
 
 import json
+import re
 import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import psutil
 
 from bridgecart_assets.kafka.address import announced_broker
 from bridgecart_assets.kafka.connection import KafkaConnection
@@ -19,11 +22,13 @@ from bridgecart_assets_tests.integration.processes import command, environment, 
 UP_SECONDS = 120.0
 RUN_SECONDS = 60.0
 NONE: Mapping[str, str] = MappingProxyType({})
+TICK_SECONDS = 30.0
 
 RUNS = """query ($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results {
   id status jobName tags { key value } assetSelection { path } } } } }"""
 TICKS = """query ($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) { ... on Sensor {
-  sensorState { status ticks(limit: 20) { timestamp status skipReason runIds error { message } } } } } }"""
+  sensorState { status ticks(limit: 20) { timestamp status skipReason runIds
+    error { message causes { message } } } } } } }"""
 ASSETS = """query { assetNodes { assetKey { path } isPartitioned partitionKeys
   assetChecksOrError { ... on AssetChecks { checks { name canExecuteIndividually jobNames } } } } }"""
 REPOSITORY = """query { repositoriesOrError { ... on RepositoryConnection { nodes {
@@ -31,6 +36,8 @@ REPOSITORY = """query { repositoriesOrError { ... on RepositoryConnection { node
 LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { id } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }"""
+TERMINATE = """mutation ($runId: String!) { terminateRun(runId: $runId) { __typename
+  ... on TerminateRunFailure { message } ... on PythonError { message } } }"""
 MATERIALIZATIONS = """query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
   assetMaterializations(limit: 20) { runId partition metadataEntries { label
     ... on JsonMetadataEntry { jsonString } ... on IntMetadataEntry { intValue } } } } } }"""
@@ -96,6 +103,21 @@ class Served:
         wait_until(lambda: self.runs(tags=[tag], statuses=["SUCCESS"]), RUN_SECONDS, f"a run of {keys[after]} succeeds")
         return keys[after]
 
+    def terminate(self, run_id: str) -> None:
+        """Cancel a run as the UI does, and wait until it is."""
+        ended = self.ask(TERMINATE, runId=run_id)["terminateRun"]
+        assert ended["__typename"] == "TerminateRunSuccess", ended
+        wait_until(lambda: self.runs(runIds=[run_id], statuses=["CANCELED"]), RUN_SECONDS, "the run is cancelled")
+
+    def skips(self, words: str) -> None:
+        """Wait until a tick from now on is skipped for this reason."""
+        now = time.time()
+        wait_until(
+            lambda: any(tick["timestamp"] > now and words in (tick["skipReason"] or "") for tick in self.ticks()),
+            TICK_SECONDS,
+            f"a tick is skipped because of: {words}",
+        )
+
     def materialize(self, key: str) -> str:
         """Launch one partition of raw/orders and everything downstream as the UI does; wait; the run's id."""
         nodes = [node for node in self.ask(ASSETS)["assetNodes"] if node["assetKey"]["path"][0] != "kafka"]
@@ -126,7 +148,7 @@ class Served:
 
 
 @contextmanager
-def up(data_dir: Path, *, rate: float = 0, settings: Mapping[str, str] = NONE) -> Iterator[Served]:
+def up(data_dir: Path, *arguments: str, rate: float = 0, settings: Mapping[str, str] = NONE) -> Iterator[Served]:
     """Start `bridgecart up`, wait until it says that the UI is there, and leave nothing behind.
 
     Without a broker in `settings` it brings its own, and live orders at this `rate`.
@@ -136,7 +158,7 @@ def up(data_dir: Path, *, rate: float = 0, settings: Mapping[str, str] = NONE) -
     started = time.monotonic()
     with output.open("wb") as out:
         process = subprocess.Popen(
-            command("up", "--port", str(port), "--rate", str(rate)),
+            command("up", "--port", str(port), "--rate", str(rate), *arguments),
             env=environment({**settings, "BRIDGECART_DATA_DIR": str(data_dir)}),
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -163,3 +185,22 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listening(data_dir: Path) -> set[tuple[str, int]]:
+    """Where the processes of this data directory wait for connections."""
+    found = set()
+    for process in processes_of(data_dir):
+        with suppress(psutil.NoSuchProcess):
+            waiting = [place for place in process.net_connections("inet") if place.status == psutil.CONN_LISTEN]
+            found |= {(place.laddr.ip, place.laddr.port) for place in waiting}
+    return found
+
+
+def is_open_to_others(address: str) -> bool:
+    """Whether a server's port answers at an address of this machine that is not 127.0.0.1, as other machines use it."""
+    of_machine = [entry.address for entries in psutil.net_if_addrs().values() for entry in entries]
+    other = next((ip for ip in of_machine if re.fullmatch(r"[\d.]+", ip) and not ip.startswith("127.")), "127.0.0.2")
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((other, int(address.rpartition(":")[2]))) == 0

@@ -8,60 +8,76 @@ import pytest
 
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.runs import unfinished_runs
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Ended, Killer
-from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.support.state import digests, rows
+from bridgecart_assets_tests.integration.market import Market
+from bridgecart_assets_tests.support.state import rows
 
-ORDERS = 1_200
 BATCH_RECORDS = "650"
+# Shared by the two kinds of broker.
+SAMPLE, SAMPLE_SEED = 20, 2
+# At counted moments, and as many after a time.
+STRESS, STRESS_SEED = 100, 3
 KILLS_PER_FOLDER = 10
-NEVER = 10**9
-FOLDERS = ("first", "second")
 
 
-@pytest.fixture
-def shop(shop: Shop) -> Shop:
-    full = Shop(shop.connection, ORDERS)
-    full.sell_the_rest()
-    return full
+@pytest.fixture(autouse=True)
+def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    market.configure(monkeypatch)
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_RECORDS", BATCH_RECORDS)
 
 
-def warehouse_in(folder: Path) -> Warehouse:
-    return Warehouse(folder / "bridgecart.duckdb")
-
-
-def assert_healed(folder: Path, undisturbed: dict[str, str], shop: Shop) -> None:
+def assert_healed(folder: Path, market: Market, faults: Faults, fault: str, kills: int) -> None:
     warehouse = warehouse_in(folder)
-    assert digests(warehouse) == undisturbed
-    counts = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'
-    assert rows(warehouse, counts) == [(shop.sent, shop.sent)]
-    assert rows(warehouse, "select sum(records) from raw.batches") == [(shop.sent,)]
+    market.settle(faults, fault, kills, warehouse)
     with dg.DagsterInstance.from_config(str(folder / "dagster_home")) as instance:
         assert unfinished_runs(instance) == []
         keys = instance.get_dynamic_partitions(str(BATCHES.name))
     assert {key for (key,) in rows(warehouse, "select batch_key from raw.batches")} == set(keys)
 
 
-def test_killed_at_twenty_moments_and_resumed_the_tables_are_those_of_an_undisturbed_run(
-    killer: Killer, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def checked(ended: Ended) -> Ended:
+    assert ended.was_killed or ended.returncode == 0, ended.stderr
+    return ended
+
+
+def test_killed_at_spread_moments_and_resumed_the_tables_are_those_of_an_undisturbed_run(
+    killer: Killer, market: Market, faults: Faults, tmp_path: Path, broker_kind: str
 ) -> None:
-    monkeypatch.setenv("BRIDGECART_MAX_BATCH_RECORDS", BATCH_RECORDS)
-
-    def run(folder: str, moment: int = NEVER) -> Ended:
-        ended = killer.run_until(moment, "run", settings={"BRIDGECART_DATA_DIR": str(tmp_path / folder)})
-        assert ended.was_killed or ended.returncode == 0, ended.stderr
-        return ended
-
-    whole = run("undisturbed").moments
-    undisturbed = digests(warehouse_in(tmp_path / "undisturbed"))
-    assert whole > 600
-    kills = len(FOLDERS) * KILLS_PER_FOLDER
+    assert market.moments > 500
     # As long as the end is not reached, a run has at least a refresh before it, and that is half of everything.
-    moments = [2 + whole // 2 * kill // kills for kill in range(kills)]
-    random.Random(2).shuffle(moments)
-    for place, folder in enumerate(FOLDERS):
-        mine = moments[place :: len(FOLDERS)]
-        assert [moment for moment in mine if not run(folder, moment).was_killed] == []
-        assert not run(folder).was_killed
-        assert_healed(tmp_path / folder, undisturbed, shop)
+    moments = [2 + market.moments // 2 * kill // SAMPLE for kill in range(SAMPLE)]
+    random.Random(SAMPLE_SEED).shuffle(moments)
+    mine = moments[broker_kind == "apache" :: 2]
+    settings = {"BRIDGECART_DATA_DIR": str(tmp_path)}
+    for moment in mine:
+        assert checked(killer.run_until(moment, "run", settings=settings)).was_killed
+    assert not checked(killer.run("run", **settings)).was_killed
+    assert_healed(tmp_path, market, faults, "kill -9 of the run, at spread moments", len(mine))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("when", ["at a counted moment", "after a time"])
+def test_killed_two_hundred_times_at_random_the_tables_are_those_of_an_undisturbed_run(
+    killer: Killer, market: Market, faults: Faults, tmp_path: Path, when: str
+) -> None:
+    chance = random.Random(STRESS_SEED)
+    whole = checked(killer.run("run", BRIDGECART_DATA_DIR=str(tmp_path / "whole")))
+
+    def run(folder: Path) -> Ended:
+        # Once something is done, a run has at least a refresh before it, and that is half of everything.
+        share = chance.random() / (2 if folder.exists() else 1)
+        settings = {"BRIDGECART_DATA_DIR": str(folder)}
+        if when == "after a time":
+            return checked(killer.run_for(share * whole.seconds, "run", settings=settings))
+        return checked(killer.run_until(1 + int(share * whole.moments), "run", settings=settings))
+
+    kills = folders = 0
+    while kills < STRESS:
+        folders += 1
+        folder = tmp_path / str(folders)
+        here = sum(run(folder).was_killed for _ in range(min(KILLS_PER_FOLDER, STRESS - kills)))
+        assert not checked(killer.run("run", BRIDGECART_DATA_DIR=str(folder))).was_killed
+        assert_healed(folder, market, faults, f"kill -9 of the run, {when}, seed {STRESS_SEED}", here)
+        kills += here

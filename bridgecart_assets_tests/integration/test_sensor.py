@@ -280,6 +280,30 @@ def test_when_dagster_lost_its_memory_the_warehouse_tells_where_to_go_on(
         assert raw_records(warehouse) == 400
 
 
+def test_a_batch_cut_off_after_raw_is_taken_up_by_a_dagster_that_never_heard_of_it(
+    daemon: Daemon, shop: Shop, warehouse: Warehouse
+) -> None:
+    shop.sell(300)
+    answer = daemon.evaluate()
+    key = asked_for(answer)
+    assert isinstance(answer, dg.SensorResult)
+    daemon.register(answer)
+    defs.resolve_job_def("ingest_batch").execute_in_process(
+        instance=daemon.instance, partition_key=key, asset_selection=RAW_BATCH
+    )
+    with dg.DagsterInstance.ephemeral() as fresh:
+        amnesiac = Daemon(fresh, job="ingest_batch")
+        assert asked_for(amnesiac.tick()) == key
+        assert said(amnesiac.tick()) == NOTHING_NEW
+    assert raw_records(warehouse) == 300
+    ((in_silver,),) = rows(
+        warehouse,
+        "select (select count(*) from silver.orders) + (select count(*) from silver.duplicate_orders) "
+        "+ (select count(*) from silver.rejected_orders)",
+    )
+    assert in_silver == 300
+
+
 def test_when_the_warehouse_is_gone_everything_is_read_again(daemon: Daemon, shop: Shop, warehouse: Warehouse) -> None:
     shop.sell(300)
     daemon.tick()

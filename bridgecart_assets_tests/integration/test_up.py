@@ -6,7 +6,6 @@ The tests of one server tell one story, in the order in which they stand here.
 import json
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,11 +17,17 @@ from bridgecart_assets.settings import load_settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
-from bridgecart_assets_tests.integration.served import MATERIALIZATIONS, Served, up
+from bridgecart_assets_tests.integration.served import (
+    MATERIALIZATIONS,
+    TICK_SECONDS,
+    Served,
+    is_open_to_others,
+    listening,
+    up,
+)
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests, rows
 
-TICK_SECONDS = 30.0
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
 GONE_SECONDS = 10.0
 
@@ -69,17 +74,8 @@ def warehouse(data_dir: Path) -> Warehouse:
     return Warehouse.from_settings(load_settings())
 
 
-def wait_for_skip(served: Served, words: str) -> None:
-    now = time.time()
-    wait_until(
-        lambda: any(tick["timestamp"] > now and words in (tick["skipReason"] or "") for tick in served.ticks()),
-        TICK_SECONDS,
-        f"a tick is skipped because of: {words}",
-    )
-
-
 def test_without_a_topic_the_sensor_skips_and_says_so(served: Served) -> None:
-    wait_for_skip(served, f"has no topic '{served.kafka.topic}'")
+    served.skips(f"has no topic '{served.kafka.topic}'")
     assert served.partitions() == []
 
 
@@ -94,7 +90,7 @@ def test_new_orders_become_a_partition_by_themselves_and_later_ones_the_next(
     shop.sell(800)
     served.next_batch(after=1)
     # A batch may have been planned while records were still being sent: the rest is in the one after it.
-    wait_for_skip(served, NOTHING_NEW)
+    served.skips(NOTHING_NEW)
     assert rows(warehouse, "select count(*) from raw.orders") == [(3_300,)]
     assert rows(warehouse, "select count(*) > 0 from kpi.sales_contribution") == [(True,)]
 
@@ -116,7 +112,7 @@ def test_a_partition_materialized_from_the_ui_reads_exactly_its_offsets_again(
     assert digests(warehouse, with_ledger=True) == before
     assert load_ledger(warehouse) == ledger
     # The batch that was materialized last is not the last batch: the sensor must not take its end for the ledger's.
-    wait_for_skip(served, NOTHING_NEW)
+    served.skips(NOTHING_NEW)
     assert served.partitions() == keys
 
 
@@ -127,6 +123,11 @@ def test_other_commands_find_the_broker_of_up(served: Served) -> None:
     assert status["lag"] == 0
     assert status["batches"] == len(served.partitions())
     assert status["rows"]["raw.orders"] == 3_300
+
+
+def test_nothing_listens_beyond_the_loopback_address(served: Served, folder: Path) -> None:
+    assert {host for host, _ in listening(folder)} == {"127.0.0.1"}
+    assert not is_open_to_others(served.url)
 
 
 @pytest.mark.parametrize("arguments", [("up", "--port", "64999"), ("demo", "--orders", "100")])
@@ -172,3 +173,12 @@ def test_kill_9_in_the_middle_of_a_run_leaves_no_process_behind_and_old_rows_as_
     assert rows(warehouse, old, newest) == before
     once = 'select count(*) = count(distinct (topic_id, "partition", "offset")) from raw.orders'
     assert rows(warehouse, once) == [(True,)]
+
+
+def test_when_its_broker_dies_up_says_so_and_ends(folder: Path) -> None:
+    with up(folder) as served:
+        (broker,) = [process for process in processes_of(folder) if "broker" in process.cmdline()[1:2]]
+        broker.kill()
+        assert served.process.wait(TICK_SECONDS) == 1
+        assert "The embedded broker died, and its records with it; see " in served.output.read_text()
+        wait_until(lambda: not processes_of(folder), GONE_SECONDS, "all processes are gone")

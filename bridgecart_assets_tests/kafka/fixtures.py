@@ -10,6 +10,7 @@ from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.embedded import EmbeddedBroker
 from bridgecart_assets.kafka.topics import create_topic
 from bridgecart_assets_tests.kafka.apache import ApacheKafka
+from bridgecart_assets_tests.kafka.secured import SecuredKafka
 
 APACHE = pytest.param("apache", marks=pytest.mark.kafka)
 
@@ -51,3 +52,10 @@ def topic(broker: str) -> TopicFactory:
         return connection
 
     return make
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """One cluster with TLS, passwords and access rights for all tests that ask for it."""
+    with SecuredKafka(tmp_path_factory.mktemp("secured")) as kafka:
+        yield kafka

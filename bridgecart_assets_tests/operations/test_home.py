@@ -11,6 +11,7 @@ import yaml
 
 from bridgecart_assets.operations.home import (
     DataDirectoryUnusable,
+    StorageFailed,
     dagster_instance,
     prepare_home,
     remove_home,
@@ -38,6 +39,26 @@ def test_what_a_person_changed_in_the_config_stays(settings: Settings) -> None:
     config.write_text("telemetry:\n  enabled: false\n")
     prepare_home(settings)
     assert config.read_text() == "telemetry:\n  enabled: false\n"
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        ({"storage": {"postgres": {"postgres_port": 1}}}, "postgres_port"),
+        ({"run_launcher": {"module": "no_such_module", "class": "Launcher"}}, "no_such_module"),
+    ],
+    ids=["a wrong option", "a package that is not installed"],
+)
+def test_a_config_that_dagster_cannot_use_is_named_with_the_reason(
+    settings: Settings, block: dict[str, object], reason: str
+) -> None:
+    config = prepare_home(settings) / "dagster.yaml"
+    config.write_text(yaml.safe_dump(block))
+    with pytest.raises(StorageFailed, match=reason) as raised, dagster_instance(settings) as instance:
+        newest_keys(instance, limit=1)
+        assert instance.run_launcher
+    assert str(config) in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_creation_that_was_cut_off_is_done_again_as_a_whole(settings: Settings) -> None:

@@ -4,9 +4,25 @@ from collections.abc import Callable
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.batches import PARTITION_TAG
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.operations.running import CheckStoppedRun, FailedCheck, RunFailed, Summary, failure_of
+from bridgecart_assets.kafka.offsets import OffsetRange, TopicState
+from bridgecart_assets.operations.running import (
+    CheckStoppedRun,
+    FailedCheck,
+    RunFailed,
+    Summary,
+    failure_of,
+    open_keys,
+)
+from bridgecart_assets.partitions import newest_keys
+from bridgecart_assets.platform import Platform
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.support.pipeline import run_silver
+from bridgecart_assets_tests.support.records import TOPIC_ID, Record, event, store_batch
 
 
 class ThingMissing(BridgeCartError):
@@ -74,3 +90,29 @@ def test_a_check_that_stopped_nothing_is_not_the_reason() -> None:
 def test_a_summary_is_good_without_failed_checks_of_severity_error(severities: list[str], is_good: bool) -> None:
     failed = [FailedCheck("raw/orders", "looks_right", severity, "3 rows do not.") for severity in severities]
     assert Summary(failed_checks=failed).is_good is is_good
+
+
+def test_batches_left_behind_in_raw_come_first_and_new_ones_follow_up_to_the_end(
+    warehouse: Warehouse, settings: Settings
+) -> None:
+    store_batch(warehouse, "20300101T000000Z", [Record(event())])
+    with dg.DagsterInstance.ephemeral() as forgetful:
+        keys = open_keys(forgetful, Platform(), TopicState("orders", TOPIC_ID, "test", {0: OffsetRange(0, 2)}))
+        assert next(keys) == "20300101T000000Z"
+        run_silver(warehouse, settings, "20300101T000000Z")
+        taken_in(forgetful, "20300101T000000Z")
+        new = next(keys)
+        assert list(newest_keys(forgetful, limit=9)) == [new, "20300101T000000Z"]
+        store_batch(warehouse, new, [Record(event())], start=1)
+        assert list(keys) == []
+
+
+def test_it_ends_when_the_topic_was_created_again_meanwhile(warehouse: Warehouse) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        keys = open_keys(instance, Platform(), TopicState("orders", TOPIC_ID, "test", {0: OffsetRange(0, 9)}))
+        store_batch(warehouse, next(keys), [Record(event())], topic_id="another")
+        assert list(keys) == []
+
+
+def taken_in(instance: dg.DagsterInstance, key: str) -> None:
+    create_run_for_test(instance, "ingest_batch", status=dg.DagsterRunStatus.SUCCESS, tags={PARTITION_TAG: key})

@@ -1,0 +1,78 @@
+"""Remedies: what librdkafka and brokers refuse, in one line that says what to do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from confluent_kafka import KafkaError
+
+from bridgecart_assets.kafka.redaction import without_secrets
+
+_SIGN_IN = (
+    "correct BRIDGECART_KAFKA_SASL_USERNAME, BRIDGECART_KAFKA_SASL_PASSWORD, BRIDGECART_KAFKA_SASL_MECHANISM or what "
+    "else that mechanism needs"
+)
+_CERTIFICATE = (
+    "set BRIDGECART_KAFKA_SSL_CERTIFICATE_LOCATION and BRIDGECART_KAFKA_SSL_KEY_LOCATION to a client certificate that "
+    "the broker trusts"
+)
+_REMEDIES = {
+    KafkaError._AUTHENTICATION: _SIGN_IN,
+    KafkaError.SASL_AUTHENTICATION_FAILED: _SIGN_IN,
+    KafkaError.UNSUPPORTED_SASL_MECHANISM: _SIGN_IN,
+    KafkaError._SSL: (
+        "name the authority that signed the broker's certificate in BRIDGECART_KAFKA_SSL_CA_LOCATION, and in "
+        "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS the host that the certificate is for"
+    ),
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: (
+        "allow its user READ on topic {topic!r}; for `bridgecart generate` also WRITE, and CREATE if it is not there"
+    ),
+    KafkaError.GROUP_AUTHORIZATION_FAILED: (
+        "allow its user READ on the consumer group, or name one in BRIDGECART_KAFKA_GROUP that it may use"
+    ),
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "allow its user on the cluster what it asked for",
+}
+_OBJECTS = ("logger", "default.topic.config")
+_PASSWORDS = {"ssl.key.": "ssl.key.password", "ssl.keystore.": "ssl.keystore.password"}
+
+
+def is_refusal(error: KafkaError) -> bool:
+    """Whether a broker will not have this client, so that waiting does not help."""
+    return error.code() in _REMEDIES or _is_about_the_client_certificate(error)
+
+
+def remedy(error: KafkaError, topic: str) -> str:
+    """What to do about a refusal."""
+    return _REMEDIES.get(error.code(), _CERTIFICATE).format(topic=topic)
+
+
+def not_a_text(properties: Mapping[str, str]) -> str | None:
+    """What is wrong with a property for which the client wants an object of Python's, whose type it does not check."""
+    found = next((name for name in _OBJECTS if name in properties), None)
+    return found and f"{found} cannot be given as a text"
+
+
+def unusable(properties: Mapping[str, str], text: str) -> str:
+    """What is wrong with client properties, for what librdkafka says about them."""
+    named = [name for name in properties if name in text]
+    missing = [name for name in named if name.endswith(".location") and not _is_there(properties[name])]
+    passwords = [password for start, password in _PASSWORDS.items() if any(name.startswith(start) for name in named)]
+    reason = without_secrets(properties, text) + "".join(f"; there is no such {name}" for name in missing)
+    variables = " or ".join(_variable(name) for name in dict.fromkeys([*named, *passwords]))
+    return f"the Kafka client does not accept its properties ({reason}); correct {variables or 'BRIDGECART_KAFKA_*'}"
+
+
+def _is_about_the_client_certificate(error: KafkaError) -> bool:
+    text = error.str()
+    return error.code() == KafkaError._TRANSPORT and "tls alert" in text and ("certificate" in text or " ca" in text)
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        # Too long for a path: somebody gave the contents of the file.
+        return False
+
+
+def _variable(name: str) -> str:
+    return f"BRIDGECART_KAFKA_{name.upper().replace('.', '_')}"

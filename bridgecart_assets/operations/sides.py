@@ -1,0 +1,92 @@
+"""The sides that `bridgecart doctor` compares, looked at without changing anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from bridgecart_assets.assets.specs import asset_key
+from bridgecart_assets.batches import OpenBatch, open_batch
+from bridgecart_assets.contracts import TABLES, Contract
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.kafka.configured import kafka_connection
+from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.kafka.groups import committed_offsets
+from bridgecart_assets.kafka.offsets import TopicState
+from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.runlock import is_run_lock_free
+from bridgecart_assets.runs import orphaned_runs
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.ledger import Ledger, load_ledger
+
+BATCH_TABLES = [contract for contract in TABLES.values() if contract.partitioned]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Everything that is compared, as it is at one moment. `topic` and `group` are None when Kafka did not answer."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    warehouse: Warehouse
+    ledger: Ledger
+    wrong_raw: Sequence[str]
+    incomplete_silver: Sequence[str]
+    registered: Sequence[str]
+    materialized: Mapping[Contract, set[str]]
+    open_batch: OpenBatch | None
+    orphans: Sequence[dg.DagsterRun]
+    connection: KafkaConnection | None
+    topic: TopicState | None
+    group: Mapping[int, int] | None
+    kafka_says: str | None
+
+
+def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work: bool | None = None) -> Sides:
+    """Everything as it is now. `is_command_at_work`: whether a command holds the run lock, when the caller knows."""
+    warehouse = Warehouse.from_settings(settings)
+    at_work = not is_run_lock_free(settings.data_dir) if is_command_at_work is None else is_command_at_work
+    connection, topic, group, kafka_says = _look_at_kafka(settings)
+    return Sides(
+        settings=settings,
+        instance=instance,
+        warehouse=warehouse,
+        ledger=load_ledger(warehouse),
+        wrong_raw=_batches(warehouse, "doctor_raw"),
+        incomplete_silver=_batches(warehouse, "doctor_silver"),
+        registered=instance.get_dynamic_partitions(str(BATCHES.name)),
+        materialized={
+            contract: set(instance.get_materialized_partitions(asset_key(contract))) for contract in BATCH_TABLES
+        },
+        open_batch=open_batch(instance, warehouse),
+        orphans=orphaned_runs(instance, datetime.now(UTC), is_command_at_work=at_work),
+        connection=connection,
+        topic=topic,
+        group=group,
+        kafka_says=kafka_says,
+    )
+
+
+def _look_at_kafka(
+    settings: Settings,
+) -> tuple[KafkaConnection | None, TopicState | None, Mapping[int, int] | None, str | None]:
+    connection = None
+    try:
+        connection = kafka_connection(settings)
+        topic = topic_state(connection)
+        return connection, topic, committed_offsets(connection, settings.kafka_group) or {}, None
+    except BridgeCartError as error:
+        return connection, None, None, str(error)
+
+
+def _batches(warehouse: Warehouse, sql: str) -> list[str]:
+    if not warehouse.exists:
+        return []
+    with warehouse.reading() as connection:
+        if not all(table_exists(connection, contract) for contract in BATCH_TABLES):
+            return []
+        return [str(row[0]) for row in connection.execute(read_sql(sql)).fetchall()]

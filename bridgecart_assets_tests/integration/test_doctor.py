@@ -1,0 +1,195 @@
+"""`bridgecart doctor` after everything that can part ledger, registry, event log, group and topic."""
+
+import shutil
+from collections.abc import Sequence
+
+import dagster as dg
+import pytest
+from dagster import DagsterRunStatus
+from dagster._core.test_utils import create_run_for_test
+
+from bridgecart_assets.kafka.groups import commit_offsets, committed_offsets
+from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.operations.doctor import Finding, examine, repair
+from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG
+from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
+from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.support.state import digests, rows
+
+NOTHING_NEW = "no new records: every record of the topic is in a batch"
+BATCHES_OF_SHOP = 2
+
+
+@pytest.fixture
+def settings(shop: Shop, data_dir: object) -> Settings:
+    """Those of the shop, not those before it."""
+    return load_settings()
+
+
+@pytest.fixture
+def keys(settings: Settings, shop: Shop) -> list[str]:
+    """A data directory into which three batches were taken by the sensor's runs."""
+    with dagster_instance(settings) as instance:
+        daemon = Daemon(instance, job="ingest_batch")
+        for _ in range(BATCHES_OF_SHOP):
+            shop.sell(100)
+            daemon.tick()
+        return list(daemon.keys())
+
+
+def registered(settings: Settings) -> Sequence[str]:
+    with dagster_instance(settings) as instance:
+        return instance.get_dynamic_partitions(str(BATCHES.name))
+
+
+def places(findings: Sequence[Finding]) -> list[str]:
+    """Where something is wrong; notes apart."""
+    return [finding.where for finding in findings if not finding.is_note]
+
+
+def heal(settings: Settings, *expected: str) -> None:
+    """Exactly these sides disagree, all of it is mended, and then all agree."""
+    assert places(examine(settings)) == list(expected)
+    mended, left = repair(settings)
+    assert places(mended) == list(expected)
+    assert left == examine(settings)
+    assert places(left) == []
+
+
+def test_after_undisturbed_batches_everything_agrees(settings: Settings, keys: list[str]) -> None:
+    assert examine(settings) == []
+    assert repair(settings) == ([], [])
+
+
+def test_before_the_first_batch_everything_agrees(settings: Settings) -> None:
+    assert examine(settings) == []
+
+
+def test_a_lost_dagster_home_is_filled_again_from_the_ledger(
+    settings: Settings, keys: list[str], shop: Shop, warehouse: Warehouse
+) -> None:
+    before = digests(warehouse, with_ledger=True)
+    shutil.rmtree(settings.dagster_home)
+    heal(settings, "registry", "event log")
+    assert registered(settings) == keys
+    with dagster_instance(settings) as instance:
+        daemon = Daemon(instance, job="ingest_batch")
+        # Dagster no longer knows that the newest batch was run; once more changes nothing.
+        assert asked_for(daemon.tick()) == keys[-1]
+        assert said(daemon.tick()) == NOTHING_NEW
+        assert digests(warehouse, with_ledger=True) == before
+        for table in ("raw/orders", "silver/orders"):
+            assert instance.get_materialized_partitions(dg.AssetKey(table.split("/"))) == set(keys)
+        shop.sell(50)
+        assert asked_for(daemon.tick()) > keys[-1]
+    assert examine(settings) == []
+
+
+def test_batches_after_the_loss_stay_the_newest_when_older_ones_are_registered_again(
+    settings: Settings, keys: list[str], shop: Shop
+) -> None:
+    shutil.rmtree(settings.dagster_home)
+    with dagster_instance(settings) as instance:
+        daemon = Daemon(instance, job="ingest_batch")
+        shop.sell(50)
+        newest = asked_for(daemon.tick())
+        assert daemon.keys() == [newest]
+    heal(settings, "registry", "event log")
+    assert registered(settings) == [*keys, newest]
+    with dagster_instance(settings) as instance:
+        assert said(Daemon(instance).tick()) == NOTHING_NEW
+
+
+def test_a_lost_warehouse_is_filled_again_and_the_keys_that_hold_nothing_are_removed(
+    settings: Settings, keys: list[str], warehouse: Warehouse
+) -> None:
+    warehouse.path.unlink()
+    heal(settings, "registry")
+    assert registered(settings) == []
+    with dagster_instance(settings) as instance:
+        daemon = Daemon(instance, job="ingest_batch")
+        asked_for(daemon.tick())
+        assert said(daemon.tick()) == NOTHING_NEW
+    assert rows(warehouse, "select count(*) from raw.orders") == [(200,)]
+    assert examine(settings) == []
+
+
+def test_a_warehouse_put_back_from_an_older_copy_is_caught_up(
+    settings: Settings, keys: list[str], shop: Shop, warehouse: Warehouse
+) -> None:
+    copy = warehouse.path.read_bytes()
+    with dagster_instance(settings) as instance:
+        daemon = Daemon(instance, job="ingest_batch")
+        shop.sell(100)
+        daemon.tick()
+        warehouse.path.write_bytes(copy)
+        assert places(examine(settings)) == ["registry", "group"]
+        asked_for(daemon.tick())
+        assert said(daemon.tick()) == NOTHING_NEW
+    assert rows(warehouse, "select count(*) from raw.orders") == [(300,)]
+    heal(settings, "registry")
+
+
+def test_a_group_that_was_reset_or_committed_by_others_is_set_to_the_ledgers_end(
+    settings: Settings, keys: list[str], shop: Shop, warehouse: Warehouse
+) -> None:
+    ends = load_ledger(warehouse).committed(topic_state(shop.connection).topic_id)
+    for foreign in (dict.fromkeys(ends, 0), dict.fromkeys(ends, 7)):
+        commit_offsets(shop.connection, settings.kafka_group, foreign)
+        (finding,) = examine(settings)
+        assert "consumer group 'bridgecart' is not at the ledger's end" in finding.says
+        heal(settings, "group")
+        assert committed_offsets(shop.connection, settings.kafka_group) == ends
+
+
+def test_a_cursor_that_was_reset_means_nothing(settings: Settings, keys: list[str]) -> None:
+    with dagster_instance(settings) as instance:
+        # The sensor keeps no cursor: every tick starts from ledger and topic.
+        assert said(Daemon(instance).tick()) == NOTHING_NEW
+    assert examine(settings) == []
+
+
+def test_an_orphaned_run_is_reported_as_failed(settings: Settings, keys: list[str]) -> None:
+    with dagster_instance(settings) as instance:
+        tags = {LAUNCHER_TAG: CLI_LAUNCHER}
+        create_run_for_test(instance, job_name="refresh", status=DagsterRunStatus.STARTED, tags=tags)
+    heal(settings, "runs")
+
+
+def test_rows_that_disagree_with_the_ledger_are_named_for_a_person_and_not_touched(
+    settings: Settings, keys: list[str], warehouse: Warehouse
+) -> None:
+    with warehouse.transaction() as connection:
+        connection.execute("delete from raw.orders where batch_key = ?", [keys[0]])
+        connection.execute("delete from silver.orders where batch_key = ?", [keys[1]])
+    before = digests(warehouse, with_ledger=True)
+    mended, left = repair(settings)
+    assert mended == []
+    assert [finding.says for finding in left] == [
+        f"raw.orders has other rows than the ledger says: {keys[0]}.",
+        f"raw records that are in no silver table: {keys[1]}.",
+    ]
+    assert [finding.remedy.split(":")[0] for finding in left] == [
+        "Materialize raw/orders of each again",
+        "Materialize silver/orders of each again.",
+    ]
+    assert digests(warehouse, with_ledger=True) == before
+
+
+def test_a_topic_created_anew_is_a_note_and_an_unreachable_one_a_finding(
+    settings: Settings, keys: list[str], shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.reopen()
+    (note,) = examine(settings)
+    assert note.is_note
+    assert note.says == f"no longer in the topic (retention, or it was created anew): {', '.join(keys)}."
+    monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("BRIDGECART_KAFKA_TIMEOUT_SECONDS", "0.5")
+    (finding,) = examine(load_settings())
+    assert finding.where == "topic"
+    assert "no answer from Kafka at 127.0.0.1:1" in finding.says

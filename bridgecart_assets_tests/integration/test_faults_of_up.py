@@ -1,0 +1,120 @@
+"""A running `bridgecart up` whose code server is killed, idle and in mid-read, and whose run is cancelled.
+
+One story, told in the order of the tests: two attempts at one batch are broken, the third one takes it in.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
+from bridgecart_assets_tests.integration.killable import Killer
+from bridgecart_assets_tests.integration.line import MID_READ_BYTES, ORDERS, Line, line_to
+from bridgecart_assets_tests.integration.market import open_market, settings_for
+from bridgecart_assets_tests.integration.processes import processes_of, wait_until
+from bridgecart_assets_tests.integration.served import RUN_SECONDS, TICK_SECONDS, Served, up
+from bridgecart_assets_tests.integration.shop import Shop, history
+
+NOTHING_NEW = "no new records: every record of the topic is in a batch"
+READ_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up") / "data"
+
+
+@pytest.fixture(scope="module")
+def line(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    with line_to(broker_kind, tmp_path_factory.mktemp("line")) as line:
+        yield line
+
+
+@pytest.fixture(scope="module")
+def shop(line: Line) -> Shop:
+    return line.open_empty_shop()
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path, shop: Shop) -> Iterator[Served]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings_for(shop.connection).items():
+            patch.setenv(name, value)
+        patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        patch.setenv("BRIDGECART_KAFKA_STALL_SECONDS", "120")
+        # After the first, empty batch: all records in one.
+        patch.setenv("BRIDGECART_MIN_BATCH_RECORDS", str(len(history(ORDERS))))
+        patch.setenv("BRIDGECART_MAX_BATCH_DELAY", "3600")
+        with up(folder) as running:
+            yield running
+
+
+def code_server(folder: Path) -> psutil.Process:
+    (found,) = [process for process in processes_of(folder) if "grpc" in process.cmdline()[2:5]]
+    return found
+
+
+def kill_code_server(served: Served, folder: Path) -> None:
+    said = served.output.read_text().count("code server died")
+    dying = code_server(folder)
+    family = dying.children(recursive=True)
+    os.kill(dying.pid, signal.SIGKILL)
+    wait_until(
+        lambda: served.output.read_text().count("code server died") > said, TICK_SECONDS, "`up` says what happened"
+    )
+    assert [process for process in family if process.is_running()] == []
+    assert code_server(folder).pid != dying.pid
+
+
+def held_in_mid_read(served: Served, line: Line, started: int) -> str:
+    """The id of the run that is in the middle of reading, after so many runs."""
+    wait_until(line.proxy.is_silent, TICK_SECONDS + READ_SECONDS, "a run is in mid-read")
+    runs = served.runs()
+    assert len(runs) == started + 1
+    assert runs[0]["status"] == "STARTED"
+    return str(runs[0]["id"])
+
+
+def test_an_idle_code_server_killed_is_started_again_and_the_sensor_goes_on(
+    served: Served, shop: Shop, folder: Path
+) -> None:
+    empty = served.next_batch(after=0)
+    served.skips(NOTHING_NEW)
+    kill_code_server(served, folder)
+    served.skips(NOTHING_NEW)
+    assert served.partitions() == [empty]
+
+
+def test_a_code_server_killed_in_mid_read_takes_its_run_with_it_which_is_reported(
+    served: Served, shop: Shop, line: Line, folder: Path
+) -> None:
+    line.proxy.when_answered(MID_READ_BYTES, line.proxy.go_silent)
+    line.sell_out(shop)
+    run = held_in_mid_read(served, line, started=1)
+    kill_code_server(served, folder)
+    assert f"with it run {run}: the sensor tries again" in served.output.read_text()
+    assert served.runs(runIds=[run])[0]["status"] == "FAILURE"
+    line.proxy.when_answered(MID_READ_BYTES, line.proxy.go_silent)
+    line.proxy.reset()
+    line.proxy.heal()
+
+
+def test_a_run_cancelled_in_mid_read_is_asked_for_again_and_nothing_is_lost(
+    served: Served, shop: Shop, line: Line, folder: Path, killer: Killer, faults: Faults, tmp_path: Path
+) -> None:
+    run = held_in_mid_read(served, line, started=2)
+    served.terminate(run)
+    line.proxy.heal()
+    key = served.partitions()[1]
+    tag = {"key": "dagster/partition", "value": key}
+    wait_until(lambda: served.runs(tags=[tag], statuses=["SUCCESS"]), RUN_SECONDS, "the third attempt succeeds")
+    served.skips(NOTHING_NEW)
+    assert sorted(run["status"] for run in served.runs(tags=[tag])) == ["CANCELED", "FAILURE", "SUCCESS"]
+    undisturbed = open_market(shop, killer, tmp_path / "undisturbed")
+    undisturbed.settle(
+        faults, "kill -9 of the code server, idle and in mid-read, and a run cancelled", 3, warehouse_in(folder)
+    )
