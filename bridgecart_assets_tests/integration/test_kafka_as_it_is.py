@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AlterConfigOpType,
     ConfigEntry,
@@ -33,7 +33,7 @@ from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.processes import ROOT, environment, wait_until
-from bridgecart_assets_tests.kafka.contents import records_of
+from bridgecart_assets_tests.kafka.contents import delete_records, records_of
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory, only_apache
 from bridgecart_assets_tests.support.records import event
 from bridgecart_assets_tests.support.state import digests, rows
@@ -203,11 +203,11 @@ def test_records_removed_after_they_were_read_stay_in_the_warehouse_and_new_ones
     produce(connection, [(None, order(f"A{number}"), 0) for number in range(10)])
     key = asked_for(daemon.tick())
     before = digests(warehouse, with_ledger=True)
-    delete_records(connection, before=4)
+    delete_records(connection, before={0: 4})
     with pytest.raises(RecordsGone, match=rf"batch {key} cannot be read again: retention removed 4 of its records"):
         materialize_again(daemon, key)
     assert digests(warehouse, with_ledger=True) == before
-    delete_records(connection, before=10)
+    delete_records(connection, before={0: 10})
     assert said(daemon.tick()) == NOTHING_NEW
     produce(connection, [(None, order("B0"), 0)])
     asked_for(daemon.tick())
@@ -305,7 +305,7 @@ def test_a_topic_of_200_partitions_is_looked_at_in_seconds(
 def test_a_topic_that_is_not_there_yet_is_skipped_with_words_and_taken_in_once_it_is(
     daemon: Daemon, broker: str, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = KafkaConnection(broker, f"later-{uuid.uuid4().hex[:12]}")
+    connection = KafkaConnection(broker, f"orders-{uuid.uuid4().hex[:12]}")
     monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", broker)
     monkeypatch.setenv("BRIDGECART_KAFKA_TOPIC", connection.topic)
     assert f"has no topic '{connection.topic}'" in said(daemon.tick())
@@ -339,12 +339,6 @@ def set_config(connection: KafkaConnection, name: str, value: str) -> None:
     resource = ConfigResource(ResourceType.TOPIC, connection.topic, incremental_configs=[entry])
     with open_admin(connection) as admin:
         answer(admin, admin.client.incremental_alter_configs([resource])[resource])
-
-
-def delete_records(connection: KafkaConnection, *, before: int) -> None:
-    place = TopicPartition(connection.topic, 0, before)
-    with open_admin(connection) as admin:
-        answer(admin, admin.client.delete_records([place])[place])
 
 
 def materialize_again(daemon: Daemon, key: str) -> None:
