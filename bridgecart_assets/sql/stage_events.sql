@@ -1,9 +1,11 @@
 -- The records of one batch, read as events: every record ends in `accepted` or in `refused`.
 
 -- Text and JSON are settled in tables of their own, because a JSON function raises on malformed text.
+-- The payload itself stays where it is: records of 10 MB copied from table to table would fill the memory.
 create temp table texts as
 select
-    topic_id, "partition", "offset", kafka_timestamp, payload, batch_key,
+    topic_id, "partition", "offset", kafka_timestamp, batch_key,
+    payload is null as is_tombstone,
     coalesce(octet_length(payload) > $max_payload_bytes, false) as is_oversized,
     case when octet_length(payload) <= $max_payload_bytes then try(decode(payload)) end as body
 from raw.orders
@@ -17,7 +19,7 @@ create temp table fields as
 select
     * exclude (document, body),
     case
-        when payload is null then 'tombstone'
+        when is_tombstone then 'tombstone'
         when is_oversized then 'oversized'
         when body is null then 'not_utf8'
         when document is null then 'not_json'
@@ -144,7 +146,7 @@ select
 from typed;
 
 create temp table refused as
-select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ',') as reasons, payload, batch_key
+select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ',') as reasons, batch_key
 from judged
 where reasons is not null;
 

@@ -77,8 +77,8 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
         records += chunk.num_rows
     if records < held:
         raise RecordsGone(
-            f"batch {plan.batch_key} cannot be read again: the topic has {records} of its {held} records left, as after "
-            "compaction; its rows stay as they were read"
+            f"batch {plan.batch_key} cannot be read again: the topic has {records} of its {held} records left, "
+            "as after compaction; its rows stay as they were read"
         )
     covered = read.covered
     connection.execute(

@@ -14,9 +14,6 @@ from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests, rows
 
-any_broker = pytest.mark.parametrize("broker_kind", ["embedded"], indirect=True, scope="session")
-"""For tests of what does not depend on the kind of broker."""
-
 
 @dataclass(frozen=True)
 class Market:

@@ -12,7 +12,7 @@ from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.processes import ROOT
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import either_broker
+from bridgecart_assets_tests.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests, rows
 
 
@@ -73,7 +73,7 @@ def test_a_data_directory_that_cannot_be_written_is_named(says: Says, shop: Shop
     assert in_its_place.read_text() == "not a folder"
 
 
-@either_broker
+@any_broker
 def test_a_corrupt_warehouse_is_named_and_left_as_it_is(says: Says, shop: Shop, data_dir: Path) -> None:
     shop.sell(100)
     data_dir.mkdir()
@@ -84,7 +84,7 @@ def test_a_corrupt_warehouse_is_named_and_left_as_it_is(says: Says, shop: Shop, 
     assert broken.read_bytes() == before
 
 
-@either_broker
+@any_broker
 def test_a_warehouse_that_another_process_holds_is_waited_for_then_the_holder_is_named(
     says: Says, killer: Killer, shop: Shop, warehouse: Warehouse
 ) -> None:
@@ -105,7 +105,7 @@ def test_a_warehouse_that_another_process_holds_is_waited_for_then_the_holder_is
     assert rows(warehouse, "select count(*) from raw.orders") == [(1_500,)]
 
 
-@either_broker
+@any_broker
 def test_a_failed_check_of_severity_error_ends_the_run_with_3(killer: Killer, shop: Shop) -> None:
     shop.sell_the_rest()
     assert killer.run("run").returncode == 0

@@ -20,7 +20,7 @@ from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.processes import bridgecart
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import either_broker
+from bridgecart_assets_tests.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import rows
 
 RAW_BATCH = [dg.AssetKey(["raw", "orders"]), dg.AssetKey(["raw", "batches"])]
@@ -96,7 +96,7 @@ def test_a_run_in_progress_under_a_daemon_is_named_and_not_disturbed(
     assert not warehouse.exists
 
 
-@either_broker
+@any_broker
 def test_a_blocking_check_that_fails_ends_the_run_with_3_and_one_line(
     killer: Killer, shop: Shop, warehouse: Warehouse
 ) -> None:

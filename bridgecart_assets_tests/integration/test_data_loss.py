@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
-from confluent_kafka import TopicPartition
 
-from bridgecart_assets.kafka.clients import answer, open_admin
 from bridgecart_assets.kafka.errors import DataLoss
 from bridgecart_assets.kafka.offsets import OffsetRange
 from bridgecart_assets.kafka.positions import topic_state
@@ -15,6 +13,7 @@ from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.kafka.contents import delete_records
 from bridgecart_assets_tests.kafka.fixtures import only_apache
 from bridgecart_assets_tests.support.state import rows
 
@@ -33,10 +32,7 @@ def lose_unread(shop: Shop, warehouse: Warehouse, *, records: int) -> dict[int, 
     """Delete the next unread records of partitions 0 and 1, as retention would; the holes."""
     committed = load_ledger(warehouse).committed(topic_state(shop.connection).topic_id)
     holes = {p: OffsetRange(committed[p], committed[p] + records) for p in (0, 1)}
-    places = [TopicPartition(shop.connection.topic, p, hole.end) for p, hole in holes.items()]
-    with open_admin(shop.connection) as admin:
-        for request in admin.client.delete_records(places).values():
-            answer(admin, request)
+    delete_records(shop.connection, before={p: hole.end for p, hole in holes.items()})
     return holes
 
 
@@ -101,10 +97,7 @@ def test_a_topic_of_which_everything_unread_was_lost_still_gets_its_hole(
     shop.sell(60)
     state = topic_state(shop.connection)
     committed = load_ledger(warehouse).committed(state.topic_id)
-    places = [TopicPartition(shop.connection.topic, p, span.end) for p, span in state.partitions.items()]
-    with open_admin(shop.connection) as admin:
-        for request in admin.client.delete_records(places).values():
-            answer(admin, request)
+    delete_records(shop.connection, before={p: span.end for p, span in state.partitions.items()})
     key = asked_for(daemon.tick())
     plan = load_ledger(warehouse).plans[key]
     assert plan.records == 0

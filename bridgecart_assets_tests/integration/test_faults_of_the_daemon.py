@@ -9,8 +9,9 @@ from dagster import DagsterRunStatus
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Ended, Killer
-from bridgecart_assets_tests.integration.market import Market, any_broker
+from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.integration.sensor_daemon import QUEUE, TICK
+from bridgecart_assets_tests.kafka.fixtures import any_broker
 
 pytestmark = any_broker
 FAULT = "kill -9 of the sensor daemon"

@@ -19,10 +19,11 @@ from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.faults import Faults
 from bridgecart_assets_tests.integration.killable import Killer
-from bridgecart_assets_tests.integration.market import Market, any_broker, open_market
+from bridgecart_assets_tests.integration.market import Market, open_market
 from bridgecart_assets_tests.integration.processes import bridgecart
 from bridgecart_assets_tests.integration.sensor_daemon import LAUNCH, QUEUE, TICK
 from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.kafka.fixtures import any_broker
 
 EARLIER, LATER = "20260101T000000Z", "20260101T000001Z"
 NOTHING_NEW = "no new records: every record of the topic is in a batch"

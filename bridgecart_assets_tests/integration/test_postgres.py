@@ -12,10 +12,11 @@ from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets_tests.integration import test_sensor
 from bridgecart_assets_tests.integration.faults import Faults
 from bridgecart_assets_tests.integration.killable import Killer
-from bridgecart_assets_tests.integration.market import Market, any_broker
+from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.integration.postgres import Postgres, postgres_server, storage_block
 from bridgecart_assets_tests.integration.processes import processes_of, wait_until
 from bridgecart_assets_tests.integration.served import up
+from bridgecart_assets_tests.kafka.fixtures import any_broker
 
 pytestmark = any_broker
 NOTHING_NEW = "no new records: every record of the topic is in a batch"

@@ -17,7 +17,7 @@ APACHE = pytest.param("apache", marks=pytest.mark.kafka)
 only_apache = pytest.mark.parametrize("broker_kind", [APACHE], indirect=True, scope="session")
 """For tests of what the embedded broker cannot do."""
 
-either_broker = pytest.mark.parametrize("broker_kind", ["embedded"], indirect=True, scope="session")
+any_broker = pytest.mark.parametrize("broker_kind", ["embedded"], indirect=True, scope="session")
 """For slow tests of what happens far from the broker, which needs no second look."""
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.kafka.groups import committed_offsets
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.kafka.producing import produce
 from bridgecart_assets.kafka.topics import create_topic
@@ -30,6 +31,8 @@ def test_a_node_stopped_or_killed_comes_back_on_its_port_with_its_data(tmp_path:
     with ApacheKafka(tmp_path) as kafka:
         connection = KafkaConnection(kafka.bootstrap_servers, "orders", timeout_seconds=20)
         create_topic(connection, 1)
+        # The first question about any group, while its coordinator is being chosen: it used to end this process.
+        assert committed_offsets(connection, "nobody") is None
         for count, end in enumerate((kafka.stop_node, kafka.kill_node), start=1):
             produce(connection, [(None, b"order", 1_000)])
             end(1)

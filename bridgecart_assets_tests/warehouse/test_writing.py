@@ -242,7 +242,7 @@ def test_a_query_is_given_only_the_parameters_it_names(warehouse: Warehouse) -> 
 @pytest.fixture
 def slice_of(topic: TopicFactory) -> KafkaSlice:
     """Six records in two partitions, all of which the plan covers."""
-    connection = topic(2)
+    connection = topic(2, message_timestamp_after_max_ms=str(2**63 - 1))
     at = int(datetime(2030, 1, 1, tzinfo=UTC).timestamp() * 1_000)
     produce(connection, [(b"key-%d" % n, payload, at + n) for n, payload in enumerate(PAYLOADS)])
     state = topic_state(connection)
