@@ -38,7 +38,7 @@ class CodeServer:
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self._settings = settings
-        self._log = log
+        self.log = log
         # Not in the data directory: the path of a socket may have about 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="bridgecart-"))
         self._socket = self._folder / "code-server"
@@ -76,7 +76,7 @@ class CodeServer:
         Raises CodeServerStopped when the server did not live long enough to be worth it.
         """
         if time.monotonic() - self._started < SHORTEST_LIFE_SECONDS:
-            raise CodeServerStopped(f"Dagster's code server ends as soon as it has started; see {self._log}")
+            raise CodeServerStopped(f"Dagster's code server ends as soon as it has started; see {self.log}")
         self._running.close()
         # Now, while the socket refuses: once another server listens there, its runs look alive.
         failed = self._report_orphans()
@@ -88,11 +88,11 @@ class CodeServer:
         command = [sys.executable, "-m", "dagster", "api", "grpc", "-m", MODULE, "--socket", str(self._socket)]
         command += ["--location-name", MODULE, "--use-python-environment-entry-point"]
         self._running = ExitStack()
-        self._process = self._running.enter_context(child(command, self._log))
+        self._process = self._running.enter_context(child(command, self.log))
         self._started = time.monotonic()
         while not self._answers():
             if self.has_ended() or time.monotonic() - self._started > START_SECONDS:
-                raise CodeServerStopped(f"Dagster's code server did not start; see {self._log}")
+                raise CodeServerStopped(f"Dagster's code server did not start; see {self.log}")
             time.sleep(_POLL_SECONDS)
 
     def _answers(self) -> bool:

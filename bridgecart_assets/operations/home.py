@@ -92,28 +92,31 @@ def _partial(home: Path) -> Path:
 
 @contextmanager
 def _opened(home: Path) -> "Iterator[dg.DagsterInstance]":
-    import dagster as dg
-    from dagster import DagsterInvalidConfigError
-    from dagster._check import CheckError
-    from dagster._core.instance.ref import InstanceRef
-
     from bridgecart_assets.sqlitefiles import kept_open
 
     try:
-        ref = InstanceRef.from_dir(str(home), overrides=_IN_THIS_PROCESS)
-        with kept_open(), dg.DagsterInstance.from_ref(ref) as instance:
+        with kept_open(), _instance(home) as instance:
             yield instance
-    except (CheckError, DagsterInvalidConfigError) as error:
-        reason = " ".join(str(error).split())
-        raise StorageFailed(f"Dagster cannot use {home / 'dagster.yaml'} ({reason}): correct it.") from error
     except Exception as error:
-        reason = _storage_error(error)
-        if reason is None:
+        said = _storage_error(error)
+        if said is None:
             raise
         raise StorageFailed(
-            f"Dagster's storage failed ({reason}): free some space if its disk is full, start it if it is a server, "
+            f"Dagster's storage failed ({said}): free some space if its disk is full, start it if it is a server, "
             f"or correct `storage` in {home / 'dagster.yaml'}; then run again."
         ) from error
+
+
+def _instance(home: Path) -> "dg.DagsterInstance":
+    import dagster as dg
+    from dagster._check import CheckError
+    from dagster._core.instance.ref import InstanceRef
+
+    try:
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_IN_THIS_PROCESS))
+    except (CheckError, dg.DagsterInvalidConfigError) as error:
+        why = " ".join(str(error).split())
+        raise StorageFailed(f"Dagster cannot use {home / 'dagster.yaml'} ({why}): correct it.") from error
 
 
 def _storage_error(error: BaseException) -> str | None:

@@ -9,15 +9,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.address import announce_broker, withdraw_broker
 from bridgecart_assets.kafka.embedded import EmbeddedBroker
 from bridgecart_assets.operations.children import child
+from bridgecart_assets.operations.clock import WallClock, forget_future_ticks
 from bridgecart_assets.operations.code_server import CodeServer
 from bridgecart_assets.operations.demo import BOOTSTRAP_VARIABLE
-from bridgecart_assets.operations.home import prepare_home, shared_databases
+from bridgecart_assets.operations.home import dagster_instance, prepare_home, shared_databases
 from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.runlock import serve_lock
 from bridgecart_assets.settings import Settings, load_settings
@@ -60,19 +62,40 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
         if not listener.is_loopback:
             say(f"Warning: the Dagster UI has no login; who reaches port {listener.port} of this machine can use it.")
         say(f"Dagster UI: {listener.url}  (the orders sensor is on; Ctrl-C stops everything)")
-        while dagster.poll() is None:
-            with suppress(subprocess.TimeoutExpired):
-                dagster.wait(WATCH_SECONDS)
-            if code_server.has_ended():
-                failed = code_server.start_again()
-                runs = f", with it run {', '.join(failed)}: the sensor tries again" if failed else ""
-                say(f"Dagster's code server died{runs}. It was started again; see {logs / 'code-server.log'}")
-            if broker is not None and not broker.is_running():
-                raise ServerStopped(
-                    f"The embedded broker died, and its records with it; see {logs / 'broker.log'}. What was taken in "
-                    "is in the warehouse: start `bridgecart up` again."
-                )
+        _supervise(settings, dagster, code_server, broker, say)
         raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")
+
+
+def _supervise(
+    settings: Settings,
+    dagster: "subprocess.Popen[bytes]",
+    code_server: CodeServer,
+    broker: EmbeddedBroker | None,
+    say: Callable[[str], None],
+) -> None:
+    """Until Dagster ends: mend what Dagster does not mend by itself."""
+    clock = WallClock()
+    _after_clock_was_set_back(settings, say)
+    while dagster.poll() is None:
+        with suppress(subprocess.TimeoutExpired):
+            dagster.wait(WATCH_SECONDS)
+        if code_server.has_ended():
+            failed = code_server.start_again()
+            runs = f", with it run {', '.join(failed)}: the sensor tries again" if failed else ""
+            say(f"Dagster's code server died{runs}. It was started again; see {code_server.log}")
+        if clock.was_set_back():
+            _after_clock_was_set_back(settings, say)
+        if broker is not None and not broker.is_running():
+            raise ServerStopped(
+                f"The embedded broker died, and its records with it; see {settings.data_dir / 'logs' / 'broker.log'}. "
+                "What was taken in is in the warehouse: start `bridgecart up` again."
+            )
+
+
+def _after_clock_was_set_back(settings: Settings, say: Callable[[str], None]) -> None:
+    with dagster_instance(settings) as instance:
+        if forget_future_ticks(instance, datetime.now(UTC)):
+            say("The clock was set back: the sensor would have waited until it has caught up, and goes on now.")
 
 
 def _dagster_command(listener: Listener, workspace: Path) -> list[str]:

@@ -50,7 +50,7 @@ class Postgres:
         """The rows of a query in a database."""
         with closing(self._connect(url.rpartition("/")[2])) as connection, connection.cursor() as cursor:
             cursor.execute(sql)
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
     def _connect(self, database: str) -> Any:
         return psycopg2.connect(host="127.0.0.1", port=self.port, user=_USER, dbname=database)

@@ -1,12 +1,18 @@
 """`kill -9` of Dagster's own sensor daemon between any two steps, then resumed: one key, one run, all records."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import SensorInstigatorData
 
+from bridgecart_assets.operations.clock import forget_future_ticks
+from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.market import Market
@@ -71,3 +77,31 @@ def test_killed_at_each_moment_of_a_tick_it_asks_for_the_batch_once(
         assert stored(tmp_path / folder) == (1, [DagsterRunStatus.QUEUED])
     finished(killer.run(QUEUE, BRIDGECART_DATA_DIR=str(tmp_path / folder)))
     market.settle(faults, f"{FAULT}, at each moment of a tick", undisturbed.moments, warehouse_in(tmp_path / folder))
+
+
+def ticks(instance: dg.DagsterInstance) -> int:
+    (state,) = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    return len(instance.get_ticks(state.instigator_origin_id, state.selector_id))
+
+
+def move_last_tick(instance: dg.DagsterInstance, by: timedelta) -> None:
+    (state,) = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    data = state.instigator_data
+    assert isinstance(data, SensorInstigatorData)
+    moved = (datetime.now(UTC) + by).timestamp()
+    data = data._replace(last_tick_start_timestamp=moved, last_tick_timestamp=moved)
+    instance.update_instigator_state(state.with_data(data))
+
+
+def test_a_sensor_that_ticked_before_the_clock_was_set_back_ticks_again_at_once(
+    killer: Killer, settings: Settings
+) -> None:
+    assert killer.run(TICK).returncode == 0
+    with dagster_instance(settings) as instance:
+        assert forget_future_ticks(instance, datetime.now(UTC)) == []
+        move_last_tick(instance, timedelta(hours=1))
+        assert killer.run(TICK).returncode == 0
+        assert ticks(instance) == 1
+        assert forget_future_ticks(instance, datetime.now(UTC)) == ["orders_sensor"]
+        assert killer.run(TICK).returncode == 0
+        assert ticks(instance) == 2

@@ -22,7 +22,10 @@ def test_a_disk_full_in_mid_write_fails_the_run_with_the_reason_and_with_space_a
     killer: Killer, market: Market, faults: Faults, data_dir: Path
 ) -> None:
     # The records of a batch, then assets behind them: as long as nothing succeeds, half of the moments remain.
-    moments = ["before _insert_chunk", *(market.moments // 2 * point // POINTS + 1 for point in range(POINTS))]
+    moments: list[int | str] = [
+        "before _insert_chunk",
+        *(market.moments // 2 * point // POINTS + 1 for point in range(POINTS)),
+    ]
     for moment in moments:
         ended = killer.run_with_disk_full_at(moment, "run")
         assert (ended.returncode, ended.stdout) == (1, ""), (moment, ended.stderr)

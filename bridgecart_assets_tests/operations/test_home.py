@@ -44,8 +44,8 @@ def test_what_a_person_changed_in_the_config_stays(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("block", "reason"),
     [
-        ({"storage": {"postgres": {"postgres_port": 1}}}, "postgres_port"),
-        ({"run_launcher": {"module": "no_such_module", "class": "Launcher"}}, "no_such_module"),
+        ({"storage": {"postgres": {"postgres_url": "postgresql://me:secret@host/db", "port": 1}}}, "port"),
+        ({"storage": {"custom": {"module": "no_such_module", "class": "Storage"}}}, "no_such_module"),
     ],
     ids=["a wrong option", "a package that is not installed"],
 )
@@ -54,10 +54,10 @@ def test_a_config_that_dagster_cannot_use_is_named_with_the_reason(
 ) -> None:
     config = prepare_home(settings) / "dagster.yaml"
     config.write_text(yaml.safe_dump(block))
-    with pytest.raises(StorageFailed, match=reason) as raised, dagster_instance(settings) as instance:
-        newest_keys(instance, limit=1)
-        assert instance.run_launcher
+    with pytest.raises(StorageFailed, match=reason) as raised, dagster_instance(settings):
+        pass
     assert str(config) in str(raised.value)
+    assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
