@@ -26,6 +26,7 @@ from bridgecart_assets_tests.integration.served import (
     up,
 )
 from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests, rows
 
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
@@ -175,6 +176,7 @@ def test_kill_9_in_the_middle_of_a_run_leaves_no_process_behind_and_old_rows_as_
     assert rows(warehouse, once) == [(True,)]
 
 
+@any_broker
 def test_when_its_broker_dies_up_says_so_and_ends(folder: Path) -> None:
     with up(folder) as served:
         (broker,) = [process for process in processes_of(folder) if "broker" in process.cmdline()[1:2]]
