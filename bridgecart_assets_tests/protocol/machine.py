@@ -48,6 +48,7 @@ class BatchMachine(RuleBasedStateMachine):
         Clock.told = datetime(2026, 1, 31, 7, 5, 10, tzinfo=UTC)
         self.tick: Steps | None = None
         self.command: Steps | None = None
+        self.copy = self.world.store.tables, self.world.store.exists, dict(self.world.promised_from)
 
     # The topic
 
@@ -146,9 +147,11 @@ class BatchMachine(RuleBasedStateMachine):
     def command_works_on(self):
         self._command_goes_on(STEPS_OF_A_RUN)
 
-    @rule(command=st.integers(4, 8), run=st.integers(1, 5))
+    @precondition(lambda self: not (self.tick or self.command or self.world.working))
+    @rule(command=st.integers(5, 7), run=st.integers(1, 5))
     def command_overtakes_a_slow_daemon(self, command, run):
         """Both give a key to what has arrived; neither knows of the other's."""
+        self.produce(0, 2)
         self.daemon_takes_a_step()
         self.time_goes_by(2)
         self._command_goes_on(command)
@@ -199,6 +202,17 @@ class BatchMachine(RuleBasedStateMachine):
     def the_warehouse_is_lost(self):
         self.the_power_is_cut()
         self.world.store, self.world.promised_from = Store(), {}
+
+    @rule()
+    def the_warehouse_is_copied(self):
+        if self.world.store.writer is None:
+            self.copy = self.world.store.tables, self.world.store.exists, dict(self.world.promised_from)
+
+    @rule()
+    def the_copy_is_put_back(self):
+        self.the_warehouse_is_lost()
+        self.world.store.tables, self.world.store.exists, promised_from = self.copy
+        self.world.promised_from = dict(promised_from)
 
     @rule(what=st.sampled_from(["retention", "all retention", "new topic", "new partition", "runs", "command"]))
     def something_happens_right_after_the_next_look_at_the_topic(self, what):

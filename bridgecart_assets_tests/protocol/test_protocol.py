@@ -54,4 +54,4 @@ def test_every_record_ends_in_exactly_one_batch_in_long_histories(machine: type[
 def test_a_protocol_is_caught_that(wrong: Wrong, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong(monkeypatch)
     with pytest.raises(ProtocolBroken):
-        check(BatchMachine, programs=2_000)
+        check(BatchMachine, programs=2_000, steps=15)
