@@ -71,9 +71,9 @@ select ?1, snapshot_id, pipeline_name, mode, status, replace(replace(run_body, r
 from runs
 where run_id = ?4
 """
-_TAGS = """
-insert into run_tags (run_id, key, value) select ?1, key, replace(value, ?2, ?3) from run_tags where run_id = ?4
-"""
+_TAGS = (
+    "insert into run_tags (run_id, key, value) select ?1, key, replace(value, ?2, ?3) from run_tags where run_id = ?4"
+)
 
 
 def split_the_batch(settings: Settings, instance: dg.DagsterInstance, batches: int) -> list[str]:

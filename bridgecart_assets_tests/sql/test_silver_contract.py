@@ -1,6 +1,5 @@
 """Every kind of malformed input is an accepted order or a rejected record with its reason; nothing is ever lost."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets_tests.sql.silver import Outcome, judge, judge_events, with_json
+from bridgecart_assets_tests.support.fuzz import PAYLOADS
 from bridgecart_assets_tests.support.records import Record, event
 
 ARRIVED = datetime(2030, 1, 1, tzinfo=UTC)
@@ -342,42 +342,6 @@ def test_times_that_a_change_of_the_clock_skips_or_repeats_are_read_all_the_same
     assert repeated["purchased_at"] == _at(2025, 11, 2, 6, 30)
 
 
-FIELDS = tuple(json.loads(event()))
-STRINGS = st.one_of(
-    st.text(max_size=20),
-    st.text("0123456789eE+-., _", max_size=12),
-    st.text("0123456789TZ:-+. ()", max_size=30),
-    st.sampled_from(("now", "infinity", "epoch", "2025-01-01T10:00:00Z", "99999-12-31", "1e9", "true", "C1", "\0")),
-    st.datetimes().map(datetime.isoformat),
-)
-VALUES = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(),
-        st.integers(-(10**60), 10**60),
-        st.floats(),
-        STRINGS,
-    ),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(STRINGS, inner, max_size=3),
-    max_leaves=4,
-)
-DAMAGED_EVENTS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4).map(
-    lambda changed: json.dumps({**json.loads(event()), **changed}).encode()
-)
-ANY_OBJECTS = st.dictionaries(st.sampled_from(FIELDS) | STRINGS, VALUES, max_size=14).map(
-    lambda document: json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
-)
-PAYLOADS = st.one_of(
-    DAMAGED_EVENTS,
-    ANY_OBJECTS,
-    st.binary(max_size=60),
-    st.none(),
-    VALUES.map(lambda value: json.dumps(value).encode()),
-    st.tuples(st.integers(0, len(VALID)), st.binary(max_size=2)).map(
-        lambda cut: VALID[: cut[0]] + cut[1] + VALID[cut[0] :]
-    ),
-)
 INSTANTS = st.none() | st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 
 

@@ -69,7 +69,7 @@ _TEXTS = (
     *(b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\xef\xbb\xbf", b"\\", b"\n", b"%s%n", b"'; drop table x --"),
     *(
         b"\xe2\x80\xae",
-        b"\xf0\x9d\x9f\x8f\xf0\x9d\x9f\x90",
+        "\U0001d7cf\U0001d7d0".encode(),
         b"now",
         b"infinity",
         b"2025-02-30T10:00:00Z",
