@@ -154,8 +154,6 @@ def _serve() -> None:
     import bridgecart_assets.definitions
     import bridgecart_assets.operations.running  # noqa: F401
 
-    # A shell that starts tests in the background has them ignore it, and children inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in sys.stdin:
         order = json.loads(line)
         begun = time.monotonic()
