@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ def settings(data_dir: Path) -> Settings:
 def warehouse(settings: Settings) -> Warehouse:
     """A warehouse that does not exist yet."""
     return Warehouse.from_settings(settings)
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C again: a shell that starts the tests in the background has them, and all their children, ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
