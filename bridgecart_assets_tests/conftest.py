@@ -39,7 +39,7 @@ def warehouse(settings: Settings) -> Warehouse:
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C again: a shell that starts the tests in the background has them, and all their children, ignore it."""
+    """Hear Ctrl-C again: a shell that starts tests in the background has them and their children ignore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
