@@ -125,7 +125,7 @@ def up(*, host: str, port: int, rate: float) -> None:
 
 
 @cli.command()
-@click.option("--refit", is_flag=True, help="Fit the segment model now, not only when it is due.")
+@click.option("--refit", is_flag=True, help="Fit the models now, not only when they are due.")
 @click.option("--accept-model", is_flag=True, help="Take the proposed version of the segment model into force.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run(*, refit: bool, accept_model: bool, as_json: bool) -> None:
@@ -135,12 +135,13 @@ def run(*, refit: bool, accept_model: bool, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
+    from bridgecart_assets.models.due import RefitMode
     from bridgecart_assets.operations.running import run_everything
     from bridgecart_assets.settings import load_settings
 
     if refit and accept_model:
         raise click.UsageError("--refit and --accept-model exclude each other: a refit may make another proposal.")
-    mode = "now" if refit else "accept" if accept_model else "when_due"
+    mode = RefitMode.NOW if refit else RefitMode.ACCEPT if accept_model else RefitMode.WHEN_DUE
     with _progress(_console()) as (_, step):
         summary = run_everything(load_settings(), refit=mode, progress=step)
     if as_json:

@@ -105,17 +105,23 @@ _ORDER = (
     _KAFKA_TIME,
 )
 
+# Fixed point, so that sums do not depend on the order of the rows.
+_SPEND_SUMS = (
+    Column("log_spend_sum", "DECIMAL(18,9)", "Sum over purchase days of ln(net total)"),
+    Column("log_spend_square_sum", "DECIMAL(18,9)", "Sum over purchase days of the square of ln(net total)"),
+)
+
 _TRAITS = (
-    Column("log_orders", "DOUBLE", "Trait: ln(number of purchases); NULL without purchase", nullable=True),
-    Column(
-        "log_order_value", "DOUBLE", "Trait: ln(average net value per purchase); NULL without purchase", nullable=True
-    ),
-    Column(
-        "coupon_share",
-        "DOUBLE",
-        "Trait: share of purchases with coupon, shrunk to the mean (k = 3); NULL without purchase",
-        nullable=True,
-    ),
+    Column("log_purchase_rate", "DOUBLE", "Trait: ln of purchase days a week, shrunk to that of all", nullable=True),
+    Column("log_spend", "DOUBLE", "Trait: ln of spend on a purchase day, shrunk to that of all", nullable=True),
+    Column("coupon_share", "DOUBLE", "Trait: share of purchases with coupon, shrunk to that of all", nullable=True),
+)
+
+# What the models have to say about a customer; NULL without purchase or below the data gate.
+_PREDICTION = (
+    Column("p_alive", "DOUBLE", "Probability of not having dropped out for good", nullable=True),
+    Column("churn_risk", "DOUBLE", "Probability of no purchase within the churn window", nullable=True),
+    Column("predicted_clv", MONEY, "Discounted expected sales within the horizon, currency units", nullable=True),
 )
 
 _SEGMENT = (
@@ -233,7 +239,7 @@ SILVER_CUSTOMERS = Contract(
 CUSTOMER_FEATURES = Contract(
     schema="gold",
     name="customer_features",
-    meaning="Features and clustering traits of each customer as of the end of the data clock's day.",
+    meaning="What is known of each customer as of the end of the data clock's day: facts, no model.",
     columns=(
         Column("customer_id", "VARCHAR", "Customer"),
         Column("as_of", "DATE", "Everything is computed from orders before this UTC date"),
@@ -250,11 +256,40 @@ CUSTOMER_FEATURES = Contract(
         Column("average_order_value", "DOUBLE", "Net value per purchase, currency units", nullable=True),
         Column("mean_interpurchase_days", "DOUBLE", "Mean days between purchase days; NULL below two", nullable=True),
         Column("discount_rate", "DOUBLE", "Discounts over gross amounts of purchases", nullable=True),
+        Column("coupon_orders", "INTEGER", "Purchases with a coupon"),
         Column("category_count", "INTEGER", "Distinct product categories bought"),
         Column("top_category", "VARCHAR", "Category with the most purchases, then by name", nullable=True),
-        *_TRAITS,
+        *_SPEND_SUMS,
     ),
     key=("customer_id",),
+    published=True,
+)
+
+PURCHASE_MODEL = Contract(
+    schema="gold",
+    name="purchase_model",
+    meaning="Versions of the purchase model (MBG/NBD and log-normal spend): how often customers buy, how much they "
+    "spend, when they stop. One row per version.",
+    columns=(
+        Column("version", "INTEGER", "Model version, from 1"),
+        Column("as_of", "DATE", "Data date of the fit"),
+        Column("in_force_from", "DATE", "First as-of date it decides about"),
+        Column("input_hash", "VARCHAR", "Hash of the customers of the fit"),
+        Column("fitted_customers", "INTEGER", "Customers in the fit"),
+        Column("repeat_customers", "INTEGER", "Of these, customers with more than one purchase day"),
+        Column("history_days", "INTEGER", "Longest tenure among them, days"),
+        Column("r", "DOUBLE", "Shape of the gamma distribution of purchase rates"),
+        Column("alpha", "DOUBLE", "Rate of the gamma distribution of purchase rates, weeks"),
+        Column("a", "DOUBLE", "First parameter of the beta distribution of drop-out; NULL without fit", nullable=True),
+        Column("b", "DOUBLE", "Second parameter of the beta distribution of drop-out", nullable=True),
+        Column("log_likelihood", "DOUBLE", "Log-likelihood of the fit", nullable=True),
+        Column("log_spend_mean", "DOUBLE", "Mean over customers of ln(net total of a purchase day)"),
+        Column("log_spend_variance_within", "DOUBLE", "Its variance around a customer's own mean"),
+        Column("log_spend_variance_between", "DOUBLE", "Variance of the customers' own means"),
+        Column("coupon_share_mean", "DOUBLE", "Share of purchases with coupon over all customers"),
+        Column("no_prediction_reason", "VARCHAR", "Why predictions are NULL under this version", nullable=True),
+    ),
+    key=("version",),
     published=True,
 )
 
@@ -269,6 +304,7 @@ SEGMENT_MODEL = Contract(
         Column("status", "VARCHAR", "active, or proposed: waits for a person because segments changed their meaning"),
         Column("as_of", "DATE", "Data date of the fit"),
         Column("in_force_from", "DATE", "First as-of date it decides about; NULL while it is proposed", nullable=True),
+        Column("purchase_version", "INTEGER", "Version of the purchase model that its traits come from"),
         Column("seed", "INTEGER", "Seed of the fit"),
         Column("traits_hash", "VARCHAR", "Hash of the customers and traits of the fit"),
         Column("fitted_customers", "INTEGER", "Customers in the fit"),
@@ -295,7 +331,7 @@ SEGMENT_MODEL = Contract(
 CUSTOMER_SEGMENTS = Contract(
     schema="gold",
     name="customer_segments",
-    meaning="Current segment of every customer under the model in force.",
+    meaning="Current segment, lifecycle stage and predicted value of every customer under the models in force.",
     columns=(
         Column("customer_id", "VARCHAR", "Customer"),
         Column("as_of", "DATE", "Date of the assignment, exclusive"),
@@ -303,6 +339,18 @@ CUSTOMER_SEGMENTS = Contract(
         Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
         Column("confidence", "DOUBLE", "(d2 - d1) / (d2 + d1) of the two nearest centroids, 0 to 1", nullable=True),
         Column("runner_up_key", "VARCHAR", "Key of the second nearest segment", nullable=True),
+        Column("ambiguous", "BOOLEAN", "Confidence below 0.1; NULL when unassigned", nullable=True),
+        Column(
+            "lifecycle",
+            "VARCHAR",
+            "new, active, needs attention, at risk or dormant; NULL without purchase",
+            nullable=True,
+        ),
+        *_TRAITS,
+        *_PREDICTION,
+        Column("expected_spend", "DOUBLE", "Expected spend on a purchase day, currency units", nullable=True),
+        Column("expected_purchases", "DOUBLE", "Expected purchase days within the horizon", nullable=True),
+        Column("no_prediction_reason", "VARCHAR", "Why there is no prediction; NULL when there is one", nullable=True),
         Column("net_sales", MONEY, "Historic customer lifetime value, currency units"),
     ),
     key=("customer_id",),
@@ -312,10 +360,11 @@ CUSTOMER_SEGMENTS = Contract(
 CUSTOMER_SNAPSHOTS = Contract(
     schema="gold",
     name="customer_snapshots",
-    meaning="Traits, value and segment of every customer as of each period opening and as of now.",
+    meaning="Traits, value, segment and predictions of every customer as of each period opening and as of now.",
     columns=(
         Column("as_of", "DATE", "Everything is computed from orders before this UTC date"),
         Column("customer_id", "VARCHAR", "Customer"),
+        Column("frequency", "INTEGER", "Purchase days before as_of"),
         Column("orders", "INTEGER", "Purchases before as_of"),
         Column("net_sales", MONEY, "Historic customer lifetime value: sum of net amounts, currency units"),
         Column("first_purchased_on", "DATE", "First purchase day before as_of", nullable=True),
@@ -323,6 +372,8 @@ CUSTOMER_SNAPSHOTS = Contract(
         *_TRAITS,
         Column("segment_key", "VARCHAR", "Segment as of then; 'unassigned' without a segment"),
         Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
+        *_PREDICTION,
+        Column("in_hindsight", "BOOLEAN", "Whether the prediction's model knows later orders", nullable=True),
     ),
     key=("as_of", "customer_id"),
 )
@@ -346,6 +397,11 @@ CLV_GROWTH = _kpi(
             "Mean value at close over that at opening, minus 1",
             nullable=True,
         ),
+        Column("predicted_clv_growth", "DOUBLE", "As clv_growth, of the predicted value", nullable=True),
+        Column("total_clv_growth", "DOUBLE", "As clv_growth, of historic plus predicted value", nullable=True),
+        _reason("predicted_clv_growth"),
+        Column("opening_predicted_clv", MONEY, "Predicted value of the opening members then", nullable=True),
+        Column("closing_predicted_clv", MONEY, "Predicted value of the closing members then", nullable=True),
         Column("opening_clv", MONEY, "Bridge: value of the opening members at the opening"),
         Column("organic", MONEY, "Bridge: what the opening members added in the period"),
         Column("migrated_in", MONEY, "Bridge: closing value of customers that came from other segments"),
@@ -373,6 +429,16 @@ CHURN_RATE = _kpi(
             "inactive_share",
             "DOUBLE",
             "Members inactive for over W days, of those older than W",
+            nullable=True,
+        ),
+        Column("estimated_churn_rate", "DOUBLE", "Early estimate: mean churn risk of the active", nullable=True),
+        _reason("estimated_churn_rate"),
+        Column("in_hindsight", "BOOLEAN", "Whether the estimate's model knows later orders", nullable=True),
+        Column("estimate_error", "DOUBLE", "estimated_churn_rate - churn_rate, once matured", nullable=True),
+        Column(
+            "last_estimate_error",
+            "DOUBLE",
+            "estimate_error of the latest period that has matured by then",
             nullable=True,
         ),
         _LOW_SAMPLE,
@@ -418,6 +484,7 @@ TABLES: Mapping[str, Contract] = MappingProxyType(
             SILVER_REJECTS,
             SILVER_CUSTOMERS,
             CUSTOMER_FEATURES,
+            PURCHASE_MODEL,
             SEGMENT_MODEL,
             CUSTOMER_SEGMENTS,
             CUSTOMER_SNAPSHOTS,

@@ -1,10 +1,12 @@
 """The jobs: a batch from raw to KPIs in one run, catching up, refreshing, and refitting the segments."""
 
+from typing import Any
+
 import dagster as dg
 
 from bridgecart_assets import contracts
-from bridgecart_assets.assets.segments import RefitMode
 from bridgecart_assets.assets.specs import asset_key
+from bridgecart_assets.models.due import RefitMode
 
 _BATCH_TABLES = [table for table in contracts.TABLES.values() if table.partitioned]
 _WHOLE_TABLES = [table for table in contracts.TABLES.values() if not table.partitioned]
@@ -15,6 +17,12 @@ _AFTER_MODEL = [
 
 def _assets(tables: list[contracts.Contract]) -> dg.AssetSelection:
     return dg.AssetSelection.assets(*(asset_key(table) for table in tables))
+
+
+def refit_config(mode: RefitMode) -> dict[str, Any]:
+    """Run configuration of a job that holds the models."""
+    models = (contracts.PURCHASE_MODEL, contracts.SEGMENT_MODEL)
+    return {"ops": {f"{m.schema}__{m.name}": {"config": {"refit": mode.name}} for m in models}}
 
 
 orders_batch = dg.define_asset_job(
@@ -38,8 +46,8 @@ refresh = dg.define_asset_job(
 refit_segments = dg.define_asset_job(
     "refit_segments",
     selection=_assets(_AFTER_MODEL),
-    config={"ops": {"gold__segment_model": {"config": {"refit": RefitMode.NOW.name}}}},
-    description="Fit the segment model now, then segments and KPIs. Keys keep their meaning.",
+    config=refit_config(RefitMode.NOW),
+    description="Fit the models now, then segments and KPIs. Segment keys keep their meaning.",
 )
 
 JOBS = (orders_batch, ingest_batch, refresh, refit_segments)

@@ -3,9 +3,14 @@
 The assets hand these to the IO manager with the tables they read; tests run them on a warehouse directly.
 """
 
+from functools import partial
+
 from bridgecart_assets.contracts import SILVER_DUPLICATES, SILVER_REJECTS
+from bridgecart_assets.models.purchase import outlooks
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.handover import Parameter, Query, Table
+from bridgecart_assets.warehouse.handover import Computed, Parameter, Query, Table
+
+MOST_FITTED_CUSTOMERS = 100_000
 
 
 def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
@@ -24,18 +29,32 @@ def customers_query(*inputs: Table) -> Query:
 
 
 def features_query(settings: Settings, *inputs: Table) -> Query:
-    """Features and traits as of the data clock."""
+    """What is known of each customer as of the data clock."""
     return Query(
-        stage=("stage_clock", "stage_traits"),
+        stage=("stage_clock",),
         parameters=_clock_parameters(settings),
         inputs=inputs,
     )
 
 
-def segments_query(*inputs: Table) -> Query:
-    """Current segments under the model in force."""
+def purchase_sample_query() -> Query:
+    """Customers for a fit of the purchase model; `sql/sample_purchases.sql` gives the rows."""
+    return Query(parameters={"fitted_customers": MOST_FITTED_CUSTOMERS})
+
+
+def traits_sample_query(purchase_version: int) -> Query:
+    """Customers for a fit of the segment model; `sql/sample_traits.sql` gives the rows."""
     return Query(
-        stage=("stage_current_traits", "stage_scoring"),
+        stage=("stage_traits",),
+        parameters={"fitted_customers": MOST_FITTED_CUSTOMERS, "purchase_version": purchase_version},
+    )
+
+
+def segments_query(settings: Settings, *inputs: Table) -> Query:
+    """Current segments, lifecycle and predictions under the models in force."""
+    return Query(
+        stage=("stage_traits", "stage_current_customers", *_scoring_stage(settings)),
+        parameters=_scoring_parameters(settings),
         inputs=inputs,
     )
 
@@ -43,8 +62,8 @@ def segments_query(*inputs: Table) -> Query:
 def snapshots_query(settings: Settings, *inputs: Table) -> Query:
     """Everyone as of each period opening and as of now."""
     return Query(
-        stage=("stage_clock", "stage_traits", "stage_snapshots", "stage_scoring"),
-        parameters=_clock_parameters(settings),
+        stage=("stage_clock", "stage_traits", "stage_snapshots", *_scoring_stage(settings)),
+        parameters={**_clock_parameters(settings), **_scoring_parameters(settings)},
         inputs=inputs,
     )
 
@@ -61,3 +80,12 @@ def kpi_query(settings: Settings, *inputs: Table) -> Query:
 def _clock_parameters(settings: Settings) -> dict[str, Parameter]:
     as_of = settings.as_of.isoformat() if settings.as_of else None
     return {"as_of": as_of, "kpi_period": settings.kpi_period}
+
+
+def _scoring_parameters(settings: Settings) -> dict[str, Parameter]:
+    return {"churn_window_days": settings.churn_window_days, "clv_margin": settings.clv_margin}
+
+
+def _scoring_stage(settings: Settings) -> tuple[str | Computed, ...]:
+    outlook = partial(outlooks, horizon_days=settings.clv_horizon_days, discount_rate=settings.clv_discount_rate)
+    return ("stage_scored_traits", Computed("outlooks", outlook), "stage_scoring")

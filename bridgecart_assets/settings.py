@@ -89,12 +89,15 @@ class Settings(BaseSettings):
     )
     kpi_period: Period = Field("month", description="Calendar period of the KPIs: day, week or month.")
     churn_window_days: int = Field(90, ge=1, le=_TEN_YEARS, description="Window W of the churn rate, days.")
+    clv_horizon_days: int = Field(365, ge=1, le=_TEN_YEARS, description="Horizon of the predicted CLV, days.")
+    clv_discount_rate: float = Field(0.1, ge=0, le=10, description="Discount rate of the predicted CLV, a year.")
+    clv_margin: float = Field(1.0, gt=0, le=1, description="Share of sales that the predicted CLV counts.")
     segments: int | Literal["auto"] = Field(
         4, description="Number of customer segments k of the K-Means model, or auto: chosen at each refit."
     )
     model_seed: int = Field(42, ge=0, lt=2**32, description="Seed of the K-Means fit.")
     model_refit_days: int = Field(
-        90, ge=1, le=_TEN_YEARS, description="The segment model is due again this many days of data after its last fit."
+        90, ge=1, le=_TEN_YEARS, description="A model is due again this many days of data after its last fit."
     )
     max_reject_share: float = Field(
         0.05, ge=0, le=1, description="Share of rejected records in a batch above which a check warns."

@@ -1,44 +1,64 @@
-"""Gold: the segment model as a table of versions, and the current segment of every customer."""
-
-from enum import Enum
+"""Gold: the models as tables of versions, and the current segment and value of every customer."""
 
 import dagster as dg
 import pandas as pd
 
 from bridgecart_assets.assets.specs import read_from, table_asset
-from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, TRAITS
+from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, PURCHASE_MODEL, SEGMENT_MODEL
+from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.platform import Platform
-from bridgecart_assets.queries import segments_query
+from bridgecart_assets.queries import purchase_sample_query, segments_query, traits_sample_query
 from bridgecart_assets.warehouse.handover import Query, Table
 
 
-class RefitMode(Enum):
-    """When the model is fitted anew."""
-
-    WHEN_DUE = "when_due"
-    NOW = "now"
-    ACCEPT = "accept"
-
-
-class SegmentModelConfig(dg.Config):
-    """`refit`: when_due (as every batch run does), now (on request), accept (take the proposed version)."""
+class RefitConfig(dg.Config):
+    """`refit`: when_due (as every batch run does), now (on request), accept (take the proposed segments)."""
 
     refit: RefitMode = RefitMode.WHEN_DUE
+
+
+@table_asset(PURCHASE_MODEL, kinds={"scipy"}, ins={"features": read_from(CUSTOMER_FEATURES)})
+def purchase_model(config: RefitConfig, platform: Platform, features: Table) -> dg.Output[pd.DataFrame]:
+    """Fit the purchase model when due or asked for; else keep the versions as they are."""
+    settings = platform.settings
+    versions = refit_purchases(
+        platform.read_frame(PURCHASE_MODEL),
+        platform.sample("sample_purchases", purchase_sample_query()),
+        mode=config.refit,
+        refit_days=settings.model_refit_days,
+    )
+    return dg.Output(versions, metadata=_parameters(versions))
+
+
+def _parameters(versions: pd.DataFrame) -> dict[str, dg.MetadataValue]:
+    if versions.empty:
+        return {"decision": dg.MetadataValue.text("nobody has bought yet")}
+    newest = versions.iloc[-1]
+    return {
+        "version": dg.MetadataValue.int(int(newest["version"])),
+        "fitted_customers": dg.MetadataValue.int(int(newest["fitted_customers"])),
+        "predictions": dg.MetadataValue.text(newest["no_prediction_reason"] or "yes"),
+    }
 
 
 @table_asset(
     SEGMENT_MODEL,
     kinds={"scikitlearn"},
-    ins={"features": read_from(CUSTOMER_FEATURES, columns=["customer_id", "as_of", "net_sales", *TRAITS])},
+    ins={"features": read_from(CUSTOMER_FEATURES), "purchase_model": read_from(PURCHASE_MODEL, columns=["version"])},
 )
-def segment_model(config: SegmentModelConfig, platform: Platform, features: pd.DataFrame) -> dg.Output[pd.DataFrame]:
+def segment_model(
+    config: RefitConfig, platform: Platform, features: Table, purchase_model: pd.DataFrame
+) -> dg.Output[pd.DataFrame]:
     """Fit K-Means on the standardised traits when due or asked for; else keep the versions as they are."""
     settings = platform.settings
     outcome = refit(
         platform.read_frame(SEGMENT_MODEL),
-        features,
-        mode=config.refit.value,
+        lambda version: platform.sample("sample_traits", traits_sample_query(version)),
+        # 0: no version yet, and no customer either.
+        int(purchase_model["version"].max()) if len(purchase_model) else 0,
+        mode=config.refit,
         segments=settings.segments,
         seed=settings.model_seed,
         refit_days=settings.model_refit_days,
@@ -66,9 +86,10 @@ def _quality(model: pd.DataFrame) -> dict[str, dg.MetadataValue]:
     kinds={"sql"},
     ins={
         "features": read_from(CUSTOMER_FEATURES),
+        "purchase_model": read_from(PURCHASE_MODEL),
         "segment_model": read_from(SEGMENT_MODEL),
     },
 )
-def customer_segments(features: Table, segment_model: Table) -> Query:
-    """Score everyone with the frozen scaler and centroids of the model in force."""
-    return segments_query(features, segment_model)
+def customer_segments(platform: Platform, features: Table, purchase_model: Table, segment_model: Table) -> Query:
+    """Score everyone with the frozen parameters, scaler and centroids of the models in force."""
+    return segments_query(platform.settings, features, purchase_model, segment_model)

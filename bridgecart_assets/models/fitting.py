@@ -1,4 +1,4 @@
-"""Fitting K-Means on standardised traits: who takes part, the data gate, and the same bytes for the same customers.
+"""Fitting K-Means on standardised traits: the data gate, and the same bytes for the same customers.
 
 What belongs elsewhere: which key a cluster gets (`identity.py`), and scoring (`sql/stage_scoring.sql`).
 """
@@ -12,7 +12,6 @@ import pandas as pd
 from bridgecart_assets.contracts import TRAITS
 from bridgecart_assets.models.arrays import Floats, Labels
 
-MAX_SAMPLE = 100_000
 SILHOUETTE_SAMPLE = 2_000
 MIN_CUSTOMERS_PER_SEGMENT = 10
 # More digits than any decision needs and fewer than summation order can disturb: the stored model is reproducible.
@@ -31,15 +30,6 @@ class Fit:
     labels: Labels
     inertia: float
     silhouette: float
-
-
-def usable_customers(features: pd.DataFrame) -> pd.DataFrame:
-    """Customers with all traits, in customer_id order, at most MAX_SAMPLE of them chosen by hash of the id."""
-    usable = features.dropna(subset=list(TRAITS)).sort_values("customer_id", kind="stable")
-    if len(usable) > MAX_SAMPLE:
-        order = usable["customer_id"].map(lambda key: hashlib.sha256(key.encode()).hexdigest())
-        usable = usable.loc[order.sort_values(kind="stable").index[:MAX_SAMPLE]].sort_values("customer_id")
-    return usable.reset_index(drop=True)
 
 
 def is_fittable(customers: pd.DataFrame, segments: int) -> bool:

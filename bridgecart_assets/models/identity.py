@@ -39,9 +39,10 @@ def first_keys(fit: Fit, net_sales: Sequence[float]) -> Match:
     return Match(tuple(key_of[c] for c in clusters), nothing, nothing, agreement=None, settled=True)
 
 
-def match_keys(fit: Fit, customers: pd.DataFrame, previous: pd.DataFrame, *, used_keys: Sequence[str]) -> Match:
+def match_keys(fit: Fit, earlier: pd.DataFrame, previous: pd.DataFrame, *, used_keys: Sequence[str]) -> Match:
     """Carry the keys of the previous version over to a refit.
 
+    `earlier` are the customers of the fit, in its order, with the traits as the previous version sees them.
     Centroids are paired at minimum total distance in the previous scaler's space. A pair within MAX_SHIFT keeps
     its key; every other cluster gets a key that was never used. Settled when all clusters kept their keys and at
     least MIN_AGREEMENT of the customers did.
@@ -63,7 +64,7 @@ def match_keys(fit: Fit, customers: pd.DataFrame, previous: pd.DataFrame, *, use
         else:
             keys.append(_key(next_number))
             next_number += 1
-    old_labels = nearest(customers[list(TRAITS)].to_numpy(dtype=np.float64), mean, scale, old_centroids)
+    old_labels = nearest(earlier[list(TRAITS)].to_numpy(dtype=np.float64), mean, scale, old_centroids)
     agreement = float(np.mean([keys[new] == old_keys[old] for new, old in zip(fit.labels, old_labels, strict=True)]))
     return Match(
         keys=tuple(keys),
@@ -77,7 +78,7 @@ def match_keys(fit: Fit, customers: pd.DataFrame, previous: pd.DataFrame, *, use
 def name_segments(fit: Fit) -> tuple[str, ...]:
     """Names of the clusters from their centroids' z-scores; equal names are numbered by value, highest first."""
     plain = [_name(dict(zip(TRAITS, centroid, strict=True))) for centroid in fit.centroids]
-    worth = fit.centroids[:, TRAITS.index("log_orders")] + fit.centroids[:, TRAITS.index("log_order_value")]
+    worth = fit.centroids[:, TRAITS.index("log_purchase_rate")] + fit.centroids[:, TRAITS.index("log_spend")]
     by_value = sorted(range(len(plain)), key=lambda cluster: (-worth[cluster], cluster))
     names = list(plain)
     for name in set(plain):
@@ -94,13 +95,13 @@ def _key(number: int) -> str:
 
 def _name(centroid: dict[str, float]) -> str:
     words = []
-    if centroid["log_orders"] > 0.5:
+    if centroid["log_purchase_rate"] > 0.5:
         words.append("frequent")
-    elif centroid["log_orders"] < -0.5:
+    elif centroid["log_purchase_rate"] < -0.5:
         words.append("rare")
-    if centroid["log_order_value"] > 0.75:
+    if centroid["log_spend"] > 0.75:
         words.append("high-ticket")
-    elif centroid["log_order_value"] < -0.5:
+    elif centroid["log_spend"] < -0.5:
         words.append("low-ticket")
     if centroid["coupon_share"] > 0.75:
         words.append("coupon-driven")

@@ -7,8 +7,7 @@ import pandas as pd
 
 from bridgecart_assets.contracts import SEGMENT_MODEL, TRAITS
 from bridgecart_assets.models.arrays import Floats
-
-_PANDAS_TYPES = {"INTEGER": "int64", "DOUBLE": "float64", "DATE": "datetime64[us]", "VARCHAR": "object"}
+from bridgecart_assets.models.frames import typed
 
 
 def model_arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
@@ -28,16 +27,9 @@ def active_version(model: pd.DataFrame) -> pd.DataFrame:
 
 def accept_newest(model: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """The model with its newest version active from the data date `as_of` on, as a person decided."""
-    model = typed(model)
+    model = typed(model, SEGMENT_MODEL)
     newest = model["version"] == model["version"].max()
     return model.assign(
         status=model["status"].mask(newest, "active"),
         in_force_from=model["in_force_from"].mask(newest, pd.Timestamp(as_of)),
     )
-
-
-def typed(model: pd.DataFrame) -> pd.DataFrame:
-    """The columns of the contract with one pandas type each, so that a column of nothing but NULL keeps its type."""
-    return model.astype({column.name: _PANDAS_TYPES[column.type] for column in SEGMENT_MODEL.columns})[
-        list(SEGMENT_MODEL.column_names)
-    ]

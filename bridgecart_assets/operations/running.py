@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.offsets import TopicState
 from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.operations.interrupts import interrupts
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
@@ -72,10 +73,10 @@ class Summary:
         return not any(check.severity == "ERROR" for check in self.failed_checks)
 
 
-def run_everything(settings: Settings, *, refit: str = "when_due", progress: Progress) -> Summary:
+def run_everything(settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE, progress: Progress) -> Summary:
     """Ingest up to the topic's end as it is now, then refresh customers, segments and KPIs.
 
-    `refit` is when_due, now or accept. Raises RunFailed at the first failed run, KafkaFailure when the topic cannot
+    Raises RunFailed at the first failed run, KafkaFailure when the topic cannot
     be read, AlreadyRunning when another command works on the data directory.
     """
     from bridgecart_assets.operations.home import prepare_home
@@ -85,9 +86,10 @@ def run_everything(settings: Settings, *, refit: str = "when_due", progress: Pro
         return run_holding_lock(settings, refit=refit, progress=progress)
 
 
-def run_holding_lock(settings: Settings, *, refit: str = "when_due", progress: Progress) -> Summary:
+def run_holding_lock(settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE, progress: Progress) -> Summary:
     """`run_everything` for a caller that holds the run lock."""
     from bridgecart_assets.batches import assets_left
+    from bridgecart_assets.jobs import refit_config
     from bridgecart_assets.operations.home import dagster_instance
 
     platform = Platform()
@@ -102,8 +104,7 @@ def run_holding_lock(settings: Settings, *, refit: str = "when_due", progress: P
             summary.batches.append(key)
             _count_batch(platform, key, summary)
         progress("customers, segments and KPIs")
-        config = {"ops": {"gold__segment_model": {"config": {"refit": refit.upper()}}}}
-        _execute(instance, "refresh", summary, run_config=config)
+        _execute(instance, "refresh", summary, run_config=refit_config(refit))
     return summary
 
 

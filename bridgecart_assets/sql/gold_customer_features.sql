@@ -14,7 +14,10 @@ with totals as (
     group by customer_id
 ),
 days as (
-    select customer_id, count(*) as frequency, min(purchased_on) as first_on, max(purchased_on) as last_on
+    select
+        customer_id, count(*) as frequency, min(purchased_on) as first_on, max(purchased_on) as last_on,
+        sum(log_net) as log_spend_sum,
+        sum(log_net_square) as log_spend_square_sum
     from purchase_days
     group by customer_id
 ),
@@ -24,9 +27,6 @@ categories as (
     from sales
     where order_kind = 'purchase' and product_category is not null
     group by customer_id, product_category
-),
-everyone as (
-    select sum(orders) as orders, sum(coupon_orders) as coupon_orders from totals
 )
 select
     t.customer_id,
@@ -45,13 +45,12 @@ select
     case when t.orders > 0 then t.purchase_sales::double / t.orders end as average_order_value,
     case when d.frequency > 1 then (d.last_on - d.first_on)::double / (d.frequency - 1) end as mean_interpurchase_days,
     case when t.purchase_gross > 0 then t.purchase_discount::double / t.purchase_gross::double end as discount_rate,
+    t.coupon_orders,
     t.category_count,
     c.product_category as top_category,
-    log_orders_of(t.orders) as log_orders,
-    log_order_value_of(t.orders, t.purchase_sales) as log_order_value,
-    coupon_share_of(t.orders, t.coupon_orders, e.orders, e.coupon_orders) as coupon_share
+    coalesce(d.log_spend_sum, 0) as log_spend_sum,
+    coalesce(d.log_spend_square_sum, 0) as log_spend_square_sum
 from totals t
 cross join clock
-cross join everyone e
 left join days d on d.customer_id = t.customer_id
 left join categories c on c.customer_id = t.customer_id and c.place = 1

@@ -1,13 +1,14 @@
 with closing as (
-    select p.period, s.customer_id, s.segment_key, s.net_sales
+    select p.period, s.customer_id, s.segment_key, s.net_sales, s.predicted_clv
     from periods p
     join gold.customer_snapshots s on s.as_of = p.closes_on
 ),
--- s0, s1: segment at opening and close; clv0, clv1: value then. NULL: the customer did not exist.
+-- s0, s1: segment at opening and close; clv0, clv1: value then; p0, p1: predicted. NULL: the customer did not exist.
 pairs as (
     select
         coalesce(o.period, c.period) as period,
-        o.segment_key as s0, c.segment_key as s1, o.net_sales as clv0, c.net_sales as clv1
+        o.segment_key as s0, c.segment_key as s1, o.net_sales as clv0, c.net_sales as clv1,
+        o.predicted_clv as p0, c.predicted_clv as p1
     from opening_members o
     full join closing c on c.period = o.period and c.customer_id = o.customer_id
 ),
@@ -18,6 +19,9 @@ opened as (
         sum(clv0) as opening_clv,
         sum(clv0) filter (where s1 is not null) as like_for_like_opening,
         sum(clv1) as like_for_like_closing,
+        sum(p0) as opening_predicted_clv,
+        sum(p0) filter (where s1 is not null) as like_for_like_predicted_opening,
+        sum(p1) as like_for_like_predicted_closing,
         sum(clv1 - clv0) as organic,
         sum(clv1) filter (where s1 <> s0) as migrated_out,
         sum(clv0) filter (where s1 is null) as removed
@@ -30,6 +34,7 @@ closed as (
         period, s1 as segment_key,
         count(*) as closing_customers,
         sum(clv1) as closing_clv,
+        sum(p1) as closing_predicted_clv,
         sum(clv1) filter (where s0 <> s1) as migrated_in,
         sum(clv1) filter (where s0 is null) as new_customers
     from pairs
@@ -50,6 +55,21 @@ select
     case when o.opening_clv > 0 and c.closing_customers > 0
         then (c.closing_clv::double / c.closing_customers) / (o.opening_clv::double / o.customers) - 1
     end as clv_growth_mix_included,
+    case when o.like_for_like_predicted_opening > 0
+        then o.like_for_like_predicted_closing::double / o.like_for_like_predicted_opening::double - 1
+    end as predicted_clv_growth,
+    case when o.like_for_like_predicted_opening + o.like_for_like_opening > 0
+        then (o.like_for_like_predicted_closing + o.like_for_like_closing)::double
+            / (o.like_for_like_predicted_opening + o.like_for_like_opening)::double - 1
+    end as total_clv_growth,
+    case
+        when f.period = (select min(period) from periods) then 'no_baseline'
+        when o.customers is null then 'empty_segment'
+        when o.like_for_like_predicted_opening is null or o.like_for_like_predicted_closing is null then 'no_prediction'
+        when o.like_for_like_predicted_opening <= 0 then 'opening_value_not_positive'
+    end as predicted_clv_growth_reason,
+    o.opening_predicted_clv,
+    c.closing_predicted_clv,
     coalesce(o.opening_clv, 0) as opening_clv,
     coalesce(o.organic, 0) as organic,
     coalesce(c.migrated_in, 0) as migrated_in,

@@ -34,9 +34,15 @@ select
     (period + one_period)::date <= as_of as is_complete
 from openings;
 
--- Purchase day: a customer's day with a positive net total.
+-- Purchase day: a customer's day with a positive net total. Its logarithm in fixed point: sums are then exact.
 create temp view purchase_days as
-select customer_id, purchased_on
-from sales
-group by customer_id, purchased_on
-having sum(net_amount) > 0;
+with totals as (
+    -- greatest: the logarithm may be taken before the rows without sales are left out.
+    select customer_id, purchased_on, ln(greatest(sum(net_amount), 0.01)::double) as log_net
+    from sales
+    group by customer_id, purchased_on
+    having sum(net_amount) > 0
+)
+select
+    customer_id, purchased_on, log_net::decimal(18, 9) as log_net, (log_net * log_net)::decimal(18, 9) as log_net_square
+from totals;

@@ -16,14 +16,16 @@ moves as (
         s.customer_id, spans.as_of,
         count(*) filter (where order_kind = 'purchase') as orders,
         count(*) filter (where order_kind = 'purchase' and coupon_used) as coupon_orders,
-        coalesce(sum(net_amount) filter (where order_kind = 'purchase'), 0) as purchase_sales,
         sum(net_amount) as net_sales
     from sales s
     join spans using (purchased_on)
     group by s.customer_id, spans.as_of
 ),
 day_moves as (
-    select p.customer_id, spans.as_of, min(p.purchased_on) as first_on, max(p.purchased_on) as last_on
+    select
+        p.customer_id, spans.as_of,
+        count(*) as frequency, min(p.purchased_on) as first_on, max(p.purchased_on) as last_on,
+        sum(p.log_net) as log_spend_sum
     from purchase_days p
     join spans using (purchased_on)
     group by p.customer_id, spans.as_of
@@ -38,28 +40,19 @@ totals as (
         grid.customer_id, grid.as_of,
         sum(coalesce(m.orders, 0)) over history as orders,
         sum(coalesce(m.coupon_orders, 0)) over history as coupon_orders,
-        sum(coalesce(m.purchase_sales, 0)) over history as purchase_sales,
         sum(coalesce(m.net_sales, 0)) over history as net_sales,
-        min(d.first_on) over history as first_on,
-        max(d.last_on) over history as last_on
+        sum(coalesce(d.frequency, 0)) over history as frequency,
+        sum(coalesce(d.log_spend_sum, 0)) over history as log_spend_sum,
+        min(d.first_on) over history as first_purchased_on,
+        max(d.last_on) over history as last_purchased_on
     from grid
     left join moves m using (customer_id, as_of)
     left join day_moves d using (customer_id, as_of)
     window history as (partition by grid.customer_id order by grid.as_of)
-),
-everyone as (
-    select as_of, sum(orders) as orders, sum(coupon_orders) as coupon_orders from totals group by as_of
 )
-select
-    t.as_of, t.customer_id, t.orders, t.net_sales,
-    t.first_on as first_purchased_on,
-    t.last_on as last_purchased_on,
-    log_orders_of(t.orders) as log_orders,
-    log_order_value_of(t.orders, t.purchase_sales) as log_order_value,
-    coupon_share_of(t.orders, t.coupon_orders, e.orders, e.coupon_orders) as coupon_share
-from totals t
-join everyone e using (as_of);
+select * from totals;
 
 create temp view to_score as
-select customer_id, as_of, log_orders, log_order_value, coupon_share
+select
+    customer_id, as_of, first_purchased_on, last_purchased_on, frequency, orders, coupon_orders, log_spend_sum
 from snapshots;

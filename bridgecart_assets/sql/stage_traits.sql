@@ -1,6 +1,7 @@
--- The clustering traits, from sums that are exact (counts and DECIMAL), so that the same orders give the same bytes.
-create temp macro log_orders_of(orders) as case when orders > 0 then ln(orders) end;
-create temp macro log_order_value_of(orders, purchase_sales) as
-    case when orders > 0 then ln(greatest(purchase_sales::double / orders, 0.01)) end;
-create temp macro coupon_share_of(orders, coupon_orders, all_orders, all_coupon_orders) as
-    case when orders > 0 then (3 * (all_coupon_orders::double / all_orders) + coupon_orders) / (3 + orders) end;
+-- The clustering traits of a customer under the parameters of a purchase model, shrunk as the evidence is thin.
+-- Weeks from the first purchase day to the last day of the data (as_of is the midnight that ends it).
+create or replace temp macro weeks_between(earlier, later) as (later - earlier)::double / 7;
+create or replace temp macro log_purchase_rate_of(frequency, weeks, r, alpha) as ln((r + frequency - 1) / (alpha + weeks));
+create or replace temp macro log_spend_of(frequency, log_spend_sum, mean, within, between_customers) as
+    (log_spend_sum::double / within + mean / between_customers) / (frequency / within + 1 / between_customers);
+create or replace temp macro coupon_share_of(orders, coupon_orders, mean) as (3 * mean + coupon_orders) / (3 + orders);

@@ -3,8 +3,10 @@
 A pandas DataFrame is the third kind, for small tables. What belongs elsewhere: how they are written (`writing.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+import pandas as pd
 
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.offsets import BatchPlan
@@ -20,19 +22,28 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """A temporary table `name` that SQL has no formula for: `function` of the rows of `sql/<name>.sql`."""
+
+    name: str
+    function: Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@dataclass(frozen=True)
 class Query:
     """Rows that DuckDB computes: `sql/<file>.sql` of the table, after the staging files, parameters bound.
 
     Attributes:
         parameters: values for the `$name` parameters of the files; a file takes those it names.
-        stage: files run first, in the same transaction. They make temporary tables and may delete rows.
+        stage: files run first, in the same transaction. They make temporary tables and may delete rows. Between
+            them, tables that are computed outside of SQL.
         inputs: tables that must exist before the transaction begins.
         also: further tables written from the same staging, in the same transaction.
 
     """
 
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    stage: tuple[str, ...] = ()
+    stage: tuple[str | Computed, ...] = ()
     inputs: tuple[Table, ...] = ()
     also: tuple[str, ...] = ()
 

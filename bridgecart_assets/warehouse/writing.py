@@ -16,7 +16,7 @@ from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.kafka.reading import read_slice
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, table_exists
-from bridgecart_assets.warehouse.handover import KafkaSlice, Parameter, Query
+from bridgecart_assets.warehouse.handover import Computed, KafkaSlice, Parameter, Query
 from bridgecart_assets.warehouse.ledger import read_ledger, verify_plan
 
 
@@ -34,8 +34,7 @@ def write_query(connection: duckdb.DuckDBPyConnection, contract: Contract, query
     for target in contracts:
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
-    for file in query.stage:
-        _run_statements(connection, read_sql(file), parameters)
+    run_stage(connection, query.stage, parameters)
     for target in contracts:
         _replace(connection, target, read_sql(f"{target.schema}_{target.name}"), parameters, batch_key)
 
@@ -184,6 +183,23 @@ def _check_key(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_
     ).fetchall()
     if doubled:
         raise ContractBroken(f"{contract.full_name}: the key ({keys}) is not unique, for example {doubled}.")
+
+
+def run_stage(
+    connection: duckdb.DuckDBPyConnection, stage: Sequence[str | Computed], parameters: Mapping[str, Parameter]
+) -> None:
+    """Run the staging of a query, on the caller's connection."""
+    for step in stage:
+        if isinstance(step, Computed):
+            _compute(connection, step)
+        else:
+            _run_statements(connection, read_sql(step), parameters)
+
+
+def _compute(connection: duckdb.DuckDBPyConnection, table: Computed) -> None:
+    connection.register("computed", table.function(connection.execute(read_sql(table.name)).df()))
+    connection.execute(f"create temp table {table.name} as select * from computed")
+    connection.unregister("computed")
 
 
 def _run_statements(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]) -> None:

@@ -37,12 +37,17 @@ def features(
                     "customer_id": f"{(number * 7919) % 100_003:06d}-{name}",
                     "as_of": as_of,
                     "net_sales": VALUE.get(name, 100.0) * (1 + 0.01 * rng.random()),
-                    "log_orders": middle[0] + noise[0],
-                    "log_order_value": middle[1] + noise[1],
+                    "log_purchase_rate": middle[0] + noise[0],
+                    "log_spend": middle[1] + noise[1],
                     "coupon_share": middle[2] + noise[2] / 4,
                 }
             )
     return pd.DataFrame(rows)
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows by customer, as a fit takes them."""
+    return frame.sort_values("customer_id", kind="stable").reset_index(drop=True)
 
 
 def shuffled(frame: pd.DataFrame, seed: int) -> pd.DataFrame:

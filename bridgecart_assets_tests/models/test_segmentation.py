@@ -11,26 +11,24 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bridgecart_assets.contracts import SEGMENT_MODEL, TRAITS
-from bridgecart_assets.models import fitting
-from bridgecart_assets.models.fitting import Fit, fit_segments, is_fittable, nearest, usable_customers
+from bridgecart_assets.models.due import RefitMode, is_due
+from bridgecart_assets.models.fitting import Fit, fit_segments, is_fittable, nearest
 from bridgecart_assets.models.identity import name_segments
 from bridgecart_assets.models.model_table import active_version, model_arrays
-from bridgecart_assets.models.refitting import RefitOutcome, is_due, refit
-from bridgecart_assets_tests.models.people import GROUPS, KEY_OF, features, group_of, shuffled
+from bridgecart_assets.models.refitting import RefitOutcome, Segments, refit
+from bridgecart_assets_tests.models.people import GROUPS, KEY_OF, features, group_of, in_order, shuffled
 
 NO_MODEL = pd.DataFrame(columns=list(SEGMENT_MODEL.column_names))
 MOVED = {**GROUPS, "passers": (0.2, 6.0, 0.9)}
 
 
 def test_traits_are_standardised_so_that_their_units_do_not_matter():
-    people = usable_customers(features())
+    people = in_order(features())
     fit = fit_segments(people, segments=4, seed=1)
     traits = people[list(TRAITS)].to_numpy()
     assert fit.mean == pytest.approx(traits.mean(axis=0), abs=1e-8)
     assert fit.scale == pytest.approx(traits.std(axis=0), abs=1e-8)
-    in_cents = people.assign(
-        log_order_value=people["log_order_value"] * 100, coupon_share=people["coupon_share"] * 1000
-    )
+    in_cents = people.assign(log_spend=people["log_spend"] * 100, coupon_share=people["coupon_share"] * 1000)
     other = fit_segments(in_cents, segments=4, seed=1)
     assert _groups(people, fit.labels) == _groups(people, other.labels)
 
@@ -86,6 +84,26 @@ def test_a_refit_on_slightly_more_data_keeps_every_key():
     assert _keys_by_group(newest, more) == KEY_OF
 
 
+def test_labels_are_compared_with_the_traits_that_each_version_sees():
+    people = features()
+    # The purchase model moved: every trait is the old one plus something, and so is every centroid.
+    shift = {"log_purchase_rate": 0.2, "log_spend": 0.2}
+    moved = people.assign(**{trait: people[trait] + by for trait, by in shift.items()})
+    model = _refit(NO_MODEL, people).model
+    asked: list[int] = []
+
+    def traits_under(version: int) -> pd.DataFrame:
+        asked.append(version)
+        return {1: people, 2: moved}[version]
+
+    outcome = refit(model, traits_under, 2, mode=RefitMode.NOW, segments=4, seed=42, refit_days=90)
+    newest = active_version(outcome.model)
+    assert asked == [2, 1]
+    assert set(newest["purchase_version"]) == {2}
+    assert set(newest["agreement"]) == {1.0}
+    assert _keys_by_group(newest, moved) == KEY_OF
+
+
 def test_keys_follow_their_customers_even_when_the_order_of_values_turns_round():
     people = features()
     model = _refit(NO_MODEL, people).model
@@ -129,7 +147,7 @@ def test_accepting_takes_the_proposed_version_into_force_from_the_data_date_on()
     model = _refit(NO_MODEL, features()).model
     moved = features(groups=MOVED, seed=3, as_of=date(2025, 6, 1))
     proposed = _refit(model, moved).model
-    accepted = _refit(proposed, moved.assign(as_of=date(2025, 6, 20)), mode="accept")
+    accepted = _refit(proposed, moved.assign(as_of=date(2025, 6, 20)), mode=RefitMode.ACCEPT)
     assert accepted.decision == "version 2 accepted"
     newest = active_version(accepted.model)
     assert set(newest["version"]) == {2}
@@ -140,9 +158,9 @@ def test_accepting_takes_the_proposed_version_into_force_from_the_data_date_on()
 
 
 def test_accepting_without_a_proposal_changes_nothing():
-    assert _refit(NO_MODEL, features(), mode="accept").decision == "nothing to accept: no version is proposed"
+    assert _refit(NO_MODEL, features(), mode=RefitMode.ACCEPT).decision == "nothing to accept: no version is proposed"
     model = _refit(NO_MODEL, features()).model
-    outcome = _refit(model, features(), mode="accept")
+    outcome = _refit(model, features(), mode=RefitMode.ACCEPT)
     assert outcome.model is model
     assert outcome.decision.startswith("nothing to accept")
 
@@ -152,7 +170,7 @@ def test_a_settled_refit_after_a_proposal_settles_the_matter():
     proposed = _refit(model, features(groups=MOVED, seed=3, as_of=date(2025, 6, 1))).model
     settled = _refit(proposed, features(seed=8, as_of=date(2025, 9, 1))).model
     assert set(active_version(settled)["version"]) == {3}
-    assert _refit(settled, features(), mode="accept").decision.startswith("nothing to accept")
+    assert _refit(settled, features(), mode=RefitMode.ACCEPT).decision.startswith("nothing to accept")
 
 
 def test_the_same_data_asked_twice_makes_no_new_version():
@@ -166,7 +184,7 @@ def test_another_number_of_segments_is_proposed_because_keys_change():
     model = _refit(NO_MODEL, features()).model
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        outcome = _refit(model, features(), segments=5, mode="when_due")
+        outcome = _refit(model, features(), segments=5, mode=RefitMode.WHEN_DUE)
     assert set(outcome.model[outcome.model["version"] == 2]["status"]) == {"proposed"}
     assert "S05" in set(outcome.model["segment_key"])
 
@@ -186,7 +204,7 @@ def test_a_refit_that_keeps_no_segment_at_all_opens_a_new_key_for_each():
 )
 def test_the_data_gate_asks_for_ten_customers_per_segment(each: int, segments: int, fittable: bool):
     people = features(each=each) if each else features().iloc[:0]
-    assert is_fittable(usable_customers(people), segments) is fittable
+    assert is_fittable(people, segments) is fittable
     outcome = _refit(NO_MODEL, people, segments=segments)
     assert outcome.model.empty is not fittable
     if not fittable:
@@ -209,46 +227,25 @@ def test_as_many_segments_as_different_customers_give_each_its_own():
 
 def test_differences_that_only_floating_point_sees_do_not_count_as_different_customers():
     people = features(each=20, spread=0.0)
-    people["log_orders"] += np.linspace(0, 1e-13, len(people))
+    people["log_purchase_rate"] += np.linspace(0, 1e-13, len(people))
     assert not is_fittable(people, 5)
 
 
 def test_a_trait_that_is_the_same_for_everyone_decides_nothing():
     people = features().assign(coupon_share=0.25)
-    fit = fit_segments(usable_customers(people), segments=3, seed=1)
+    fit = fit_segments(people, segments=3, seed=1)
     assert fit.scale[TRAITS.index("coupon_share")] == 1.0
     assert np.all(fit.centroids[:, TRAITS.index("coupon_share")] == 0.0)
 
 
 def test_a_trait_that_differs_by_rounding_only_is_not_blown_up():
-    people = usable_customers(features())
+    people = in_order(features())
     people["coupon_share"] = 0.25 + np.linspace(0, 1e-10, len(people))
     fit = fit_segments(people, segments=4, seed=1)
     assert np.all(fit.scale > 0)
     assert np.all(np.isfinite(fit.centroids))
     traits = people[list(TRAITS)].to_numpy()
     assert list(nearest(traits, fit.mean, fit.scale, fit.centroids)) == list(fit.labels)
-
-
-def test_customers_without_purchase_are_left_out_of_the_fit():
-    people = features()
-    without = people.copy()
-    without.loc[:9, list(TRAITS)] = np.nan
-    assert len(usable_customers(without)) == len(people) - 10
-    assert _refit(NO_MODEL, without).model["fitted_customers"].iloc[0] == len(people) - 10
-
-
-def test_the_sample_of_a_large_population_depends_on_the_ids_alone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fitting, "MAX_SAMPLE", 50)
-    people = features()
-    sample = usable_customers(people)
-    pd.testing.assert_frame_equal(sample, usable_customers(shuffled(people, 3)))
-    assert len(sample) == 50
-    assert list(sample["customer_id"]) == sorted(sample["customer_id"])
-    assert len({group_of(customer) for customer in sample["customer_id"]}) == 4
-    # A newcomer takes at most one place.
-    more = pd.concat([people, people.iloc[:1].assign(customer_id="newcomer")], ignore_index=True)
-    assert len(set(usable_customers(more)["customer_id"]) & set(sample["customer_id"])) >= 49
 
 
 def test_segment_sizes_add_up_to_the_customers_of_the_fit():
@@ -282,30 +279,25 @@ def test_equal_names_are_numbered_by_value_from_the_highest():
 
 
 def test_a_refit_is_due_when_there_is_no_model():
-    assert is_due(NO_MODEL, features(), date(2025, 3, 1), segments=4, refit_days=90)
+    assert is_due(NO_MODEL, 240, date(2025, 3, 1), refit_days=90)
 
 
 @pytest.mark.parametrize(("days", "due"), [(0, False), (89, False), (90, True), (400, True), (-30, False)])
 def test_a_refit_is_due_so_many_days_of_data_after_the_last_fit(days: int, due: bool):
     model = _refit(NO_MODEL, features()).model
     as_of = date(2025, 3, 1) + timedelta(days=days)
-    assert is_due(model, features(), as_of, segments=4, refit_days=90) is due
-
-
-def test_a_refit_is_due_when_another_number_of_segments_is_wanted():
-    model = _refit(NO_MODEL, features()).model
-    assert is_due(model, features(), date(2025, 3, 1), segments=5, refit_days=90)
+    assert is_due(model, 240, as_of, refit_days=90) is due
 
 
 @pytest.mark.parametrize(("each", "due"), [(60, False), (119, False), (120, True)])
 def test_a_refit_is_due_at_twice_the_customers_of_the_last_fit(each: int, due: bool):
     model = _refit(NO_MODEL, features()).model
-    assert is_due(model, features(each=each), date(2025, 3, 1), segments=4, refit_days=90) is due
+    assert is_due(model, 4 * each, date(2025, 3, 1), refit_days=90) is due
 
 
 def test_a_refit_that_is_not_due_keeps_the_model_as_it_is():
     model = _refit(NO_MODEL, features()).model
-    outcome = _refit(model, features(each=61), mode="when_due")
+    outcome = _refit(model, features(each=61), mode=RefitMode.WHEN_DUE)
     assert outcome.model is model
     assert outcome.decision == "kept version 1: a refit is not due"
 
@@ -313,7 +305,7 @@ def test_a_refit_that_is_not_due_keeps_the_model_as_it_is():
 def test_a_version_that_waits_for_a_person_is_not_proposed_again_with_every_batch():
     model = _refit(NO_MODEL, features()).model
     proposed = _refit(model, features(groups=MOVED, as_of=date(2025, 6, 1))).model
-    outcome = _refit(proposed, features(groups=MOVED, seed=4, as_of=date(2025, 6, 2)), mode="when_due")
+    outcome = _refit(proposed, features(groups=MOVED, seed=4, as_of=date(2025, 6, 2)), mode=RefitMode.WHEN_DUE)
     assert outcome.decision == "kept version 2: a refit is not due"
 
 
@@ -327,9 +319,14 @@ def test_matching_does_not_depend_on_the_order_in_which_the_model_is_read():
 
 
 def _refit(
-    model: pd.DataFrame, people: pd.DataFrame, *, mode: str = "now", segments: int = 4, seed: int = 42
+    model: pd.DataFrame,
+    people: pd.DataFrame,
+    *,
+    mode: RefitMode = RefitMode.NOW,
+    segments: Segments = 4,
+    seed: int = 42,
 ) -> RefitOutcome:
-    return refit(model, people, mode=mode, segments=segments, seed=seed, refit_days=90)
+    return refit(model, lambda _: people, 1, mode=mode, segments=segments, seed=seed, refit_days=90)
 
 
 def _key_of_customer(model: pd.DataFrame, people: pd.DataFrame) -> dict[str, str]:
@@ -357,14 +354,14 @@ def _fit_with(centroids: Sequence[tuple[float, ...]]) -> Fit:
 
 
 def test_auto_finds_the_groups_that_are_there_and_is_not_due_because_of_k():
-    outcome = refit(NO_MODEL, features(), mode="when_due", segments="auto", seed=1, refit_days=90)
+    outcome = _refit(NO_MODEL, features(), mode=RefitMode.WHEN_DUE, segments="auto")
     assert len(active_version(outcome.model)) == len(GROUPS)
-    again = refit(outcome.model, features(), mode="when_due", segments="auto", seed=1, refit_days=90)
+    again = _refit(outcome.model, features(), mode=RefitMode.WHEN_DUE, segments="auto")
     assert again.decision == "kept version 1: a refit is not due"
 
 
 def test_auto_with_few_customers_takes_the_default():
     few = features(each=12)
     assert len(few) < 90
-    outcome = refit(NO_MODEL, few, mode="when_due", segments="auto", seed=1, refit_days=90)
+    outcome = _refit(NO_MODEL, few, mode=RefitMode.WHEN_DUE, segments="auto")
     assert len(active_version(outcome.model)) == 4

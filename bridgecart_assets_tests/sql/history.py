@@ -18,7 +18,10 @@ import pandas as pd
 import pyarrow as pa
 
 from bridgecart_assets import contracts, queries
-from bridgecart_assets.contracts import SEGMENT_MODEL, SILVER_ORDERS, TRAITS, Contract
+from bridgecart_assets.contracts import PURCHASE_MODEL, SEGMENT_MODEL, SILVER_ORDERS, TRAITS, Contract
+from bridgecart_assets.models.frames import typed
+from bridgecart_assets.models.purchase import PurchaseModel
+from bridgecart_assets.models.spend import SpendModel
 from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Query
@@ -104,19 +107,23 @@ class Order:
 
 @dataclass(frozen=True)
 class Segment:
-    """One row of a segment model that looks at the average order value alone; `order_value` is its centroid."""
+    """One row of a segment model that looks at spend on a purchase day alone; `spend` is its centroid."""
 
     key: str
     name: str
-    order_value: float
+    spend: float
 
 
-LARGE = Segment("S01", "large", 399.0)
+LARGE = Segment("S01", "large", 399.123456789)
 SMALL = Segment("S02", "small", 25.0)
 NOBODY = Segment("S03", "nobody", 1e9)
-# An average order value of 100 and above is nearer to LARGE, below to SMALL. The border itself, the root of 399 * 25,
-# is no amount of money, so that no customer stands on it.
-BY_ORDER_VALUE = (LARGE, SMALL, NOBODY)
+# A (geometric) mean spend of 100 and above is nearer to LARGE, below to SMALL. The border itself, the root of
+# 399.12... * 25, is no mean of amounts in cents, so that no customer stands on it.
+BY_SPEND = (LARGE, SMALL, NOBODY)
+PURCHASES = PurchaseModel(r=0.6, alpha=6.0, a=0.8, b=2.5)
+# Customers differ without bounds, so that nobody is shrunk to anybody: log_spend is the mean of a customer's own days.
+SPEND = SpendModel(mean=0.0, within=0.25, between=1e12)
+COUPON_SHARE = 0.2
 
 
 def tiny_settings(
@@ -133,10 +140,11 @@ def tiny_settings(
 
 
 def warehouse_with(orders: Iterable[Order], model: pd.DataFrame | None = None) -> MemoryWarehouse:
-    """A warehouse whose silver holds the orders, and whose model is the given one (default BY_ORDER_VALUE)."""
+    """A warehouse whose silver holds the orders, and whose segment model is the given one (default BY_SPEND)."""
     warehouse = MemoryWarehouse()
     store_orders(warehouse, orders)
-    store_model(warehouse, order_value_model() if model is None else model)
+    store_purchase_model(warehouse)
+    store_model(warehouse, spend_model() if model is None else model)
     return warehouse
 
 
@@ -165,14 +173,14 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
             connection.unregister("added")
 
 
-def order_value_model(
-    segments: tuple[Segment, ...] = BY_ORDER_VALUE,
+def spend_model(
+    segments: tuple[Segment, ...] = BY_SPEND,
     *,
     version: int = 1,
     as_of: date = date(2025, 1, 1),
     status: str = "active",
 ) -> pd.DataFrame:
-    """One version of a model that tells segments apart by average order value only."""
+    """One version of a model that tells segments apart by spend only."""
     return pd.concat(
         [
             model_row(
@@ -181,8 +189,8 @@ def order_value_model(
                 version=version,
                 as_of=as_of,
                 status=status,
-                scale={"log_orders": IGNORED, "log_order_value": 1.0, "coupon_share": IGNORED},
-                centroid={"log_orders": 0.0, "log_order_value": math.log(segment.order_value), "coupon_share": 0.0},
+                scale={"log_purchase_rate": IGNORED, "log_spend": 1.0, "coupon_share": IGNORED},
+                centroid={"log_purchase_rate": 0.0, "log_spend": math.log(segment.spend), "coupon_share": 0.0},
             )
             for segment in segments
         ],
@@ -209,6 +217,7 @@ def model_row(
         "status": status,
         "as_of": pd.Timestamp(as_of),
         "in_force_from": pd.Timestamp(as_of) if status == "active" else pd.NaT,
+        "purchase_version": 1,
         "seed": 0,
         "traits_hash": f"by hand {version}",
         "fitted_customers": 100,
@@ -232,6 +241,31 @@ def store_model(warehouse: Warehouse, model: pd.DataFrame) -> None:
         write_frame(connection, SEGMENT_MODEL, model, None)
 
 
+def store_purchase_model(warehouse: Warehouse, *, as_of: date = date(2020, 1, 1), reason: str | None = None) -> None:
+    """Replace the stored purchase model by PURCHASES and SPEND; with a reason, one that predicts nothing."""
+    row = {
+        "version": 1,
+        "as_of": as_of,
+        "in_force_from": as_of,
+        "input_hash": "by hand",
+        "fitted_customers": 100,
+        "repeat_customers": 50,
+        "history_days": 365,
+        "r": PURCHASES.r,
+        "alpha": PURCHASES.alpha,
+        "a": None if reason else PURCHASES.a,
+        "b": None if reason else PURCHASES.b,
+        "log_likelihood": None,
+        "log_spend_mean": SPEND.mean,
+        "log_spend_variance_within": SPEND.within,
+        "log_spend_variance_between": SPEND.between,
+        "coupon_share_mean": COUPON_SHARE,
+        "no_prediction_reason": reason,
+    }
+    with warehouse.transaction() as connection:
+        write_frame(connection, PURCHASE_MODEL, typed(pd.DataFrame([row]), PURCHASE_MODEL), None)
+
+
 def compute(warehouse: Warehouse, settings: Settings) -> None:
     """Features, segments, snapshots and KPIs under the model that is stored."""
     compute_features(warehouse, settings)
@@ -242,7 +276,7 @@ def compute(warehouse: Warehouse, settings: Settings) -> None:
 def compute_features(warehouse: Warehouse, settings: Settings) -> None:
     """Features and current segments."""
     write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(settings))
-    write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query())
+    write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(settings))
 
 
 def compute_snapshots(warehouse: Warehouse, settings: Settings) -> None:

@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
+from bridgecart_assets_tests.sql import predictions
 from bridgecart_assets_tests.sql.history import Order, Segment
 
 UNASSIGNED = "unassigned"
@@ -79,10 +81,9 @@ def purchase_days(orders: Iterable[Order]) -> dict[str, list[date]]:
     return days
 
 
-def features(orders: Orders, as_of: date) -> dict[str, dict[str, object]]:
+def features(orders: Orders, as_of: date) -> dict[str, dict[str, Any]]:
     """`gold.customer_features` as of a date: customer -> column -> value."""
     before = [order for order in orders if order.day < as_of]
-    everyones = [order for order in before if order.kind == "purchase"]
     days_of = purchase_days(before)
     rows = {}
     for customer in {order.customer for order in before}:
@@ -90,8 +91,9 @@ def features(orders: Orders, as_of: date) -> dict[str, dict[str, object]]:
         bought = [order for order in own if order.kind == "purchase"]
         days = days_of.get(customer, [])
         categories = Counter(order.category for order in bought if order.category is not None)
-        with_coupon = sum(1 for order in bought if order.coupon)
-        row: dict[str, object] = {
+        spent = {day: total(order for order in own if order.day == day) for day in days}
+        logs = [math.log(spent[day]) for day in days]
+        row: dict[str, Any] = {
             "as_of": as_of,
             "first_purchased_on": days[0] if days else None,
             "last_purchased_on": days[-1] if days else None,
@@ -108,27 +110,24 @@ def features(orders: Orders, as_of: date) -> dict[str, dict[str, object]]:
             "discount_rate": _discount_rate(bought),
             "category_count": len(categories),
             "top_category": min(categories, key=lambda name: (-categories[name], name)) if categories else None,
-            "log_orders": math.log(len(bought)) if bought else None,
-            "log_order_value": math.log(float(total(bought)) / len(bought)) if bought else None,
-            "coupon_share": None,
+            "coupon_orders": sum(1 for order in bought if order.coupon),
+            "log_spend_sum": _sum(_fixed_point(log) for log in logs),
+            "log_spend_square_sum": _sum(_fixed_point(log * log) for log in logs),
         }
-        if bought:
-            mean_share = sum(1 for order in everyones if order.coupon) / len(everyones)
-            row["coupon_share"] = (3 * mean_share + with_coupon) / (3 + len(bought))
         rows[customer] = row
     return rows
 
 
 @lru_cache(maxsize=1000)
 def segments_as_of(orders: Orders, as_of: date, model: Model) -> dict[str, str]:
-    """Customer -> segment under a model that looks at the average order value only."""
+    """Customer -> segment under a model that looks at spend only."""
     keys = {}
     for customer, row in features(orders, as_of).items():
-        spend = row["log_order_value"]
-        if isinstance(spend, float):
-            keys[customer] = min(model, key=lambda segment: abs(math.log(segment.order_value) - spend)).key
-        else:
-            keys[customer] = UNASSIGNED
+        keys[customer] = UNASSIGNED
+        if row["frequency"]:
+            spend = float(row["log_spend_sum"]) / row["frequency"]
+            distances = {segment.key: abs(math.log(segment.spend) - spend) for segment in model}
+            keys[customer] = min(distances, key=distances.__getitem__)
     return keys
 
 
@@ -140,6 +139,17 @@ def value_as_of(orders: Orders, as_of: date) -> dict[str, Decimal]:
         if order.day < as_of:
             worth[order.customer] = worth.get(order.customer, ZERO) + order.amount
     return worth
+
+
+@lru_cache(maxsize=1000)
+def predicted_as_of(orders: Orders, as_of: date) -> dict[str, Decimal]:
+    """Customer -> predicted customer lifetime value, of those with a purchase day."""
+    days = purchase_days(order for order in orders if order.day < as_of)
+    rows = features(orders, as_of)
+    return {
+        customer: predictions.predicted_clv(own, float(rows[customer]["log_spend_sum"]), as_of)
+        for customer, own in days.items()
+    }
 
 
 def clv_growth(orders: Orders, period: Period, key: str, model: Model) -> dict[str, object]:
@@ -157,7 +167,19 @@ def clv_growth(orders: Orders, period: Period, key: str, model: Model) -> dict[s
         if closing:
             mean1, mean0 = Fraction(closing_value) / len(closing), Fraction(opening_value) / len(opening)
             mix = float(mean1 / mean0 - 1)
+    p0, p1 = predicted_as_of(orders, period.opens), predicted_as_of(orders, period.closes)
+    predicted0, predicted1 = [p0[c] for c in opening if c in p0], [p1[c] for c in opening if c in p1]
+    predicted_growth = total_growth = None
+    if predicted0 and predicted1:
+        predicted_growth = float(Fraction(_sum(predicted1)) / Fraction(_sum(predicted0)) - 1)
+        if _sum(predicted0) + opening_value > 0:
+            total_growth = float(
+                Fraction(_sum(predicted1) + kept_value) / Fraction(_sum(predicted0) + opening_value) - 1
+            )
     return {
+        "opening_predicted_clv": _sum(predicted0) if predicted0 else None,
+        "predicted_clv_growth": predicted_growth,
+        "total_clv_growth": total_growth,
         "customers": len(opening),
         "closing_customers": len(closing),
         "clv_growth": growth,
@@ -192,12 +214,17 @@ def churn_rate(
     grown_up = [customer for customer in members if before[customer] and period.opens - before[customer][0] >= window]
     sleeping = [customer for customer in grown_up if period.opens - before[customer][-1] > window]
     matured = period.opens + window <= clock
+    risks = [predictions.churn_risk(before[customer], period.opens, window_days=window_days) for customer in active]
+    estimate = sum(risks) / len(risks) if risks else None
+    rate = len(lost) / len(active) if matured and active else None
     return {
+        "estimated_churn_rate": estimate,
+        "estimate_error": estimate - rate if estimate is not None and rate is not None else None,
         "customers": len(members),
         "matured": matured,
         "active": len(active),
         "churned": len(lost) if matured else None,
-        "churn_rate": len(lost) / len(active) if matured and active else None,
+        "churn_rate": rate,
         "inactive_share": len(sleeping) / len(grown_up) if grown_up else None,
         "low_sample": len(active) < 30,
     }
@@ -246,6 +273,10 @@ def total(orders: Iterable[Order]) -> Decimal:
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
     return sum(amounts, ZERO)
+
+
+def _fixed_point(value: float) -> Decimal:
+    return Decimal(value).quantize(Decimal("1e-9"), rounding=ROUND_HALF_UP)
 
 
 def _mean_gap(days: list[date]) -> float | None:

@@ -157,7 +157,8 @@ def test_a_late_order_changes_churn_only_where_the_window_or_the_past_of_a_perio
     history = [Order("B", "2025-01-10", 20), Order("B", "2025-02-20", 20), Order("A", "2025-07-01", 20)]
     late = Order("B", "2025-03-10", 20)
     one, other = _computed(history, "month"), _computed([*history, late], "month")
-    changed = _changed_periods(one, other, "churn_rate")
+    flow = "period, segment_key, customers, active, churned, churn_rate, inactive_share"
+    changed = _changed_periods(one, other, "churn_rate", flow)
     # February's window ends on 3 March, before the late order; March's holds it; in April B was active.
     assert changed == [date(2025, 3, 1), date(2025, 4, 1)]
 
@@ -265,7 +266,7 @@ def _kpi_digests(warehouse: MemoryWarehouse) -> dict[str, str]:
     return {name: digest for name, digest in digests(warehouse).items() if name.startswith("kpi.")}
 
 
-def _changed_periods(one: MemoryWarehouse, other: MemoryWarehouse, table: str) -> list[date]:
-    sql = f"select * from kpi.{table} order by period, segment_key"
+def _changed_periods(one: MemoryWarehouse, other: MemoryWarehouse, table: str, columns: str = "*") -> list[date]:
+    sql = f"select {columns} from kpi.{table} order by period, segment_key"
     pairs = zip(records(one, sql), records(other, sql), strict=True)
     return sorted({before["period"] for before, after in pairs if before != after})

@@ -20,15 +20,23 @@ from bridgecart_assets_tests.sql.history import (
     Segment,
     compute_features,
     compute_snapshots,
-    order_value_model,
     records,
+    spend_model,
     store_model,
     store_orders,
     tiny_settings,
     warehouse_with,
 )
 
-SHARED = "net_sales, orders, first_purchased_on, last_purchased_on, log_orders, log_order_value, coupon_share"
+SHARED = (
+    "s.net_sales, frequency, orders, first_purchased_on, last_purchased_on, log_purchase_rate, log_spend, "
+    "coupon_share, segment_key, model_version, p_alive, churn_risk, predicted_clv"
+)
+SNAPSHOTS = f"select customer_id, {SHARED} from gold.customer_snapshots s where as_of = ? order by customer_id"
+CURRENT = (
+    f"select customer_id, {SHARED} from gold.customer_features f join gold.customer_segments s using (customer_id) "
+    "order by customer_id"
+)
 
 
 def test_a_snapshot_holds_the_orders_before_its_midnight_and_nothing_after():
@@ -83,16 +91,8 @@ def test_the_snapshot_as_of_now_equals_features_and_current_segments(history: li
     warehouse = warehouse_with(history)
     compute_features(warehouse, tiny_settings(kpi_period="week"))
     compute_snapshots(warehouse, tiny_settings(kpi_period="week"))
-    now = records(
-        warehouse,
-        f"select customer_id, {SHARED}, segment_key, model_version from gold.customer_snapshots "
-        "where as_of = (select max(as_of) from gold.customer_features) order by customer_id",
-    )
-    current = records(
-        warehouse,
-        f"select customer_id, {SHARED.replace('net_sales', 'f.net_sales')}, segment_key, model_version "
-        "from gold.customer_features f join gold.customer_segments using (customer_id) order by customer_id",
-    )
+    (clock,) = records(warehouse, "select max(as_of) as now from gold.customer_features")
+    now, current = records(warehouse, SNAPSHOTS, clock["now"]), records(warehouse, CURRENT)
     assert now == current
 
 
@@ -101,13 +101,9 @@ def test_a_past_snapshot_equals_the_features_as_of_its_date(as_of: str):
     warehouse = warehouse_with(busy_history(7))
     compute_snapshots(warehouse, tiny_settings())
     day = date.fromisoformat(as_of)
-    past = records(
-        warehouse,
-        f"select customer_id, {SHARED} from gold.customer_snapshots where as_of = ? order by customer_id",
-        day,
-    )
+    past = records(warehouse, SNAPSHOTS, day)
     compute_features(warehouse, tiny_settings(as_of=day))
-    assert past == records(warehouse, f"select customer_id, {SHARED} from gold.customer_features order by customer_id")
+    assert past == records(warehouse, CURRENT)
     assert len(past) > 20
 
 
@@ -141,9 +137,9 @@ def test_a_late_order_changes_every_snapshot_after_its_date_and_none_before():
 
 def test_a_refit_does_not_relabel_the_snapshots_before_it():
     # Version 2 puts the border between large and small at 1,000 instead of 100.
-    one = order_value_model((LARGE, SMALL), as_of=date(2025, 2, 10))
+    one = spend_model((LARGE, SMALL), as_of=date(2025, 2, 10))
     dearer = (Segment("S01", "large", 40_000.0), SMALL)
-    two = order_value_model(dearer, version=2, as_of=date(2025, 3, 1))
+    two = spend_model(dearer, version=2, as_of=date(2025, 3, 1))
     warehouse = warehouse_with([Order("A", "2025-01-10", 300), Order("B", "2025-04-02", 20)], one)
     assert _labels(warehouse) == {
         "2025-02-01": ("S01", 1),  # before the first fit: the first version
@@ -161,15 +157,15 @@ def test_a_refit_does_not_relabel_the_snapshots_before_it():
 
 
 def test_a_proposed_version_scores_nobody():
-    one = order_value_model((LARGE, SMALL), as_of=date(2025, 1, 1))
-    two = order_value_model((Segment("S09", "other", 300.0),), version=2, as_of=date(2025, 1, 15), status="proposed")
+    one = spend_model((LARGE, SMALL), as_of=date(2025, 1, 1))
+    two = spend_model((Segment("S09", "other", 300.0),), version=2, as_of=date(2025, 1, 15), status="proposed")
     warehouse = warehouse_with([Order("A", "2025-01-10", 300)], pd.concat([one, two], ignore_index=True))
     assert _labels(warehouse) == {"2025-01-11": ("S01", 1)}
 
 
 def test_a_version_accepted_later_is_in_force_from_then_on_and_not_from_its_fit():
-    one = order_value_model((LARGE, SMALL), as_of=date(2025, 1, 15))
-    two = order_value_model((Segment("S09", "other", 300.0), SMALL), version=2, as_of=date(2025, 2, 15))
+    one = spend_model((LARGE, SMALL), as_of=date(2025, 1, 15))
+    two = spend_model((Segment("S09", "other", 300.0), SMALL), version=2, as_of=date(2025, 2, 15))
     two["in_force_from"] = pd.Timestamp(date(2025, 3, 15))
     warehouse = warehouse_with(
         [Order("A", "2025-01-10", 300), Order("B", "2025-04-02", 20)], pd.concat([one, two], ignore_index=True)
@@ -183,7 +179,7 @@ def test_a_version_accepted_later_is_in_force_from_then_on_and_not_from_its_fit(
 
 
 def test_without_a_model_everyone_is_unassigned():
-    warehouse = warehouse_with([Order("A", "2025-01-10", 300)], order_value_model(status="proposed"))
+    warehouse = warehouse_with([Order("A", "2025-01-10", 300)], spend_model(status="proposed"))
     compute_snapshots(warehouse, tiny_settings())
     assert _labels(warehouse) == {"2025-01-11": ("unassigned", None)}
 

@@ -2,10 +2,13 @@
 
 from bridgecart_assets import contracts, queries
 from bridgecart_assets.contracts import Contract
+from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Query
+from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.writing import prepare, write_frame, write_query
 
 
@@ -14,27 +17,34 @@ def run_silver(warehouse: Warehouse, settings: Settings, batch_key: str) -> None
     _write(warehouse, contracts.SILVER_ORDERS, queries.silver_batch_query(settings), batch_key)
 
 
-def run_whole_tables(warehouse: Warehouse, settings: Settings, *, refit_mode: str = "when_due") -> str:
+def run_whole_tables(warehouse: Warehouse, settings: Settings, *, refit_mode: RefitMode = RefitMode.WHEN_DUE) -> str:
     """Everything after silver; the decision about the model."""
     _write(warehouse, contracts.SILVER_CUSTOMERS, queries.customers_query())
     _write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(settings))
     decision = run_model(warehouse, settings, mode=refit_mode)
-    _write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query())
+    _write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(settings))
     _write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings))
     for contract in contracts.KPI_TABLES:
         _write(warehouse, contract, queries.kpi_query(settings))
     return decision
 
 
-def run_model(warehouse: Warehouse, settings: Settings, *, mode: str = "when_due") -> str:
-    """The segment model; what was decided."""
+def run_model(warehouse: Warehouse, settings: Settings, *, mode: RefitMode = RefitMode.WHEN_DUE) -> str:
+    """The purchase model and the segment model; what was decided about the segments."""
     with warehouse.transaction() as connection:
-        prepare(connection, contracts.SEGMENT_MODEL)
-        model = connection.sql("select * from gold.segment_model").df()
-        features = connection.sql("select * from gold.customer_features").df()
+        for contract in (contracts.PURCHASE_MODEL, contracts.SEGMENT_MODEL):
+            prepare(connection, contract)
+        purchases = refit_purchases(
+            connection.sql("select * from gold.purchase_model").df(),
+            read_sample(connection, "sample_purchases", queries.purchase_sample_query()),
+            mode=mode,
+            refit_days=settings.model_refit_days,
+        )
+        write_frame(connection, contracts.PURCHASE_MODEL, purchases, None)
         outcome = refit(
-            model,
-            features,
+            connection.sql("select * from gold.segment_model").df(),
+            lambda version: read_sample(connection, "sample_traits", queries.traits_sample_query(version)),
+            int(purchases["version"].max()) if len(purchases) else 0,
             mode=mode,
             segments=settings.segments,
             seed=settings.model_seed,

@@ -11,7 +11,7 @@ unscored as (
     select customer_id
     from gold.customer_features f
     join gold.customer_segments s using (customer_id)
-    where f.log_orders is not null and s.segment_key = 'unassigned'
+    where f.frequency > 0 and s.segment_key = 'unassigned'
         and exists (select 1 from gold.segment_model where status = 'active')
 )
 select 'in no or several segments' as problem, count(*) as customers, min(customer_id) as for_example

@@ -1,0 +1,43 @@
+-- Traits of every row of `to_score` under the model versions in force on its date: the latest that were by then, else
+-- the first. So neither a refit nor its acceptance relabels the past. A segment's traits stay those of the purchase
+-- model that it was fitted with.
+create temp table versions_in_force as
+with dates as (
+    select distinct as_of from to_score
+),
+segment_versions as (
+    select distinct version, in_force_from, purchase_version from gold.segment_model where status = 'active'
+),
+segments as (
+    select d.as_of, coalesce(max(v.version) filter (where v.in_force_from <= d.as_of), min(v.version)) as version
+    from dates d cross join segment_versions v
+    group by d.as_of
+),
+purchases as (
+    select d.as_of, coalesce(max(v.version) filter (where v.in_force_from <= d.as_of), min(v.version)) as version
+    from dates d cross join gold.purchase_model v
+    group by d.as_of
+)
+select
+    p.as_of,
+    s.version as segment_version,
+    coalesce(v.purchase_version, p.version) as traits_version,
+    p.version as purchase_version
+from purchases p
+left join segments s using (as_of)
+left join segment_versions v on v.version = s.version;
+
+create temp table traits as
+select
+    t.*, f.segment_version, f.purchase_version,
+    weeks_between(t.first_purchased_on, t.as_of - 1) as weeks,
+    log_purchase_rate_of(t.frequency, weeks_between(t.first_purchased_on, t.as_of - 1), m.r, m.alpha)
+        as log_purchase_rate,
+    log_spend_of(
+        t.frequency, t.log_spend_sum, m.log_spend_mean, m.log_spend_variance_within, m.log_spend_variance_between
+    ) as log_spend,
+    coupon_share_of(t.orders, t.coupon_orders, m.coupon_share_mean) as coupon_share
+from to_score t
+join versions_in_force f using (as_of)
+join gold.purchase_model m on m.version = f.traits_version
+where t.frequency > 0;
