@@ -1,7 +1,7 @@
 """The CDNOW log: everything that 2,357 customers, who first bought in early 1997, bought until June 1998.
 
-It is the sample on which the models of customer lifetime value were published (Fader and Hardie 2001), so what is
-computed from it can be compared. The file is part of the package `lifetimes`, which is found but never imported:
+It is the sample on which the purchase models were published (Fader, Hardie and Lee 2005), so what is computed from it
+can be compared. The file is part of the package `lifetimes`, which is found but never imported:
 installed without its dependencies it could not be.
 """
 

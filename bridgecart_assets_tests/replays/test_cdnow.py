@@ -1,4 +1,4 @@
-"""The CDNOW log against the figures that were published on it, and the events it becomes."""
+"""The CDNOW log against figures that are known of it, and the events it becomes."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ def test_all_2_357_customers_of_the_sample_and_their_2_457_repeat_purchases_are_
     assert len(calibration) - len(customers) == 2_457
 
 
-def test_historic_value_at_the_end_of_the_calibration_is_the_published_one(calibration: list[LoggedOrder]):
+def test_historic_value_at_the_end_of_the_calibration_is_the_known_one(calibration: list[LoggedOrder]):
     assert sum(order.amount for order in calibration) == Decimal("173115.55")
 
 
