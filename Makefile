@@ -54,7 +54,7 @@ clean: ## removes .venv and caches, never data/
 $(READY): requirements.lock pyproject.toml
 	@sh .ci/venv requirements.lock
 
-$(READY_TEST): requirements-test.lock requirements.lock pyproject.toml
+$(READY_TEST): requirements-test.lock requirements.lock requirements-cdnow.lock pyproject.toml
 	@sh .ci/venv requirements-test.lock
 
 # A moved folder or a vanished interpreter: build again.

@@ -32,8 +32,8 @@ STOPPED = 130
 def cli(*, debug: bool) -> None:
     """Orders from a Kafka topic become customer segments and four KPIs per segment.
 
-    Settings are BRIDGECART_* variables; the README lists them. Without BRIDGECART_KAFKA_BOOTSTRAP_SERVERS, `demo`
-    and `up` bring a broker of their own.
+    Settings are BRIDGECART_* variables; the README lists them. Without BRIDGECART_KAFKA_BOOTSTRAP_SERVERS, `demo`,
+    `replay` and `up` bring a broker of their own.
 
     Exit codes: 0 all good, 1 something failed, 2 wrong usage, 3 a check of ERROR severity failed.
     """
@@ -179,6 +179,39 @@ def generate(*, orders: int, seed: int, live: bool, rate: float) -> None:
         after = max(clock, config.end) if clock else config.end
         count = send_live(connection, world, after=after, per_second=rate, report=lambda _: None)
         print(f"The world ends here: {count:,} live events sent.")
+
+
+@cli.group()
+def replay() -> None:
+    """Real orders of a published purchase log, through Kafka and the whole pipeline."""
+
+
+@replay.command()
+def cdnow() -> None:
+    """CDNOW: all that 2,357 customers of early 1997 bought until June 1998.
+
+    Uses the configured broker, else one of its own. Refuses a data directory or topic that holds other orders. Run
+    twice, it sends everything twice, and every order still counts once. BRIDGECART_AS_OF looks at an earlier day.
+    """
+    from bridgecart_assets.operations.replaying import run_replay
+    from bridgecart_assets.operations.results import kpi_rows
+    from bridgecart_assets.replays.cdnow import read_cdnow
+    from bridgecart_assets.settings import load_settings
+
+    log = read_cdnow()
+    console = _console()
+    with _progress(console) as (_, step):
+        summary = run_replay(log, progress=step)
+    print(
+        f"{log.name}: {len(log.orders):,} orders of {log.customers:,} customers, {log.orders[0].ordered_at:%Y-%m-%d} to"
+        f" {log.orders[-1].ordered_at:%Y-%m-%d}. Sales {log.sales:,.2f} in the log and in silver."
+    )
+    _print_summary(summary)
+    if summary.duplicates:
+        print("Duplicates are orders of an earlier replay: none is counted twice.")
+    _print_kpis(console, kpi_rows(load_settings().published_dir), period=None)
+    print("Next: `bridgecart up --rate 0` opens the Dagster UI and adds no made-up orders.")
+    _exit_on_failed_checks(summary)
 
 
 @cli.command()

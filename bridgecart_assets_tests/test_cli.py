@@ -225,8 +225,8 @@ def test_a_taken_port_is_named_before_anything_is_started(bridgecart: Bridgecart
     assert not (data_dir / "logs" / "broker.log").exists()
 
 
-@pytest.mark.parametrize("arguments", [["up"], ["demo", "--orders", "10"]])
-def test_up_and_demo_do_not_start_beside_an_up(
+@pytest.mark.parametrize("arguments", [["up"], ["demo", "--orders", "10"], ["replay", "cdnow"]])
+def test_up_demo_and_replay_do_not_start_beside_an_up(
     bridgecart: Bridgecart, filled: Warehouse, data_dir: Path, arguments: list[str]
 ) -> None:
     with serve_lock(data_dir):
@@ -235,12 +235,12 @@ def test_up_and_demo_do_not_start_beside_an_up(
         assert filled.path.read_bytes() == before
 
 
-@pytest.mark.parametrize("command", ["run", "up", "demo"])
+@pytest.mark.parametrize("command", ["run", "up", "demo", "replay cdnow"])
 def test_a_file_in_the_place_of_the_data_directory_is_named_and_left_alone(
     bridgecart: Bridgecart, data_dir: Path, command: str
 ) -> None:
     data_dir.write_text("a file")
-    assert_one_line(bridgecart(command), str(data_dir), "make it writable or set BRIDGECART_DATA_DIR")
+    assert_one_line(bridgecart(*command.split()), str(data_dir), "make it writable or set BRIDGECART_DATA_DIR")
     assert data_dir.read_text() == "a file"
 
 
@@ -320,14 +320,14 @@ def test_a_warehouse_that_another_process_holds_is_named_with_the_holder_and_kpi
     assert bridgecart("status").code == 0
 
 
-@pytest.mark.parametrize("command", ["status", "demo"])
+@pytest.mark.parametrize("command", ["status", "demo", "replay cdnow"])
 def test_a_corrupt_warehouse_is_named_with_the_remedy_and_left_as_it_is(
     bridgecart: Bridgecart, filled: Warehouse, data_dir: Path, command: str
 ) -> None:
     filled.path.write_bytes(filled.path.read_bytes()[:100] + b"no longer a warehouse" * 1000)
     published = content(data_dir / "published")
     before = filled.path.read_bytes()
-    assert_one_line(bridgecart(command), str(filled.path), "restore it from a backup, or move it away")
+    assert_one_line(bridgecart(*command.split()), str(filled.path), "restore it from a backup, or move it away")
     assert filled.path.read_bytes() == before
     assert content(data_dir / "published") == published
 
@@ -338,6 +338,22 @@ def test_the_demo_does_not_replace_orders_of_another_cluster(
     before = filled.path.read_bytes(), content(data_dir / "published")
     assert_one_line(bridgecart("demo"), "another Kafka cluster", "set BRIDGECART_DATA_DIR to another folder")
     assert (filled.path.read_bytes(), content(data_dir / "published")) == before
+
+
+def test_a_replay_does_not_mix_with_other_orders_in_the_warehouse(
+    bridgecart: Bridgecart, filled: Warehouse, data_dir: Path
+) -> None:
+    before = filled.path.read_bytes(), content(data_dir / "published")
+    assert_one_line(bridgecart("replay", "cdnow"), "must not be mixed", "set BRIDGECART_DATA_DIR to another folder")
+    assert (filled.path.read_bytes(), content(data_dir / "published")) == before
+
+
+def test_a_replay_whose_log_is_not_installed_says_how_to_get_it_and_touches_nothing(
+    bridgecart: Bridgecart, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
+    assert_one_line(bridgecart("replay", "cdnow"), "`pip install --no-deps lifetimes==")
+    assert not data_dir.exists()
 
 
 def test_debug_shows_where_an_error_comes_from(bridgecart: Bridgecart) -> None:

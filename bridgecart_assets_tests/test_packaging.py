@@ -11,8 +11,11 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bridgecart_assets.replays.cdnow import REQUIREMENT
+
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.lock", "requirements-test.lock")
+LOCKS = {"requirements.lock": 50, "requirements-test.lock": 50, "requirements-cdnow.lock": 1}
+"""Each lock file, and how many requirements it has at least."""
 PIN = re.compile(r"^(?P<name>[\w.-]+)(\[[\w,.-]+\])?==(?P<version>[\w.!+-]+)(?P<marker> ; .+)?$")
 HASH = re.compile(r"^--hash=sha256:[0-9a-f]{64}$")
 
@@ -61,7 +64,7 @@ def pins_of(lock: str) -> dict[str, str]:
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_locked_requirement_has_an_exact_version_and_hashes(lock: str):
     blocks = requirements_of(lock)
-    assert len(blocks) > 50
+    assert len(blocks) >= LOCKS[lock]
     assert [block[0] for block in blocks if not PIN.match(block[0])] == []
     assert [block[0] for block in blocks if len(block) < 2 or not all(map(HASH.match, block[1:]))] == []
 
@@ -89,6 +92,12 @@ def test_the_locks_satisfy_pyproject():
 
 def test_the_test_lock_holds_every_pin_of_the_runtime_lock():
     assert pins_of("requirements.lock").items() <= pins_of("requirements-test.lock").items()
+
+
+def test_the_log_that_the_tests_replay_is_the_one_that_users_are_told_to_install():
+    assert [block[0] for block in requirements_of("requirements-cdnow.lock")] == [REQUIREMENT]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"pip install --no-deps {REQUIREMENT}\n" in readme
 
 
 def test_the_locks_bring_what_builds_the_package_itself():

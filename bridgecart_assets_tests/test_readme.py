@@ -1,9 +1,20 @@
 """The README says what is true."""
 
+from collections.abc import Iterator
+
 import click
 
 from bridgecart_assets.cli import cli
 from bridgecart_assets_tests.docs import README, with_settings
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command as it is typed after `bridgecart`."""
+    for name, command in cli.commands.items():
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {part}", below) for part, below in command.commands.items())
+        else:
+            yield name, command
 
 
 def test_the_table_of_settings_is_that_of_the_code():
@@ -13,9 +24,8 @@ def test_the_table_of_settings_is_that_of_the_code():
 
 def test_every_command_is_in_the_readme_and_every_option_named_there_exists():
     text = README.read_text(encoding="utf-8")
-    for name, command in cli.commands.items():
+    for name, command in commands():
         (line,) = [line for line in text.splitlines() if line.startswith(f"| `bridgecart {name}` |")]
         options = {option for parameter in command.params for option in parameter.opts}
         named = {word.strip("`,.") for word in line.split() if word.strip("`").startswith("--")}
         assert named <= options
-    assert isinstance(cli, click.Group)

@@ -1,16 +1,15 @@
 """The demo: a broker, a world of orders, the whole pipeline, and the proof that nothing was lost."""
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.kafka.embedded import CLUSTER_ID, EmbeddedBroker
+from bridgecart_assets.kafka.embedded import CLUSTER_ID
 from bridgecart_assets.operations.generating import send_history
 from bridgecart_assets.operations.home import prepare_home, remove_home
+from bridgecart_assets.operations.own_broker import own_broker
 from bridgecart_assets.operations.running import Summary, run_holding_lock
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import run_lock, serve_lock
@@ -18,8 +17,6 @@ from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.synthetic import Manifest, WorldConfig, simulate, write_truth
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import cluster_ids
-
-BOOTSTRAP_VARIABLE = "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS"
 
 
 class DemoWouldOverwrite(BridgeCartError):
@@ -52,7 +49,7 @@ def run_demo(config: WorldConfig, *, sent: Callable[[int], None], progress: Call
         _make_room(settings)
         world = simulate(config)
         write_truth(world, settings.data_dir / "truth" / "customers.parquet")
-        with EmbeddedBroker(log_file=settings.data_dir / "broker.log") as broker, _configured(broker):
+        with own_broker(settings.data_dir / "broker.log"):
             send_history(Platform().kafka, world, sent)
             summary = run_holding_lock(load_settings(), progress=progress)
     kpi_sales, silver_sales = _sales(Platform())
@@ -74,19 +71,6 @@ def _make_room(settings: Settings) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for file in (warehouse.path, warehouse.path.with_suffix(".duckdb.wal")):
         file.unlink(missing_ok=True)
-
-
-@contextmanager
-def _configured(broker: EmbeddedBroker) -> Iterator[None]:
-    before = os.environ.get(BOOTSTRAP_VARIABLE)
-    os.environ[BOOTSTRAP_VARIABLE] = broker.bootstrap_servers
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[BOOTSTRAP_VARIABLE]
-        else:
-            os.environ[BOOTSTRAP_VARIABLE] = before
 
 
 def _sales(platform: Platform) -> tuple[Decimal, Decimal]:

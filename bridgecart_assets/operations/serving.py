@@ -1,6 +1,5 @@
 """`bridgecart up`: Dagster's UI with the sensor on; without a configured broker an embedded one, with live orders."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -18,9 +17,9 @@ from bridgecart_assets.kafka.embedded import EmbeddedBroker
 from bridgecart_assets.operations.children import child
 from bridgecart_assets.operations.clock import WallClock, forget_future_ticks
 from bridgecart_assets.operations.code_server import CodeServer
-from bridgecart_assets.operations.demo import BOOTSTRAP_VARIABLE
 from bridgecart_assets.operations.home import dagster_instance, prepare_home, shared_databases
 from bridgecart_assets.operations.listening import Listener
+from bridgecart_assets.operations.own_broker import own_broker
 from bridgecart_assets.runlock import serve_lock
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sqlitefiles import held_open
@@ -109,8 +108,7 @@ def _feed_command(orders_per_second: float) -> list[str]:
 
 @contextmanager
 def _embedded_broker(settings: Settings, logs: Path) -> Iterator[EmbeddedBroker]:
-    with EmbeddedBroker(log_file=logs / "broker.log") as broker:
-        os.environ[BOOTSTRAP_VARIABLE] = broker.bootstrap_servers
+    with own_broker(logs / "broker.log") as broker:
         announce_broker(settings.data_dir, broker.bootstrap_servers)
         try:
             yield broker

@@ -1,0 +1,88 @@
+"""The production SQL of snapshots and KPIs, on one quarter of the CDNOW log and on segments by rule.
+
+So the KPIs can be worked out from the log by other means, and compared.
+
+Periods of the pipeline are calendar periods and its segments come from the model. What follows a staging file here
+puts others in their place; every other statement is the production one.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+
+from bridgecart_assets import queries
+from bridgecart_assets.contracts import KPI_TABLES
+from bridgecart_assets.platform import rows_of
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.handover import Parameter, Query
+
+# The quarter, and a period before and after it: the first period of all has no KPIs, and a close is an opening.
+_PERIODS = """
+create or replace temp table periods as
+select * from (values
+    (date '1997-01-01', date '1997-10-01', true),
+    (date '1997-10-01', date '1997-12-30', true),
+    (date '1997-12-30', date '1998-07-01', true)
+) as by_hand (period, closes_on, is_complete);
+
+create or replace temp macro period_of(day) as case
+    when day < date '1997-10-01' then date '1997-01-01'
+    when day < date '1997-12-30' then date '1997-10-01'
+    else date '1997-12-30'
+end;
+"""
+_FRAME = """
+create or replace temp table frame as
+select period, closes_on, is_complete, segment_key, segment_key as segment
+from periods cross join (values ('one_time'), ('light'), ('heavy')) as by_hand (segment_key);
+"""
+_AFTER = {"stage_clock": _PERIODS, "stage_segments": _FRAME}
+
+# By the purchase days so far, at the opening and at the close alike.
+_SEGMENTS = """
+update gold.customer_snapshots s
+set segment_key = case when d.days <= 1 then 'one_time' when d.days <= 3 then 'light' else 'heavy' end
+from (
+    select c.as_of, c.customer_id, count(p.purchased_on) as days
+    from gold.customer_snapshots c
+    left join purchase_days p on p.customer_id = c.customer_id and p.purchased_on < c.as_of
+    group by c.as_of, c.customer_id
+) d
+where d.as_of = s.as_of and d.customer_id = s.customer_id
+"""
+
+Kpis = dict[str, dict[str, dict[str, Any]]]
+
+
+def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
+    """KPI table -> segment -> row, from 1 October 1997 and before 30 December. Overwrites the stored snapshots."""
+    snapshots, kpis = queries.snapshots_query(settings), queries.kpi_query(settings)
+    with warehouse.transaction() as connection:
+        _stage(connection, snapshots)
+        select = read_sql("gold_customer_snapshots")
+        _execute(connection, f"create or replace table gold.customer_snapshots as {select}", snapshots.parameters)
+        connection.execute(_SEGMENTS)
+    with warehouse.reading() as connection:
+        _stage(connection, kpis)
+        return {table.name: _rows(connection, f"kpi_{table.name}", kpis.parameters) for table in KPI_TABLES}
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
+    for file in query.stage:
+        _execute(connection, read_sql(file) + _AFTER.get(file, ""), query.parameters)
+
+
+def _execute(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]) -> None:
+    for statement in connection.extract_statements(sql):
+        connection.execute(statement, {name: parameters[name] for name in statement.named_parameters})
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, file: str, parameters: Mapping[str, Parameter]
+) -> dict[str, dict[str, Any]]:
+    columns, rows = rows_of(connection, read_sql(file), dict(parameters))
+    found: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
+    return {row["segment_key"]: row for row in found if str(row["period"]) == "1997-10-01"}
