@@ -60,12 +60,14 @@ class PurchaseModel:
     def p_alive(self, x: Floats, t_x: Floats, T: Floats) -> Floats:
         """Probability that a customer has not dropped out by T."""
         chances = _chances(self.kind, x)
-        with np.errstate(divide="ignore"):
-            dropped = (np.log(self.a) - np.log(self.b + chances - 1)) + (self.r + x) * (
-                np.log(self.alpha + T) - np.log(self.alpha + t_x)
-            )
-        odds = np.where(chances > 0, np.exp(np.minimum(dropped, 700.0)), 0.0)
-        return np.asarray(1 / (1 + odds))
+        log_odds = (
+            np.log(self.a)
+            - np.log(self.b + np.maximum(chances - 1, 0))
+            + (self.r + x) * (np.log(self.alpha + T) - np.log(self.alpha + t_x))
+        )
+        # Capped, because exp() of more is no number; the probability is 0 long before.
+        dropped = np.where(chances > 0, np.exp(np.minimum(log_odds, 700.0)), 0.0)
+        return np.asarray(1 / (1 + dropped))
 
     def p_purchase(self, x: Floats, t_x: Floats, T: Floats, weeks: float) -> Floats:
         """Probability of a purchase in the next so many weeks."""

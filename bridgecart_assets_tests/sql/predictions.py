@@ -19,14 +19,15 @@ def churn_risk(days: list[date], as_of: date, *, window_days: int) -> float:
     x, weeks = len(days) - 1, _weeks(days[0], as_of)
     m = PURCHASES
     silent = ((m.alpha + weeks) / (m.alpha + weeks + window_days / 7)) ** (m.r + x)
-    return 1 - p_alive(days, as_of) * (1 - silent)
+    return float(1 - p_alive(days, as_of) * (1 - silent))
 
 
 def p_alive(days: list[date], as_of: date) -> float:
     """Probability that the customer has not dropped out."""
     x, weeks, until_last = len(days) - 1, _weeks(days[0], as_of), (days[-1] - days[0]).days / 7
     m = PURCHASES
-    return 1 / (1 + m.a / (m.b + x) * ((m.alpha + weeks) / (m.alpha + until_last)) ** (m.r + x))
+    odds = m.a / (m.b + x) * ((m.alpha + weeks) / (m.alpha + until_last)) ** (m.r + x)
+    return float(1 / (1 + odds))
 
 
 def predicted_clv(days: list[date], log_spend_sum: float, as_of: date) -> Decimal:
