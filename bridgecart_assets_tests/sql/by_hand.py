@@ -18,6 +18,7 @@ from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Parameter, Query
+from bridgecart_assets.warehouse.writing import run_stage
 
 # The quarter, and a period before and after it: the first period of all has no KPIs, and a close is an opening.
 _PERIODS = """
@@ -71,8 +72,10 @@ def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
-    for file in query.stage:
-        _execute(connection, read_sql(file) + _AFTER.get(file, ""), query.parameters)
+    for step in query.stage:
+        run_stage(connection, (step,), query.parameters)
+        if isinstance(step, str):
+            _execute(connection, _AFTER.get(step, ""), query.parameters)
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]) -> None:
