@@ -1,4 +1,4 @@
-"""Gold: the segment model as a table of versions, and the current segment of every customer."""
+"""Gold: the segment model as a table of versions, every customer's current segment, and the history of segments."""
 
 from enum import Enum
 
@@ -6,10 +6,17 @@ import dagster as dg
 import pandas as pd
 
 from bridgecart_assets.assets.specs import read_from, table_asset
-from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, TRAITS
+from bridgecart_assets.contracts import (
+    CUSTOMER_FEATURES,
+    CUSTOMER_SEGMENTS,
+    CUSTOMER_SNAPSHOTS,
+    SEGMENT_MEMBERSHIP,
+    SEGMENT_MODEL,
+    TRAITS,
+)
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.platform import Platform
-from bridgecart_assets.queries import segments_query
+from bridgecart_assets.queries import history_query, segments_query
 from bridgecart_assets.warehouse.handover import Query, Table
 
 
@@ -72,3 +79,13 @@ def _quality(model: pd.DataFrame) -> dict[str, dg.MetadataValue]:
 def customer_segments(features: Table, segment_model: Table) -> Query:
     """Score everyone with the frozen scaler and centroids of the model in force."""
     return segments_query(features, segment_model)
+
+
+@table_asset(
+    SEGMENT_MEMBERSHIP,
+    kinds={"sql"},
+    ins={"snapshots": read_from(CUSTOMER_SNAPSHOTS)},
+)
+def segment_membership(snapshots: Table) -> Query:
+    """Join consecutive snapshots in the same segment to spells."""
+    return history_query(snapshots)
