@@ -159,6 +159,32 @@ RULES: tuple[Rule, ...] = (
         also_reads=(contracts.CUSTOMER_FEATURES, contracts.CUSTOMER_SEGMENTS),
     ),
     Rule(
+        contracts.SEGMENT_MEMBERSHIP,
+        "membership_has_one_current_row",
+        "Every customer of now has one current row, and nobody else has a history.",
+        "Materialize customer_segments, customer_snapshots and this asset again, in one run.",
+        also_reads=(contracts.CUSTOMER_SEGMENTS,),
+    ),
+    Rule(
+        contracts.SEGMENT_MEMBERSHIP,
+        "membership_spells_are_contiguous",
+        "A customer's spells neither overlap nor leave gaps, and two in a row are in two segments.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_MEMBERSHIP,
+        "membership_spells_are_closed_open",
+        "A spell begins before it ends, and is current exactly while it has no end.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_MEMBERSHIP,
+        "membership_agrees_with_segments",
+        "The current row says the same as the current segments.",
+        "Materialize customer_segments, customer_snapshots and this asset again, in one run.",
+        also_reads=(contracts.CUSTOMER_SEGMENTS,),
+    ),
+    Rule(
         contracts.CLV_GROWTH,
         "clv_bridge_closes",
         "opening + organic + migrated in - migrated out + new - removed = closing, to the cent.",
@@ -199,6 +225,30 @@ RULES: tuple[Rule, ...] = (
         "kpi_sales_tie_to_orders",
         "Net sales over all segments and periods are those of silver.orders, to the cent.",
         REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_METRICS_HISTORY,
+        "metrics_have_one_current_row",
+        "Every segment has one current row.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_METRICS_HISTORY,
+        "metrics_spells_are_contiguous",
+        "A segment's spells neither overlap nor leave gaps, and two in a row differ.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_METRICS_HISTORY,
+        "metrics_spells_are_closed_open",
+        "A spell begins before it ends, and is current exactly while it has no end.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_METRICS_HISTORY,
+        "metrics_agree_with_kpis",
+        "The figures of every period stand in the spell that holds it, and every spell begins with a period.",
+        "Materialize the four KPI tables and this asset again, in one run.",
     ),
 )
 

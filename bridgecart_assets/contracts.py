@@ -124,8 +124,10 @@ _PREDICTION = (
     Column("predicted_clv", MONEY, "Discounted expected sales within the horizon, currency units", nullable=True),
 )
 
+_SEGMENT_KEY = Column("segment_key", "VARCHAR", "Segment key (S01, ...), never reused; 'unassigned' without a segment")
+
 _SEGMENT = (
-    Column("segment_key", "VARCHAR", "Segment key (S01, ...), never reused; 'unassigned' without a segment"),
+    _SEGMENT_KEY,
     Column("segment", "VARCHAR", "Name of the segment in the current model version"),
 )
 
@@ -139,6 +141,16 @@ _PERIOD = (
 _LOW_SAMPLE = Column("low_sample", "BOOLEAN", "True when fewer than 30 customers stand behind the figure")
 
 
+def _spell(begins: str) -> tuple[Column, ...]:
+    return (
+        Column("valid_from", "DATE", f"Start of the spell, inclusive: {begins}"),
+        Column(
+            "valid_to", "DATE", "End of the spell, exclusive: start of the next; NULL while it lasts", nullable=True
+        ),
+        Column("is_current", "BOOLEAN", "True on the row that holds now: the one without an end"),
+    )
+
+
 def _kpi(name: str, meaning: str, columns: tuple[Column, ...]) -> Contract:
     return Contract(
         schema="kpi",
@@ -148,6 +160,10 @@ def _kpi(name: str, meaning: str, columns: tuple[Column, ...]) -> Contract:
         key=("period", "segment_key"),
         published=True,
     )
+
+
+def _taken_from(contract: Contract, *names: str) -> tuple[Column, ...]:
+    return tuple(column for column in contract.columns if column.name in names)
 
 
 def _reason(of: str) -> Column:
@@ -378,6 +394,25 @@ CUSTOMER_SNAPSHOTS = Contract(
     key=("as_of", "customer_id"),
 )
 
+SEGMENT_MEMBERSHIP = Contract(
+    schema="gold",
+    name="segment_membership",
+    meaning="History of every customer's segment (SCD type 2): one row per customer and spell in one segment.",
+    columns=(
+        Column("customer_id", "VARCHAR", "Customer"),
+        _SEGMENT_KEY,
+        Column(
+            "model_version",
+            "INTEGER",
+            "Version of the segment model at the start of the spell; NULL when unassigned",
+            nullable=True,
+        ),
+        *_spell("date of the first snapshot that shows it, a period opening or now"),
+    ),
+    key=("customer_id", "valid_from"),
+    published=True,
+)
+
 CLV_GROWTH = _kpi(
     "clv_growth",
     "Customer lifetime value growth by segment, like for like, with the bridge from opening to closing value.",
@@ -473,6 +508,23 @@ SALES_CONTRIBUTION = _kpi(
     ),
 )
 
+SEGMENT_METRICS_HISTORY = Contract(
+    schema="kpi",
+    name="segment_metrics_history",
+    meaning="History of each segment's headline metrics (SCD type 2): one row per segment and spell of periods with "
+    "the same figures. The newest period may still be open.",
+    columns=(
+        _SEGMENT_KEY,
+        *_spell("opening of its first period"),
+        *_taken_from(CLV_GROWTH, "customers", "clv_growth", "clv_growth_reason"),
+        *_taken_from(CHURN_RATE, "churn_rate", "churn_rate_reason"),
+        *_taken_from(AVERAGE_ORDER_VALUE, "average_order_value", "average_order_value_reason"),
+        *_taken_from(SALES_CONTRIBUTION, "sales", "sales_contribution", "sales_contribution_reason"),
+    ),
+    key=("segment_key", "valid_from"),
+    published=True,
+)
+
 TABLES: Mapping[str, Contract] = MappingProxyType(
     {
         contract.full_name: contract
@@ -488,10 +540,12 @@ TABLES: Mapping[str, Contract] = MappingProxyType(
             SEGMENT_MODEL,
             CUSTOMER_SEGMENTS,
             CUSTOMER_SNAPSHOTS,
+            SEGMENT_MEMBERSHIP,
             CLV_GROWTH,
             CHURN_RATE,
             AVERAGE_ORDER_VALUE,
             SALES_CONTRIBUTION,
+            SEGMENT_METRICS_HISTORY,
         )
     }
 )

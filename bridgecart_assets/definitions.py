@@ -6,9 +6,14 @@ from types import MappingProxyType
 import dagster as dg
 
 from bridgecart_assets.assets.features import customer_features, customer_snapshots
-from bridgecart_assets.assets.kpis import kpi_assets
+from bridgecart_assets.assets.kpis import kpi_assets, segment_metrics_history
 from bridgecart_assets.assets.raw import kafka_orders, raw_batch
-from bridgecart_assets.assets.segments import customer_segments, purchase_model, segment_model
+from bridgecart_assets.assets.segments import (
+    customer_segments,
+    purchase_model,
+    segment_membership,
+    segment_model,
+)
 from bridgecart_assets.assets.silver import customers, silver_batch
 from bridgecart_assets.checks import build_checks
 from bridgecart_assets.jobs import JOBS
@@ -33,7 +38,9 @@ def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definiti
             segment_model,
             customer_segments,
             customer_snapshots,
+            segment_membership,
             *kpi_assets,
+            segment_metrics_history,
         ],
         asset_checks=build_checks(),
         jobs=list(JOBS),

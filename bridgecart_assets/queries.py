@@ -77,6 +77,11 @@ def kpi_query(settings: Settings, *inputs: Table) -> Query:
     )
 
 
+def history_query(*inputs: Table) -> Query:
+    """Either history (SCD type 2), of segment membership or of the metrics: a function of its inputs alone."""
+    return Query(inputs=inputs)
+
+
 def _clock_parameters(settings: Settings) -> dict[str, Parameter]:
     as_of = settings.as_of.isoformat() if settings.as_of else None
     return {"as_of": as_of, "kpi_period": settings.kpi_period}

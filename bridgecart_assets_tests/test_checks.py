@@ -42,11 +42,12 @@ NOT_BLOCKING = {*WARNINGS, "model_is_settled", "silver_reject_share_is_bearable"
 
 @dataclass(frozen=True)
 class Break:
-    """A way to break one rule: statements on the stored tables, or a setting."""
+    """A way to break one rule: statements on the stored tables, or a setting; `also` cannot but break with it."""
 
     rule: str
     statements: tuple[str, ...] = ()
     setting: tuple[str, str] | None = None
+    also: tuple[str, ...] = ()
 
 
 def by_sql(rule: str, *statements: str) -> Break:
@@ -54,10 +55,17 @@ def by_sql(rule: str, *statements: str) -> Break:
     return Break(rule, statements)
 
 
+def by_metrics(rule: str, *statements: str) -> Break:
+    """A break of headline metrics on one side only: in the KPI tables or in their history."""
+    return Break(rule, statements, also=("metrics_agree_with_kpis",))
+
+
 ONE_ORDER = f"(select min(order_key) from silver.orders where batch_key = '{SECOND}' and order_kind = 'purchase')"
 ONE_CUSTOMER = "(select min(customer_id) from gold.customer_features)"
 LATEST = "(select max(as_of) from gold.customer_snapshots)"
 ONE_PERIOD = "period = '2025-02-01'"
+HISTORY = "kpi.segment_metrics_history"
+FIRST_SPELL = f"segment_key = 'S01' and valid_from = (select min(valid_from) from {HISTORY})"
 
 BREAKS = (
     by_sql(
@@ -111,7 +119,10 @@ BREAKS = (
             for table in ("gold.customer_features", "gold.customer_snapshots")
         ),
     ),
-    by_sql("features_tie_to_orders", "delete from gold.customer_features", "delete from gold.customer_segments"),
+    by_sql(
+        "features_tie_to_orders",
+        *(f"delete from gold.{name}" for name in ("customer_features", "customer_segments", "segment_membership")),
+    ),
     by_sql("model_keys_are_unique", "update gold.segment_model set segment = 'typical'"),
     by_sql("model_keys_are_unique", "update gold.segment_model set segment_customers = segment_customers + 1"),
     by_sql(
@@ -121,13 +132,17 @@ BREAKS = (
     ),
     by_sql(
         "customers_are_in_one_segment",
-        f"delete from gold.customer_segments where customer_id = {ONE_CUSTOMER}",
-        f"delete from gold.customer_snapshots where customer_id = {ONE_CUSTOMER}",
+        *(
+            f"delete from gold.{name} where customer_id = {ONE_CUSTOMER}"
+            for name in ("customer_segments", "customer_snapshots", "segment_membership")
+        ),
     ),
     by_sql(
         "customers_are_in_one_segment",
         f"update gold.customer_segments set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER}",
         f"update gold.customer_snapshots set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER}",
+        f"update gold.segment_membership set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER} "
+        "and is_current",
     ),
     by_sql(
         "snapshots_agree_with_segments",
@@ -137,6 +152,43 @@ BREAKS = (
     by_sql(
         "snapshots_agree_with_segments",
         f"delete from gold.customer_snapshots where customer_id = {ONE_CUSTOMER} and as_of = {LATEST}",
+    ),
+    by_sql(
+        "membership_has_one_current_row",
+        "update gold.segment_membership set valid_to = date '2030-01-01', is_current = false "
+        f"where customer_id = {ONE_CUSTOMER} and is_current",
+    ),
+    by_sql("membership_has_one_current_row", f"delete from gold.segment_membership where customer_id = {ONE_CUSTOMER}"),
+    by_sql(
+        "membership_has_one_current_row",
+        "insert into gold.segment_membership select * replace ('gone' as customer_id) from gold.segment_membership "
+        f"where customer_id = {ONE_CUSTOMER}",
+    ),
+    by_sql(
+        "membership_spells_are_contiguous",
+        "update gold.segment_membership set valid_to = valid_to - 1 where not is_current",
+    ),
+    by_sql(
+        "membership_spells_are_contiguous",
+        "update gold.segment_membership set valid_to = valid_to + 1 where not is_current",
+    ),
+    by_sql(
+        "membership_spells_are_contiguous",
+        "update gold.segment_membership m set segment_key = n.segment_key from gold.segment_membership n "
+        "where n.customer_id = m.customer_id and n.valid_from = m.valid_to",
+    ),
+    by_sql(
+        "membership_spells_are_closed_open",
+        "update gold.segment_membership set valid_from = valid_to where not is_current and (customer_id, valid_from) "
+        "in (select customer_id, min(valid_from) from gold.segment_membership group by customer_id)",
+    ),
+    by_sql(
+        "membership_spells_are_closed_open",
+        f"update gold.segment_membership set valid_to = '2030-01-01' where customer_id = {ONE_CUSTOMER} and is_current",
+    ),
+    by_sql(
+        "membership_agrees_with_segments",
+        f"update gold.segment_membership set segment_key = 'S09' where customer_id = {ONE_CUSTOMER} and is_current",
     ),
     by_sql(
         "clv_bridge_closes",
@@ -152,35 +204,64 @@ BREAKS = (
         "update kpi.clv_growth set organic = organic + 0.01, closing_clv = closing_clv + 0.01 "
         "where segment_key = 'S01' and period = (select max(period) from kpi.clv_growth)",
     ),
-    by_sql("clv_ties_to_orders", "delete from kpi.clv_growth"),
+    by_metrics("clv_ties_to_orders", "delete from kpi.clv_growth"),
     by_sql(
         "churn_is_consistent",
         f"update kpi.churn_rate set matured = false where churn_rate is not null and {ONE_PERIOD}",
     ),
-    by_sql("churn_is_consistent", "update kpi.churn_rate set churn_rate_reason = null where segment_key = 'S01'"),
+    by_metrics("churn_is_consistent", "update kpi.churn_rate set churn_rate_reason = null where segment_key = 'S01'"),
     by_sql("churn_is_consistent", "update kpi.churn_rate set active = customers + 1 where segment_key = 'S01'"),
     by_sql(
         "order_values_tie_to_orders",
         f"update kpi.average_order_value set sales = sales + 0.01 where segment_key = 'S01' and {ONE_PERIOD}",
     ),
-    by_sql("order_values_tie_to_orders", "delete from kpi.average_order_value"),
-    by_sql(
+    by_metrics("order_values_tie_to_orders", "delete from kpi.average_order_value"),
+    by_metrics(
         "contributions_sum_to_one",
         "update kpi.sales_contribution set sales_contribution = sales_contribution + 0.000001 "
         f"where segment_key = 'S01' and {ONE_PERIOD}",
     ),
-    by_sql(
+    by_metrics(
         "contributions_sum_to_one", f"update kpi.sales_contribution set sales_contribution = null where {ONE_PERIOD}"
     ),
-    by_sql(
+    by_metrics(
         "kpi_sales_tie_to_orders",
         f"update kpi.sales_contribution set total_sales = total_sales + 0.01 where {ONE_PERIOD}",
         f"update kpi.sales_contribution set sales = sales + 0.01 where segment_key = 'S01' and {ONE_PERIOD}",
     ),
-    by_sql(
+    by_metrics(
         "kpi_sales_tie_to_orders",
         "delete from kpi.sales_contribution where period = (select max(period) from kpi.sales_contribution)",
     ),
+    by_sql(
+        "metrics_have_one_current_row",
+        f"update {HISTORY} set valid_to = '2030-01-01', is_current = false where segment_key = 'S01' and is_current",
+    ),
+    by_metrics("metrics_have_one_current_row", f"delete from {HISTORY} where segment_key = 'S01'"),
+    by_sql(
+        "metrics_spells_are_contiguous",
+        f"update {HISTORY} set valid_to = valid_to - 1 where segment_key = 'S01' and not is_current",
+    ),
+    by_metrics(
+        "metrics_spells_are_contiguous",
+        f"update {HISTORY} set valid_to = valid_to + 1 where segment_key = 'S01' and not is_current",
+    ),
+    by_metrics(
+        "metrics_spells_are_contiguous",
+        f"insert into {HISTORY} select * replace (valid_from + 9 as valid_from) from {HISTORY} where {FIRST_SPELL}",
+        f"update {HISTORY} set valid_to = valid_from + 9 where {FIRST_SPELL}",
+    ),
+    by_sql(
+        "metrics_spells_are_closed_open",
+        f"update {HISTORY} set valid_to = '2030-01-01' where segment_key = 'S01' and is_current",
+    ),
+    by_metrics("metrics_spells_are_closed_open", f"update {HISTORY} set valid_from = valid_to where {FIRST_SPELL}"),
+    by_sql(
+        "metrics_agree_with_kpis",
+        f"update {HISTORY} set customers = customers + 1 where segment_key = 'S01' and is_current",
+    ),
+    by_sql("metrics_agree_with_kpis", f"update {HISTORY} set valid_from = valid_from - 1 where {FIRST_SPELL}"),
+    by_sql("metrics_agree_with_kpis", f"delete from {HISTORY} where {FIRST_SPELL}"),
 )
 
 
@@ -223,12 +304,12 @@ def test_a_check_fails_when_exactly_its_rule_is_broken_and_says_what_to_do(
     _execute(platform, *broken.statements)
     if broken.setting:
         monkeypatch.setenv(*broken.setting)
-    failed = [result for result in _evaluate(platform, RULES) if not result.passed]
-    assert [result.check_name for result in failed] == [broken.rule]
+    failed = {result.check_name: result for result in _evaluate(platform, RULES) if not result.passed}
+    assert set(failed) == {broken.rule, *broken.also}
     (rule,) = [rule for rule in RULES if rule.name == broken.rule]
-    _assert_tells(failed[0], rule.remedy)
-    assert failed[0].asset_key == asset_key(rule.table)
-    assert failed[0].severity == rule.severity
+    _assert_tells(failed[rule.name], rule.remedy)
+    assert failed[rule.name].asset_key == asset_key(rule.table)
+    assert failed[rule.name].severity == rule.severity
 
 
 @pytest.mark.parametrize("contract", TABLES.values(), ids=lambda contract: contract.full_name)
@@ -355,6 +436,22 @@ def test_kpis_computed_on_stale_snapshots_are_noticed(platform: Platform):
         write_query(connection, contracts.CLV_GROWTH, queries.kpi_query(platform.settings), None)
     failed = [result.check_name for result in _evaluate(platform, _rules_of(contracts.CLV_GROWTH)) if not result.passed]
     assert failed == ["clv_ties_to_orders"]
+
+
+def test_a_failed_check_of_a_kpi_stops_the_history_of_the_metrics(platform: Platform):
+    # As above; the other three KPI tables are made well, and so is the history of segments.
+    _execute(platform, "update silver.orders set purchased_at = purchased_at + interval 1 day where net_amount = 77")
+    tables = (*contracts.KPI_TABLES, contracts.SEGMENT_MEMBERSHIP, contracts.SEGMENT_METRICS_HISTORY)
+    job = build_defs().resolve_job_def("refresh")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            instance=instance, asset_selection=[asset_key(table) for table in tables], raise_on_error=False
+        )
+    assert not result.success
+    failed = [found.check_name for found in result.get_asset_check_evaluations() if not found.passed]
+    assert "clv_ties_to_orders" in failed
+    made = {event.asset_key for event in result.get_asset_materialization_events()}
+    assert made == {asset_key(table) for table in tables if table != contracts.SEGMENT_METRICS_HISTORY}
 
 
 def test_a_table_that_was_never_written_breaks_its_contract(settings: Settings, warehouse: Warehouse):

@@ -1,4 +1,4 @@
-"""KPI: four tables, each segment by period. The formulas stand in `sql/kpi_*.sql`."""
+"""KPI: four tables, each segment by period, and the history of their metrics. The formulas stand in `sql/kpi_*.sql`."""
 
 import dagster as dg
 
@@ -6,12 +6,13 @@ from bridgecart_assets.assets.specs import read_from, table_asset
 from bridgecart_assets.contracts import (
     CUSTOMER_SNAPSHOTS,
     KPI_TABLES,
+    SEGMENT_METRICS_HISTORY,
     SEGMENT_MODEL,
     SILVER_ORDERS,
     Contract,
 )
 from bridgecart_assets.platform import Platform
-from bridgecart_assets.queries import kpi_query
+from bridgecart_assets.queries import history_query, kpi_query
 from bridgecart_assets.warehouse.handover import Query, Table
 
 
@@ -34,3 +35,15 @@ def kpi_asset(contract: Contract) -> dg.AssetsDefinition:
 
 
 kpi_assets = [kpi_asset(contract) for contract in KPI_TABLES]
+
+
+@table_asset(
+    SEGMENT_METRICS_HISTORY,
+    kinds={"sql"},
+    ins={contract.name: read_from(contract) for contract in KPI_TABLES},
+)
+def segment_metrics_history(
+    clv_growth: Table, churn_rate: Table, average_order_value: Table, sales_contribution: Table
+) -> Query:
+    """Join consecutive periods with the same metrics to spells."""
+    return history_query(clv_growth, churn_rate, average_order_value, sales_contribution)

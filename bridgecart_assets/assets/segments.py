@@ -1,15 +1,22 @@
-"""Gold: the models as tables of versions, and the current segment and value of every customer."""
+"""Gold: the models as tables of versions, every customer's current segment and value, and the history of segments."""
 
 import dagster as dg
 import pandas as pd
 
 from bridgecart_assets.assets.specs import read_from, table_asset
-from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, PURCHASE_MODEL, SEGMENT_MODEL
+from bridgecart_assets.contracts import (
+    CUSTOMER_FEATURES,
+    CUSTOMER_SEGMENTS,
+    CUSTOMER_SNAPSHOTS,
+    PURCHASE_MODEL,
+    SEGMENT_MEMBERSHIP,
+    SEGMENT_MODEL,
+)
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.platform import Platform
-from bridgecart_assets.queries import purchase_sample_query, segments_query, traits_sample_query
+from bridgecart_assets.queries import history_query, purchase_sample_query, segments_query, traits_sample_query
 from bridgecart_assets.warehouse.handover import Query, Table
 
 
@@ -93,3 +100,13 @@ def _quality(model: pd.DataFrame) -> dict[str, dg.MetadataValue]:
 def customer_segments(platform: Platform, features: Table, purchase_model: Table, segment_model: Table) -> Query:
     """Score everyone with the frozen parameters, scaler and centroids of the models in force."""
     return segments_query(platform.settings, features, purchase_model, segment_model)
+
+
+@table_asset(
+    SEGMENT_MEMBERSHIP,
+    kinds={"sql"},
+    ins={"snapshots": read_from(CUSTOMER_SNAPSHOTS)},
+)
+def segment_membership(snapshots: Table) -> Query:
+    """Join consecutive snapshots in the same segment to spells."""
+    return history_query(snapshots)

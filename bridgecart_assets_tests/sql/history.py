@@ -18,11 +18,13 @@ import pandas as pd
 import pyarrow as pa
 
 from bridgecart_assets import contracts, queries
+from bridgecart_assets.checks import RULES
 from bridgecart_assets.contracts import PURCHASE_MODEL, SEGMENT_MODEL, SILVER_ORDERS, TRAITS, Contract
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
 from bridgecart_assets.settings import Period, Settings
+from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Query
 from bridgecart_assets.warehouse.writing import prepare, write_frame, write_query
@@ -267,9 +269,9 @@ def store_purchase_model(warehouse: Warehouse, *, as_of: date = date(2020, 1, 1)
 
 
 def compute(warehouse: Warehouse, settings: Settings) -> None:
-    """Features, segments, snapshots and KPIs under the model that is stored."""
+    """Features, segments, snapshots, KPIs and the two histories under the model that is stored."""
     compute_features(warehouse, settings)
-    compute_snapshots(warehouse, settings)
+    compute_membership(warehouse, settings)
     compute_kpis(warehouse, settings)
 
 
@@ -284,6 +286,12 @@ def compute_snapshots(warehouse: Warehouse, settings: Settings) -> None:
     write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings))
 
 
+def compute_membership(warehouse: Warehouse, settings: Settings) -> None:
+    """Snapshots and the history of segment membership."""
+    compute_snapshots(warehouse, settings)
+    write(warehouse, contracts.SEGMENT_MEMBERSHIP, queries.history_query())
+
+
 def compute_kpi(warehouse: Warehouse, settings: Settings, contract: Contract) -> None:
     """Snapshots and one KPI table."""
     compute_snapshots(warehouse, settings)
@@ -291,15 +299,26 @@ def compute_kpi(warehouse: Warehouse, settings: Settings, contract: Contract) ->
 
 
 def compute_kpis(warehouse: Warehouse, settings: Settings) -> None:
-    """The four KPI tables from snapshots as they stand."""
+    """The four KPI tables from snapshots as they stand, and the history of their metrics."""
     for contract in contracts.KPI_TABLES:
         write(warehouse, contract, queries.kpi_query(settings))
+    write(warehouse, contracts.SEGMENT_METRICS_HISTORY, queries.history_query())
 
 
 def write(warehouse: Warehouse, contract: Contract, query: Query) -> None:
     """One table, in one transaction."""
     with warehouse.transaction() as connection:
         write_query(connection, contract, query, None)
+
+
+def broken_rules(warehouse: Warehouse, contract: Contract) -> list[str]:
+    """The checks of a table that find a row; those without parameters only."""
+    with warehouse.reading() as connection:
+        return [
+            rule.name
+            for rule in RULES
+            if rule.table == contract and connection.execute(read_sql(f"checks/{rule.name}")).fetchall()
+        ]
 
 
 def records(warehouse: Warehouse, sql: str, *parameters: Any) -> list[dict[str, Any]]:

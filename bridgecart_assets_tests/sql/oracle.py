@@ -5,13 +5,14 @@ Every figure is computed from all orders before an instant; nothing is carried o
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
 from bridgecart_assets_tests.sql import predictions
@@ -32,6 +33,15 @@ class Period:
     opens: date
     closes: date
     complete: bool
+
+
+@dataclass(frozen=True)
+class Spell:
+    """What held from a date, inclusive, to another, exclusive; None: it still does."""
+
+    value: Any
+    valid_from: date
+    valid_to: date | None
 
 
 def data_clock(orders: Orders, as_of: date | None) -> date | None:
@@ -150,6 +160,25 @@ def predicted_as_of(orders: Orders, as_of: date) -> dict[str, Decimal]:
         customer: predictions.predicted_clv(own, float(rows[customer]["log_spend_sum"]), as_of)
         for customer, own in days.items()
     }
+
+
+def memberships(orders: Orders, as_of: date | None, unit: str, model: Model) -> dict[str, list[Spell]]:
+    """`gold.segment_membership`: customer -> spells in one segment, as of each period opening and as of now."""
+    clock = data_clock(orders, as_of)
+    if clock is None:
+        return {}
+    seen: dict[str, list[tuple[date, str]]] = {}
+    for day in sorted({clock, *(period.opens for period in periods(orders, as_of, unit))}):
+        for customer, key in segments_as_of(orders, day, model).items():
+            seen.setdefault(customer, []).append((day, key))
+    return {customer: spells(points) for customer, points in seen.items()}
+
+
+def spells(points: Sequence[tuple[date, Any]]) -> list[Spell]:
+    """The spells of equal values among dated values, given in the order of their dates."""
+    firsts = [next(equal) for _, equal in groupby(points, key=itemgetter(1))]
+    ends = [day for day, _ in firsts[1:]]
+    return [Spell(value, day, end) for (day, value), end in zip(firsts, [*ends, None], strict=True)]
 
 
 def clv_growth(orders: Orders, period: Period, key: str, model: Model) -> dict[str, object]:

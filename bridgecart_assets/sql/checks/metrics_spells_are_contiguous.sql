@@ -1,0 +1,17 @@
+-- A segment's spell ends on the day on which the next one begins, with other figures.
+with followed as (
+    select
+        segment_key, valid_from, valid_to,
+        (
+            customers, clv_growth, clv_growth_reason, churn_rate, churn_rate_reason,
+            average_order_value, average_order_value_reason, sales, sales_contribution, sales_contribution_reason
+        ) as metrics,
+        lead(valid_from) over spells as next_from,
+        lead(metrics) over spells as next_metrics
+    from kpi.segment_metrics_history
+    window spells as (partition by segment_key order by valid_from, valid_to)
+)
+select segment_key, valid_from, valid_to, next_from
+from followed
+where next_from is not null and (valid_to is distinct from next_from or metrics is not distinct from next_metrics)
+order by segment_key, valid_from

@@ -1,0 +1,18 @@
+-- A spell begins where a customer's segment is not that of the snapshot before, and ends where the next one begins.
+-- Nothing lies between: who has a snapshot has one at every later date, too. An erased customer has none at all.
+with compared as (
+    select
+        *,
+        segment_key is distinct from lag(segment_key) over (partition by customer_id order by as_of) as begins
+    from gold.customer_snapshots
+),
+spells as (
+    select
+        customer_id, segment_key, model_version,
+        as_of as valid_from,
+        lead(as_of) over (partition by customer_id order by as_of) as valid_to
+    from compared
+    where begins
+)
+select *, valid_to is null as is_current
+from spells
