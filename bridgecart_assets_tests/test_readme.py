@@ -1,11 +1,11 @@
-"""The README says what is true."""
+"""The README and the definitions say what is true."""
 
 from collections.abc import Iterator
 
 import click
 
 from bridgecart_assets.cli import cli
-from bridgecart_assets_tests.docs import README, with_settings
+from bridgecart_assets_tests.docs import KPIS, README, fresh_kpis, fresh_readme
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -19,7 +19,12 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 def test_the_table_of_settings_is_that_of_the_code():
     text = README.read_text(encoding="utf-8")
-    assert with_settings(text) == text, "run: python -m bridgecart_assets_tests.docs"
+    assert fresh_readme(text) == text, "run: python -m bridgecart_assets_tests.docs"
+
+
+def test_the_tables_of_columns_in_the_definitions_are_those_of_the_contracts():
+    text = KPIS.read_text(encoding="utf-8")
+    assert fresh_kpis(text) == text, "run: python -m bridgecart_assets_tests.docs"
 
 
 def test_every_command_is_in_the_readme_and_every_option_named_there_exists():
