@@ -21,6 +21,7 @@ _ID = re.compile(r"[A-Za-z0-9]{1,50}")
 _SHORT = re.compile(r"(?s).{,200}")
 _MONEY = re.compile(r"-?(0|[1-9][0-9]{0,7})([.][0-9]{1,2})?")
 _AGE = re.compile(r"0|[1-9][0-9]|1[0-2][0-9]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LAST_COMMA = re.compile(r",\s*[}\]]")
 _INCOME = re.compile(r"0|[1-9][0-9]{0,10}")
 
@@ -71,7 +72,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _has_surrogates(value: object) -> bool:
     # A list is looked at as Python writes it.
-    return any("\ud800" <= letter <= "\udfff" for letter in str(value)) or "\\ud" in repr(value)
+    return _SURROGATE.search(str(value)) is not None or "\\ud" in repr(value)
 
 
 def _unclear(_constant: str) -> NoReturn:
