@@ -136,7 +136,7 @@ def test_up_drains_a_backlog_by_itself_one_run_at_a_time(shop: Shop, data_dir: P
 @pytest.mark.slow
 @pytest.mark.timeout(7_200)
 def test_memory_does_not_grow_with_the_backlog(topic: TopicFactory, tmp_path: Path) -> None:
-    limits = {"max_records": 250_000, "max_bytes": 80_000_000}
+    limits = {"max_records": 250_000, "max_bytes": 100_500_000}
     one = drain(topic(3), tmp_path / "one", 1_000_000, **limits)
     five = drain(topic(3), tmp_path / "five", 5_000_000, **limits)
     assert len(five.ingests) > 4 * len(one.ingests)

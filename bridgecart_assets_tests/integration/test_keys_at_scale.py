@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 # What the page of a partitioned asset asks for.
 PAGE = """query ($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
   partitionKeys partitionStats { numMaterialized numPartitions }
-  partitionKeyConnection(limit: 100) { results }
+  partitionKeyConnection(limit: 100, ascending: false) { results }
   assetPartitionStatuses { ... on DefaultPartitionStatuses { materializedPartitions failedPartitions } } } } }"""
 
 
@@ -91,9 +91,8 @@ def costs(shop: Shop, data_dir: Path, batches: int) -> dict[str, float]:
             "ledger of one batch": cost(lambda: load_ledger(warehouse, only=newest)),
             "check of contiguity": cost(lambda: list(checks.evaluate(Platform(), [rule], newest))),
         }
-    logger.info(
-        f"{batches:,} batches:", ", ".join(f"{deed} {1_000 * seconds:.0f} ms" for deed, seconds in spent.items())
-    )
+    deeds = ", ".join(f"{deed} {1_000 * seconds:.0f} ms" for deed, seconds in spent.items())
+    logger.info(f"{batches:,} batches: {deeds}")
     return spent
 
 
