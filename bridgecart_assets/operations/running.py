@@ -102,9 +102,14 @@ def run_holding_lock(settings: Settings, *, refit: str = "when_due", progress: P
             summary.batches.append(key)
             _count_batch(platform, key, summary)
         progress("customers, segments and KPIs")
-        config = {"ops": {"gold__segment_model": {"config": {"refit": refit.upper()}}}}
-        _execute(instance, "refresh", summary, run_config=config)
+        refresh(instance, summary, refit=refit)
     return summary
+
+
+def refresh(instance: "dg.DagsterInstance", summary: Summary, *, refit: str = "when_due") -> None:
+    """Make everything after silver anew; for a caller that holds the run lock. Raises RunFailed."""
+    config = {"ops": {"gold__segment_model": {"config": {"refit": refit.upper()}}}}
+    _execute(instance, "refresh", summary, run_config=config)
 
 
 def settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:

@@ -5,6 +5,7 @@ What belongs elsewhere: what is written (`writing.py`) and Dagster (`io_manager.
 
 import random
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -84,6 +85,28 @@ class Warehouse:
                 _roll_back(connection)
                 raise
 
+    def rewrite(self) -> None:
+        """Put a new file with the same rows in the place of the old one.
+
+        DuckDB marks rows as deleted and blocks as free; what they said stays in the file until it is written over.
+        Raises WarehouseError when the new file cannot be written; the old one stays.
+        """
+        target = self.path.resolve()
+        fresh = target.with_suffix(".rewritten")
+        _remove_database(fresh)
+        try:
+            # Open until the new file is in its place, so that nobody writes to the old one any more.
+            with self._explaining(), closing(self._open(read_only=False)) as connection:
+                connection.execute("set preserve_insertion_order = true")
+                connection.execute("checkpoint")
+                _copy_database(connection, fresh)
+                shutil.copymode(target, fresh)
+                fresh.replace(target)
+        except OSError as error:
+            raise _unwritable(fresh, error.strerror) from error
+        finally:
+            _remove_database(fresh)
+
     @contextmanager
     def _explaining(self) -> Iterator[None]:
         """Errors that a person can do something about are raised as such; mistakes in SQL stay what they are."""
@@ -152,6 +175,20 @@ def explain(error: duckdb.Error, path: Path) -> WarehouseError | None:
             "away and run `bridgecart run` to build it again from the topic."
         )
     return None
+
+
+def _copy_database(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
+    (row,) = connection.execute("select current_database()").fetchall()
+    # Neither statement takes a parameter.
+    path, database = str(fresh).replace("'", "''"), str(row[0]).replace('"', '""')
+    connection.execute(f"attach '{path}' as rewritten")
+    connection.execute(f'copy from database "{database}" to rewritten')
+    connection.execute("detach rewritten")
+
+
+def _remove_database(file: Path) -> None:
+    for part in (file, file.with_name(f"{file.name}.wal")):
+        part.unlink(missing_ok=True)
 
 
 def _is_lock_conflict(error: duckdb.Error) -> bool:

@@ -6,10 +6,11 @@ A pandas DataFrame is the third kind, for small tables. What belongs elsewhere: 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bridgecart_assets.contracts import Contract
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.offsets import BatchPlan
 
-Parameter = str | int | float | bool | None
+Parameter = str | int | float | bool | list[str] | None
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Query:
         stage: files run first, in the same transaction. They make temporary tables and may delete rows.
         inputs: tables that must exist before the transaction begins.
         also: further tables written from the same staging, in the same transaction.
+        beside: tables that are read but are no assets; made empty where they are missing.
 
     """
 
@@ -35,6 +37,7 @@ class Query:
     stage: tuple[str, ...] = ()
     inputs: tuple[Table, ...] = ()
     also: tuple[str, ...] = ()
+    beside: tuple[Contract, ...] = ()
 
 
 @dataclass(frozen=True)
