@@ -151,7 +151,7 @@ def run(*, refit: bool, accept_model: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("customer_ids", metavar="CUSTOMER_ID...", nargs=-1, required=True)
+@click.argument("customer_ids", metavar="CUSTOMER_ID...", nargs=-1, required=True, help="Ids as in the events.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
     """Erase customers: from every table and published file, and from records that are read again.

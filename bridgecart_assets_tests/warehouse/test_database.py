@@ -58,6 +58,58 @@ def _execute(warehouse: Warehouse, *statements: str) -> None:
 UNTOUCHED = sum(range(20_000))
 
 
+def test_a_rewritten_file_has_all_rows_and_nothing_of_deleted_ones(stored: Warehouse) -> None:
+    secrets = (
+        "s.secrets (n integer not null, said blob using compression zstd, word varchar using compression uncompressed)"
+    )
+    _execute(stored, "create schema s", f"create table {secrets}")
+    _execute(stored, "insert into s.secrets select i, 'some', 'SECRET' || i from range(10) r(i)")
+    _execute(stored, "delete from s.secrets where n > 3")
+    stored.path.chmod(0o600)
+    assert b"SECRET7" in stored.path.read_bytes()
+    stored.rewrite()
+    assert b"SECRET7" not in stored.path.read_bytes()
+    assert _total(stored) == UNTOUCHED
+    with stored.reading() as connection:
+        assert connection.execute("select count(*) from s.secrets").fetchall() == [(4,)]
+        (ddl,) = connection.execute("select sql from duckdb_tables() where table_name = 'secrets'").fetchall()[0]
+    assert "NOT NULL" in ddl
+    assert "ZSTD" in ddl
+    assert stored.path.stat().st_mode & 0o777 == 0o600
+    assert list(stored.path.parent.iterdir()) == [stored.path]
+
+
+def test_a_rewrite_clears_away_what_a_killed_one_left_and_follows_a_link(stored: Warehouse, tmp_path: Path) -> None:
+    for left in ("bridgecart.rewritten", "bridgecart.rewritten.wal"):
+        (stored.path.parent / left).write_bytes(b"half")
+    link = tmp_path / "linked.duckdb"
+    link.symlink_to(stored.path)
+    Warehouse(link).rewrite()
+    assert link.is_symlink()
+    assert _total(Warehouse(link)) == UNTOUCHED
+    assert list(stored.path.parent.iterdir()) == [stored.path]
+
+
+def test_a_rewrite_without_room_leaves_the_file_as_it_is_and_no_other(
+    stored: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
+        fresh.write_bytes(b"half")
+        raise duckdb.IOException("Could not write all bytes: No space left on device")
+
+    monkeypatch.setattr(database, "_copy_database", full)
+    with pytest.raises(WarehouseError, match=r"^No space left"):
+        stored.rewrite()
+    assert list(stored.path.parent.iterdir()) == [stored.path]
+    assert _total(stored) == UNTOUCHED
+
+
+def test_a_rewrite_waits_for_whoever_has_the_file_open(stored: Warehouse) -> None:
+    with process(stored.path, HOLD_FOR_READING), pytest.raises(WarehouseLocked):
+        stored.rewrite()
+    assert _total(stored) == UNTOUCHED
+
+
 def _assert_one_line(error: BridgeCartError, *parts: object) -> None:
     text = str(error)
     assert "\n" not in text
