@@ -156,7 +156,7 @@ def run(*, refit: bool, accept_model: bool, as_json: bool) -> None:
 def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
     """Erase customers: from every table and published file, and from records that are read again.
 
-    Their value at the opening of the current period becomes `removed` in the CLV bridge. Nothing brings them back.
+    Their value at the opening of the current period becomes `removed` in the CLV bridge. There is no way back.
     """
     from dataclasses import asdict
 

@@ -335,7 +335,7 @@ CLV_GROWTH = _kpi(
     "clv_growth",
     "Customer lifetime value growth by segment, like for like, with the bridge from opening to closing value.",
     (
-        Column("customers", "INTEGER", "Customers in the segment when the period opened"),
+        Column("customers", "INTEGER", "Customers in the segment when the period opened, erased ones included"),
         Column("closing_customers", "INTEGER", "Customers in the segment when it closed"),
         Column(
             "clv_growth",

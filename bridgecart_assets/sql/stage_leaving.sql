@@ -10,9 +10,13 @@ from (
 );
 
 create temp table senders as
-select topic_id, "partition", "offset", batch_key, sender_of(payload) as customer_id
-from raw.orders
-where payload is distinct from forgotten_payload();
+select *
+from (
+    select topic_id, "partition", "offset", batch_key, sender_of(payload) as customer_id
+    from raw.orders
+    where payload is distinct from forgotten_payload()
+)
+where customer_id is null or customer_id in (select customer_id from leaving);
 
 -- Nobody can say what is in a record that cannot be read: it goes when it has the id anywhere.
 create temp macro mentions(content, pattern) as coalesce(regexp_matches(content::varchar, pattern), false);

@@ -94,18 +94,21 @@ class Warehouse:
         target = self.path.resolve()
         fresh = target.with_suffix(".rewritten")
         _remove_database(fresh)
-        try:
-            # Open until the new file is in its place, so that nobody writes to the old one any more.
-            with self._explaining(), closing(self._open(read_only=False)) as connection:
-                connection.execute("set preserve_insertion_order = true")
-                connection.execute("checkpoint")
+        # Open until the new file is in its place, so that nobody writes to the old one any more.
+        with self._explaining(), closing(self._open(read_only=False)) as connection:
+            connection.execute("set preserve_insertion_order = true")
+            connection.execute("checkpoint")
+            try:
                 _copy_database(connection, fresh)
                 shutil.copymode(target, fresh)
                 fresh.replace(target)
-        except OSError as error:
-            raise _unwritable(fresh, error.strerror) from error
-        finally:
-            _remove_database(fresh)
+            except (OSError, duckdb.IOException) as error:
+                raise WarehouseError(
+                    f"Cannot write {fresh} ({str(error).splitlines()[0]}): make room for a second warehouse file and "
+                    "run again; until then deleted rows are still in the first."
+                ) from error
+            finally:
+                _remove_database(fresh)
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
