@@ -1,17 +1,21 @@
 """`bridgecart forget` on a real broker: the customer is nowhere any more, and stays nowhere."""
 
 import json
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.contracts import ERASURE_TABLES, TABLES
 from bridgecart_assets.kafka.producing import produce
 from bridgecart_assets.operations.forgetting import LEFT
 from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.runlock import run_lock
+from bridgecart_assets.runs import GRPC_INFO_TAG
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
@@ -19,6 +23,7 @@ from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.integration.test_exactly_once import materialize_again
 from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
 
 # A customer who was there when the current period opened, with a name that nobody else has.
@@ -115,6 +120,22 @@ def test_forget_says_in_one_line_why_it_cannot(killer: Killer, settings: Setting
         done = killer.run("forget", "Zelda")
     assert (done.returncode, done.stderr.startswith("bridgecart: Another bridgecart command works on")) == (1, True)
     assert killer.run("forget").returncode == 2
+
+
+def test_it_waits_for_no_run_of_up_and_erases_nothing_under_its_feet(
+    killer: Killer, settings: Settings, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    store_batch(warehouse, "20300101T000000Z", [Record(event(customer_id="C1"))])
+    with socket.socket(socket.AF_UNIX) as code_server:
+        code_server.bind(str(tmp_path / "socket"))
+        code_server.listen()
+        tags = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(tmp_path / "socket")})}
+        with dagster_instance(settings) as instance:
+            run = create_run_for_test(instance, "orders_batch", status=dg.DagsterRunStatus.STARTED, tags=tags)
+        done = killer.run("forget", "C1")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"bridgecart: Run {run.run_id} is queued or in progress: `bridgecart up` works")
+    assert rows(warehouse, "select payload from raw.orders") == [(event(customer_id="C1"),)]
 
 
 def places(settings: Settings, words: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
