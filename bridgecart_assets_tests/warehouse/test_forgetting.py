@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -406,6 +406,7 @@ def _stories(draw: st.DrawFn) -> tuple[list[Sent], int, list[str]]:
 
 
 @hypothesis_settings(max_examples=10, deadline=None)
+@example(([_sent(customer, "event", 0, order_id="A1") for customer in ("C1", "C2", "C3", "C1")], 2, ["C1"]))
 @given(_stories())
 def test_the_tables_are_those_of_a_history_in_which_the_forgotten_never_were(
     story: tuple[list[Sent], int, list[str]],
