@@ -39,6 +39,9 @@ class Rule:
 
 WARN = dg.AssetCheckSeverity.WARN
 REBUILD = "Materialize this asset again; if the check still fails, please report it with the rows shown."
+STALE_SNAPSHOTS = (
+    "Materialize customer_snapshots and this asset again, in one run: the snapshots are older than the orders."
+)
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -193,14 +196,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         contracts.CLV_GROWTH,
         "clv_closes_into_next_opening",
-        "A segment is worth at a period's opening what it was worth at the close before.",
-        REBUILD,
+        "A segment is worth at a period's opening what it was worth at the close before, and what was erased since.",
+        STALE_SNAPSHOTS,
     ),
     Rule(
         contracts.CLV_GROWTH,
         "clv_ties_to_orders",
         "The value of all segments at the last close is the net sales of all orders, to the cent.",
-        "Materialize customer_snapshots and this asset again, in one run: the snapshots are older than the orders.",
+        STALE_SNAPSHOTS,
     ),
     Rule(
         contracts.CHURN_RATE,

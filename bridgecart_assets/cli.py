@@ -152,6 +152,35 @@ def run(*, refit: bool, accept_model: bool, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("customer_ids", metavar="CUSTOMER_ID...", nargs=-1, required=True, help="Ids as in the events.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
+    """Erase customers: from every table and published file, and from records that are read again.
+
+    Their value at the opening of the current period becomes `removed` in the CLV bridge. There is no way back.
+    """
+    from dataclasses import asdict
+
+    from bridgecart_assets.operations.forgetting import LEFT
+    from bridgecart_assets.operations.forgetting import forget as forget_customers
+    from bridgecart_assets.settings import load_settings
+
+    with _progress(_console()) as (_, step):
+        done = forget_customers(load_settings(), customer_ids, progress=step)
+    erasure, summary = done.erasure, done.summary
+    if as_json:
+        print(json.dumps({**asdict(erasure), **_checked(summary), "left": LEFT}, indent=2))
+    else:
+        print(
+            f"{erasure.customers:,} customer(s) forgotten: {erasure.records:,} records erased, of these"
+            f" {erasure.orders:,} orders, {erasure.duplicates:,} duplicates, {erasure.rejected:,} rejected."
+        )
+        _print_checks(summary)
+        print(LEFT)
+    _exit_on_failed_checks(summary)
+
+
+@cli.command()
 @click.option("--orders", default=100_000, show_default=True, help="Purchases in the world's history.")
 @click.option("--seed", default=7, show_default=True, help="Same seed, same orders.")
 @click.option("--live", is_flag=True, help="Go on with live orders; history is sent only if the warehouse has none.")
@@ -326,10 +355,19 @@ def _print_summary(summary: "Summary") -> None:
         f"{len(summary.batches)} batch(es): {summary.records:,} records = {summary.orders:,} orders"
         f" + {summary.duplicates:,} duplicates + {summary.rejected:,} rejected."
     )
+    _print_checks(summary)
+
+
+def _print_checks(summary: "Summary") -> None:
     print(f"Segment model: {summary.model}.")
     print(f"{summary.checks - len(summary.failed_checks)} of {summary.checks} checks passed.")
     for check in summary.failed_checks:
         print(f"{check.severity:5} {check.asset} {check.check}: {check.says}")
+
+
+def _checked(summary: "Summary") -> dict[str, Any]:
+    failed = [vars(check) for check in summary.failed_checks]
+    return {"checks": summary.checks, "failed_checks": failed, "is_good": summary.is_good}
 
 
 def _exit_on_failed_checks(summary: "Summary") -> None:

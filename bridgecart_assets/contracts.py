@@ -86,7 +86,11 @@ _KAFKA_TIME = Column(
     "kafka_timestamp", INSTANT, "Kafka timestamp of the record, UTC; NULL when the broker has none", nullable=True
 )
 _PAYLOAD = Column(
-    "payload", "BLOB", "Value of the record, untouched; NULL is a tombstone", nullable=True, compression="zstd"
+    "payload",
+    "BLOB",
+    'Value of the record, untouched; NULL is a tombstone, {"forgotten": true} was erased',
+    nullable=True,
+    compression="zstd",
 )
 
 _ORDER = (
@@ -417,7 +421,7 @@ CLV_GROWTH = _kpi(
     "clv_growth",
     "Customer lifetime value growth by segment, like for like, with the bridge from opening to closing value.",
     (
-        Column("customers", "INTEGER", "Customers in the segment when the period opened"),
+        Column("customers", "INTEGER", "Customers in the segment when the period opened, erased ones included"),
         Column("closing_customers", "INTEGER", "Customers in the segment when it closed"),
         Column(
             "clv_growth",
@@ -524,6 +528,35 @@ SEGMENT_METRICS_HISTORY = Contract(
     key=("segment_key", "valid_from"),
     published=True,
 )
+
+FORGOTTEN_CUSTOMERS = Contract(
+    schema="raw",
+    name="forgotten_customers",
+    meaning="Customers who were erased, so that they stay so when their records are read again. No id is kept.",
+    columns=(
+        Column("customer_hash", "VARCHAR", "SHA-256 of salt and customer id"),
+        Column("salt", "VARCHAR", "Random text, one per warehouse"),
+        Column("forgotten_before", INSTANT, "Orders of the customer before this instant are erased, UTC"),
+    ),
+    key=("customer_hash",),
+)
+
+ERASED_VALUE = Contract(
+    schema="gold",
+    name="erased_value",
+    meaning="What the customers erased in a period were worth when it opened: sums by segment, for the CLV bridge.",
+    columns=(
+        Column("period_unit", "VARCHAR", "Length of the KPI periods at the time of erasure: day, week or month"),
+        Column("period", "DATE", "Opening date A0 of the KPI tables' last period at the time of erasure, UTC"),
+        Column("segment_key", "VARCHAR", "Segment at the opening"),
+        Column("customers", "INTEGER", "Customers erased"),
+        Column("net_sales", MONEY, "Their historic customer lifetime value at the opening, currency units"),
+    ),
+    key=("period_unit", "period", "segment_key"),
+)
+
+# Written by `bridgecart forget` alone: no assets, because no run could make them again from the topic.
+ERASURE_TABLES: tuple[Contract, ...] = (FORGOTTEN_CUSTOMERS, ERASED_VALUE)
 
 TABLES: Mapping[str, Contract] = MappingProxyType(
     {

@@ -5,7 +5,7 @@ The assets hand these to the IO manager with the tables they read; tests run the
 
 from functools import partial
 
-from bridgecart_assets.contracts import SILVER_DUPLICATES, SILVER_REJECTS
+from bridgecart_assets.contracts import ERASED_VALUE, SILVER_DUPLICATES, SILVER_REJECTS
 from bridgecart_assets.models.purchase import outlooks
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.handover import Computed, Parameter, Query, Table
@@ -16,7 +16,7 @@ MOST_FITTED_CUSTOMERS = 100_000
 def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
     """Orders, duplicates and rejects of one batch, in one transaction."""
     return Query(
-        stage=("stage_spellings", "stage_events", "stage_contest"),
+        stage=("stage_reading", "stage_spellings", "stage_events", "stage_claims", "stage_contest"),
         parameters={"max_payload_bytes": settings.max_payload_bytes, "amount_is_net": settings.amount_is_net},
         inputs=inputs,
         also=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),
@@ -25,7 +25,7 @@ def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
 
 def customers_query(*inputs: Table) -> Query:
     """Customers with the attributes of their latest order."""
-    return Query(stage=("stage_spellings",), inputs=inputs)
+    return Query(stage=("stage_reading", "stage_spellings"), inputs=inputs)
 
 
 def features_query(settings: Settings, *inputs: Table) -> Query:
@@ -74,6 +74,7 @@ def kpi_query(settings: Settings, *inputs: Table) -> Query:
         stage=("stage_clock", "stage_segments"),
         parameters={**_clock_parameters(settings), "churn_window_days": settings.churn_window_days},
         inputs=inputs,
+        beside=(ERASED_VALUE,),
     )
 
 

@@ -23,7 +23,10 @@ class AlreadyRunning(BridgeCartError):
 
 @contextmanager
 def run_lock(data_dir: Path) -> Iterator[None]:
-    """For `run`, `demo` and `replay`, which run jobs in their own process. Raises AlreadyRunning when one works."""
+    """For `run`, `demo`, `replay` and `forget`, which run jobs in their own process.
+
+    Raises AlreadyRunning when one of them is at work.
+    """
     with _held(data_dir / _RUN, "bridgecart command"):
         yield
 
@@ -36,7 +39,7 @@ def serve_lock(data_dir: Path) -> Iterator[None]:
 
 
 def is_run_lock_free(data_dir: Path) -> bool:
-    """Whether no `run`, `demo` or `replay` is at work on the data directory."""
+    """Whether no `run`, `demo`, `replay` or `forget` is at work on the data directory."""
     lock = FileLock(data_dir / _RUN)
     try:
         lock.acquire(timeout=0)

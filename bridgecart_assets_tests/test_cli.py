@@ -157,6 +157,7 @@ def test_help_and_wrong_usage_do_not_wait_for_dagster_to_load() -> None:
         (["--loud", "run"], "--loud"),
         (["run", "--batches", "3"], "--batches"),
         (["run", "today"], "today"),
+        (["forget"], "CUSTOMER_ID"),
         (["run", "--refit", "--accept-model"], "exclude each other"),
         (["demo", "--orders", "many"], "'many' is not a valid integer"),
         (["demo", "--orders", "-1"], "orders must be a whole number from 0"),

@@ -89,7 +89,6 @@ def run_everything(settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE,
 def run_holding_lock(settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE, progress: Progress) -> Summary:
     """`run_everything` for a caller that holds the run lock."""
     from bridgecart_assets.batches import assets_left
-    from bridgecart_assets.jobs import refit_config
     from bridgecart_assets.operations.home import dagster_instance
 
     platform = Platform()
@@ -104,8 +103,15 @@ def run_holding_lock(settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DU
             summary.batches.append(key)
             _count_batch(platform, key, summary)
         progress("customers, segments and KPIs")
-        _execute(instance, "refresh", summary, run_config=refit_config(refit))
+        refresh(instance, summary, refit=refit)
     return summary
+
+
+def refresh(instance: "dg.DagsterInstance", summary: Summary, *, refit: RefitMode = RefitMode.WHEN_DUE) -> None:
+    """Make everything after silver anew; for a caller that holds the run lock. Raises RunFailed."""
+    from bridgecart_assets.jobs import refit_config
+
+    _execute(instance, "refresh", summary, run_config=refit_config(refit))
 
 
 def settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:

@@ -6,16 +6,21 @@ with closing as (
 -- s0, s1: segment at opening and close; clv0, clv1: value then; p0, p1: predicted. NULL: the customer did not exist.
 pairs as (
     select
-        coalesce(o.period, c.period) as period,
+        coalesce(o.period, c.period) as period, 1 as customers,
         o.segment_key as s0, c.segment_key as s1, o.net_sales as clv0, c.net_sales as clv1,
         o.predicted_clv as p0, c.predicted_clv as p1
     from opening_members o
     full join closing c on c.period = o.period and c.customer_id = o.customer_id
+    union all
+    -- Of customers who were erased, this is all that is left.
+    select e.period, e.customers, e.segment_key, null, e.net_sales, null, null, null
+    from gold.erased_value e
+    join period_length on period_length.unit = e.period_unit
 ),
 opened as (
     select
         period, s0 as segment_key,
-        count(*) as customers,
+        sum(customers) as customers,
         sum(clv0) as opening_clv,
         sum(clv0) filter (where s1 is not null) as like_for_like_opening,
         sum(clv1) as like_for_like_closing,

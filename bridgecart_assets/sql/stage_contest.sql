@@ -1,13 +1,6 @@
 -- Which event of an order counts: the first by Kafka timestamp, then partition and offset, over all batches.
--- Every order that this batch claims, or claimed before, is decided anew; that makes the outcome independent of
--- the order in which batches are materialized. A duplicate carries the same purchase time, so the search is bounded.
-create temp table claimed as
-select order_key, purchased_at from accepted
-union
-select order_key, purchased_at from silver.orders where batch_key = $batch_key
-union
-select order_key, purchased_at from silver.duplicate_orders where batch_key = $batch_key;
-
+-- Every order of `claimed` is decided anew; that makes the outcome independent of the order in which batches are
+-- materialized. A duplicate carries the same purchase time, so the search is bounded.
 create temp table bounds as
 select min(purchased_at) as earliest, max(purchased_at) as latest from claimed;
 
@@ -16,11 +9,11 @@ with claims as (
     select * from accepted
     union all by name
     select o.* from silver.orders o, bounds
-    where o.purchased_at between bounds.earliest and bounds.latest and o.batch_key <> $batch_key
+    where o.purchased_at between bounds.earliest and bounds.latest and o.batch_key is distinct from $batch_key
         and o.order_key in (select order_key from claimed)
     union all by name
     select d.* exclude (winner_topic_id, winner_partition, winner_offset) from silver.duplicate_orders d, bounds
-    where d.purchased_at between bounds.earliest and bounds.latest and d.batch_key <> $batch_key
+    where d.purchased_at between bounds.earliest and bounds.latest and d.batch_key is distinct from $batch_key
         and d.order_key in (select order_key from claimed)
 )
 select

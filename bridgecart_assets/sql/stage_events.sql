@@ -6,6 +6,7 @@ create temp table texts as
 select
     topic_id, "partition", "offset", kafka_timestamp, batch_key,
     payload is null as is_tombstone,
+    coalesce(payload = forgotten_payload(), false) as is_forgotten,
     coalesce(octet_length(payload) > $max_payload_bytes, false) as is_oversized,
     case when octet_length(payload) <= $max_payload_bytes then try(decode(payload)) end as body
 from raw.orders
@@ -19,6 +20,7 @@ create temp table fields as
 select
     * exclude (document, body),
     case
+        when is_forgotten then 'forgotten'
         when is_tombstone then 'tombstone'
         when is_oversized then 'oversized'
         when body is null then 'not_utf8'
@@ -34,15 +36,13 @@ select
 from documents;
 
 -- Blank is as good as missing. A text may also come as a whole number, a number also as a string; nothing else
--- is guessed. DuckDB reads time zone offsets up to 99:99, while none is beyond 15:59.
+-- is guessed.
 create temp macro is_text(field, text) as json_type(field) = 'VARCHAR' or regexp_full_match(text, '-?[0-9]+');
 create temp macro is_number(text) as
     regexp_full_match(text, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?');
 -- More digits before an exponent than the decimal holds need the way round through floating point.
 create temp macro money_of(text) as case when is_number(text)
     then coalesce(try_cast(text as decimal(18, 2)), try_cast(try_cast(text as double) as decimal(18, 2))) end;
-create temp macro has_no_such_offset(text) as
-    regexp_matches(text, ':[0-9.]+ ?[+-](1[6-9]|[2-9][0-9]|[0-9]{2}:?[6-9]|[0-9]{2}:[0-9]{2}:)');
 
 create temp table worded as
 select
@@ -65,7 +65,7 @@ from fields;
 create temp table typed as
 select
     *,
-    case when not has_no_such_offset(given_date) then try_cast(given_date as timestamptz) end as purchase_instant,
+    instant_of(given_date) as purchase_instant,
     money_of(given_amount) as purchase_amount,
     case when given_discount is null then 0.00 else money_of(given_discount) end as discount_amount,
     money_of(given_income) as income,

@@ -1,7 +1,3 @@
--- How a text is read: without white space, control and other invisible characters around it; blank is NULL.
-create temp macro text_of(field) as
-    nullif(regexp_replace(field ->> '$', '^[\s\pZ\p{Cc}\p{Cf}]+|[\s\pZ\p{Cc}\p{Cf}]+$', '', 'g'), '');
-
 -- Canonical spellings. A value is looked up by its letters and digits alone, in lower case, of whatever script;
 -- a value that is not listed stays as the source wrote it, and a check names it.
 create temp table spellings as

@@ -5,6 +5,7 @@ What belongs elsewhere: what is written (`writing.py`) and Dagster (`io_manager.
 
 import random
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 import duckdb
+from filelock import FileLock, Timeout
 
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.errors import BridgeCartError
@@ -68,14 +70,14 @@ class Warehouse:
         """A read-only connection, closed at the end. Raises WarehouseMissing when there is no file."""
         if not self.exists:
             raise WarehouseMissing(f"There is no warehouse at {self.path} yet: run `bridgecart run` first.")
-        with self._explaining(), closing(self._open(read_only=True)) as connection:
+        with self._explaining(), self._open(read_only=True) as connection:
             yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One read-write transaction: committed at the end, rolled back on any exception, always closed."""
         _make_folder(self.path.parent)
-        with self._explaining(), closing(self._open(read_only=False)) as connection:
+        with self._explaining(), self._open(read_only=False) as connection:
             connection.execute("begin transaction")
             try:
                 yield connection
@@ -83,6 +85,31 @@ class Warehouse:
             except BaseException:
                 _roll_back(connection)
                 raise
+
+    def rewrite(self) -> None:
+        """Put a new file with the same rows in the place of the old one.
+
+        DuckDB marks rows as deleted and blocks as free; what they said stays in the file until it is written over.
+        Raises WarehouseError when the new file cannot be written; the old one stays.
+        """
+        target = self.path.resolve()
+        fresh = target.with_suffix(".rewritten")
+        _remove_database(fresh)
+        # Open until the new file is in its place, so that nobody writes to the old one any more.
+        with self._explaining(), self._open(read_only=False) as connection:
+            connection.execute("set preserve_insertion_order = true")
+            connection.execute("checkpoint")
+            try:
+                _copy_database(connection, fresh)
+                shutil.copymode(target, fresh)
+                fresh.replace(target)
+            except (OSError, duckdb.IOException) as error:
+                raise WarehouseError(
+                    f"Cannot write {fresh} ({str(error).splitlines()[0]}): make room for a second warehouse file and "
+                    "run again; until then deleted rows are still in the first."
+                ) from error
+            finally:
+                _remove_database(fresh)
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -95,20 +122,60 @@ class Warehouse:
                 raise
             raise explained from error
 
-    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + self.lock_timeout_seconds
-        while True:
-            try:
-                connection = duckdb.connect(str(self.path), read_only=read_only, config=self._config())
-            except duckdb.Error as error:
-                if not _is_lock_conflict(error) or time.monotonic() > deadline:
-                    raise
-                # Jitter, so that two waiting processes do not meet at every poll.
-                time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
-            else:
+    @contextmanager
+    def _open(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection, closed at the end.
+
+        DuckDB reads where the newest state stands *before* it locks the file: whoever opens it while another process
+        commits and closes would go on from the state before, and write over that commit. So a lock of our own is held
+        while the file is opened, and by a writer until it has closed it.
+        """
+        gate = self._gate()
+        try:
+            with closing(self._connect(gate, read_only=read_only)) as connection:
+                if read_only:
+                    gate.release()
                 # Not possible as a connect option. Names are validated by the settings.
                 connection.execute(f"set TimeZone = '{self.naive_timezone}'")
-                return connection
+                yield connection
+        finally:
+            gate.release()
+
+    def _gate(self) -> FileLock:
+        file = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            # Here, because a lock waits for a folder to become writable.
+            file.touch()
+        except OSError as error:
+            raise _unwritable(self.path.parent, error.strerror) from error
+        return FileLock(file)
+
+    def _connect(self, gate: FileLock, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self.lock_timeout_seconds
+        while True:
+            is_late = time.monotonic() > deadline
+            try:
+                gate.acquire(timeout=0)
+            except Timeout:
+                # Past the deadline DuckDB is asked all the same, because it names the holder.
+                if is_late:
+                    raise self._held_by_a_writer() from None
+            else:
+                try:
+                    return duckdb.connect(str(self.path), read_only=read_only, config=self._config())
+                except duckdb.Error as error:
+                    gate.release()
+                    if is_late or not _is_lock_conflict(error):
+                        raise
+            # Jitter, so that two waiting processes do not meet at every poll.
+            time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+
+    def _held_by_a_writer(self) -> duckdb.Error:
+        try:
+            duckdb.connect(str(self.path), read_only=True, config=self._config()).close()
+        except duckdb.Error as error:
+            return error
+        return duckdb.IOException("Could not set lock on file: another process is about to write")
 
     def _config(self) -> dict[str, str | bool | int | float | list[str]]:
         return {
@@ -152,6 +219,20 @@ def explain(error: duckdb.Error, path: Path) -> WarehouseError | None:
             "away and run `bridgecart run` to build it again from the topic."
         )
     return None
+
+
+def _copy_database(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
+    (row,) = connection.execute("select current_database()").fetchall()
+    # Neither statement takes a parameter.
+    path, database = str(fresh).replace("'", "''"), str(row[0]).replace('"', '""')
+    connection.execute(f"attach '{path}' as rewritten")
+    connection.execute(f'copy from database "{database}" to rewritten')
+    connection.execute("detach rewritten")
+
+
+def _remove_database(file: Path) -> None:
+    for part in (file, file.with_name(f"{file.name}.wal")):
+        part.unlink(missing_ok=True)
 
 
 def _is_lock_conflict(error: duckdb.Error) -> bool:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from bridgecart_assets.contracts import Contract
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.offsets import BatchPlan
 
-Parameter = str | int | float | bool | None
+Parameter = str | int | float | bool | list[str] | None
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Query:
             them, tables that are computed outside of SQL.
         inputs: tables that must exist before the transaction begins.
         also: further tables written from the same staging, in the same transaction.
+        beside: tables that are read but are no assets; made empty where they are missing.
 
     """
 
@@ -46,6 +48,7 @@ class Query:
     stage: tuple[str | Computed, ...] = ()
     inputs: tuple[Table, ...] = ()
     also: tuple[str, ...] = ()
+    beside: tuple[Contract, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, TABLES, Contract
+from bridgecart_assets.contracts import BATCH_COLUMN, FORGOTTEN_CUSTOMERS, RAW_BATCHES, RAW_ORDERS, TABLES, Contract
 from bridgecart_assets.kafka.errors import RecordsGone
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.kafka.reading import read_slice
@@ -31,7 +31,7 @@ def write_query(connection: duckdb.DuckDBPyConnection, contract: Contract, query
     """
     _require_inputs(connection, query)
     contracts = [contract, *(TABLES[name] for name in query.also)]
-    for target in contracts:
+    for target in (*contracts, *query.beside):
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
     run_stage(connection, query.stage, parameters)
@@ -67,12 +67,13 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
         prepare(connection, contract)
     verify_plan(read_ledger(connection, only=plan.batch_key), plan)
     held = count_rows(connection, RAW_ORDERS, plan.batch_key)
+    arrived = _screen(connection, plan.batch_key)
     for contract in (RAW_ORDERS, RAW_BATCHES):
         delete_slice(connection, contract, plan.batch_key)
     records = 0
     read = read_slice(handed.connection, plan, stall_seconds=handed.stall_seconds, max_bytes=handed.max_bytes)
     for chunk in read:
-        _insert_chunk(connection, chunk, plan)
+        _insert_chunk(connection, chunk, plan, arrived)
         records += chunk.num_rows
     if records < held:
         raise RecordsGone(
@@ -97,12 +98,25 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
         _check_key(connection, contract, plan.batch_key)
 
 
-def _insert_chunk(connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan) -> None:
+def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str) -> str:
+    """The records of a chunk as they arrived or, once somebody was forgotten, without what theirs said."""
+    if not table_exists(connection, FORGOTTEN_CUSTOMERS) or not count_rows(connection, FORGOTTEN_CUSTOMERS):
+        return "from chunk"
+    run_stage(connection, ("stage_reading",), {})
+    connection.execute(
+        'create temp table erased_before as select "partition", "offset" from raw.orders '
+        "where batch_key = ? and payload = forgotten_payload()",
+        [batch_key],
+    )
+    return read_sql("raw_screened")
+
+
+def _insert_chunk(connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan, arrived: str) -> None:
     connection.register("chunk", chunk)
     connection.execute(
         f"insert into raw.orders ({_names(RAW_ORDERS.column_names)}) "
         'select $topic_id, "partition", "offset", kafka_timestamp at time zone \'UTC\', timestamp_type, key, '
-        "headers, payload, $batch_key from chunk",
+        f"headers, payload, $batch_key from ({arrived})",
         {"topic_id": plan.topic_id, "batch_key": plan.batch_key},
     )
     connection.unregister("chunk")
@@ -158,12 +172,21 @@ def _replace(
     given = _described(connection, select, used)
     _check_columns(contract, given)
     delete_slice(connection, contract, batch_key)
-    names = _names(contract.column_names)
     try:
-        connection.execute(f"insert into {contract.full_name} ({names}) select {names} from ({select}) as rows", used)
+        insert_rows(connection, contract, select, used)
     except (duckdb.ConstraintException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
         raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
     _check_key(connection, contract, batch_key)
+
+
+def insert_rows(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, select: str, parameters: Mapping[str, Parameter]
+) -> None:
+    """Insert the rows of a query by the names of their columns."""
+    names = _names(contract.column_names)
+    connection.execute(
+        f"insert into {contract.full_name} ({names}) select {names} from ({select}) as rows", dict(parameters)
+    )
 
 
 def _check_columns(contract: Contract, given: Sequence[str]) -> None:

@@ -20,6 +20,8 @@ class Record:
     payload: bytes | None
     kafka_timestamp: datetime | None = datetime(2030, 1, 1, tzinfo=UTC)
     partition: int = 0
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def event(**fields: Any) -> bytes:

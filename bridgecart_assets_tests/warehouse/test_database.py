@@ -6,10 +6,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+from filelock import FileLock, Timeout
 
 from bridgecart_assets.contracts import SEGMENT_MODEL
 from bridgecart_assets.errors import BridgeCartError
@@ -56,6 +59,58 @@ def _execute(warehouse: Warehouse, *statements: str) -> None:
 
 
 UNTOUCHED = sum(range(20_000))
+
+
+def test_a_rewritten_file_has_all_rows_and_nothing_of_deleted_ones(stored: Warehouse) -> None:
+    secrets = (
+        "s.secrets (n integer not null, said blob using compression zstd, word varchar using compression uncompressed)"
+    )
+    _execute(stored, "create schema s", f"create table {secrets}")
+    _execute(stored, "insert into s.secrets select i, 'some', 'SECRET' || i from range(10) r(i)")
+    _execute(stored, "delete from s.secrets where n > 3")
+    stored.path.chmod(0o600)
+    assert b"SECRET7" in stored.path.read_bytes()
+    stored.rewrite()
+    assert b"SECRET7" not in stored.path.read_bytes()
+    assert _total(stored) == UNTOUCHED
+    with stored.reading() as connection:
+        assert connection.execute("select count(*) from s.secrets").fetchall() == [(4,)]
+        (ddl,) = connection.execute("select sql from duckdb_tables() where table_name = 'secrets'").fetchall()[0]
+    assert "NOT NULL" in ddl
+    assert "ZSTD" in ddl
+    assert stored.path.stat().st_mode & 0o777 == 0o600
+    assert _files(stored) == [stored.path.name]
+
+
+def test_a_rewrite_clears_away_what_a_killed_one_left_and_follows_a_link(stored: Warehouse, tmp_path: Path) -> None:
+    for left in ("bridgecart.rewritten", "bridgecart.rewritten.wal"):
+        (stored.path.parent / left).write_bytes(b"half")
+    link = tmp_path / "linked.duckdb"
+    link.symlink_to(stored.path)
+    Warehouse(link).rewrite()
+    assert link.is_symlink()
+    assert _total(Warehouse(link)) == UNTOUCHED
+    assert _files(stored) == [stored.path.name]
+
+
+def test_a_rewrite_without_room_leaves_the_file_as_it_is_and_no_other(
+    stored: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
+        fresh.write_bytes(b"half")
+        raise duckdb.IOException("Could not write all bytes: No space left on device")
+
+    monkeypatch.setattr(database, "_copy_database", full)
+    with pytest.raises(WarehouseError, match=r"^Cannot write .*No space left on device.* and run again"):
+        stored.rewrite()
+    assert _files(stored) == [stored.path.name]
+    assert _total(stored) == UNTOUCHED
+
+
+def test_a_rewrite_waits_for_whoever_has_the_file_open(stored: Warehouse) -> None:
+    with process(stored.path, HOLD_FOR_READING), pytest.raises(WarehouseLocked):
+        stored.rewrite()
+    assert _total(stored) == UNTOUCHED
 
 
 def _assert_one_line(error: BridgeCartError, *parts: object) -> None:
@@ -181,6 +236,61 @@ with warehouse.transaction() as c:
         holder.send_signal(signal.SIGKILL)
         holder.wait()
     assert _total(stored) == UNTOUCHED + 20_000
+
+
+def test_nobody_looks_at_the_file_while_a_writer_has_it(stored: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    # DuckDB reads the file's headers before it locks it. Without a lock around that, one commit in about two thousand
+    # was lost when three processes took turns.
+    free: dict[str, bool] = {}
+    connect = duckdb.connect
+
+    def looking(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        free["while it is opened"] = _is_gate_free(stored)
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(duckdb, "connect", looking)
+    with stored.reading():
+        free["while it is read"] = _is_gate_free(stored)
+    assert free == {"while it is opened": False, "while it is read": True}
+    with stored.transaction() as connection:
+        free["while it is written"] = _is_gate_free(stored)
+        assert connection.execute("select 1").fetchall() == [(1,)]
+    assert free == {"while it is opened": False, "while it is read": True, "while it is written": False}
+    assert _is_gate_free(stored)
+
+
+def test_a_killed_writer_leaves_the_gate_open(stored: Warehouse) -> None:
+    with process(stored.path, HOLD_FOR_WRITING) as writer:
+        assert not _is_gate_free(stored)
+        writer.kill()
+        writer.wait()
+        assert _is_gate_free(stored)
+    with stored.transaction() as connection:
+        assert connection.execute("select 1").fetchall() == [(1,)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_commit_of_many_is_lost_between_writers(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "bridgecart.duckdb", lock_timeout_seconds=60)
+    with warehouse.transaction() as connection:
+        connection.execute("create table counter as select 0 as n")
+    # Polling is not fair: with the writers never pausing, one may wait for long.
+    script = """
+warehouse = Warehouse(path, lock_timeout_seconds=600)
+ready()
+for _ in range(1000):
+    with warehouse.transaction() as c: c.execute("update counter set n = n + 1")
+"""
+    with ExitStack() as stack:
+        writers = [stack.enter_context(process(warehouse.path, script)) for _ in range(3)]
+        for writer in writers:
+            assert writer.stdin is not None
+            writer.stdin.write("\n")
+            writer.stdin.flush()
+        assert [writer.wait(timeout=800) for writer in writers] == [0, 0, 0]
+    with warehouse.reading() as connection:
+        assert connection.execute("from counter").fetchall() == [(3000,)]
 
 
 def test_writers_of_several_processes_take_turns(tmp_path: Path) -> None:
@@ -426,3 +536,18 @@ def test_failures_of_file_disk_and_memory_are_explained(
 @pytest.mark.parametrize("error", [duckdb.BinderException("x"), duckdb.ConversionException("x"), duckdb.Error("x")])
 def test_mistakes_are_not_explained_away(tmp_path: Path, error: duckdb.Error) -> None:
     assert explain(error, tmp_path) is None
+
+
+def _is_gate_free(warehouse: Warehouse) -> bool:
+    gate = FileLock(f"{warehouse.path}.lock")
+    try:
+        gate.acquire(timeout=0)
+    except Timeout:
+        return False
+    gate.release()
+    return True
+
+
+def _files(warehouse: Warehouse) -> list[str]:
+    """What stands in the warehouse's folder beside the file of its lock."""
+    return sorted(file.name for file in warehouse.path.parent.iterdir() if file.suffix != ".lock")

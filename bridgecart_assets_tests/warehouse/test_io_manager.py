@@ -43,8 +43,8 @@ SEGMENTS = pd.DataFrame(
         "segment": ["frequent", "rare"],
         "model_version": [1, 1],
         "confidence": [0.5, None],
-        "runner_up_key": [None, None],
-    }
+    },
+    columns=CUSTOMER_SEGMENTS.column_names,
 )
 
 

@@ -1,0 +1,57 @@
+"""`bridgecart forget`: customers leave the warehouse, and every table and file made from it is made anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridgecart_assets.contracts import TABLES
+from bridgecart_assets.operations.running import Progress, Summary, refresh, settle_unfinished_runs
+from bridgecart_assets.platform import Platform
+from bridgecart_assets.runlock import run_lock
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.database import WarehouseMissing
+from bridgecart_assets.warehouse.forgetting import ID_COLUMN, Erasure, erase_customers
+from bridgecart_assets.warehouse.publishing import publish
+
+# What no command of ours can reach.
+LEFT = (
+    "Not erased, because it is not here: the events in the Kafka topic, until its retention ends; "
+    "backups and copies of the data directory."
+)
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What left the warehouse, and what the checks of the new tables found."""
+
+    erasure: Erasure
+    summary: Summary
+
+
+def forget(settings: Settings, customer_ids: Sequence[str], *, progress: Progress) -> Forgotten:
+    """Erase the customers for good, then refresh, publish and rewrite the warehouse file.
+
+    Killed in between, it is to be run again: that goes on where it stopped. Raises UnknownCustomer,
+    WarehouseMissing, AlreadyRunning when another command works on the data directory, BridgeCartError while a run of
+    `bridgecart up` does, RunFailed when the refresh fails; the customers are erased by then.
+    """
+    from bridgecart_assets.operations.home import dagster_instance
+
+    platform = Platform()
+    warehouse = platform.warehouse
+    if not warehouse.exists:
+        raise WarehouseMissing(f"There is no warehouse at {warehouse.path} yet, so nobody to forget.")
+    with dagster_instance(settings) as instance, run_lock(settings.data_dir):
+        settle_unfinished_runs(instance)
+        progress("erasing")
+        with warehouse.transaction() as connection:
+            erasure = erase_customers(connection, settings, customer_ids)
+        # At once, so that no check that fails below can keep a name in a file.
+        for contract in TABLES.values():
+            if contract.published and ID_COLUMN in contract.column_names:
+                publish(warehouse, contract, settings.published_dir)
+        progress("rewriting the warehouse file")
+        warehouse.rewrite()
+        progress("customers, segments and KPIs")
+        summary = Summary()
+        refresh(instance, summary)
+    return Forgotten(erasure, summary)

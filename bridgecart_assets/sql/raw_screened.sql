@@ -1,0 +1,26 @@
+-- A chunk of records, those of forgotten customers without what they said. A record that does not say whose it is may
+-- be known by its key; one that was erased in this place before stays erased, whatever it was known by.
+with senders as (
+    select
+        *,
+        coalesce(sender_of(payload), text_of(to_json(try(decode(key))))) as customer_id,
+        sent_at(payload) as sent_at
+    from chunk
+),
+hashed as (
+    select *, hash_of((select min(salt) from raw.forgotten_customers), customer_id) as customer_hash from senders
+),
+judged as (
+    select
+        h.*,
+        coalesce(h.sent_at < f.forgotten_before, f.customer_hash is not null) or e."offset" is not null as is_forgotten
+    from hashed h
+    left join raw.forgotten_customers f using (customer_hash)
+    left join erased_before e on e."partition" = h."partition" and e."offset" = h."offset"
+)
+select
+    "partition", "offset", kafka_timestamp, timestamp_type,
+    case when not is_forgotten then key end as key,
+    case when not is_forgotten then headers end as headers,
+    case when is_forgotten then forgotten_payload() else payload end as payload
+from judged

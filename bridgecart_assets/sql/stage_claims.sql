@@ -1,0 +1,7 @@
+-- The orders that this batch claims, or claimed before.
+create temp table claimed as
+select order_key, purchased_at from accepted
+union
+select order_key, purchased_at from silver.orders where batch_key = $batch_key
+union
+select order_key, purchased_at from silver.duplicate_orders where batch_key = $batch_key;
