@@ -27,7 +27,7 @@ from bridgecart_assets_tests.support.state import digests, rows
 GOLD = ("gold.customer_features", "gold.purchase_model", "gold.segment_model", "gold.customer_segments")
 COORDINATES = {"topic_id", "partition", "offset", "kafka_timestamp", "batch_key"}
 TROUBLED = WorldConfig(
-    orders=3_000, share_redelivered=0.1, share_late=0.1, share_refunded=0.1, share_malformed=0.1, horizon_days=120
+    orders=2_000, share_redelivered=0.1, share_late=0.1, share_refunded=0.1, share_malformed=0.1, horizon_days=90
 )
 
 
