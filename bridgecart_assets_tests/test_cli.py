@@ -357,6 +357,31 @@ def test_a_replay_whose_log_is_not_installed_says_how_to_get_it_and_touches_noth
     assert not data_dir.exists()
 
 
+def test_an_evaluation_prints_tables_of_80_columns_and_touches_nothing_of_the_users(
+    bridgecart: Bridgecart, data_dir: Path
+) -> None:
+    done = bridgecart("evaluate", "--customers", "1500")
+    assert (done.code, done.err) == (0, "")
+    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert done.out.startswith("World of seed 7: 21,000 orders of ")
+    assert all(words in done.out for words in ("BridgeCart, k=4", "no purchase in 90 days", "Sales in 330 days"))
+    assert not data_dir.exists()
+
+
+def test_an_evaluation_as_json_is_the_same_each_time(bridgecart: Bridgecart) -> None:
+    first, second = (bridgecart("evaluate", "--orders", "15000", "--seed", "3", "--json") for _ in range(2))
+    assert first == second
+    scores = json.loads(first.out)
+    assert (scores["seed"], scores["orders"]) == (3, 15_000)
+    assert {"recovery", "alive", "holdouts", "stability"} < set(scores)
+    assert [holdout["days"] for holdout in scores["holdouts"]] == [30, 90, 330]
+
+
+def test_an_evaluation_of_too_few_orders_says_what_to_do(bridgecart: Bridgecart) -> None:
+    assert_one_line(bridgecart("evaluate", "--orders", "100"), "too few customers", "raise --customers")
+    assert_one_line(bridgecart("evaluate", "--orders", "-1"), "orders must be a whole number", code=2)
+
+
 def test_debug_shows_where_an_error_comes_from(bridgecart: Bridgecart) -> None:
     done = bridgecart("--debug", "run")
     assert done.code == 1

@@ -5,6 +5,7 @@ What belongs elsewhere: which key a cluster gets (`identity.py`), and scoring (`
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,16 @@ import pandas as pd
 from bridgecart_assets.contracts import TRAITS
 from bridgecart_assets.models.arrays import Floats, Labels
 
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
+
 SILHOUETTE_SAMPLE = 2_000
 MIN_CUSTOMERS_PER_SEGMENT = 10
 # More digits than any decision needs and fewer than summation order can disturb: the stored model is reproducible.
 STORED_DECIMALS = 9
+# Tenths of a deviation: far coarser than fits of the same customers differ, far finer than segments do.
+START_DECIMALS = 1
+FAR_APART = 0.5
 # A trait that deviates by less is the same for everyone; to divide by it would make differences out of rounding.
 SAME_FOR_EVERYONE = 1e-6
 
@@ -61,7 +68,9 @@ def fit_segments(customers: pd.DataFrame, *, segments: int, seed: int) -> Fit:
     # One thread: with several, sums are added in the order in which threads finish.
     with threadpool_limits(limits=1):
         mean, scale, standardised = standardise(customers)
-        kmeans = KMeans(n_clusters=segments, n_init=10, random_state=seed).fit(standardised)
+        # tol 0: until nobody moves. Stopped earlier, customers near a border depend on the seed.
+        best = KMeans(n_clusters=segments, n_init=10, tol=0.0, random_state=seed).fit(standardised)
+        kmeans = _settled(best, standardised)
         sample = np.linspace(0, len(standardised) - 1, min(len(standardised), SILHOUETTE_SAMPLE)).astype(int)
         several = len(np.unique(kmeans.labels_[sample])) > 1
         silhouette = silhouette_score(standardised[sample], kmeans.labels_[sample]) if several else 0.0
@@ -73,6 +82,20 @@ def fit_segments(customers: pd.DataFrame, *, segments: int, seed: int) -> Fit:
         inertia=round(float(kmeans.inertia_), 6),
         silhouette=round(float(silhouette), 6),
     )
+
+
+def _settled(kmeans: "KMeans", standardised: Floats) -> "KMeans":
+    """The same clusters found again from rounded centroids, where those are far enough apart to be rounded.
+
+    Whatever the seed, fits end at the same optimum but for a customer or two; from the same start they end alike.
+    """
+    from scipy.spatial.distance import pdist
+    from sklearn.cluster import KMeans
+
+    if pdist(kmeans.cluster_centers_).min() < FAR_APART:
+        return kmeans
+    start = np.round(kmeans.cluster_centers_, START_DECIMALS)
+    return KMeans(n_clusters=len(start), init=start, n_init=1, tol=0.0).fit(standardised)
 
 
 def standardise(customers: pd.DataFrame) -> tuple[Floats, Floats, Floats]:

@@ -46,7 +46,7 @@ def fit_gamma_gamma(transactions: Floats, mean: Floats) -> GammaGamma:
         return -float(each.mean())
 
     start = np.log([2.0, 2.0, max(float(mean.mean()), 1.0)])
-    found = minimize(cost, start, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-12, "maxiter": 10_000})
+    found = minimize(cost, start, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-12, "maxiter": 2_000})
     if not found.success or np.abs(found.x).max() > _BOUND:
         raise FitFailed("spend does not fit the Gamma-Gamma model: its likelihood has no maximum within bounds")
     p, q, v = (float(value) for value in np.exp(found.x))

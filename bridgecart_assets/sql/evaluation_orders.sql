@@ -1,0 +1,32 @@
+-- A made-up world's orders as silver holds them. Only the Kafka coordinates are not those of any record.
+with named as (
+    select
+        *,
+        format(case when gross_cents < 0 then 'R{:09d}' else 'O{:09d}' end, number) as order_id,
+        make_timestamp_ms(ordered_ms) as purchased_at,
+        gross_cents::decimal(18, 2) / 100 as gross,
+        discount_cents::decimal(18, 2) / 100 as discount
+    from made
+)
+select
+    substr(sha256(to_json([order_id, purchased_at::varchar])), 1, 32)::uuid as order_key,
+    order_id,
+    format('C{:07d}', customer + 1) as customer_id,
+    purchased_at,
+    case when gross_cents < 0 then 'refund' else 'purchase' end as order_kind,
+    gross::decimal(18, 2) as gross_amount,
+    discount::decimal(18, 2) as discount_amount,
+    gross::decimal(18, 2) - discount::decimal(18, 2) as net_amount,
+    discount_cents > 0 as coupon_used,
+    payment.canonical as payment_method,
+    category.canonical as product_category,
+    'made' as topic_id,
+    0 as "partition",
+    row_number() over () as "offset",
+    purchased_at as kafka_timestamp,
+    'made' as batch_key
+from named
+join spellings payment
+    on payment.field = 'payment_method' and payment.letters = letters_of(named.spelling::varchar)
+join spellings category
+    on category.field = 'product_category' and category.letters = letters_of(named.category::varchar)
