@@ -8,7 +8,7 @@ import dagster as dg
 from bridgecart_assets.assets.features import customer_features, customer_snapshots
 from bridgecart_assets.assets.kpis import kpi_assets
 from bridgecart_assets.assets.raw import kafka_orders, raw_batch
-from bridgecart_assets.assets.segments import customer_segments, purchase_model, segment_model
+from bridgecart_assets.assets.segments import customer_segments, purchase_model, segment_drift, segment_model
 from bridgecart_assets.assets.silver import customers, silver_batch
 from bridgecart_assets.checks import build_checks
 from bridgecart_assets.jobs import JOBS
@@ -32,6 +32,7 @@ def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definiti
             purchase_model,
             segment_model,
             customer_segments,
+            segment_drift,
             customer_snapshots,
             *kpi_assets,
         ],
