@@ -155,6 +155,15 @@ RULES: tuple[Rule, ...] = (
         REBUILD,
     ),
     Rule(
+        contracts.SEGMENT_DRIFT,
+        "segments_have_not_drifted",
+        "Customers are still like those that the segments in force were fitted to.",
+        "A version fitted since then waits for you: compare it with the segments in force in the metadata of "
+        "gold/segment_model, then run `bridgecart run --accept-model`; or run `bridgecart run --refit` to fit anew.",
+        blocking=False,
+        severity=WARN,
+    ),
+    Rule(
         contracts.CUSTOMER_SNAPSHOTS,
         "snapshots_agree_with_segments",
         "The snapshot as of now says the same as the current features and segments.",

@@ -331,6 +331,8 @@ SEGMENT_MODEL = Contract(
         Column("segment_customers", "INTEGER", "Of these, customers in this segment"),
         Column("inertia", "DOUBLE", "Sum of squared distances to the nearest centroid, standardised traits"),
         Column("silhouette", "DOUBLE", "Mean silhouette of at most 2,000 customers of the fit, standardised traits"),
+        Column("stability", "DOUBLE", "Mean adjusted Rand index with the clusterings of bootstrap samples, at most 1"),
+        Column("smallest_share", "DOUBLE", "Share of the customers of the fit in the smallest segment"),
         Column("matched_from", "VARCHAR", "Key of the matched segment of the previous version", nullable=True),
         Column("centroid_shift", "DOUBLE", "Distance to the matched centroid, reference deviations", nullable=True),
         Column("agreement", "DOUBLE", "Share of customers that keep their key under this version", nullable=True),
@@ -341,6 +343,14 @@ SEGMENT_MODEL = Contract(
                 ("mean", "Mean"),
                 ("scale", "Standard deviation"),
                 ("centroid", "Standardised centroid"),
+            )
+        ),
+        *(
+            column
+            for trait in _TRAITS
+            for column in (
+                Column(f"bounds_{trait.name}", "DOUBLE[]", f"Upper bounds of the drift bins of {trait.name}: deciles"),
+                Column(f"bin_customers_{trait.name}", "INTEGER[]", "Customers of the fit in each of them, and above"),
             )
         ),
     ),
@@ -374,6 +384,25 @@ CUSTOMER_SEGMENTS = Contract(
         Column("net_sales", MONEY, "Historic customer lifetime value, currency units"),
     ),
     key=("customer_id",),
+    published=True,
+)
+
+SEGMENT_DRIFT = Contract(
+    schema="gold",
+    name="segment_drift",
+    meaning="How far customers are from those that the segment model in force was fitted to: the population stability "
+    "index of each trait and of the segment mix, and whether it is an alert.",
+    columns=(
+        Column("measure", "VARCHAR", "log_purchase_rate, log_spend, coupon_share or segment_mix"),
+        Column("as_of", "DATE", "Date of the customers, exclusive"),
+        Column("model_version", "INTEGER", "Version of the segment model in force on that date"),
+        Column("psi", "DOUBLE", "Population stability index over the bins of the fit; 0: no change"),
+        Column("threshold", "DOUBLE", "0.1, or what one in a thousand equal samples of these sizes exceeds, if higher"),
+        Column("alert", "BOOLEAN", "Whether psi is above the threshold, on a later data date than the fit's"),
+        Column("customers", "INTEGER", "Customers looked at: at most 100,000, by hash of the id"),
+        Column("reference_customers", "INTEGER", "Customers of the fit"),
+    ),
+    key=("measure",),
     published=True,
 )
 
@@ -572,6 +601,7 @@ TABLES: Mapping[str, Contract] = MappingProxyType(
             PURCHASE_MODEL,
             SEGMENT_MODEL,
             CUSTOMER_SEGMENTS,
+            SEGMENT_DRIFT,
             CUSTOMER_SNAPSHOTS,
             SEGMENT_MEMBERSHIP,
             CLV_GROWTH,

@@ -11,6 +11,7 @@ from bridgecart_assets.assets.raw import kafka_orders, raw_batch
 from bridgecart_assets.assets.segments import (
     customer_segments,
     purchase_model,
+    segment_drift,
     segment_membership,
     segment_model,
 )
@@ -37,6 +38,7 @@ def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definiti
             purchase_model,
             segment_model,
             customer_segments,
+            segment_drift,
             customer_snapshots,
             segment_membership,
             *kpi_assets,

@@ -50,6 +50,11 @@ def traits_sample_query(purchase_version: int) -> Query:
     )
 
 
+def segments_sample_query() -> Query:
+    """Customers to measure drift on; `sql/sample_segments.sql` gives the rows."""
+    return Query(parameters={"fitted_customers": MOST_FITTED_CUSTOMERS})
+
+
 def segments_query(settings: Settings, *inputs: Table) -> Query:
     """Current segments, lifecycle and predictions under the models in force."""
     return Query(

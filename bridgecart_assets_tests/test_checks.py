@@ -19,6 +19,7 @@ from bridgecart_assets.assets.specs import asset_key
 from bridgecart_assets.checks import CONTRACT_CHECK, RULES, Rule, build_checks, evaluate
 from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.definitions import build_defs
+from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
@@ -36,6 +37,7 @@ WARNINGS = {
     "silver_order_ids_stand_once",
     "silver_spellings_are_known",
     "silver_reject_share_is_low",
+    "segments_have_not_drifted",
 }
 NOT_BLOCKING = {*WARNINGS, "model_is_settled", "silver_reject_share_is_bearable"}
 
@@ -144,6 +146,7 @@ BREAKS = (
         f"update gold.segment_membership set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER} "
         "and is_current",
     ),
+    by_sql("segments_have_not_drifted", "update gold.segment_drift set alert = true where measure = 'log_spend'"),
     by_sql(
         "snapshots_agree_with_segments",
         "update gold.customer_snapshots set log_purchase_rate = log_purchase_rate + 1e-9 "
@@ -420,12 +423,26 @@ def test_every_check_passes_when_all_records_were_refused(settings: Settings, wa
     assert failed == ["silver_reject_share_is_low", "silver_reject_share_is_bearable"]
 
 
-@pytest.mark.parametrize("as_of", ["2025-02-10", "2025-03-01", "2024-01-01", "2026-01-01"])
+@pytest.mark.parametrize("as_of", ["2025-02-10", "2025-03-01", "2024-01-01", "2025-04-10"])
 def test_every_check_passes_as_of_another_date(platform: Platform, monkeypatch: pytest.MonkeyPatch, as_of: str):
     monkeypatch.setenv("BRIDGECART_AS_OF", as_of)
-    # A refit after months of silence would rightly ask a person.
-    monkeypatch.setenv("BRIDGECART_MODEL_REFIT_DAYS", "3650")
     run_whole_tables(platform.warehouse, platform.settings)
+    assert [result.check_name for result in _evaluate(platform) if not result.passed] == []
+
+
+def test_months_of_silence_are_drift_that_leads_to_one_proposal_and_asks_a_person(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("BRIDGECART_MODEL_REFIT_DAYS", "3650")
+    monkeypatch.setenv("BRIDGECART_AS_OF", "2026-01-01")
+    assert run_whole_tables(platform.warehouse, platform.settings).startswith("version 2 is proposed after drift in")
+    asked = ["model_is_settled", "segments_have_not_drifted"]
+    assert [result.check_name for result in _evaluate(platform) if not result.passed] == asked
+    monkeypatch.setenv("BRIDGECART_AS_OF", "2026-01-02")
+    assert run_whole_tables(platform.warehouse, platform.settings) == "kept version 2: a refit is not due"
+    assert [result.check_name for result in _evaluate(platform) if not result.passed] == asked
+    accepted = run_whole_tables(platform.warehouse, platform.settings, refit_mode=RefitMode.ACCEPT)
+    assert accepted == "version 2 accepted"
     assert [result.check_name for result in _evaluate(platform) if not result.passed] == []
 
 

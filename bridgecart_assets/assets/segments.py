@@ -3,20 +3,30 @@
 import dagster as dg
 import pandas as pd
 
-from bridgecart_assets.assets.specs import read_from, table_asset
+from bridgecart_assets.assets.specs import read_from, table_asset, table_metadata
 from bridgecart_assets.contracts import (
     CUSTOMER_FEATURES,
     CUSTOMER_SEGMENTS,
     CUSTOMER_SNAPSHOTS,
     PURCHASE_MODEL,
+    SEGMENT_DRIFT,
     SEGMENT_MEMBERSHIP,
     SEGMENT_MODEL,
 )
+from bridgecart_assets.models.comparison import compare_versions
+from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.models.model_table import newest_version
 from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.platform import Platform
-from bridgecart_assets.queries import history_query, purchase_sample_query, segments_query, traits_sample_query
+from bridgecart_assets.queries import (
+    history_query,
+    purchase_sample_query,
+    segments_query,
+    segments_sample_query,
+    traits_sample_query,
+)
 from bridgecart_assets.warehouse.handover import Query, Table
 
 
@@ -58,7 +68,7 @@ def _parameters(versions: pd.DataFrame) -> dict[str, dg.MetadataValue]:
 def segment_model(
     config: RefitConfig, platform: Platform, features: Table, purchase_model: pd.DataFrame
 ) -> dg.Output[pd.DataFrame]:
-    """Fit K-Means on the standardised traits when due or asked for; else keep the versions as they are."""
+    """Fit K-Means on the standardised traits when due, drifted or asked for; else keep the versions as they are."""
     settings = platform.settings
     outcome = refit(
         platform.read_frame(SEGMENT_MODEL),
@@ -70,22 +80,32 @@ def segment_model(
         seed=settings.model_seed,
         refit_days=settings.model_refit_days,
     )
-    return dg.Output(outcome.model, metadata={"decision": outcome.decision, **_quality(outcome.model)})
+    return dg.Output(
+        outcome.model,
+        metadata={"decision": outcome.decision, **_quality(outcome.model), **_drift_metadata(outcome.drift)},
+    )
 
 
 def _quality(model: pd.DataFrame) -> dict[str, dg.MetadataValue]:
+    """The newest version in figures, and its segments beside those of the version that it follows."""
     if model.empty:
         return {}
-    newest = model.loc[model["version"] == model["version"].max()]
-    columns = ["segment_key", "segment", "status", "segment_customers", "matched_from", "centroid_shift"]
+    newest = newest_version(model).iloc[0]
+    figures = ("inertia", "silhouette", "stability", "smallest_share", "agreement")
     return {
-        "version": dg.MetadataValue.int(int(newest["version"].iloc[0])),
-        "silhouette": dg.MetadataValue.float(float(newest["silhouette"].iloc[0])),
-        "inertia": dg.MetadataValue.float(float(newest["inertia"].iloc[0])),
-        "segments": dg.MetadataValue.table(
-            [dg.TableRecord({name: str(row[name]) for name in columns}) for _, row in newest.iterrows()]
-        ),
+        "version": dg.MetadataValue.int(int(newest["version"])),
+        "status": dg.MetadataValue.text(str(newest["status"])),
+        "traits_hash": dg.MetadataValue.text(str(newest["traits_hash"])),
+        **{name: dg.MetadataValue.float(float(newest[name])) for name in figures if pd.notna(newest[name])},
+        "old_and_new_segments": table_metadata(compare_versions(model)),
     }
+
+
+def _drift_metadata(drift: pd.DataFrame) -> dict[str, dg.MetadataValue]:
+    if drift.empty:
+        return {}
+    shown = drift[["measure", "psi", "threshold", "alert", "model_version"]]
+    return {"alerts": dg.MetadataValue.int(int(drift["alert"].sum())), "drift": table_metadata(shown)}
 
 
 @table_asset(
@@ -110,3 +130,14 @@ def customer_segments(platform: Platform, features: Table, purchase_model: Table
 def segment_membership(snapshots: Table) -> Query:
     """Join consecutive snapshots in the same segment to spells."""
     return history_query(snapshots)
+
+
+@table_asset(
+    SEGMENT_DRIFT,
+    kinds={"scipy"},
+    ins={"customer_segments": read_from(CUSTOMER_SEGMENTS), "model": read_from(SEGMENT_MODEL)},
+)
+def segment_drift(platform: Platform, customer_segments: Table, model: pd.DataFrame) -> dg.Output[pd.DataFrame]:
+    """Compare the customers as they are now with those that the model in force was fitted to."""
+    drift = measure_drift(model, platform.sample("sample_segments", segments_sample_query()))
+    return dg.Output(drift, metadata=_drift_metadata(drift))

@@ -1,7 +1,6 @@
 """How many segments, when the setting says `auto`: stable under resampling, none too small, then the gap statistic.
 
-Sources: Tibshirani, Walther & Hastie 2001 (gap statistic, one-standard-error rule); stability as the mean adjusted Rand
-index between the clustering and those of bootstrap samples.
+Source: Tibshirani, Walther & Hastie 2001 (gap statistic, one-standard-error rule). Stability: `stability.py`.
 """
 
 from collections.abc import Sequence
@@ -10,16 +9,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from bridgecart_assets.models.arrays import Floats, Labels
+from bridgecart_assets.models.arrays import Floats
+from bridgecart_assets.models.stability import MAX_ROWS, RESAMPLES, cluster, evenly_spaced, stability_of
 
 FEWEST = 3
 MOST = 8
 FALLBACK = 4
 MIN_STABILITY = 0.90
 MIN_SHARE = 0.03
-MAX_ROWS = 5_000
-RESAMPLES = 10
-STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def choose_segments(standardised: Floats, *, seed: int) -> int:
     """
     from threadpoolctl import threadpool_limits
 
-    rows = standardised[np.linspace(0, len(standardised) - 1, min(len(standardised), MAX_ROWS)).astype(int)]
+    rows = standardised[evenly_spaced(len(standardised), MAX_ROWS)]
     # One thread: many small fits, and sums in one order. One k more than may be chosen: the rule looks at the next.
     with threadpool_limits(limits=1):
         return pick([examine(rows, segments, seed=seed) for segments in range(FEWEST, MOST + 2)])
@@ -67,32 +64,16 @@ def pick(candidates: Sequence[Candidate]) -> int:
 def examine(rows: Floats, segments: int, *, seed: int) -> Candidate:
     """Stability, smallest share and gap of one k."""
     rng = np.random.default_rng([seed, segments])
-    labels, inertia = _cluster(rows, rows, segments, seed)
+    labels, inertia = cluster(rows, rows, segments, seed)
     low, high = rows.min(axis=0), rows.max(axis=0)
-    agreements: list[float] = []
     references: list[float] = []
     for _ in range(RESAMPLES):
-        resampled = rows[rng.integers(0, len(rows), len(rows))]
-        agreements.append(_agreement(labels, _cluster(resampled, rows, segments, seed)[0]))
         uniform = rng.uniform(low, high, rows.shape)
-        references.append(np.log(max(_cluster(uniform, uniform, segments, seed)[1], np.finfo(float).tiny)))
+        references.append(np.log(max(cluster(uniform, uniform, segments, seed)[1], np.finfo(float).tiny)))
     return Candidate(
         segments=segments,
-        stability=float(np.mean(agreements)),
+        stability=stability_of(rows, labels, segments=segments, seed=seed),
         smallest_share=float(np.bincount(labels, minlength=segments).min() / len(rows)),
         gap=float(np.mean(references) - np.log(max(inertia, np.finfo(float).tiny))),
         gap_error=float(np.std(references) * np.sqrt(1 + 1 / RESAMPLES)),
     )
-
-
-def _cluster(fitted: Floats, labelled: Floats, segments: int, seed: int) -> tuple[Labels, float]:
-    from sklearn.cluster import KMeans
-
-    kmeans = KMeans(n_clusters=segments, n_init=STARTS, random_state=seed).fit(fitted)
-    return kmeans.predict(labelled).astype(np.int64), float(kmeans.inertia_)
-
-
-def _agreement(left: Labels, right: Labels) -> float:
-    from sklearn.metrics import adjusted_rand_score
-
-    return float(adjusted_rand_score(left, right))

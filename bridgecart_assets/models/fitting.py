@@ -12,6 +12,7 @@ import pandas as pd
 
 from bridgecart_assets.contracts import TRAITS
 from bridgecart_assets.models.arrays import Floats, Labels
+from bridgecart_assets.models.stability import MAX_ROWS, evenly_spaced, stability_of
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
@@ -37,6 +38,7 @@ class Fit:
     labels: Labels
     inertia: float
     silhouette: float
+    stability: float
 
 
 def is_fittable(customers: pd.DataFrame, segments: int) -> bool:
@@ -71,9 +73,11 @@ def fit_segments(customers: pd.DataFrame, *, segments: int, seed: int) -> Fit:
         # tol 0: until nobody moves. Stopped earlier, customers near a border depend on the seed.
         best = KMeans(n_clusters=segments, n_init=10, tol=0.0, random_state=seed).fit(standardised)
         kmeans = _settled(best, standardised)
-        sample = np.linspace(0, len(standardised) - 1, min(len(standardised), SILHOUETTE_SAMPLE)).astype(int)
+        sample = evenly_spaced(len(standardised), SILHOUETTE_SAMPLE)
         several = len(np.unique(kmeans.labels_[sample])) > 1
         silhouette = silhouette_score(standardised[sample], kmeans.labels_[sample]) if several else 0.0
+        sample = evenly_spaced(len(standardised), MAX_ROWS)
+        stability = stability_of(standardised[sample], kmeans.labels_[sample], segments=segments, seed=seed)
     return Fit(
         mean=mean,
         scale=scale,
@@ -81,6 +85,7 @@ def fit_segments(customers: pd.DataFrame, *, segments: int, seed: int) -> Fit:
         labels=kmeans.labels_.astype(np.int64),
         inertia=round(float(kmeans.inertia_), 6),
         silhouette=round(float(silhouette), 6),
+        stability=round(stability, 6),
     )
 
 

@@ -4,7 +4,15 @@ import pandas as pd
 
 from bridgecart_assets.contracts import Contract
 
-_PANDAS_TYPES = {"INTEGER": "int64", "DOUBLE": "float64", "DATE": "datetime64[us]", "VARCHAR": "object"}
+_PANDAS_TYPES = {
+    "INTEGER": "int64",
+    "DOUBLE": "float64",
+    "BOOLEAN": "bool",
+    "DATE": "datetime64[us]",
+    "VARCHAR": "object",
+    "DOUBLE[]": "object",
+    "INTEGER[]": "object",
+}
 
 
 def typed(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:

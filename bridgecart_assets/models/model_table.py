@@ -25,6 +25,12 @@ def active_version(model: pd.DataFrame) -> pd.DataFrame:
     return newest.sort_values("segment_key").reset_index(drop=True)
 
 
+def newest_version(model: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the newest version by segment key, whether it is in force or waits for a person."""
+    newest: pd.DataFrame = model.loc[model["version"] == model["version"].max()]
+    return newest.sort_values("segment_key").reset_index(drop=True)
+
+
 def accept_newest(model: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """The model with its newest version active from the data date `as_of` on, as a person decided."""
     model = typed(model, SEGMENT_MODEL)

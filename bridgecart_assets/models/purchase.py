@@ -20,6 +20,7 @@ Kind = Literal["mbg", "bg"]
 Number = float | Floats
 
 SMALLEST_EXCESS = 1e-7
+AWAY = 1e-9
 STEPS = 12
 # Stored digits: more than any decision needs, fewer than the optimiser's stopping point can disturb.
 STORED_DECIMALS = 6
@@ -147,7 +148,10 @@ def expected_if_alive(
     grown = alpha + T + weeks
     # a = 1 is a removable singularity.
     excess = np.where(np.abs(np.subtract(a, 1)) > SMALLEST_EXCESS, np.subtract(a, 1), SMALLEST_EXCESS)
-    series = hyp2f1(excess, total - (r + x), total, weeks / grown)
+    # scipy 1.17 gives infinity where r - a is a whole number. Parameters have STORED_DECIMALS; a thousandth of
+    # the last one keeps away from that, and changes nothing that is stored.
+    second = np.round(total - (r + x), STORED_DECIMALS) + AWAY
+    series = hyp2f1(excess, second, total, weeks / grown)
     return np.asarray(total / excess * (1 - ((alpha + T) / grown) ** excess * series))
 
 

@@ -1,30 +1,36 @@
 """Whether the segment model is fitted anew, and what becomes of it. Segments that changed wait for a person."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from bridgecart_assets.contracts import SEGMENT_MODEL, TRAITS
+from bridgecart_assets.contracts import SEGMENT_DRIFT, SEGMENT_MODEL, TRAITS
 from bridgecart_assets.models.choice_of_k import FALLBACK, MOST, choose_segments
+from bridgecart_assets.models.drift import Bins, decile_bins, measure_drift
 from bridgecart_assets.models.due import RefitMode, is_due
-from bridgecart_assets.models.fitting import Fit, fit_segments, is_fittable, standardise, traits_hash
+from bridgecart_assets.models.fitting import Fit, fit_segments, is_fittable, nearest, standardise, traits_hash
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.identity import Match, first_keys, match_keys, name_segments
-from bridgecart_assets.models.model_table import accept_newest, active_version
+from bridgecart_assets.models.model_table import accept_newest, active_version, model_arrays, newest_version
 
 Segments = int | Literal["auto"]
 
 
 @dataclass(frozen=True)
 class RefitOutcome:
-    """The model table after a refit was considered, and one line on what was decided."""
+    """The model table after a refit was considered, one line on what was decided, and the drift it was decided on.
+
+    `drift` has the columns of `gold.segment_drift`, against the version that was the newest; no rows without one.
+    """
 
     model: pd.DataFrame
     decision: str
+    drift: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SEGMENT_DRIFT.column_names)))
 
 
 def refit(
@@ -37,7 +43,10 @@ def refit(
     seed: int,
     refit_days: int,
 ) -> RefitOutcome:
-    """Refit the model when asked (`mode` NOW) or due (WHEN_DUE), or accept a proposal (ACCEPT).
+    """Refit the model when asked (`mode` NOW), when due or drifted (WHEN_DUE), or accept a proposal (ACCEPT).
+
+    The drift that counts is that from the customers of the newest version, also of one that waits for a person: what
+    it was fitted to is no drift any more, so an alert leads to one fit and not to one with every batch.
 
     `segments` is k, or "auto": then k is chosen anew at each refit.
 
@@ -45,42 +54,65 @@ def refit(
     with their traits under a version of the purchase model; `purchase_version` is the one in force. The same data
     gives the same version again, so asking twice changes nothing.
     """
-    customers = _in_order(traits_under(purchase_version))
+    traits_of = cache(lambda version: _in_order(traits_under(version)))
+    customers = traits_of(purchase_version)
     if mode is RefitMode.ACCEPT:
         return _accept(model, customers)
     fewest = FALLBACK if segments == "auto" else segments
     if not is_fittable(customers, fewest):
         return RefitOutcome(model, f"kept: {len(customers)} customers are too few for {fewest} segments")
     as_of = pd.Timestamp(customers["as_of"].iloc[0]).date()
-    another_k = _has_another_k(model, segments)
-    if mode is RefitMode.WHEN_DUE and not another_k and not is_due(model, len(customers), as_of, refit_days=refit_days):
-        return RefitOutcome(model, f"kept version {int(model['version'].max())}: a refit is not due")
+    drift = _drift_from_newest(model, traits_of)
+    drifted = list(drift.loc[drift["alert"].astype(bool), "measure"])
+    is_wanted = mode is RefitMode.NOW or _has_another_k(model, segments)
+    if not (is_wanted or drifted or is_due(model, len(customers), as_of, refit_days=refit_days)):
+        return RefitOutcome(model, f"kept version {int(model['version'].max())}: a refit is not due", drift)
     fit_hash = traits_hash(customers, segments=segments, seed=seed)
     if fit_hash in set(model["traits_hash"]):
-        return RefitOutcome(model, f"kept version {int(model['version'].max())}: same data, same model")
+        return RefitOutcome(model, f"kept version {int(model['version'].max())}: same data, same model", drift)
     fit = fit_segments(customers, segments=_choose(customers, seed) if segments == "auto" else segments, seed=seed)
     previous = active_version(model)
     if previous.empty:
         match = first_keys(fit, [float(value) for value in customers["net_sales"]])
     else:
-        earlier = _in_order(traits_under(int(previous["purchase_version"].iloc[0])))
+        earlier = traits_of(int(previous["purchase_version"].iloc[0]))
         match = match_keys(fit, earlier, previous, used_keys=list(model["segment_key"]))
     version = 1 if model.empty else int(model["version"].max()) + 1
     rows = model_rows(
-        fit, match, version=version, as_of=as_of, purchase_version=purchase_version, seed=seed, fit_hash=fit_hash
+        fit,
+        match,
+        {trait: decile_bins(customers[trait].to_numpy(dtype=np.float64)) for trait in TRAITS},
+        version=version,
+        as_of=as_of,
+        purchase_version=purchase_version,
+        seed=seed,
+        fit_hash=fit_hash,
     )
     together = rows if model.empty else pd.concat([typed(model, SEGMENT_MODEL), rows], ignore_index=True)
+    because = f" after drift in {', '.join(drifted)}" if drifted else ""
     if match.settled:
-        return RefitOutcome(together, f"fitted version {version} on {len(customers)} customers")
+        return RefitOutcome(together, f"fitted version {version} on {len(customers)} customers{because}", drift)
     return RefitOutcome(
         together,
-        f"version {version} is proposed: segments changed their meaning (agreement {match.agreement}); "
+        f"version {version} is proposed{because}: segments changed their meaning (agreement {match.agreement}); "
         "version in force unchanged until a person accepts it",
+        drift,
     )
 
 
 def _in_order(customers: pd.DataFrame) -> pd.DataFrame:
     return customers.sort_values("customer_id", kind="stable").reset_index(drop=True)
+
+
+def _drift_from_newest(model: pd.DataFrame, traits_of: Callable[[int], pd.DataFrame]) -> pd.DataFrame:
+    newest = newest_version(model)
+    if newest.empty:
+        return measure_drift(model, newest)
+    # In the traits of its fit: a purchase model that was fitted anew is no change of the customers.
+    customers = traits_of(int(newest["purchase_version"].iloc[0]))
+    labels = nearest(customers[list(TRAITS)].to_numpy(dtype=np.float64), *model_arrays(newest))
+    keys = newest["segment_key"].to_numpy()[labels]
+    return measure_drift(model, customers.assign(model_version=newest["version"].iloc[0], segment_key=keys))
 
 
 def _has_another_k(model: pd.DataFrame, segments: Segments) -> bool:
@@ -104,9 +136,17 @@ def _accept(model: pd.DataFrame, customers: pd.DataFrame) -> RefitOutcome:
 
 
 def model_rows(
-    fit: Fit, match: Match, *, version: int, as_of: date, purchase_version: int, seed: int, fit_hash: str
+    fit: Fit,
+    match: Match,
+    bins: Mapping[str, Bins],
+    *,
+    version: int,
+    as_of: date,
+    purchase_version: int,
+    seed: int,
+    fit_hash: str,
 ) -> pd.DataFrame:
-    """The rows of one version of `gold.segment_model`, ordered by segment key."""
+    """The rows of one version of `gold.segment_model`, by segment key; the `bins` of each trait tell drift later."""
     clusters = range(len(fit.centroids))
     sizes = np.bincount(fit.labels, minlength=len(fit.centroids))
     rows = {
@@ -123,6 +163,8 @@ def model_rows(
         "segment_customers": [int(sizes[c]) for c in clusters],
         "inertia": fit.inertia,
         "silhouette": fit.silhouette,
+        "stability": fit.stability,
+        "smallest_share": round(int(sizes.min()) / len(fit.labels), 6),
         "matched_from": match.matched_from,
         "centroid_shift": match.shifts,
         "agreement": match.agreement,
@@ -131,5 +173,7 @@ def model_rows(
         rows[f"mean_{trait}"] = float(fit.mean[position])
         rows[f"scale_{trait}"] = float(fit.scale[position])
         rows[f"centroid_{trait}"] = fit.centroids[:, position]
+        rows[f"bounds_{trait}"] = [bins[trait].bounds.tolist() for _ in clusters]
+        rows[f"bin_customers_{trait}"] = [bins[trait].customers.tolist() for _ in clusters]
     frame = pd.DataFrame(rows, index=list(clusters))
     return typed(frame, SEGMENT_MODEL).sort_values("segment_key").reset_index(drop=True)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
@@ -106,6 +106,8 @@ lives = st.tuples(st.integers(0, 400), st.floats(0, 1), st.floats(1, 300))
 
 
 @given(model=models, life=lives, horizon=st.floats(1, 104))
+@example(PurchaseModel(r=0.5, alpha=0.5, a=0.5, b=1.0), (98, 0.0, 1.0), 14.0)
+@example(PurchaseModel(r=1.0, alpha=1.0, a=2.0, b=1.0, kind="bg"), (99, 0.0, 1.0), 14.0)
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_the_expectation_is_the_integral_over_the_chance_to_drop_out(
     model: PurchaseModel, life: tuple[int, float, float], horizon: float

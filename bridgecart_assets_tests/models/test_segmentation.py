@@ -60,7 +60,7 @@ def test_the_model_is_a_table_of_plain_values():
     model = _refit(NO_MODEL, features()).model
     assert tuple(model.columns) == SEGMENT_MODEL.column_names
     kinds = {type(value) for column in model for value in model[column]}
-    assert kinds <= {int, float, str, date, type(None), pd.Timestamp}
+    assert kinds <= {int, float, str, list, date, type(None), pd.Timestamp}
 
 
 def test_another_seed_on_the_same_customers_is_a_new_version_with_the_same_keys():
@@ -349,7 +349,13 @@ def _groups(people: pd.DataFrame, labels: Any) -> set[frozenset[str]]:
 def _fit_with(centroids: Sequence[tuple[float, ...]]) -> Fit:
     ones = np.ones(len(TRAITS))
     return Fit(
-        mean=0 * ones, scale=ones, centroids=np.array(centroids), labels=np.array([0]), inertia=0.0, silhouette=0.0
+        mean=0 * ones,
+        scale=ones,
+        centroids=np.array(centroids),
+        labels=np.array([0]),
+        inertia=0.0,
+        silhouette=0.0,
+        stability=1.0,
     )
 
 

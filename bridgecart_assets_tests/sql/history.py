@@ -226,6 +226,8 @@ def model_row(
         "segment_customers": 10,
         "inertia": 0.0,
         "silhouette": 0.0,
+        "stability": 1.0,
+        "smallest_share": 0.1,
         "matched_from": "",
         "centroid_shift": 0.0,
         "agreement": 1.0,
@@ -234,6 +236,8 @@ def model_row(
         row[f"mean_{trait}"] = (mean or {}).get(trait, 0.0)
         row[f"scale_{trait}"] = (scale or {}).get(trait, 1.0)
         row[f"centroid_{trait}"] = centroid[trait]
+        row[f"bounds_{trait}"] = [0.0]
+        row[f"bin_customers_{trait}"] = [50, 50]
     return pd.DataFrame([row])[[name for name in SEGMENT_MODEL.column_names if name in row]]
 
 

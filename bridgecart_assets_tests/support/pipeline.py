@@ -2,6 +2,7 @@
 
 from bridgecart_assets import contracts, queries
 from bridgecart_assets.contracts import Contract
+from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
@@ -23,6 +24,7 @@ def run_whole_tables(warehouse: Warehouse, settings: Settings, *, refit_mode: Re
     _write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(settings))
     decision = run_model(warehouse, settings, mode=refit_mode)
     _write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(settings))
+    run_drift(warehouse)
     _write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings))
     _write(warehouse, contracts.SEGMENT_MEMBERSHIP, queries.history_query())
     for contract in contracts.KPI_TABLES:
@@ -54,6 +56,16 @@ def run_model(warehouse: Warehouse, settings: Settings, *, mode: RefitMode = Ref
         )
         write_frame(connection, contracts.SEGMENT_MODEL, outcome.model, None)
     return outcome.decision
+
+
+def run_drift(warehouse: Warehouse) -> None:
+    """The drift of the customers from those of the model in force."""
+    with warehouse.transaction() as connection:
+        drift = measure_drift(
+            connection.sql("select * from gold.segment_model").df(),
+            read_sample(connection, "sample_segments", queries.segments_sample_query()),
+        )
+        write_frame(connection, contracts.SEGMENT_DRIFT, drift, None)
 
 
 def _write(warehouse: Warehouse, contract: Contract, query: Query, batch_key: str | None = None) -> None:

@@ -1,0 +1,6 @@
+-- Customers with their traits and segments under the model in force: the same ones that a fit would take.
+select as_of, model_version, segment_key, log_purchase_rate, log_spend, coupon_share
+from gold.customer_segments
+where model_version is not null
+order by md5(customer_id), customer_id
+limit $fitted_customers
