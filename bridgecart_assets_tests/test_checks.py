@@ -25,7 +25,7 @@ from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.writing import prepare, write_query
-from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
+from bridgecart_assets_tests.support.pipeline import grow_up, run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 
 FIRST, SECOND = "20250401T000000Z", "20250402T000000Z"
@@ -433,6 +433,7 @@ def test_every_check_passes_as_of_another_date(platform: Platform, monkeypatch: 
 def test_months_of_silence_are_drift_that_leads_to_one_proposal_and_asks_a_person(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ):
+    grow_up(monkeypatch)
     monkeypatch.setenv("BRIDGECART_MODEL_REFIT_DAYS", "3650")
     monkeypatch.setenv("BRIDGECART_AS_OF", "2026-01-01")
     assert run_whole_tables(platform.warehouse, platform.settings).startswith("version 2 is proposed after drift in")

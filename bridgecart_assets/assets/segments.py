@@ -17,7 +17,7 @@ from bridgecart_assets.models.comparison import compare_versions
 from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.model_table import newest_version
-from bridgecart_assets.models.purchase_table import refit_purchases
+from bridgecart_assets.models.purchase_table import newest_and_provisional, refit_purchases
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import (
@@ -63,18 +63,22 @@ def _parameters(versions: pd.DataFrame) -> dict[str, dg.MetadataValue]:
 @table_asset(
     SEGMENT_MODEL,
     kinds={"scikitlearn"},
-    ins={"features": read_from(CUSTOMER_FEATURES), "purchase_model": read_from(PURCHASE_MODEL, columns=["version"])},
+    ins={
+        "features": read_from(CUSTOMER_FEATURES),
+        "purchase_model": read_from(PURCHASE_MODEL, columns=["version", "history_days", "no_prediction_reason"]),
+    },
 )
 def segment_model(
     config: RefitConfig, platform: Platform, features: Table, purchase_model: pd.DataFrame
 ) -> dg.Output[pd.DataFrame]:
     """Fit K-Means on the standardised traits when due, drifted or asked for; else keep the versions as they are."""
     settings = platform.settings
+    newest, provisional = newest_and_provisional(purchase_model)
     outcome = refit(
         platform.read_frame(SEGMENT_MODEL),
         lambda version: platform.sample("sample_traits", traits_sample_query(version)),
-        # 0: no version yet, and no customer either.
-        int(purchase_model["version"].max()) if len(purchase_model) else 0,
+        newest,
+        provisional=provisional,
         mode=config.refit,
         segments=settings.segments,
         seed=settings.model_seed,

@@ -52,7 +52,11 @@ def match_keys(fit: Fit, earlier: pd.DataFrame, previous: pd.DataFrame, *, used_
 
     mean, scale, old_centroids = model_arrays(previous)
     old_keys = list(previous["segment_key"])
-    in_old_space = (fit.centroids * fit.scale + fit.mean - mean) / scale
+    # The clusters as the previous version sees their customers: a trait that a new purchase model measures otherwise
+    # is no segment that moved.
+    old_traits = earlier[list(TRAITS)].to_numpy(dtype=np.float64)
+    standardised = (old_traits - mean) / scale
+    in_old_space = np.array([standardised[fit.labels == cluster].mean(axis=0) for cluster in range(len(fit.centroids))])
     distances = cdist(in_old_space, old_centroids)
     pairs = {int(new): int(old) for new, old in zip(*linear_sum_assignment(distances), strict=True)}
     kept = {new: old for new, old in pairs.items() if distances[new, old] < MAX_SHIFT}
@@ -64,7 +68,7 @@ def match_keys(fit: Fit, earlier: pd.DataFrame, previous: pd.DataFrame, *, used_
         else:
             keys.append(_key(next_number))
             next_number += 1
-    old_labels = nearest(earlier[list(TRAITS)].to_numpy(dtype=np.float64), mean, scale, old_centroids)
+    old_labels = nearest(old_traits, mean, scale, old_centroids)
     agreement = float(np.mean([keys[new] == old_keys[old] for new, old in zip(fit.labels, old_labels, strict=True)]))
     return Match(
         keys=tuple(keys),

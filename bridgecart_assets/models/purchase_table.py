@@ -17,6 +17,8 @@ from bridgecart_assets.models.spend import fit_spend
 MIN_CUSTOMERS = 100
 MIN_REPEAT_CUSTOMERS = 50
 MIN_HISTORY_DAYS = 56
+# Before that, purchase rates of all customers fall together as the silent ones become known as such.
+MATURE_HISTORY_DAYS = 180
 
 _PURCHASES = ["frequency", "orders", "coupon_orders", "log_spend_sum", "log_spend_square_sum"]
 
@@ -38,6 +40,13 @@ def refit_purchases(model: pd.DataFrame, customers: pd.DataFrame, *, mode: Refit
     row["version"] = 1 if model.empty else int(model["version"].max()) + 1
     added = typed(pd.DataFrame([row]), PURCHASE_MODEL)
     return added if model.empty else pd.concat([typed(model, PURCHASE_MODEL), added], ignore_index=True)
+
+
+def newest_and_provisional(versions: pd.DataFrame) -> tuple[int, list[int]]:
+    """The number of the newest version (0 without one), and those of a young shop, whose rates still move for all."""
+    is_young = versions["no_prediction_reason"].notna() | (versions["history_days"] < MATURE_HISTORY_DAYS)
+    young = [int(version) for version in versions.loc[is_young, "version"]]
+    return (0 if versions.empty else int(versions["version"].max())), young
 
 
 def fit_row(customers: pd.DataFrame, as_of: date) -> dict[str, object]:

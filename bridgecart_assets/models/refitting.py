@@ -1,7 +1,7 @@
 """Whether the segment model is fitted anew, and what becomes of it. Segments that changed wait for a person."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from typing import Literal
@@ -42,6 +42,7 @@ def refit(
     segments: Segments,
     seed: int,
     refit_days: int,
+    provisional: Collection[int] = (),
 ) -> RefitOutcome:
     """Refit the model when asked (`mode` NOW), when due or drifted (WHEN_DUE), or accept a proposal (ACCEPT).
 
@@ -53,6 +54,9 @@ def refit(
     `model` has the columns of `gold.segment_model`. `traits_under` gives the customers of `sql/sample_traits.sql`
     with their traits under a version of the purchase model; `purchase_version` is the one in force. The same data
     gives the same version again, so asking twice changes nothing.
+
+    A version whose purchase model is among the `provisional` ones, those below the data gate, gives way without a
+    question: in a young shop everybody's traits move, and what a segment means has yet to be found out.
     """
     traits_of = cache(lambda version: _in_order(traits_under(version)))
     customers = traits_of(purchase_version)
@@ -77,6 +81,8 @@ def refit(
     else:
         earlier = traits_of(int(previous["purchase_version"].iloc[0]))
         match = match_keys(fit, earlier, previous, used_keys=list(model["segment_key"]))
+        if int(previous["purchase_version"].iloc[0]) in provisional:
+            match = replace(match, settled=True)
     version = 1 if model.empty else int(model["version"].max()) + 1
     rows = model_rows(
         fit,

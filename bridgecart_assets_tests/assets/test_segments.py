@@ -14,6 +14,7 @@ from bridgecart_assets.models.comparison import COLUMNS
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets_tests.sql.history import Order, store_orders
+from bridgecart_assets_tests.support.pipeline import grow_up
 from bridgecart_assets_tests.support.state import rows
 
 MODEL, DRIFT = asset_key(contracts.SEGMENT_MODEL), asset_key(contracts.SEGMENT_DRIFT)
@@ -42,6 +43,7 @@ def test_a_refit_shows_its_decision_its_quality_and_every_segment_before_and_aft
 
 
 def test_a_proposal_is_shown_in_every_run_until_it_is_decided(shop: Warehouse, monkeypatch: pytest.MonkeyPatch):
+    grow_up(monkeypatch)
     monkeypatch.setenv("BRIDGECART_SEGMENTS", "3")
     shown = [_materialize(RefitMode.WHEN_DUE)[MODEL] for _ in range(2)]
     assert str(shown[0]["decision"]).startswith("version 2 is proposed")
@@ -49,6 +51,13 @@ def test_a_proposal_is_shown_in_every_run_until_it_is_decided(shop: Warehouse, m
     assert shown[0]["old_and_new_segments"] == shown[1]["old_and_new_segments"]
     assert "gone" in {row["verdict"] for row in shown[0]["old_and_new_segments"]}
     assert shown[1]["status"] == "proposed"
+
+
+def test_a_young_shop_is_not_asked(shop: Warehouse, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BRIDGECART_SEGMENTS", "3")
+    told = _materialize(RefitMode.WHEN_DUE)[MODEL]
+    assert str(told["decision"]).startswith("fitted version 2")
+    assert told["status"] == "active"
 
 
 def test_customers_that_changed_lead_to_one_refit_and_the_drift_that_is_left_is_stored(shop: Warehouse):

@@ -32,7 +32,7 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     write,
 )
-from bridgecart_assets_tests.support.pipeline import run_model
+from bridgecart_assets_tests.support.pipeline import grow_up, run_model
 from bridgecart_assets_tests.support.state import digests
 
 AS_OF = pd.Timestamp(2025, 3, 1)
@@ -89,7 +89,8 @@ def test_the_model_comes_back_from_the_warehouse_as_it_was_stored():
     assert digests(warehouse)["gold.segment_model"] == before
 
 
-def test_what_is_not_known_is_null_in_the_warehouse_and_never_nan():
+def test_what_is_not_known_is_null_in_the_warehouse_and_never_nan(monkeypatch: pytest.MonkeyPatch):
+    grow_up(monkeypatch)
     warehouse = _shop()
     run_model(warehouse, tiny_settings(segments=3))
     run_model(warehouse, tiny_settings(segments=4))
@@ -139,7 +140,8 @@ def test_a_refit_never_relabels_the_snapshots_before_it():
     }
 
 
-def test_accepting_a_version_relabels_nothing_that_was_reported_before():
+def test_accepting_a_version_relabels_nothing_that_was_reported_before(monkeypatch: pytest.MonkeyPatch):
+    grow_up(monkeypatch)
     warehouse = _shop()
     three, four = tiny_settings(segments=3), tiny_settings(segments=4)
     run_model(warehouse, three)

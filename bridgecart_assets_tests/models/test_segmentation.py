@@ -86,8 +86,8 @@ def test_a_refit_on_slightly_more_data_keeps_every_key():
 
 def test_labels_are_compared_with_the_traits_that_each_version_sees():
     people = features()
-    # The purchase model moved: every trait is the old one plus something, and so is every centroid.
-    shift = {"log_purchase_rate": 0.2, "log_spend": 0.2}
+    # A new purchase model measures otherwise: every trait is the old one plus something, and so is every centroid.
+    shift = {"log_purchase_rate": 3.0, "log_spend": -2.0}
     moved = people.assign(**{trait: people[trait] + by for trait, by in shift.items()})
     model = _refit(NO_MODEL, people).model
     asked: list[int] = []
@@ -101,7 +101,21 @@ def test_labels_are_compared_with_the_traits_that_each_version_sees():
     assert asked == [2, 1]
     assert set(newest["purchase_version"]) == {2}
     assert set(newest["agreement"]) == {1.0}
+    assert max(newest["centroid_shift"]) < 0.01
     assert _keys_by_group(newest, moved) == KEY_OF
+
+
+def test_a_version_of_a_young_shop_gives_way_without_a_question_and_one_above_the_data_gate_does_not():
+    model = _refit(NO_MODEL, features()).model
+    moved = features(groups=MOVED, seed=3, as_of=date(2025, 6, 1))
+    for provisional, status in (([1], "active"), ([2], "proposed"), ([], "proposed")):
+        outcome = refit(
+            model, lambda _: moved, 1, mode=RefitMode.NOW, segments=4, seed=42, refit_days=90, provisional=provisional
+        )
+        newest = outcome.model[outcome.model["version"] == 2]
+        assert set(newest["status"]) == {status}
+        assert "S04" not in set(newest["segment_key"]), "a key still means what it meant"
+        assert ("proposed" in outcome.decision) is (status == "proposed")
 
 
 def test_keys_follow_their_customers_even_when_the_order_of_values_turns_round():
