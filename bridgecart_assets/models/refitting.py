@@ -55,8 +55,8 @@ def refit(
     with their traits under a version of the purchase model; `purchase_version` is the one in force. The same data
     gives the same version again, so asking twice changes nothing.
 
-    A version whose purchase model is among the `provisional` ones, those below the data gate, gives way without a
-    question: in a young shop everybody's traits move, and what a segment means has yet to be found out.
+    A version whose purchase model is among the `provisional` ones, those of a young shop, gives way without a
+    question: there everybody's traits move, and what a segment means has yet to be found out.
     """
     traits_of = cache(lambda version: _in_order(traits_under(version)))
     customers = traits_of(purchase_version)
@@ -122,8 +122,7 @@ def _drift_from_newest(model: pd.DataFrame, traits_of: Callable[[int], pd.DataFr
 
 
 def _has_another_k(model: pd.DataFrame, segments: Segments) -> bool:
-    newest = model["version"] == model["version"].max()
-    return segments != "auto" and int(newest.sum()) not in (0, segments)
+    return segments != "auto" and len(newest_version(model)) not in (0, segments)
 
 
 def _choose(customers: pd.DataFrame, seed: int) -> int:

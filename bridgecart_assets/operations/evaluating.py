@@ -38,10 +38,11 @@ from bridgecart_assets.models.evaluation import (
     rfm_segments,
 )
 from bridgecart_assets.models.gamma_gamma import fit_gamma_gamma
-from bridgecart_assets.models.model_table import accept_newest
+from bridgecart_assets.models.model_table import accept_newest, newest_version
 from bridgecart_assets.models.purchase import FitFailed
 from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
+from bridgecart_assets.models.stability import evenly_spaced
 from bridgecart_assets.queries import features_query, purchase_sample_query, segments_query, traits_sample_query
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sql import read_sql
@@ -238,7 +239,7 @@ def _fit(warehouse: Warehouse, settings: Settings) -> bool:
         )
         if model.empty or purchases["no_prediction_reason"].notna().any():
             raise EvaluationImpossible("too few customers for the models: raise --customers or --orders")
-        newest = model.loc[model["version"] == model["version"].max()]
+        newest = newest_version(model)
         is_settled = bool((newest["status"] == "active").all())
         accepted = model if is_settled else accept_newest(model, newest["as_of"].iloc[0])
         write_frame(connection, SEGMENT_MODEL, accepted, None)
@@ -311,7 +312,7 @@ def _gamma_gamma_spend(frequency: Floats, mean_spend: Floats) -> Floats | None:
     It takes spend to be independent of the number of purchases. Where it is not, the likelihood may be highest where
     nothing is shrunk: then the forecast with a customer's own mean spend is what is left of it.
     """
-    evenly = np.linspace(0, len(frequency) - 1, min(len(frequency), MOST_REFERENCE_CUSTOMERS)).astype(int)
+    evenly = evenly_spaced(len(frequency), MOST_REFERENCE_CUSTOMERS)
     try:
         model = fit_gamma_gamma(frequency[evenly], mean_spend[evenly])
     except FitFailed:

@@ -31,8 +31,7 @@ create temp table traits as
 select
     t.*, f.segment_version, f.purchase_version,
     weeks_between(t.first_purchased_on, t.as_of - 1) as weeks,
-    log_purchase_rate_of(t.frequency, weeks_between(t.first_purchased_on, t.as_of - 1), m.r, m.alpha)
-        as log_purchase_rate,
+    log_purchase_rate_of(t.frequency, weeks, m.r, m.alpha) as log_purchase_rate,
     log_spend_of(
         t.frequency, t.log_spend_sum, m.log_spend_mean, m.log_spend_variance_within, m.log_spend_variance_between
     ) as log_spend,
