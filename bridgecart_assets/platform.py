@@ -11,7 +11,7 @@ from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.handover import Parameter, Query
+from bridgecart_assets.warehouse.handover import Parameter, Sample
 from bridgecart_assets.warehouse.sampling import read_sample
 
 
@@ -43,10 +43,10 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
                     return frame
         return pd.DataFrame(columns=list(contract.column_names))
 
-    def sample(self, file: str, query: Query) -> pd.DataFrame:
-        """Rows of `sql/<file>.sql` after the query's staging: few enough for memory."""
+    def sample(self, sample: Sample) -> pd.DataFrame:
+        """The rows of a sample: few enough for memory."""
         with self.warehouse.reading() as connection:
-            return read_sample(connection, file, query)
+            return read_sample(connection, sample)
 
     def query(self, sql: str, parameters: dict[str, Parameter]) -> tuple[Sequence[str], list[tuple[object, ...]]]:
         """Column names and rows of a read-only query that gives few rows."""

@@ -8,7 +8,7 @@ from functools import partial
 from bridgecart_assets.contracts import ERASED_VALUE, SILVER_DUPLICATES, SILVER_REJECTS
 from bridgecart_assets.models.purchase import outlooks
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.handover import Computed, Parameter, Query, Table
+from bridgecart_assets.warehouse.handover import Computed, Parameter, Query, Sample, Table
 
 MOST_FITTED_CUSTOMERS = 100_000
 
@@ -37,22 +37,20 @@ def features_query(settings: Settings, *inputs: Table) -> Query:
     )
 
 
-def purchase_sample_query() -> Query:
-    """Customers for a fit of the purchase model; `sql/sample_purchases.sql` gives the rows."""
-    return Query(parameters={"fitted_customers": MOST_FITTED_CUSTOMERS})
+def purchase_sample() -> Sample:
+    """Customers for a fit of the purchase model."""
+    return Sample("sample_purchases", {"fitted_customers": MOST_FITTED_CUSTOMERS})
 
 
-def traits_sample_query(purchase_version: int) -> Query:
-    """Customers for a fit of the segment model; `sql/sample_traits.sql` gives the rows."""
-    return Query(
-        stage=("stage_traits",),
-        parameters={"fitted_customers": MOST_FITTED_CUSTOMERS, "purchase_version": purchase_version},
-    )
+def traits_sample(purchase_version: int) -> Sample:
+    """Customers for a fit of the segment model, with their traits under a version of the purchase model."""
+    parameters = {"fitted_customers": MOST_FITTED_CUSTOMERS, "purchase_version": purchase_version}
+    return Sample("sample_traits", parameters, stage=("stage_traits",))
 
 
-def segments_sample_query() -> Query:
-    """Customers to measure drift on; `sql/sample_segments.sql` gives the rows."""
-    return Query(parameters={"fitted_customers": MOST_FITTED_CUSTOMERS})
+def segments_sample() -> Sample:
+    """Customers to measure drift on."""
+    return Sample("sample_segments", {"fitted_customers": MOST_FITTED_CUSTOMERS})
 
 
 def segments_query(settings: Settings, *inputs: Table) -> Query:

@@ -22,10 +22,10 @@ from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import (
     history_query,
-    purchase_sample_query,
+    purchase_sample,
     segments_query,
-    segments_sample_query,
-    traits_sample_query,
+    segments_sample,
+    traits_sample,
 )
 from bridgecart_assets.warehouse.handover import Query, Table
 
@@ -42,7 +42,7 @@ def purchase_model(config: RefitConfig, platform: Platform, features: Table) -> 
     settings = platform.settings
     versions = refit_purchases(
         platform.read_frame(PURCHASE_MODEL),
-        platform.sample("sample_purchases", purchase_sample_query()),
+        platform.sample(purchase_sample()),
         mode=config.refit,
         refit_days=settings.model_refit_days,
     )
@@ -76,7 +76,7 @@ def segment_model(
     newest, provisional = newest_and_provisional(purchase_model)
     outcome = refit(
         platform.read_frame(SEGMENT_MODEL),
-        lambda version: platform.sample("sample_traits", traits_sample_query(version)),
+        lambda version: platform.sample(traits_sample(version)),
         newest,
         provisional=provisional,
         mode=config.refit,
@@ -143,5 +143,5 @@ def segment_membership(snapshots: Table) -> Query:
 )
 def segment_drift(platform: Platform, customer_segments: Table, model: pd.DataFrame) -> dg.Output[pd.DataFrame]:
     """Compare the customers as they are now with those that the model in force was fitted to."""
-    drift = measure_drift(model, platform.sample("sample_segments", segments_sample_query()))
+    drift = measure_drift(model, platform.sample(segments_sample()))
     return dg.Output(drift, metadata=_drift_metadata(drift))

@@ -43,14 +43,14 @@ from bridgecart_assets.models.purchase import FitFailed
 from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.models.stability import evenly_spaced
-from bridgecart_assets.queries import features_query, purchase_sample_query, segments_query, traits_sample_query
+from bridgecart_assets.queries import features_query, purchase_sample, segments_query, traits_sample
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.synthetic import World, WorldConfig, simulate, write_truth
 from bridgecart_assets.synthetic.catalog import CATEGORIES, SPELLINGS
 from bridgecart_assets.synthetic.season import MS_PER_DAY
 from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.handover import Query
+from bridgecart_assets.warehouse.handover import Query, Sample
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.writing import prepare, run_stage, write_frame, write_query
 
@@ -226,14 +226,14 @@ def _fit(warehouse: Warehouse, settings: Settings) -> bool:
             prepare(connection, contract)
         purchases = refit_purchases(
             connection.sql("select * from gold.purchase_model").df(),
-            read_sample(connection, "sample_purchases", purchase_sample_query()),
+            read_sample(connection, purchase_sample()),
             mode=RefitMode.NOW,
             refit_days=settings.model_refit_days,
         )
         write_frame(connection, PURCHASE_MODEL, purchases, None)
         model = _refit(
             connection.sql("select * from gold.segment_model").df(),
-            lambda version: read_sample(connection, "sample_traits", traits_sample_query(version)),
+            lambda version: read_sample(connection, traits_sample(version)),
             settings,
             purchase_version=len(purchases),
         )
@@ -270,7 +270,7 @@ def _customers(warehouse: Warehouse, settings: Settings, *, days: int) -> pd.Dat
     aimed = settings.model_copy(update={"churn_window_days": days, "clv_horizon_days": days})
     _write(warehouse, CUSTOMER_SEGMENTS, segments_query(aimed))
     with warehouse.reading() as connection:
-        return read_sample(connection, "evaluation_outcomes", Query(parameters={"days": days}))
+        return read_sample(connection, Sample("evaluation_outcomes", {"days": days}))
 
 
 def _floats(customers: pd.DataFrame, column: str) -> Floats:
@@ -338,7 +338,7 @@ def _recovery(warehouse: Warehouse, settings: Settings, customers: pd.DataFrame)
 def _traits(warehouse: Warehouse) -> pd.DataFrame:
     """The customers of a fit, under the first version of the purchase model."""
     with warehouse.reading() as connection:
-        return read_sample(connection, "sample_traits", traits_sample_query(1))
+        return read_sample(connection, traits_sample(1))
 
 
 def _fresh_keys(sample: pd.DataFrame, settings: Settings, customers: pd.DataFrame) -> "pd.Series[str]":

@@ -52,6 +52,15 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Rows that come out of the warehouse: `sql/<file>.sql` after the staging files, parameters bound."""
+
+    file: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    stage: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class KafkaSlice:
     """The records of a topic between fixed offsets, streamed into `raw.orders` together with the ledger row."""
 

@@ -1,5 +1,6 @@
 """`gold.customer_segments`: lifecycle, predictions and their reasons; samples for the fits."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -139,10 +140,10 @@ def test_customers_without_purchase_are_in_no_sample(file: str):
 
 def _sample(warehouse: MemoryWarehouse, file: str, customers: int) -> list[str]:
     compute_features(warehouse, tiny_settings())
-    query = queries.purchase_sample_query() if file == "sample_purchases" else queries.traits_sample_query(1)
-    smaller = type(query)(stage=query.stage, parameters={**query.parameters, "fitted_customers": customers})
+    (sample,) = [sample for sample in (queries.purchase_sample(), queries.traits_sample(1)) if sample.file == file]
+    smaller = replace(sample, parameters={**sample.parameters, "fitted_customers": customers})
     with warehouse.reading() as connection:
-        return list(read_sample(connection, file, smaller)["customer_id"])
+        return list(read_sample(connection, smaller)["customer_id"])
 
 
 def _bought(days_ago: list[int]) -> MemoryWarehouse:

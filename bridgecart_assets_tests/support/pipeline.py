@@ -44,7 +44,7 @@ def run_model(warehouse: Warehouse, settings: Settings, *, mode: RefitMode = Ref
             prepare(connection, contract)
         purchases = refit_purchases(
             connection.sql("select * from gold.purchase_model").df(),
-            read_sample(connection, "sample_purchases", queries.purchase_sample_query()),
+            read_sample(connection, queries.purchase_sample()),
             mode=mode,
             refit_days=settings.model_refit_days,
         )
@@ -52,7 +52,7 @@ def run_model(warehouse: Warehouse, settings: Settings, *, mode: RefitMode = Ref
         newest, provisional = newest_and_provisional(purchases)
         outcome = refit(
             connection.sql("select * from gold.segment_model").df(),
-            lambda version: read_sample(connection, "sample_traits", queries.traits_sample_query(version)),
+            lambda version: read_sample(connection, queries.traits_sample(version)),
             newest,
             provisional=provisional,
             mode=mode,
@@ -69,7 +69,7 @@ def run_drift(warehouse: Warehouse) -> None:
     with warehouse.transaction() as connection:
         drift = measure_drift(
             connection.sql("select * from gold.segment_model").df(),
-            read_sample(connection, "sample_segments", queries.segments_sample_query()),
+            read_sample(connection, queries.segments_sample()),
         )
         write_frame(connection, contracts.SEGMENT_DRIFT, drift, None)
 
