@@ -19,8 +19,9 @@ Kind = Literal["mbg", "bg"]
 
 Number = float | Floats
 
-SMALLEST_EXCESS = 1e-7
-AWAY = 1e-9
+# Nearer to a = 1 the formula divides one rounding error by another.
+_NEAR_ONE = 3e-5
+_AWAY = 1e-9
 STEPS = 12
 # Stored digits: more than any decision needs, fewer than the optimiser's stopping point can disturb.
 STORED_DECIMALS = 6
@@ -140,19 +141,28 @@ def expected_if_alive(
     kind: Kind = "mbg",
 ) -> Floats:
     """Expected purchase days in the next so many weeks of customers that have not dropped out by T."""
+    chances, shape, lived = _chances(kind, x), r + x, alpha + T
+    is_near = np.abs(np.subtract(a, 1)) < _NEAR_ONE
+    if not np.any(is_near):
+        return _expected(a, b + chances, shape, lived, weeks)
+    # a = 1 is a removable singularity: between two sides of it the expectation is a line.
+    above, below = (_expected(1 + side, b + chances, shape, lived, weeks) for side in (_NEAR_ONE, -_NEAR_ONE))
+    between = below + (above - below) * (np.subtract(a, 1) + _NEAR_ONE) / (2 * _NEAR_ONE)
+    return np.where(is_near, between, _expected(np.where(is_near, 2.0, a), b + chances, shape, lived, weeks))
+
+
+def _expected(a: Number, survivals: Number, shape: Number, lived: Number, weeks: Number) -> Floats:
     from scipy.special import hyp2f1
 
     # The usual formula after Euler's transformation: what grows with x stands in one place only, so that customers
     # with hundreds of purchases stay exact.
-    total = a + b + _chances(kind, x) - 1
-    grown = alpha + T + weeks
-    # a = 1 is a removable singularity.
-    excess = np.where(np.abs(np.subtract(a, 1)) > SMALLEST_EXCESS, np.subtract(a, 1), SMALLEST_EXCESS)
-    # scipy 1.17 gives infinity where r - a is a whole number. Parameters have STORED_DECIMALS; a thousandth of
-    # the last one keeps away from that, and changes nothing that is stored.
-    second = np.round(total - (r + x), STORED_DECIMALS) + AWAY
-    series = hyp2f1(excess, second, total, weeks / grown)
-    return np.asarray(total / excess * (1 - ((alpha + T) / grown) ** excess * series))
+    # scipy 1.17 gives infinity where r - a or r - b is a whole number, and the series has none where a + b = 1 in
+    # BG/NBD. Stored parameters have STORED_DECIMALS: a thousandth of the last one keeps away from all of these, and
+    # changes nothing that is stored.
+    total = a + survivals - 1 + _AWAY
+    grown = lived + weeks
+    series = hyp2f1(np.subtract(a, 1), total - shape + _AWAY, total, weeks / grown)
+    return np.asarray(total / np.subtract(a, 1) * (1 - (lived / grown) ** np.subtract(a, 1) * series))
 
 
 def outlooks(customers: pd.DataFrame, *, horizon_days: int, discount_rate: float) -> pd.DataFrame:

@@ -108,6 +108,10 @@ lives = st.tuples(st.integers(0, 400), st.floats(0, 1), st.floats(1, 300))
 @given(model=models, life=lives, horizon=st.floats(1, 104))
 @example(PurchaseModel(r=0.5, alpha=0.5, a=0.5, b=1.0), (98, 0.0, 1.0), 14.0)
 @example(PurchaseModel(r=1.0, alpha=1.0, a=2.0, b=1.0, kind="bg"), (99, 0.0, 1.0), 14.0)
+@example(PurchaseModel(r=0.1640625, alpha=1.0, a=1.0, b=1.0, kind="bg"), (0, 0.0, 1.0), 1.0)
+@example(PurchaseModel(r=0.1640625, alpha=1.0, a=1.00003, b=1.0, kind="bg"), (0, 0.0, 1.0), 1.0)
+@example(PurchaseModel(r=2.0, alpha=1.0, a=0.99997, b=1.0), (0, 0.0, 300.0), 104.0)
+@example(PurchaseModel(r=1.0, alpha=1.0, a=0.5, b=0.5, kind="bg"), (0, 0.0, 1.0), 1.0)
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_the_expectation_is_the_integral_over_the_chance_to_drop_out(
     model: PurchaseModel, life: tuple[int, float, float], horizon: float
