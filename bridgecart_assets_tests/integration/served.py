@@ -177,7 +177,8 @@ def up(data_dir: Path, *arguments: str, rate: float = 0, settings: Mapping[str, 
         process.kill()
         process.wait()
         for left in processes_of(data_dir):
-            left.kill()
+            with suppress(psutil.NoSuchProcess):
+                left.kill()
 
 
 def free_port() -> int:
