@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -40,8 +41,8 @@ from bridgecart_assets.models.evaluation import (
 from bridgecart_assets.models.gamma_gamma import fit_gamma_gamma
 from bridgecart_assets.models.model_table import accept_newest, newest_version
 from bridgecart_assets.models.purchase import FitFailed
-from bridgecart_assets.models.purchase_table import refit_purchases
-from bridgecart_assets.models.refitting import refit
+from bridgecart_assets.models.purchase_table import newest_and_provisional, refit_purchases
+from bridgecart_assets.models.refitting import RefitOutcome, refit
 from bridgecart_assets.models.stability import evenly_spaced
 from bridgecart_assets.queries import features_query, purchase_sample, segments_query, traits_sample
 from bridgecart_assets.settings import Settings, load_settings
@@ -219,50 +220,44 @@ def _write(warehouse: Warehouse, contract: Contract, query: Query) -> None:
         write_query(connection, contract, query, None)
 
 
-def _fit(warehouse: Warehouse, settings: Settings) -> bool:
-    """Fit both models anew and take them into force; whether the segments needed no person for that."""
-    with warehouse.transaction() as connection:
-        for contract in (PURCHASE_MODEL, SEGMENT_MODEL):
-            prepare(connection, contract)
-        purchases = refit_purchases(
-            connection.sql("select * from gold.purchase_model").df(),
-            read_sample(connection, purchase_sample()),
-            mode=RefitMode.NOW,
-            refit_days=settings.model_refit_days,
-        )
-        write_frame(connection, PURCHASE_MODEL, purchases, None)
-        model = _refit(
-            connection.sql("select * from gold.segment_model").df(),
-            lambda version: read_sample(connection, traits_sample(version)),
-            settings,
-            purchase_version=len(purchases),
-        )
-        if model.empty or purchases["no_prediction_reason"].notna().any():
-            raise EvaluationImpossible("too few customers for the models: raise --customers or --orders")
-        newest = newest_version(model)
-        is_settled = bool((newest["status"] == "active").all())
-        accepted = model if is_settled else accept_newest(model, newest["as_of"].iloc[0])
-        write_frame(connection, SEGMENT_MODEL, accepted, None)
-    return is_settled
-
-
-def _refit(
-    model: pd.DataFrame,
-    traits_under: Callable[[int], pd.DataFrame],
-    settings: Settings,
-    *,
-    purchase_version: int,
-) -> pd.DataFrame:
+def fit_models(connection: duckdb.DuckDBPyConnection, settings: Settings, *, mode: RefitMode) -> RefitOutcome:
+    """Fit and store both models as their assets do, in the caller's transaction; what became of the segments."""
+    for contract in (PURCHASE_MODEL, SEGMENT_MODEL):
+        prepare(connection, contract)
+    purchases = refit_purchases(
+        connection.sql("select * from gold.purchase_model").df(),
+        read_sample(connection, purchase_sample()),
+        mode=mode,
+        refit_days=settings.model_refit_days,
+    )
+    write_frame(connection, PURCHASE_MODEL, purchases, None)
+    newest, provisional = newest_and_provisional(purchases)
     outcome = refit(
-        model,
-        traits_under,
-        purchase_version,
-        mode=RefitMode.NOW,
+        connection.sql("select * from gold.segment_model").df(),
+        lambda version: read_sample(connection, traits_sample(version)),
+        newest,
+        provisional=provisional,
+        mode=mode,
         segments=settings.segments,
         seed=settings.model_seed,
         refit_days=settings.model_refit_days,
     )
-    return outcome.model
+    write_frame(connection, SEGMENT_MODEL, outcome.model, None)
+    return outcome
+
+
+def _fit(warehouse: Warehouse, settings: Settings) -> bool:
+    """Fit both models anew and take them into force; whether the segments needed no person for that."""
+    with warehouse.transaction() as connection:
+        model = fit_models(connection, settings, mode=RefitMode.NOW).model
+        silent = connection.execute("select 1 from gold.purchase_model where no_prediction_reason is not null")
+        if model.empty or silent.fetchone():
+            raise EvaluationImpossible("too few customers for the models: raise --customers or --orders")
+        newest = newest_version(model)
+        is_settled = bool((newest["status"] == "active").all())
+        if not is_settled:
+            write_frame(connection, SEGMENT_MODEL, accept_newest(model, newest["as_of"].iloc[0]), None)
+    return is_settled
 
 
 def _customers(warehouse: Warehouse, settings: Settings, *, days: int) -> pd.DataFrame:
@@ -343,8 +338,16 @@ def _traits(warehouse: Warehouse) -> pd.DataFrame:
 
 def _fresh_keys(sample: pd.DataFrame, settings: Settings, customers: pd.DataFrame) -> "pd.Series[str]":
     """Segment keys of customers under a first model of the sample."""
-    no_model = pd.DataFrame(columns=list(SEGMENT_MODEL.column_names))
-    return predicted_keys(_refit(no_model, lambda _: sample, settings, purchase_version=1), customers)
+    first = refit(
+        pd.DataFrame(columns=list(SEGMENT_MODEL.column_names)),
+        lambda _: sample,
+        1,
+        mode=RefitMode.NOW,
+        segments=settings.segments,
+        seed=settings.model_seed,
+        refit_days=settings.model_refit_days,
+    )
+    return predicted_keys(first.model, customers)
 
 
 def _stability(warehouse: Warehouse, settings: Settings, customers: pd.DataFrame, *, later: Settings) -> Stability:

@@ -8,13 +8,12 @@ from bridgecart_assets.contracts import Contract
 from bridgecart_assets.models import purchase_table
 from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
-from bridgecart_assets.models.purchase_table import newest_and_provisional, refit_purchases
-from bridgecart_assets.models.refitting import refit
+from bridgecart_assets.operations.evaluating import fit_models
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Query
 from bridgecart_assets.warehouse.sampling import read_sample
-from bridgecart_assets.warehouse.writing import prepare, write_frame, write_query
+from bridgecart_assets.warehouse.writing import write_frame, write_query
 
 
 def run_silver(warehouse: Warehouse, settings: Settings, batch_key: str) -> None:
@@ -40,28 +39,7 @@ def run_whole_tables(warehouse: Warehouse, settings: Settings, *, refit_mode: Re
 def run_model(warehouse: Warehouse, settings: Settings, *, mode: RefitMode = RefitMode.WHEN_DUE) -> str:
     """The purchase model and the segment model; what was decided about the segments."""
     with warehouse.transaction() as connection:
-        for contract in (contracts.PURCHASE_MODEL, contracts.SEGMENT_MODEL):
-            prepare(connection, contract)
-        purchases = refit_purchases(
-            connection.sql("select * from gold.purchase_model").df(),
-            read_sample(connection, queries.purchase_sample()),
-            mode=mode,
-            refit_days=settings.model_refit_days,
-        )
-        write_frame(connection, contracts.PURCHASE_MODEL, purchases, None)
-        newest, provisional = newest_and_provisional(purchases)
-        outcome = refit(
-            connection.sql("select * from gold.segment_model").df(),
-            lambda version: read_sample(connection, queries.traits_sample(version)),
-            newest,
-            provisional=provisional,
-            mode=mode,
-            segments=settings.segments,
-            seed=settings.model_seed,
-            refit_days=settings.model_refit_days,
-        )
-        write_frame(connection, contracts.SEGMENT_MODEL, outcome.model, None)
-    return outcome.decision
+        return fit_models(connection, settings, mode=mode).decision
 
 
 def run_drift(warehouse: Warehouse) -> None:
@@ -85,5 +63,5 @@ def grow_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing_provisional(versions: pd.DataFrame) -> tuple[int, list[int]]:
         return purchase_table.newest_and_provisional(versions)[0], []
 
-    for module in ("bridgecart_assets.assets.segments", __name__):
+    for module in ("bridgecart_assets.assets.segments", "bridgecart_assets.operations.evaluating"):
         monkeypatch.setattr(f"{module}.newest_and_provisional", nothing_provisional)
