@@ -268,10 +268,11 @@ RULES: tuple[Rule, ...] = (
 STEPS: tuple[tuple[Contract, ...], ...] = (
     (contracts.RAW_ORDERS, contracts.RAW_BATCHES),
     (contracts.SILVER_ORDERS, contracts.SILVER_DUPLICATES, contracts.SILVER_REJECTS),
+    (contracts.CUSTOMER_SNAPSHOTS, contracts.SEGMENT_FLOWS),
     *(
         (contract,)
         for contract in contracts.TABLES.values()
-        if contract.schema not in {"raw", "silver"} or contract == contracts.SILVER_CUSTOMERS
+        if not contract.partitioned and contract not in (contracts.CUSTOMER_SNAPSHOTS, contracts.SEGMENT_FLOWS)
     ),
 )
 

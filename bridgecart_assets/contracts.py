@@ -415,9 +415,13 @@ CUSTOMER_SNAPSHOTS = Contract(
         Column("customer_id", "VARCHAR", "Customer"),
         Column("frequency", "INTEGER", "Purchase days before as_of"),
         Column("orders", "INTEGER", "Purchases before as_of"),
+        Column("zero_value_orders", "INTEGER", "Orders with a net amount of zero before as_of"),
+        Column("refunds", "INTEGER", "Refunds before as_of"),
+        Column("purchase_sales", MONEY, "Net amount of the purchases before as_of, currency units"),
         Column("net_sales", MONEY, "Historic customer lifetime value: sum of net amounts, currency units"),
         Column("first_purchased_on", "DATE", "First purchase day before as_of", nullable=True),
         Column("last_purchased_on", "DATE", "Latest purchase day before as_of", nullable=True),
+        Column("has_returned", "BOOLEAN", "Whether a purchase day lies in the churn window from as_of on"),
         *_TRAITS,
         Column("segment_key", "VARCHAR", "Segment as of then; 'unassigned' without a segment"),
         Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
@@ -425,6 +429,46 @@ CUSTOMER_SNAPSHOTS = Contract(
         Column("in_hindsight", "BOOLEAN", "Whether the prediction's model knows later orders", nullable=True),
     ),
     key=("as_of", "customer_id"),
+)
+
+# Wider than money: sums over all customers.
+_SUM = "DECIMAL(38,2)"
+
+SEGMENT_FLOWS = Contract(
+    schema="gold",
+    name="segment_flows",
+    meaning="Customers, value and sales by period, segment at its opening and segment at its close: what the KPIs are "
+    "made of. Every column is a sum over customers.",
+    columns=(
+        Column("period", "DATE", "Opening date A0 of the period, UTC"),
+        Column("closes_on", "DATE", "Closing date A1 (exclusive): end of the period, or of the data while it is open"),
+        Column("opening_key", "VARCHAR", "Segment key at the opening; 'new' for customers who did not exist then"),
+        Column("closing_key", "VARCHAR", "Segment key at the close; 'gone' for customers who exist no more"),
+        Column("customers", "BIGINT", "Customers"),
+        Column("opening_clv", _SUM, "Historic value at the opening, currency units"),
+        Column("closing_clv", _SUM, "Historic value at the close, currency units"),
+        Column("opening_predicted_clv", _SUM, "Predicted value at the opening, currency units"),
+        Column("opening_predicted", "BIGINT", "Customers with a predicted value at the opening"),
+        Column("closing_predicted_clv", _SUM, "Predicted value at the close, currency units"),
+        Column("closing_predicted", "BIGINT", "Customers with a predicted value at the close"),
+        Column("ordered", "BIGINT", "Customers with an order or refund in the period"),
+        Column("bought", "BIGINT", "Customers with a purchase in the period"),
+        Column("orders", "BIGINT", "Purchases in the period"),
+        Column("zero_value_orders", "BIGINT", "Orders with a net amount of zero in the period"),
+        Column("refunds", "BIGINT", "Refunds in the period"),
+        Column("purchase_sales", _SUM, "Net amount of the purchases in the period, currency units"),
+        Column("net_sales", _SUM, "Net amount of the period, refunds taken off, currency units"),
+        Column("active", "BIGINT", "Customers with a purchase in the churn window before the opening"),
+        Column("silent", "BIGINT", "Of these, customers without one in the churn window from the opening on"),
+        Column("old_enough", "BIGINT", "Customers with a first purchase at least that window before it"),
+        Column("inactive", "BIGINT", "Of these, customers that are not active"),
+        Column("churn_risk", "DECIMAL(38,9)", "Sum of the churn risks of the active at the opening"),
+        Column("rated", "BIGINT", "Of the active, customers with a churn risk"),
+        Column("scored", "BIGINT", "Customers with a prediction at the opening"),
+        Column("in_hindsight", "BIGINT", "Of these, customers whose prediction's model knows later orders"),
+    ),
+    key=("period", "opening_key", "closing_key"),
+    published=True,
 )
 
 SEGMENT_MEMBERSHIP = Contract(
@@ -603,6 +647,7 @@ TABLES: Mapping[str, Contract] = MappingProxyType(
             CUSTOMER_SEGMENTS,
             SEGMENT_DRIFT,
             CUSTOMER_SNAPSHOTS,
+            SEGMENT_FLOWS,
             SEGMENT_MEMBERSHIP,
             CLV_GROWTH,
             CHURN_RATE,

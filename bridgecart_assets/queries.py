@@ -5,7 +5,7 @@ The assets hand these to the IO manager with the tables they read; tests run the
 
 from functools import partial
 
-from bridgecart_assets.contracts import ERASED_VALUE, SILVER_DUPLICATES, SILVER_REJECTS
+from bridgecart_assets.contracts import ERASED_VALUE, SEGMENT_FLOWS, SILVER_DUPLICATES, SILVER_REJECTS
 from bridgecart_assets.models.purchase import outlooks
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.handover import Computed, Parameter, Query, Sample, Table
@@ -63,11 +63,12 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
 
 
 def snapshots_query(settings: Settings, *inputs: Table) -> Query:
-    """Everyone as of each period opening and as of now."""
+    """Everyone as of each period opening and as of now, and the flows between the segments, in one transaction."""
     return Query(
         stage=("stage_clock", "stage_traits", "stage_snapshots", *_scoring_stage(settings)),
         parameters={**_clock_parameters(settings), **_scoring_parameters(settings)},
         inputs=inputs,
+        also=(SEGMENT_FLOWS.full_name,),
     )
 
 

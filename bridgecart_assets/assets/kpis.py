@@ -4,8 +4,8 @@ import dagster as dg
 
 from bridgecart_assets.assets.specs import read_from, table_asset
 from bridgecart_assets.contracts import (
-    CUSTOMER_SNAPSHOTS,
     KPI_TABLES,
+    SEGMENT_FLOWS,
     SEGMENT_METRICS_HISTORY,
     SEGMENT_MODEL,
     SILVER_ORDERS,
@@ -24,12 +24,12 @@ def kpi_asset(contract: Contract) -> dg.AssetsDefinition:
         kinds={"sql"},
         ins={
             "silver_orders": read_from(SILVER_ORDERS),
-            "snapshots": read_from(CUSTOMER_SNAPSHOTS),
+            "flows": read_from(SEGMENT_FLOWS),
             "segment_model": read_from(SEGMENT_MODEL),
         },
     )
-    def kpi(platform: Platform, silver_orders: Table, snapshots: Table, segment_model: Table) -> Query:
-        return kpi_query(platform.settings, silver_orders, snapshots, segment_model)
+    def kpi(platform: Platform, silver_orders: Table, flows: Table, segment_model: Table) -> Query:
+        return kpi_query(platform.settings, silver_orders, flows, segment_model)
 
     return kpi
 

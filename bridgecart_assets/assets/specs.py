@@ -36,8 +36,13 @@ def table_asset(
     )
 
 
+def table_out(contract: Contract, *, kinds: set[str]) -> dg.AssetOut:
+    """One table among the outputs of an asset that writes several tables together."""
+    return dg.AssetOut.from_spec(_table_spec(contract, kinds=kinds))
+
+
 def batch_table(contract: Contract, *, kinds: set[str]) -> dg.AssetOut:
-    """One table among the outputs of an asset that writes several tables of a batch together."""
+    """As `table_out`, of a batch."""
     return dg.AssetOut.from_spec(_table_spec(contract, kinds=kinds).replace_attributes(partitions_def=BATCHES))
 
 

@@ -1,13 +1,13 @@
 with counted as (
     select
-        period, segment_key,
-        count(distinct customer_id) filter (where order_kind = 'purchase') as customers,
-        count(*) filter (where order_kind = 'purchase') as orders,
-        count(*) filter (where order_kind = 'zero') as zero_value_orders,
-        count(*) filter (where order_kind = 'refund') as refunds,
-        sum(net_amount) filter (where order_kind = 'purchase') as sales
-    from period_sales
-    group by period, segment_key
+        period, opening_key as segment_key,
+        sum(bought) as customers,
+        sum(orders) as orders,
+        sum(zero_value_orders) as zero_value_orders,
+        sum(refunds) as refunds,
+        sum(purchase_sales) as sales
+    from sales_flows
+    group by period, opening_key
 )
 select
     f.*,

@@ -1,29 +1,16 @@
-with members as (
+with counted as (
     select
-        m.period, m.segment_key, m.customer_id, m.churn_risk, m.in_hindsight,
-        coalesce(m.last_purchased_on >= m.period - $churn_window_days, false) as is_active,
-        m.period - m.first_purchased_on >= $churn_window_days as is_old_enough,
-        exists (
-            select 1 from purchase_days d
-            where d.customer_id = m.customer_id
-                and d.purchased_on >= m.period and d.purchased_on < m.period + $churn_window_days
-        ) as has_returned
-    from opening_members m
-),
-counted as (
-    select
-        period, segment_key,
-        count(*) as customers,
-        count(*) filter (where is_active) as active,
-        count(*) filter (where is_active and not has_returned) as churned,
-        -- In fixed point, so that the mean does not depend on the order of the rows.
-        sum(churn_risk::decimal(18, 9)) filter (where is_active)::double
-            / count(churn_risk) filter (where is_active) as estimated_churn_rate,
-        bool_or(in_hindsight) as in_hindsight,
-        count(*) filter (where is_old_enough) as old_enough,
-        count(*) filter (where is_old_enough and not is_active) as inactive
-    from members
-    group by period, segment_key
+        period, opening_key as segment_key,
+        sum(customers) as customers,
+        sum(active) as active,
+        sum(silent) as churned,
+        case when sum(rated) > 0 then sum(churn_risk)::double / sum(rated) end as estimated_churn_rate,
+        case when sum(scored) > 0 then sum(in_hindsight) > 0 end as in_hindsight,
+        sum(old_enough) as old_enough,
+        sum(inactive) as inactive
+    from flows
+    where opening_key <> 'new'
+    group by period, opening_key
 ),
 framed as (
     select

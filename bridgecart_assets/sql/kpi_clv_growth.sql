@@ -1,50 +1,43 @@
-with closing as (
-    select p.period, s.customer_id, s.segment_key, s.net_sales, s.predicted_clv
-    from periods p
-    join gold.customer_snapshots s on s.as_of = p.closes_on
-),
--- s0, s1: segment at opening and close; clv0, clv1: value then; p0, p1: predicted. NULL: the customer did not exist.
-pairs as (
+-- Of customers who were erased, `erased_value` is all that is left.
+with worth as (
     select
-        coalesce(o.period, c.period) as period, 1 as customers,
-        o.segment_key as s0, c.segment_key as s1, o.net_sales as clv0, c.net_sales as clv1,
-        o.predicted_clv as p0, c.predicted_clv as p1
-    from opening_members o
-    full join closing c on c.period = o.period and c.customer_id = o.customer_id
+        period, opening_key, closing_key, customers, opening_clv, closing_clv,
+        case when opening_predicted > 0 then opening_predicted_clv end as opening_predicted_clv,
+        case when closing_predicted > 0 then closing_predicted_clv end as closing_predicted_clv
+    from flows
     union all
-    -- Of customers who were erased, this is all that is left.
-    select e.period, e.customers, e.segment_key, null, e.net_sales, null, null, null
+    select e.period, e.segment_key, 'gone', e.customers, e.net_sales, 0, null, null
     from gold.erased_value e
     join period_length on period_length.unit = e.period_unit
 ),
 opened as (
     select
-        period, s0 as segment_key,
+        period, opening_key as segment_key,
         sum(customers) as customers,
-        sum(clv0) as opening_clv,
-        sum(clv0) filter (where s1 is not null) as like_for_like_opening,
-        sum(clv1) as like_for_like_closing,
-        sum(p0) as opening_predicted_clv,
-        sum(p0) filter (where s1 is not null) as like_for_like_predicted_opening,
-        sum(p1) as like_for_like_predicted_closing,
-        sum(clv1 - clv0) as organic,
-        sum(clv1) filter (where s1 <> s0) as migrated_out,
-        sum(clv0) filter (where s1 is null) as removed
-    from pairs
-    where s0 is not null
-    group by period, s0
+        sum(opening_clv) as opening_clv,
+        sum(opening_clv) filter (where closing_key <> 'gone') as like_for_like_opening,
+        sum(closing_clv) filter (where closing_key <> 'gone') as like_for_like_closing,
+        sum(opening_predicted_clv) as opening_predicted_clv,
+        sum(opening_predicted_clv) filter (where closing_key <> 'gone') as like_for_like_predicted_opening,
+        sum(closing_predicted_clv) as like_for_like_predicted_closing,
+        sum(closing_clv - opening_clv) filter (where closing_key <> 'gone') as organic,
+        sum(closing_clv) filter (where closing_key not in (opening_key, 'gone')) as migrated_out,
+        sum(opening_clv) filter (where closing_key = 'gone') as removed
+    from worth
+    where opening_key <> 'new'
+    group by period, opening_key
 ),
 closed as (
     select
-        period, s1 as segment_key,
-        count(*) as closing_customers,
-        sum(clv1) as closing_clv,
-        sum(p1) as closing_predicted_clv,
-        sum(clv1) filter (where s0 <> s1) as migrated_in,
-        sum(clv1) filter (where s0 is null) as new_customers
-    from pairs
-    where s1 is not null
-    group by period, s1
+        period, closing_key as segment_key,
+        sum(customers) as closing_customers,
+        sum(closing_clv) as closing_clv,
+        sum(closing_predicted_clv) as closing_predicted_clv,
+        sum(closing_clv) filter (where opening_key not in (closing_key, 'new')) as migrated_in,
+        sum(closing_clv) filter (where opening_key = 'new') as new_customers
+    from worth
+    where closing_key <> 'gone'
+    group by period, closing_key
 )
 select
     f.*,

@@ -1,7 +1,7 @@
 with counted as (
-    select period, segment_key, count(distinct customer_id) as customers, sum(net_amount) as sales
-    from period_sales
-    group by period, segment_key
+    select period, opening_key as segment_key, sum(ordered) as customers, sum(net_sales) as sales
+    from sales_flows
+    group by period, opening_key
 ),
 framed as (
     select f.*, coalesce(c.customers, 0) as customers, coalesce(c.sales, 0) as sales

@@ -12,17 +12,13 @@ select p.period, p.closes_on, p.is_complete, n.segment_key, n.segment
 from periods p
 cross join segment_names n;
 
--- Who stood in which segment when the period opened.
-create temp view opening_members as
-select p.period, p.closes_on, s.*
-from periods p
-join gold.customer_snapshots s on s.as_of = p.period;
+-- Flows that were made for another close would be figures of another day.
+create temp view flows as
+select f.*
+from gold.segment_flows f
+join periods using (period, closes_on);
 
--- Every order with the segment its customer had when the period opened; new customers have none.
-create temp view period_sales as
-select
-    period_of(s.purchased_on) as period,
-    coalesce(m.segment_key, 'unassigned') as segment_key,
-    s.*
-from sales s
-left join gold.customer_snapshots m on m.customer_id = s.customer_id and m.as_of = period_of(s.purchased_on);
+-- Sales count for the segment that a customer was in when the period opened; new customers had none.
+create temp view sales_flows as
+select * replace (case opening_key when 'new' then 'unassigned' else opening_key end as opening_key)
+from flows;

@@ -15,7 +15,10 @@ moves as (
     select
         s.customer_id, spans.as_of,
         count(*) filter (where order_kind = 'purchase') as orders,
+        count(*) filter (where order_kind = 'zero') as zero_value_orders,
+        count(*) filter (where order_kind = 'refund') as refunds,
         count(*) filter (where order_kind = 'purchase' and coupon_used) as coupon_orders,
+        sum(net_amount) filter (where order_kind = 'purchase') as purchase_sales,
         sum(net_amount) as net_sales
     from sales s
     join spans using (purchased_on)
@@ -39,16 +42,22 @@ totals as (
     select
         grid.customer_id, grid.as_of,
         sum(coalesce(m.orders, 0)) over history as orders,
+        sum(coalesce(m.zero_value_orders, 0)) over history as zero_value_orders,
+        sum(coalesce(m.refunds, 0)) over history as refunds,
         sum(coalesce(m.coupon_orders, 0)) over history as coupon_orders,
+        sum(coalesce(m.purchase_sales, 0)) over history as purchase_sales,
         sum(coalesce(m.net_sales, 0)) over history as net_sales,
         sum(coalesce(d.frequency, 0)) over history as frequency,
         sum(coalesce(d.log_spend_sum, 0)) over history as log_spend_sum,
         min(d.first_on) over history as first_purchased_on,
-        max(d.last_on) over history as last_purchased_on
+        max(d.last_on) over history as last_purchased_on,
+        coalesce(lead(d.first_on ignore nulls) over future < grid.as_of + $churn_window_days, false) as has_returned
     from grid
     left join moves m using (customer_id, as_of)
     left join day_moves d using (customer_id, as_of)
-    window history as (partition by grid.customer_id order by grid.as_of)
+    window
+        history as (partition by grid.customer_id order by grid.as_of),
+        future as (partition by grid.customer_id order by grid.as_of)
 )
 select * from totals;
 

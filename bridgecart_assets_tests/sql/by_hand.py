@@ -66,6 +66,8 @@ def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
         select = read_sql("gold_customer_snapshots")
         _execute(connection, f"create or replace table gold.customer_snapshots as {select}", snapshots.parameters)
         connection.execute(_SEGMENTS)
+        flows = read_sql("gold_segment_flows")
+        _execute(connection, f"create or replace table gold.segment_flows as {flows}", snapshots.parameters)
     with warehouse.reading() as connection:
         _stage(connection, kpis)
         return {table.name: _rows(connection, f"kpi_{table.name}", kpis.parameters) for table in KPI_TABLES}
