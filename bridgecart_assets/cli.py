@@ -129,8 +129,9 @@ def up(*, host: str, port: int, rate: float) -> None:
 @cli.command()
 @click.option("--refit", is_flag=True, help="Fit the models now, not only when they are due.")
 @click.option("--accept-model", is_flag=True, help="Take the proposed version of the segment model into force.")
+@click.option("--full", is_flag=True, help="Make every table of customers anew, not only what changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def run(*, refit: bool, accept_model: bool, as_json: bool) -> None:
+def run(*, refit: bool, accept_model: bool, full: bool, as_json: bool) -> None:
     """Take in everything up to the topic's end, refresh everything, check everything. For cron and CI.
 
     Exits with 3 when a check of ERROR severity failed.
@@ -145,7 +146,7 @@ def run(*, refit: bool, accept_model: bool, as_json: bool) -> None:
         raise click.UsageError("--refit and --accept-model exclude each other: a refit may make another proposal.")
     mode = RefitMode.NOW if refit else RefitMode.ACCEPT if accept_model else RefitMode.WHEN_DUE
     with _progress(_console()) as (_, step):
-        summary = run_everything(load_settings(), refit=mode, progress=step)
+        summary = run_everything(load_settings(), refit=mode, full=full, progress=step)
     if as_json:
         print(json.dumps({**asdict(summary), "is_good": summary.is_good}, indent=2))
     else:

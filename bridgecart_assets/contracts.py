@@ -93,10 +93,13 @@ _PAYLOAD = Column(
     compression="zstd",
 )
 
+CUSTOMER_HASH = Column("customer_hash", "BIGINT", "63 bits of the MD5 of customer_id: finds a customer's rows fast")
+
 _ORDER = (
     Column("order_key", "UUID", "Identity of the order: hash of its identifying fields"),
     Column("order_id", "VARCHAR", "Order id of the source", nullable=True),
     Column("customer_id", "VARCHAR", "Customer who ordered"),
+    CUSTOMER_HASH,
     Column("purchased_at", INSTANT, "Instant of the purchase, UTC"),
     Column("order_kind", "VARCHAR", "purchase (net > 0), zero (net = 0) or refund (negative amount)"),
     Column("gross_amount", MONEY, "Amount before the discount, currency units"),
@@ -245,6 +248,7 @@ SILVER_CUSTOMERS = Contract(
     meaning="Attributes of each customer from the latest order. The only place below raw with name and mobile.",
     columns=(
         Column("customer_id", "VARCHAR", "Customer"),
+        CUSTOMER_HASH,
         Column("name", "VARCHAR", "Name (personal data)", nullable=True),
         Column("mobile", "VARCHAR", "Mobile number (personal data)", nullable=True),
         Column("age", "INTEGER", "Age, years", nullable=True),
@@ -262,6 +266,7 @@ CUSTOMER_FEATURES = Contract(
     meaning="What is known of each customer as of the end of the data clock's day: facts, no model.",
     columns=(
         Column("customer_id", "VARCHAR", "Customer"),
+        CUSTOMER_HASH,
         Column("as_of", "DATE", "Everything is computed from orders before this UTC date"),
         Column("first_purchased_on", "DATE", "First purchase day", nullable=True),
         Column("last_purchased_on", "DATE", "Latest purchase day", nullable=True),
@@ -364,6 +369,7 @@ CUSTOMER_SEGMENTS = Contract(
     meaning="Current segment, lifecycle stage and predicted value of every customer under the models in force.",
     columns=(
         Column("customer_id", "VARCHAR", "Customer"),
+        CUSTOMER_HASH,
         Column("as_of", "DATE", "Date of the assignment, exclusive"),
         *_SEGMENT,
         Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
@@ -413,6 +419,7 @@ CUSTOMER_SNAPSHOTS = Contract(
     columns=(
         Column("as_of", "DATE", "Everything is computed from orders before this UTC date"),
         Column("customer_id", "VARCHAR", "Customer"),
+        CUSTOMER_HASH,
         Column("frequency", "INTEGER", "Purchase days before as_of"),
         Column("orders", "INTEGER", "Purchases before as_of"),
         Column("zero_value_orders", "INTEGER", "Orders with a net amount of zero before as_of"),
@@ -467,7 +474,7 @@ SEGMENT_FLOWS = Contract(
         Column("scored", "BIGINT", "Customers with a prediction at the opening"),
         Column("in_hindsight", "BIGINT", "Of these, customers whose prediction's model knows later orders"),
     ),
-    key=("period", "opening_key", "closing_key"),
+    key=("period", "closes_on", "opening_key", "closing_key"),
     published=True,
 )
 
@@ -477,6 +484,7 @@ SEGMENT_MEMBERSHIP = Contract(
     meaning="History of every customer's segment (SCD type 2): one row per customer and spell in one segment.",
     columns=(
         Column("customer_id", "VARCHAR", "Customer"),
+        CUSTOMER_HASH,
         _SEGMENT_KEY,
         Column(
             "model_version",
@@ -627,6 +635,34 @@ ERASED_VALUE = Contract(
     ),
     key=("period_unit", "period", "segment_key"),
 )
+
+CHANGED_CUSTOMERS = Contract(
+    schema="silver",
+    name="changed_customers",
+    meaning="Whose orders changed, revision by revision: what the tables of customers have to be made anew for.",
+    columns=(
+        Column("revision", "BIGINT", "Number of the transaction that changed silver.orders, ascending"),
+        CUSTOMER_HASH,
+    ),
+    key=("revision", "customer_hash"),
+)
+
+REFRESHES = Contract(
+    schema="gold",
+    name="refreshes",
+    meaning="How far each table of customers has followed the orders.",
+    columns=(
+        Column("table_name", "VARCHAR", "Table"),
+        Column("revision", "BIGINT", "The table knows the changes up to this revision of silver.changed_customers"),
+        Column("since", "BIGINT", "Revision before its latest refresh; NULL when that made all rows", nullable=True),
+        Column("made_whole", "BIGINT", "How often all of its rows were made"),
+        Column("state", "VARCHAR", "What else its rows depend on: clock, models, settings and its inputs"),
+    ),
+    key=("table_name",),
+)
+
+# How the tables of customers are kept up to date: no assets, because they say nothing about customers.
+BOOKKEEPING: tuple[Contract, ...] = (CHANGED_CUSTOMERS, REFRESHES)
 
 # Written by `bridgecart forget` alone: no assets, because no run could make them again from the topic.
 ERASURE_TABLES: tuple[Contract, ...] = (FORGOTTEN_CUSTOMERS, ERASED_VALUE)

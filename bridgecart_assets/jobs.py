@@ -7,6 +7,7 @@ import dagster as dg
 from bridgecart_assets import contracts
 from bridgecart_assets.assets.specs import asset_key
 from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.warehouse.io_manager import FOLLOWS_CHANGES
 
 _BATCH_TABLES = [table for table in contracts.TABLES.values() if table.partitioned]
 _WHOLE_TABLES = [table for table in contracts.TABLES.values() if not table.partitioned]
@@ -28,6 +29,7 @@ def refit_config(mode: RefitMode) -> dict[str, Any]:
 orders_batch = dg.define_asset_job(
     "orders_batch",
     selection=_assets([*_BATCH_TABLES, *_WHOLE_TABLES]),
+    tags=FOLLOWS_CHANGES,
     description="One batch of orders, from the topic to the KPIs. What the sensor launches.",
 )
 
@@ -40,6 +42,7 @@ ingest_batch = dg.define_asset_job(
 refresh = dg.define_asset_job(
     "refresh",
     selection=_assets(_WHOLE_TABLES),
+    tags=FOLLOWS_CHANGES,
     description="Customers, features, segments and KPIs from the orders that are there.",
 )
 

@@ -5,10 +5,19 @@ The assets hand these to the IO manager with the tables they read; tests run the
 
 from functools import partial
 
-from bridgecart_assets.contracts import ERASED_VALUE, SEGMENT_FLOWS, SILVER_DUPLICATES, SILVER_REJECTS
+from bridgecart_assets.contracts import (
+    BOOKKEEPING,
+    CUSTOMER_FEATURES,
+    CUSTOMER_SNAPSHOTS,
+    ERASED_VALUE,
+    SEGMENT_FLOWS,
+    SILVER_DUPLICATES,
+    SILVER_ORDERS,
+    SILVER_REJECTS,
+)
 from bridgecart_assets.models.purchase import outlooks
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.handover import Computed, Parameter, Query, Sample, Table
+from bridgecart_assets.warehouse.handover import Computed, Following, Parameter, Query, Sample, Table
 
 MOST_FITTED_CUSTOMERS = 100_000
 
@@ -16,24 +25,30 @@ MOST_FITTED_CUSTOMERS = 100_000
 def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
     """Orders, duplicates and rejects of one batch, in one transaction."""
     return Query(
-        stage=("stage_reading", "stage_spellings", "stage_events", "stage_claims", "stage_contest"),
+        stage=("stage_reading", "stage_spellings", "stage_events", "stage_claims", "stage_contest", "stage_changes"),
         parameters={"max_payload_bytes": settings.max_payload_bytes, "amount_is_net": settings.amount_is_net},
         inputs=inputs,
         also=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),
+        beside=BOOKKEEPING,
     )
 
 
 def customers_query(*inputs: Table) -> Query:
     """Customers with the attributes of their latest order."""
-    return Query(stage=("stage_reading", "stage_spellings"), inputs=inputs)
+    return Query(
+        stage=("stage_reading", "stage_spellings"),
+        inputs=inputs,
+        following=Following(scoped=(SILVER_ORDERS,)),
+    )
 
 
 def features_query(settings: Settings, *inputs: Table) -> Query:
     """What is known of each customer as of the data clock."""
     return Query(
-        stage=("stage_clock",),
+        stage=("stage_clock", "stage_sales"),
         parameters=_clock_parameters(settings),
         inputs=inputs,
+        following=Following(scoped=(SILVER_ORDERS,), state=("state_clock",)),
     )
 
 
@@ -59,16 +74,28 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
         stage=("stage_traits", "stage_current_customers", *_scoring_stage(settings)),
         parameters=_scoring_parameters(settings),
         inputs=inputs,
+        following=Following(
+            scoped=(CUSTOMER_FEATURES,), tables=(CUSTOMER_FEATURES.full_name,), state=("state_models",)
+        ),
     )
 
 
 def snapshots_query(settings: Settings, *inputs: Table) -> Query:
     """Everyone as of each period opening and as of now, and the flows between the segments, in one transaction."""
     return Query(
-        stage=("stage_clock", "stage_traits", "stage_snapshots", *_scoring_stage(settings)),
+        stage=("stage_clock", "stage_sales", "stage_traits", "stage_snapshots", *_scoring_stage(settings)),
         parameters={**_clock_parameters(settings), **_scoring_parameters(settings)},
         inputs=inputs,
-        also=(SEGMENT_FLOWS.full_name,),
+        following=Following(scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS), state=("state_clock", "state_models")),
+        sums=(SEGMENT_FLOWS.full_name,),
+    )
+
+
+def membership_query(*inputs: Table) -> Query:
+    """The history of everyone's segments (SCD type 2)."""
+    return Query(
+        inputs=inputs,
+        following=Following(scoped=(CUSTOMER_SNAPSHOTS,), tables=(CUSTOMER_SNAPSHOTS.full_name,)),
     )
 
 
@@ -82,8 +109,8 @@ def kpi_query(settings: Settings, *inputs: Table) -> Query:
     )
 
 
-def history_query(*inputs: Table) -> Query:
-    """Either history (SCD type 2), of segment membership or of the metrics: a function of its inputs alone."""
+def metrics_history_query(*inputs: Table) -> Query:
+    """The history of the metrics (SCD type 2)."""
     return Query(inputs=inputs)
 
 
@@ -93,7 +120,13 @@ def _clock_parameters(settings: Settings) -> dict[str, Parameter]:
 
 
 def _scoring_parameters(settings: Settings) -> dict[str, Parameter]:
-    return {"churn_window_days": settings.churn_window_days, "clv_margin": settings.clv_margin}
+    return {
+        "churn_window_days": settings.churn_window_days,
+        "clv_margin": settings.clv_margin,
+        # Of the outlooks, which SQL does not see: with others, predictions are others.
+        "clv_horizon_days": settings.clv_horizon_days,
+        "clv_discount_rate": settings.clv_discount_rate,
+    }
 
 
 def _scoring_stage(settings: Settings) -> tuple[str | Computed, ...]:

@@ -12,7 +12,7 @@ from bridgecart_assets.contracts import (
     Contract,
 )
 from bridgecart_assets.platform import Platform
-from bridgecart_assets.queries import history_query, kpi_query
+from bridgecart_assets.queries import kpi_query, metrics_history_query
 from bridgecart_assets.warehouse.handover import Query, Table
 
 
@@ -46,4 +46,4 @@ def segment_metrics_history(
     clv_growth: Table, churn_rate: Table, average_order_value: Table, sales_contribution: Table
 ) -> Query:
     """Join consecutive periods with the same metrics to spells."""
-    return history_query(clv_growth, churn_rate, average_order_value, sales_contribution)
+    return metrics_history_query(clv_growth, churn_rate, average_order_value, sales_contribution)

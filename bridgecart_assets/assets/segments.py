@@ -21,7 +21,7 @@ from bridgecart_assets.models.purchase_table import newest_and_provisional, refi
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import (
-    history_query,
+    membership_query,
     purchase_sample,
     segments_query,
     segments_sample,
@@ -133,7 +133,7 @@ def customer_segments(platform: Platform, features: Table, purchase_model: Table
 )
 def segment_membership(snapshots: Table) -> Query:
     """Join consecutive snapshots in the same segment to spells."""
-    return history_query(snapshots)
+    return membership_query(snapshots)
 
 
 @table_asset(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bridgecart_assets.errors import BridgeCartError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 INGEST = "ingest_batch"
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 # One level above what a console needs: the run's log is in Dagster's storage and its UI.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -73,9 +75,12 @@ class Summary:
         return not any(check.severity == "ERROR" for check in self.failed_checks)
 
 
-def run_everything(settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE, progress: Progress) -> Summary:
+def run_everything(
+    settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE, full: bool = False, progress: Progress
+) -> Summary:
     """Ingest up to the topic's end as it is now, then refresh customers, segments and KPIs.
 
+    `full` makes every row of theirs anew, also of customers that did not change.
     Raises RunFailed at the first failed run, KafkaFailure when the topic cannot
     be read, AlreadyRunning when another command works on the data directory.
     """
@@ -83,10 +88,12 @@ def run_everything(settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE,
 
     prepare_home(settings)
     with run_lock(settings.data_dir):
-        return run_holding_lock(settings, refit=refit, progress=progress)
+        return run_holding_lock(settings, refit=refit, full=full, progress=progress)
 
 
-def run_holding_lock(settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE, progress: Progress) -> Summary:
+def run_holding_lock(
+    settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE, full: bool = False, progress: Progress
+) -> Summary:
     """`run_everything` for a caller that holds the run lock."""
     from bridgecart_assets.batches import assets_left
     from bridgecart_assets.operations.home import dagster_instance
@@ -103,15 +110,18 @@ def run_holding_lock(settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DU
             summary.batches.append(key)
             _count_batch(platform, key, summary)
         progress("customers, segments and KPIs")
-        refresh(instance, summary, refit=refit)
+        refresh(instance, summary, refit=refit, full=full)
     return summary
 
 
-def refresh(instance: "dg.DagsterInstance", summary: Summary, *, refit: RefitMode = RefitMode.WHEN_DUE) -> None:
-    """Make everything after silver anew; for a caller that holds the run lock. Raises RunFailed."""
+def refresh(
+    instance: "dg.DagsterInstance", summary: Summary, *, refit: RefitMode = RefitMode.WHEN_DUE, full: bool = False
+) -> None:
+    """Bring everything after silver up to date; for a caller that holds the run lock. Raises RunFailed."""
     from bridgecart_assets.jobs import refit_config
+    from bridgecart_assets.warehouse.io_manager import MAKES_EVERYTHING
 
-    _execute(instance, "refresh", summary, run_config=refit_config(refit))
+    _execute(instance, "refresh", summary, run_config=refit_config(refit), tags=MAKES_EVERYTHING if full else {})
 
 
 def settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:
@@ -166,6 +176,7 @@ def _execute(
     partition_key: str | None = None,
     selection: "Sequence[dg.AssetKey] | None" = None,
     run_config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] = NO_TAGS,
 ) -> None:
     from bridgecart_assets.definitions import build_defs
 
@@ -178,7 +189,7 @@ def _execute(
                 partition_key=partition_key,
                 asset_selection=selection,
                 run_config={**QUIET, **(run_config or {})},
-                tags={LAUNCHER_TAG: CLI_LAUNCHER},
+                tags={LAUNCHER_TAG: CLI_LAUNCHER, **tags},
                 raise_on_error=False,
             )
         )

@@ -1,6 +1,6 @@
 with totals as (
     select
-        customer_id,
+        customer_id, customer_hash,
         count(*) filter (where order_kind = 'purchase') as orders,
         count(*) filter (where order_kind = 'zero') as zero_value_orders,
         count(*) filter (where order_kind = 'refund') as refunds,
@@ -11,7 +11,7 @@ with totals as (
         sum(net_amount) as net_sales,
         count(distinct product_category) filter (where order_kind = 'purchase') as category_count
     from sales
-    group by customer_id
+    group by customer_id, customer_hash
 ),
 days as (
     select
@@ -30,6 +30,7 @@ categories as (
 )
 select
     t.customer_id,
+    t.customer_hash,
     clock.as_of,
     d.first_on as first_purchased_on,
     d.last_on as last_purchased_on,

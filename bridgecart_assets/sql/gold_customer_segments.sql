@@ -1,5 +1,6 @@
 select
     f.customer_id,
+    f.customer_hash,
     f.as_of,
     coalesce(s.segment_key, 'unassigned') as segment_key,
     coalesce(s.segment, 'unassigned') as segment,
@@ -29,5 +30,5 @@ select
         when s.p_alive is null then (select max(no_prediction_reason) from versions_in_force v join gold.purchase_model m on m.version = v.purchase_version)
     end as no_prediction_reason,
     f.net_sales
-from gold.customer_features f
+from scoped_customer_features f
 left join scored s on s.customer_id = f.customer_id

@@ -3,12 +3,12 @@
 with opening as (
     select p.period, p.closes_on, s.*
     from periods p
-    join gold.customer_snapshots s on s.as_of = p.period
+    join summed s on s.as_of = p.period
 ),
 closing as (
     select p.period, p.closes_on, s.*
     from periods p
-    join gold.customer_snapshots s on s.as_of = p.closes_on
+    join summed s on s.as_of = p.closes_on
 ),
 pairs as (
     select

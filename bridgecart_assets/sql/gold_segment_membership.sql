@@ -4,11 +4,11 @@ with compared as (
     select
         *,
         segment_key is distinct from lag(segment_key) over (partition by customer_id order by as_of) as begins
-    from gold.customer_snapshots
+    from scoped_customer_snapshots
 ),
 spells as (
     select
-        customer_id, segment_key, model_version,
+        customer_id, customer_hash, segment_key, model_version,
         as_of as valid_from,
         lead(as_of) over (partition by customer_id order by as_of) as valid_to
     from compared

@@ -8,16 +8,17 @@ with ranked as (
         ) as place,
         min(purchased_at) over (partition by customer_id) as first_seen_at,
         max(purchased_at) over (partition by customer_id) as last_seen_at
-    from silver.orders
+    from scoped_orders
 ),
 latest as (
-    select l.customer_id, l.first_seen_at, l.last_seen_at, decode(r.payload)::json as event
+    select l.customer_id, l.customer_hash, l.first_seen_at, l.last_seen_at, decode(r.payload)::json as event
     from ranked l
     join raw.orders r on (r.topic_id, r."partition", r."offset") = (l.topic_id, l."partition", l."offset")
     where l.place = 1
 )
 select
     customer_id,
+    customer_hash,
     text_of(event -> '$.name') as name,
     text_of(event -> '$.mobile') as mobile,
     text_of(event -> '$.age')::decimal(18, 6)::integer as age,

@@ -4,11 +4,6 @@ select as_of
 from (select coalesce($as_of::date, max(purchased_at)::date + 1) as as_of from silver.orders)
 where as_of is not null;
 
-create temp view sales as
-select o.*, o.purchased_at::date as purchased_on
-from silver.orders o, clock
-where o.purchased_at < clock.as_of;
-
 create temp table period_length as
 select case $kpi_period
     when 'day' then interval 1 day
@@ -20,8 +15,9 @@ create temp macro period_of(day) as date_trunc((select unit from period_length),
 
 create temp table periods as
 with bounds as (
-    select period_of(min(s.purchased_on)) as earliest, max(clock.as_of) as as_of
-    from sales s, clock
+    select period_of(min(o.purchased_at)::date) as earliest, max(clock.as_of) as as_of
+    from silver.orders o, clock
+    where o.purchased_at < clock.as_of
 ),
 openings as (
     select unnest(generate_series(earliest::timestamp, (as_of - 1)::timestamp, one_period))::date as period, as_of,
@@ -33,16 +29,3 @@ select
     least((period + one_period)::date, as_of) as closes_on,
     (period + one_period)::date <= as_of as is_complete
 from openings;
-
--- Purchase day: a customer's day with a positive net total. Its logarithm in fixed point: sums are then exact.
-create temp view purchase_days as
-with totals as (
-    -- greatest: the logarithm may be taken before the rows without sales are left out.
-    select customer_id, purchased_on, ln(greatest(sum(net_amount), 0.01)::double) as log_net
-    from sales
-    group by customer_id, purchased_on
-    having sum(net_amount) > 0
-)
-select
-    customer_id, purchased_on, log_net::decimal(18, 9) as log_net, (log_net * log_net)::decimal(18, 9) as log_net_square
-from totals;

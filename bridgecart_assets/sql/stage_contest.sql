@@ -25,6 +25,11 @@ select
 from claims
 window arrival as (partition by order_key order by kafka_timestamp nulls last, "partition", "offset", topic_id);
 
+create temp table displaced as
+select o.customer_hash
+from silver.orders o, bounds
+where o.purchased_at between bounds.earliest and bounds.latest and o.order_key in (select order_key from claimed);
+
 delete from silver.orders using bounds
 where silver.orders.purchased_at between bounds.earliest and bounds.latest
     and silver.orders.order_key in (select order_key from claimed);

@@ -176,7 +176,7 @@ select
         when order_id is not null then [order_id, purchased_at::varchar]
         else [customer_id, purchased_at::varchar, purchase_amount::varchar, payment_method, product_category]
     end)), 1, 32)::uuid as order_key,
-    order_id, customer_id, purchased_at,
+    order_id, customer_id, customer_hash_of(customer_id) as customer_hash, purchased_at,
     case when purchase_amount < 0 then 'refund' when net_amount > 0 then 'purchase' else 'zero' end as order_kind,
     (net_amount + discount_amount)::decimal(18, 2) as gross_amount,
     discount_amount, net_amount, coupon_used, payment_method, product_category,

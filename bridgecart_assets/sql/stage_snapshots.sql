@@ -13,7 +13,7 @@ with spans as (
 ),
 moves as (
     select
-        s.customer_id, spans.as_of,
+        s.customer_id, s.customer_hash, spans.as_of,
         count(*) filter (where order_kind = 'purchase') as orders,
         count(*) filter (where order_kind = 'zero') as zero_value_orders,
         count(*) filter (where order_kind = 'refund') as refunds,
@@ -22,7 +22,7 @@ moves as (
         sum(net_amount) as net_sales
     from sales s
     join spans using (purchased_on)
-    group by s.customer_id, spans.as_of
+    group by s.customer_id, s.customer_hash, spans.as_of
 ),
 day_moves as (
     select
@@ -34,13 +34,13 @@ day_moves as (
     group by p.customer_id, spans.as_of
 ),
 grid as (
-    select c.customer_id, s.as_of
-    from (select customer_id, min(as_of) as earliest from moves group by customer_id) c
+    select c.customer_id, c.customer_hash, s.as_of
+    from (select customer_id, customer_hash, min(as_of) as earliest from moves group by all) c
     join snapshot_dates s on s.as_of >= c.earliest
 ),
 totals as (
     select
-        grid.customer_id, grid.as_of,
+        grid.customer_id, grid.customer_hash, grid.as_of,
         sum(coalesce(m.orders, 0)) over history as orders,
         sum(coalesce(m.zero_value_orders, 0)) over history as zero_value_orders,
         sum(coalesce(m.refunds, 0)) over history as refunds,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from bridgecart_assets.contracts import (
+    BOOKKEEPING,
     ERASURE_TABLES,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
@@ -21,6 +22,7 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.handover import Parameter
+from bridgecart_assets.warehouse.refreshing import forget_refreshes
 from bridgecart_assets.warehouse.writing import insert_rows, prepare, run_stage
 
 ID_COLUMN = "customer_id"
@@ -47,7 +49,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
     The KPI tables are left as they are: they name nobody, and are computed anew from what stands.
     Raises UnknownCustomer when there never was a record of one of them.
     """
-    for contract in (*TABLES.values(), *ERASURE_TABLES):
+    for contract in (*TABLES.values(), *BOOKKEEPING, *ERASURE_TABLES):
         prepare(connection, contract)
     parameters: dict[str, Parameter] = {
         "customer_ids": list(customer_ids),
@@ -66,6 +68,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
             connection.execute(
                 f"delete from {contract.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from leaving)"
             )
+    forget_refreshes(connection)
     return _counted(connection)
 
 

@@ -31,6 +31,22 @@ class Computed:
 
 
 @dataclass(frozen=True)
+class Following:
+    """How a table of customers follows its inputs: only the rows of customers that changed are made anew.
+
+    Attributes:
+        scoped: inputs that the SQL reads as `scoped_<table>`: everything, or the rows of changed customers.
+        tables: of these, tables that follow inputs themselves (silver.orders is what all of them follow).
+        state: SQL files; when one says something else than the last time, everything is made anew.
+
+    """
+
+    scoped: tuple[Contract, ...]
+    tables: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Query:
     """Rows that DuckDB computes: `sql/<file>.sql` of the table, after the staging files, parameters bound.
 
@@ -41,6 +57,8 @@ class Query:
         inputs: tables that must exist before the transaction begins.
         also: further tables written from the same staging, in the same transaction.
         beside: tables that are read but are no assets; made empty where they are missing.
+        following: for a table of customers, how it can be brought up to date without making all of it.
+        sums: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
 
     """
 
@@ -49,6 +67,8 @@ class Query:
     inputs: tuple[Table, ...] = ()
     also: tuple[str, ...] = ()
     beside: tuple[Contract, ...] = ()
+    following: Following | None = None
+    sums: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,14 @@ from bridgecart_assets.platform import Platform
 from bridgecart_assets.warehouse.database import WarehouseMissing, table_exists
 from bridgecart_assets.warehouse.handover import KafkaSlice, Query, Table, WrittenWith
 from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger, load_ledger
-from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.publishing import is_recent, publish
 from bridgecart_assets.warehouse.writing import count_rows, write_frame, write_kafka_slice, write_query
 
 LEDGER_METADATA = "bridgecart/ledger_end_offsets"
+# A run with this tag makes only the rows of customers that changed. Without it, as when a person materializes an
+# asset because a check asks for it, every row is made anew.
+FOLLOWS_CHANGES = {"bridgecart/refresh": "changes"}
+MAKES_EVERYTHING = {"bridgecart/refresh": "everything"}
 
 HandedOver = Query | KafkaSlice | WrittenWith | pd.DataFrame
 
@@ -38,13 +42,17 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         """Write the asset's table, add its counts to the materialization, publish it where the contract says so."""
         contract = contract_of(context.asset_key)
         batch_key = context.asset_partition_key if context.has_asset_partitions else None
+        only_changes = FOLLOWS_CHANGES.items() <= context.step_context.dagster_run.tags.items()
         if not isinstance(obj, WrittenWith):
-            self._write(contract, obj, batch_key)
+            self._write(contract, obj, batch_key, only_changes=only_changes)
         self._add_counts(context, contract, batch_key)
         if isinstance(obj, KafkaSlice):
             self._after_commit(context, obj)
-        if contract.published:
-            publish(self.platform.warehouse, contract, self.platform.settings.published_dir)
+        settings = self.platform.settings
+        if contract.published and not (
+            only_changes and is_recent(settings.published_dir, contract, settings.publish_customers_minutes)
+        ):
+            publish(self.platform.warehouse, contract, settings.published_dir)
 
     def load_input(self, context: dg.InputContext) -> Table | pd.DataFrame:
         """A reference to the stored table, or its rows where the input is annotated as a DataFrame."""
@@ -54,10 +62,10 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         # A table that is not written in batches reads its inputs whole, never as a list of keys.
         return Table(contract.full_name)
 
-    def _write(self, contract: Contract, obj: HandedOver, batch_key: str | None) -> None:
+    def _write(self, contract: Contract, obj: HandedOver, batch_key: str | None, *, only_changes: bool) -> None:
         with self.platform.warehouse.transaction() as connection:
             if isinstance(obj, Query):
-                write_query(connection, contract, obj, batch_key)
+                write_query(connection, contract, obj, batch_key, only_changes=only_changes)
             elif isinstance(obj, KafkaSlice):
                 write_kafka_slice(connection, obj)
             elif isinstance(obj, pd.DataFrame):

@@ -1,17 +1,30 @@
 """Publishing tables as Parquet by atomic rename, so that readers never meet the writer's lock."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
-from bridgecart_assets.contracts import Contract
+from bridgecart_assets.contracts import CUSTOMER_HASH, Contract
 from bridgecart_assets.warehouse.database import Warehouse, WarehouseError
+
+# Less is written within a second.
+LARGE_FILE_BYTES = 64 * 1024 * 1024
 
 
 def published_path(folder: Path, contract: Contract) -> Path:
     """Where a published table stands: `<folder>/<schema>/<table>.parquet`."""
     return folder / contract.schema / f"{contract.name}.parquet"
+
+
+def is_recent(folder: Path, contract: Contract, minutes: float) -> bool:
+    """Whether a large table of customers was published within so many minutes, so that writing it can wait."""
+    target = published_path(folder, contract)
+    if CUSTOMER_HASH not in contract.columns or not target.exists():
+        return False
+    about = target.stat()
+    return about.st_size > LARGE_FILE_BYTES and time.time() - about.st_mtime < 60 * minutes
 
 
 def publish(warehouse: Warehouse, contract: Contract, folder: Path) -> Path:

@@ -4,7 +4,8 @@ What belongs elsewhere: opening and committing (`database.py`), what to write (`
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import duckdb
 import pandas as pd
@@ -18,25 +19,46 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, table_exists
 from bridgecart_assets.warehouse.handover import Computed, KafkaSlice, Parameter, Query
 from bridgecart_assets.warehouse.ledger import read_ledger, verify_plan
+from bridgecart_assets.warehouse.refreshing import begin_refresh, end_refresh
 
 
 class ContractBroken(WarehouseError):
     """Rows do not keep the table's contract; nothing was written."""
 
 
-def write_query(connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str | None) -> None:
-    """Write the table of the contract, and those in `query.also`, from the query's SQL files.
+def write_query(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    query: Query,
+    batch_key: str | None,
+    *,
+    only_changes: bool = False,
+) -> None:
+    """Write the table of the contract, and those in `query.also` and `query.sums`, from the query's SQL files.
 
+    With `only_changes` a table of customers keeps the rows of those that did not change since it was written.
     Raises WarehouseMissing when an input table is missing, ContractBroken when rows break a contract.
     """
     _require_inputs(connection, query)
-    contracts = [contract, *(TABLES[name] for name in query.also)]
-    for target in (*contracts, *query.beside):
+    also, sums = ([TABLES[name] for name in names] for names in (query.also, query.sums))
+    for target in (contract, *also, *sums, *query.beside):
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
+    if query.following is not None:
+        made_by = [*(step if isinstance(step, str) else step.name for step in query.stage), _file(contract)]
+        refresh = begin_refresh(
+            connection, contract, query.following, made_by, query.parameters, only_changes=only_changes
+        )
+        end_refresh(connection, contract, refresh)
+        if not refresh.is_whole:
+            _replace_touched(connection, contract, sums, query, parameters)
+            return
     run_stage(connection, query.stage, parameters)
-    for target in contracts:
-        _replace(connection, target, read_sql(f"{target.schema}_{target.name}"), parameters, batch_key)
+    for target in (contract, *also):
+        _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
+    connection.execute(f"create or replace temp view summed as from {contract.full_name}")
+    for target in sums:
+        _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
 
 
 def write_frame(
@@ -95,7 +117,7 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
         ],
     )
     for contract in (RAW_ORDERS, RAW_BATCHES):
-        _check_key(connection, contract, plan.batch_key)
+        _check_key(connection, contract, contract.full_name, plan.batch_key)
 
 
 def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str) -> str:
@@ -154,6 +176,10 @@ def count_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_
     return int(rows[0][0])
 
 
+def _file(contract: Contract) -> str:
+    return f"{contract.schema}_{contract.name}"
+
+
 def _require_inputs(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
     missing = [table.name for table in query.inputs if not table_exists(connection, TABLES[table.name])]
     if missing:
@@ -172,11 +198,67 @@ def _replace(
     given = _described(connection, select, used)
     _check_columns(contract, given)
     delete_slice(connection, contract, batch_key)
-    try:
+    with _explaining(contract):
         insert_rows(connection, contract, select, used)
+    _check_key(connection, contract, contract.full_name, batch_key)
+
+
+@contextmanager
+def _explaining(contract: Contract) -> Iterator[None]:
+    try:
+        yield
     except (duckdb.ConstraintException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
         raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
-    _check_key(connection, contract, batch_key)
+
+
+def _replace_touched(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    sums: Sequence[Contract],
+    query: Query,
+    parameters: Mapping[str, Parameter],
+) -> None:
+    """Replace the rows of the customers in `touched`, and take the difference into the tables of sums."""
+    ((touched,),) = connection.execute("select count(*) from touched").fetchall()
+    if not touched:
+        return
+    run_stage(connection, query.stage, parameters)
+    select = read_sql(_file(contract))
+    used = _used_parameters(connection, select, parameters)
+    _check_columns(contract, _described(connection, select, used))
+    connection.execute(f"create temp table fresh as from {contract.full_name} limit 0")
+    connection.execute(f"insert into fresh by name {select}", used)
+    _check_key(connection, contract, "fresh")
+    for target in sums:
+        _add_difference(connection, target, f"scoped_{contract.name}", "fresh", parameters)
+    connection.execute(f"delete from {contract.full_name} where customer_hash in (select customer_hash from touched)")
+    with _explaining(contract):
+        insert_rows(connection, contract, "select * from fresh", {})
+
+
+def _add_difference(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    before: str,
+    after: str,
+    parameters: Mapping[str, Parameter],
+) -> None:
+    """Replace what the rows `before` gave to the sums by what the rows `after` give."""
+    select = read_sql(_file(contract))
+    used = _used_parameters(connection, select, parameters)
+    keys = _names(contract.key)
+    sums = [f'"{column}"' for column in contract.column_names if column not in contract.key]
+    for rows, name in ((before, "given_before"), (after, "given_after")):
+        connection.execute(f"create or replace temp view summed as from {rows}")
+        connection.execute(f"create or replace temp table {name} as {select}", used)
+    negated = ", ".join(f"-{column} as {column}" for column in sums)
+    connection.execute(
+        f"create or replace temp table added_up as select {keys}, {', '.join(f'sum({c}) as {c}' for c in sums)} "
+        f"from (from {contract.full_name} union all by name from given_after "
+        f"union all by name select {keys}, {negated} from given_before) "
+        f"group by {keys} having {' or '.join(f'sum({c}) <> 0' for c in sums)}"
+    )
+    _replace(connection, contract, "select * from added_up", {}, None)
 
 
 def insert_rows(
@@ -197,11 +279,13 @@ def _check_columns(contract: Contract, given: Sequence[str]) -> None:
         raise ContractBroken(f"{contract.full_name}: columns missing {missing}, columns unknown {unknown}.")
 
 
-def _check_key(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None) -> None:
+def _check_key(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, rows: str, batch_key: str | None = None
+) -> None:
     keys = _names(contract.key)
     where = f"where {BATCH_COLUMN} = $batch_key" if contract.partitioned else ""
     doubled = connection.execute(
-        f"select {keys} from {contract.full_name} {where} group by {keys} having count(*) > 1 order by {keys} limit 3",
+        f"select {keys} from {rows} {where} group by {keys} having count(*) > 1 order by {keys} limit 3",
         {BATCH_COLUMN: batch_key} if contract.partitioned else {},
     ).fetchall()
     if doubled:

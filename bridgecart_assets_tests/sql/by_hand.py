@@ -62,10 +62,12 @@ def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
     """KPI table -> segment -> row, from 1 October 1997 and before 30 December. Overwrites the stored snapshots."""
     snapshots, kpis = queries.snapshots_query(settings), queries.kpi_query(settings)
     with warehouse.transaction() as connection:
+        connection.execute("create or replace temp view scoped_orders as from silver.orders")
         _stage(connection, snapshots)
         select = read_sql("gold_customer_snapshots")
         _execute(connection, f"create or replace table gold.customer_snapshots as {select}", snapshots.parameters)
         connection.execute(_SEGMENTS)
+        connection.execute("create or replace temp view summed as from gold.customer_snapshots")
         flows = read_sql("gold_segment_flows")
         _execute(connection, f"create or replace table gold.segment_flows as {flows}", snapshots.parameters)
     with warehouse.reading() as connection:

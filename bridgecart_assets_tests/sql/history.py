@@ -3,6 +3,7 @@
 Everything runs in memory, with the same queries on the same writer as in production.
 """
 
+import hashlib
 import math
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +28,7 @@ from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Query
-from bridgecart_assets.warehouse.writing import prepare, write_frame, write_query
+from bridgecart_assets.warehouse.writing import insert_rows, prepare, run_stage, write_frame, write_query
 
 # Weighs a trait so little that it decides nothing.
 IGNORED = 1e9
@@ -156,6 +157,7 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
         {
             "order_key": str(uuid.uuid4()),
             "customer_id": order.customer,
+            "customer_hash": int.from_bytes(hashlib.md5(order.customer.encode()).digest()[8:], "little") >> 1,
             "purchased_at": order.instant,
             "order_kind": order.kind,
             "gross_amount": order.gross,
@@ -290,10 +292,21 @@ def compute_snapshots(warehouse: Warehouse, settings: Settings) -> None:
     write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings))
 
 
+def compute_flows(warehouse: Warehouse, settings: Settings) -> None:
+    """The flows between segments, from snapshots as they stand."""
+    query = queries.snapshots_query(settings)
+    with warehouse.transaction() as connection:
+        run_stage(connection, ("stage_clock",), query.parameters)
+        connection.execute("create temp view summed as from gold.customer_snapshots")
+        connection.execute("delete from gold.segment_flows")
+        select = read_sql("gold_segment_flows")
+        insert_rows(connection, contracts.SEGMENT_FLOWS, select, {"churn_window_days": settings.churn_window_days})
+
+
 def compute_membership(warehouse: Warehouse, settings: Settings) -> None:
     """Snapshots and the history of segment membership."""
     compute_snapshots(warehouse, settings)
-    write(warehouse, contracts.SEGMENT_MEMBERSHIP, queries.history_query())
+    write(warehouse, contracts.SEGMENT_MEMBERSHIP, queries.membership_query())
 
 
 def compute_kpi(warehouse: Warehouse, settings: Settings, contract: Contract) -> None:
@@ -306,7 +319,7 @@ def compute_kpis(warehouse: Warehouse, settings: Settings) -> None:
     """The four KPI tables from snapshots as they stand, and the history of their metrics."""
     for contract in contracts.KPI_TABLES:
         write(warehouse, contract, queries.kpi_query(settings))
-    write(warehouse, contracts.SEGMENT_METRICS_HISTORY, queries.history_query())
+    write(warehouse, contracts.SEGMENT_METRICS_HISTORY, queries.metrics_history_query())
 
 
 def write(warehouse: Warehouse, contract: Contract, query: Query) -> None:

@@ -1,6 +1,5 @@
 """`kpi.clv_growth`: worked by hand, every term of the bridge, and its edges."""
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -8,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from bridgecart_assets.contracts import CLV_GROWTH, SEGMENT_FLOWS
-from bridgecart_assets.queries import kpi_query, snapshots_query
+from bridgecart_assets.contracts import CLV_GROWTH
+from bridgecart_assets.queries import kpi_query
 from bridgecart_assets_tests.sql.history import (
     MemoryWarehouse,
     Order,
+    compute_flows,
     compute_kpi,
     compute_snapshots,
     kpi_row,
@@ -85,7 +85,7 @@ def test_an_erased_customer_is_removed_in_the_bridge_and_leaves_the_like_for_lik
     compute_snapshots(warehouse, tiny_settings())
     with warehouse.transaction() as connection:
         connection.execute("delete from gold.customer_snapshots where customer_id = 'emil' and as_of = '2025-03-01'")
-    write(warehouse, SEGMENT_FLOWS, replace(snapshots_query(tiny_settings()), also=()))
+    compute_flows(warehouse, tiny_settings())
     write(warehouse, CLV_GROWTH, kpi_query(tiny_settings()))
     row = _growth(warehouse, "S01")
     assert _bridge(row) == tuple(map(Decimal, (450, 300, 1200, 0, 500, 150, 2300)))

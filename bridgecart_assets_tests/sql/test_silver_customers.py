@@ -34,6 +34,7 @@ def test_a_customer_has_the_attributes_of_the_latest_order() -> None:
     )
     assert customer == {
         "customer_id": "C1",
+        "customer_hash": 6959798596398639755,
         "name": "Asha Iyer",
         "mobile": "+91 98450 00000",
         "age": 42,

@@ -29,10 +29,10 @@ def run_whole_tables(warehouse: Warehouse, settings: Settings, *, refit_mode: Re
     _write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(settings))
     run_drift(warehouse)
     _write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings))
-    _write(warehouse, contracts.SEGMENT_MEMBERSHIP, queries.history_query())
+    _write(warehouse, contracts.SEGMENT_MEMBERSHIP, queries.membership_query())
     for contract in contracts.KPI_TABLES:
         _write(warehouse, contract, queries.kpi_query(settings))
-    _write(warehouse, contracts.SEGMENT_METRICS_HISTORY, queries.history_query())
+    _write(warehouse, contracts.SEGMENT_METRICS_HISTORY, queries.metrics_history_query())
     return decision
 
 

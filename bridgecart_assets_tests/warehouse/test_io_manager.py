@@ -38,6 +38,7 @@ SEGMENTS = pd.DataFrame(
     {
         "net_sales": [7.25, 1.0],
         "customer_id": ["C2", "C1"],
+        "customer_hash": [2, 1],
         "as_of": ["2025-01-01"] * 2,
         "segment_key": ["S01", "S02"],
         "segment": ["frequent", "rare"],

@@ -230,7 +230,7 @@ def test_a_query_without_its_input_tables_names_what_to_materialize(with_toys: W
 def test_a_query_is_given_only_the_parameters_it_names(warehouse: Warehouse) -> None:
     store_batch(warehouse, FIRST, [Record(event())])
     run_silver(warehouse, Settings(), FIRST)
-    query = Query(stage=("stage_reading", "stage_spellings"), parameters={"nobody_asks": 1})
+    query = replace(customers_query(), parameters={"nobody_asks": 1})
     with warehouse.transaction() as connection:
         write_query(connection, contracts.SILVER_CUSTOMERS, query, None)
     assert rows(warehouse, "select customer_id from silver.customers") == [("C1",)]

@@ -1,0 +1,17 @@
+-- Whose orders this transaction changes: a new revision. What all tables know already is not kept.
+insert into silver.changed_customers
+with head as (
+    select greatest(
+        (select coalesce(max(revision), 0) from silver.changed_customers),
+        (select coalesce(max(revision), 0) from gold.refreshes)
+    ) as revision
+),
+changed as (
+    select customer_hash from displaced
+    union
+    select customer_hash from contest where place = 1
+)
+select head.revision + 1, changed.customer_hash
+from changed, head;
+
+delete from silver.changed_customers where revision <= (select min(coalesce(since, revision)) from gold.refreshes);

@@ -1,0 +1,148 @@
+"""Which customers a table has to be made anew for, in the caller's transaction.
+
+Silver notes whose orders each of its transactions changed (`silver.changed_customers`, by revision). A table of
+customers notes up to which revision it has followed, and what else its rows depend on (`gold.refreshes`). While that is
+the same, only the rows of customers that changed since are made anew, from all of their orders: nothing is added up,
+so the rows are the same bytes as if all had been made. What belongs elsewhere: how rows are written (`writing.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import duckdb
+
+from bridgecart_assets.contracts import BOOKKEEPING, CHANGED_CUSTOMERS, REFRESHES, Contract
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.handover import Following, Parameter
+
+# Beyond this share of a table's rows it is faster to make all of them.
+_LARGE_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """What is made anew: the customers in the temporary table `touched`, or everything."""
+
+    is_whole: bool
+    revision: int
+    since: int | None
+    made_whole: int
+    state: str
+
+
+@dataclass(frozen=True)
+class _Stand:
+    revision: int
+    made_whole: int
+    state: str
+
+
+def begin_refresh(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    following: Following,
+    made_by: Sequence[str],
+    parameters: Mapping[str, Parameter],
+    *,
+    only_changes: bool,
+) -> Refresh:
+    """Decide what is made anew, and make the `scoped_` relations through which the query reads its inputs.
+
+    `made_by` are the SQL files that make the rows: another version of BridgeCart makes other rows.
+    """
+    _prepare(connection)
+    stands = _stands(connection)
+    before = stands.get(contract.full_name)
+    head = _head(connection)
+    inputs = [stands[name] for name in following.tables if name in stands]
+    revision = min([head, *(stand.revision for stand in inputs)])
+    state = _state(connection, following, made_by, parameters, inputs)
+    connection.execute("create or replace temp table touched (customer_hash bigint)")
+    is_whole = not only_changes or before is None or before.state != state
+    if before is not None and not is_whole:
+        connection.execute(
+            "insert into touched select distinct customer_hash from silver.changed_customers "
+            "where revision > ? and revision <= ?",
+            [before.revision, revision],
+        )
+        is_whole = _is_large(connection, contract)
+    for table in following.scoped:
+        _scope(connection, table, is_whole=is_whole)
+    times = before.made_whole if before is not None else 0
+    return Refresh(
+        is_whole=is_whole,
+        revision=revision,
+        since=before.revision if before is not None and not is_whole else None,
+        made_whole=times + is_whole,
+        state=state,
+    )
+
+
+def end_refresh(connection: duckdb.DuckDBPyConnection, contract: Contract, refresh: Refresh) -> None:
+    """Note how far the table has followed."""
+    connection.execute("delete from gold.refreshes where table_name = ?", [contract.full_name])
+    connection.execute(
+        "insert into gold.refreshes values (?, ?, ?, ?, ?)",
+        [contract.full_name, refresh.revision, refresh.since, refresh.made_whole, refresh.state],
+    )
+
+
+def forget_refreshes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let every table be made anew as a whole the next time."""
+    _prepare(connection)
+    for contract in BOOKKEEPING:
+        connection.execute(f"delete from {contract.full_name}")
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    for contract in BOOKKEEPING:
+        connection.execute(f"create schema if not exists {contract.schema}")
+        connection.execute(contract.ddl())
+
+
+def _stands(connection: duckdb.DuckDBPyConnection) -> dict[str, _Stand]:
+    rows = connection.execute("select table_name, revision, made_whole, state from gold.refreshes").fetchall()
+    return {str(name): _Stand(int(revision), int(times), str(state)) for name, revision, times, state in rows}
+
+
+def _head(connection: duckdb.DuckDBPyConnection) -> int:
+    ((head,),) = connection.execute(
+        f"select greatest((select coalesce(max(revision), 0) from {CHANGED_CUSTOMERS.full_name}), "
+        f"(select coalesce(max(revision), 0) from {REFRESHES.full_name}))"
+    ).fetchall()
+    return int(head)
+
+
+def _state(
+    connection: duckdb.DuckDBPyConnection,
+    following: Following,
+    made_by: Sequence[str],
+    parameters: Mapping[str, Parameter],
+    inputs: list[_Stand],
+) -> str:
+    """A hash of what all rows depend on: settings, SQL, what the state's files say, how often inputs were made."""
+    said: list[object] = [sorted(parameters.items()), [stand.made_whole for stand in inputs], *map(read_sql, made_by)]
+    for file in following.state:
+        (statement,) = connection.extract_statements(read_sql(file))
+        used = {name: parameters[name] for name in sorted(statement.named_parameters)}
+        said.append(connection.execute(statement, used).fetchall())
+    return sha256(repr(said).encode()).hexdigest()
+
+
+def _is_large(connection: duckdb.DuckDBPyConnection, contract: Contract) -> bool:
+    ((touched, rows),) = connection.execute(
+        f"select (select count(*) from touched), (select count(*) from {contract.full_name})"
+    ).fetchall()
+    return bool(touched > _LARGE_SHARE * rows)
+
+
+def _scope(connection: duckdb.DuckDBPyConnection, table: Contract, *, is_whole: bool) -> None:
+    name = f"scoped_{table.name}"
+    if is_whole:
+        connection.execute(f"create or replace temp view {name} as from {table.full_name}")
+    else:
+        connection.execute(
+            f"create or replace temp table {name} as from {table.full_name} "
+            "where customer_hash in (select customer_hash from touched)"
+        )

@@ -1,0 +1,216 @@
+"""Tables of customers that follow what changed: the same bytes as if all of their rows had been made anew."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from bridgecart_assets import contracts, queries
+from bridgecart_assets.contracts import Contract
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse import refreshing
+from bridgecart_assets.warehouse.forgetting import erase_customers
+from bridgecart_assets.warehouse.handover import Query
+from bridgecart_assets.warehouse.writing import write_query
+from bridgecart_assets_tests.sql.histories import busy_history, histories
+from bridgecart_assets_tests.sql.history import (
+    LARGE,
+    SMALL,
+    MemoryWarehouse,
+    Order,
+    records,
+    spend_model,
+    store_model,
+    store_purchase_model,
+    tiny_settings,
+)
+from bridgecart_assets_tests.support.pipeline import run_silver
+from bridgecart_assets_tests.support.records import Record, event, store_batch
+from bridgecart_assets_tests.support.state import digests
+
+SETTINGS = tiny_settings()
+ARRIVED = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def follows_however_much_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few customers are soon a large share of all."""
+    monkeypatch.setattr(refreshing, "_LARGE_SHARE", float("inf"))
+
+
+def tables(settings: Settings) -> Iterator[tuple[Contract, Query]]:
+    """Everything after silver but the models."""
+    yield contracts.SILVER_CUSTOMERS, queries.customers_query()
+    yield contracts.CUSTOMER_FEATURES, queries.features_query(settings)
+    yield contracts.CUSTOMER_SEGMENTS, queries.segments_query(settings)
+    yield contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings)
+    yield contracts.SEGMENT_MEMBERSHIP, queries.membership_query()
+    for contract in contracts.KPI_TABLES:
+        yield contract, queries.kpi_query(settings)
+    yield contracts.SEGMENT_METRICS_HISTORY, queries.metrics_history_query()
+
+
+def refresh(warehouse: MemoryWarehouse, settings: Settings = SETTINGS, *, only_changes: bool = True) -> None:
+    for contract, query in tables(settings):
+        write(warehouse, contract, query, only_changes=only_changes)
+
+
+def write(warehouse: MemoryWarehouse, contract: Contract, query: Query, *, only_changes: bool) -> None:
+    with warehouse.transaction() as connection:
+        write_query(connection, contract, query, None, only_changes=only_changes)
+
+
+def shop() -> MemoryWarehouse:
+    warehouse = MemoryWarehouse()
+    store_purchase_model(warehouse)
+    store_model(warehouse, spend_model())
+    return warehouse
+
+
+def take_in(warehouse: MemoryWarehouse, batch: int, taken: Sequence[Record]) -> None:
+    store_batch(warehouse, f"batch{batch}", taken, start=1_000 * batch)
+    run_silver(warehouse, SETTINGS, f"batch{batch}")
+
+
+def arrival(number: int, order: Order, *, minute: int = 0) -> Record:
+    """The event of an order, as it arrives at this minute."""
+    payload = event(
+        order_id=f"A{number}",
+        customer_id=order.customer,
+        name=f"Name {number}",
+        purchase_date=order.at,
+        purchase_amount=float(order.gross),
+        discount_amount=float(order.discount),
+        coupon_used=bool(order.coupon),
+        product_category=order.category or "Toys",
+    )
+    return Record(payload, kafka_timestamp=ARRIVED + timedelta(minutes=minute))
+
+
+def made_whole(warehouse: MemoryWarehouse) -> dict[str, int]:
+    rows = records(warehouse, "select table_name, made_whole from gold.refreshes")
+    return {str(row["table_name"]): int(row["made_whole"]) for row in rows}
+
+
+def assert_same_as_whole(warehouse: MemoryWarehouse, settings: Settings = SETTINGS) -> None:
+    followed = digests(warehouse)
+    refresh(warehouse, settings, only_changes=False)
+    whole = digests(warehouse)
+    assert [name for name in whole if whole[name] != followed[name]] == []
+
+
+@given(
+    history=histories,
+    # Which orders come in which batch, at which minute; an order may come again, earlier or later than before.
+    arrivals=st.lists(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 2)), max_size=12), min_size=2, max_size=5),
+    again=st.lists(st.integers(0, 4), max_size=3),
+)
+@hypothesis_settings(max_examples=12, deadline=None)
+def test_whatever_comes_in_whatever_batches_following_gives_the_bytes_of_making_all_anew(
+    history: list[Order], arrivals: list[list[tuple[int, int]]], again: list[int]
+):
+    batches = [
+        [arrival(number, history[number], minute=minute) for number, minute in batch if number < len(history)]
+        for batch in arrivals
+    ]
+    warehouse = shop()
+    for number in [*range(len(batches)), *(number for number in again if number < len(batches))]:
+        take_in(warehouse, number, batches[number])
+        refresh(warehouse)
+    assert_same_as_whole(warehouse)
+
+
+def test_a_batch_of_the_same_day_touches_only_its_own_customers():
+    history = busy_history(3)
+    warehouse = shop()
+    last = Order("C1", "2024-06-30T08:00:00", 10)
+    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate([*history, last])])
+    refresh(warehouse)
+    before = made_whole(warehouse)
+    untouched = "select sum(rowid), count(*) from gold.customer_snapshots where customer_id <> 'C7'"
+    rows = records(warehouse, untouched)
+    late = Order("C7", "2024-02-10T08:00:00", 900)
+    take_in(warehouse, 1, [arrival(9_000, Order("C7", "2024-06-30T09:00:00", 50)), arrival(9_001, late)])
+    refresh(warehouse)
+    assert made_whole(warehouse) == before
+    assert records(warehouse, untouched) == rows
+    assert_same_as_whole(warehouse)
+
+
+def test_with_a_new_day_a_new_model_or_other_settings_everyone_is_made_anew():
+    warehouse = shop()
+    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate(busy_history(4))])
+    refresh(warehouse)
+    assert set(made_whole(warehouse).values()) == {1}
+    take_in(warehouse, 1, [arrival(9_000, Order("C1", "2024-07-01T08:00:00", 10))])
+    refresh(warehouse)
+    by_customer = {
+        "gold.customer_features",
+        "gold.customer_segments",
+        "gold.customer_snapshots",
+        "gold.segment_membership",
+    }
+    assert made_whole(warehouse) == {"silver.customers": 1} | dict.fromkeys(by_customer, 2)
+    store_model(warehouse, spend_model((LARGE, SMALL)))
+    refresh(warehouse)
+    scored = by_customer - {"gold.customer_features"}
+    assert made_whole(warehouse) == {"silver.customers": 1, "gold.customer_features": 2} | dict.fromkeys(scored, 3)
+    others = tiny_settings(churn_window_days=40, kpi_period="week", as_of=date(2024, 5, 1))
+    refresh(warehouse, others)
+    assert made_whole(warehouse) == {"silver.customers": 1, "gold.customer_features": 3} | dict.fromkeys(scored, 4)
+    assert_same_as_whole(warehouse, others)
+
+
+def test_a_table_that_was_left_behind_catches_up():
+    warehouse = shop()
+    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate(busy_history(5))])
+    refresh(warehouse)
+    for batch, customer in enumerate(("C1", "C2", "C3"), start=1):
+        take_in(warehouse, batch, [arrival(9_000 + batch, Order(customer, "2024-03-01T08:00:00", 70))])
+        if batch == 2:
+            # Segments follow their features, not silver: these are one batch behind when the third comes.
+            write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(SETTINGS), only_changes=True)
+    write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(SETTINGS), only_changes=True)
+    refresh(warehouse)
+    assert set(made_whole(warehouse).values()) == {1}
+    assert_same_as_whole(warehouse)
+
+
+def test_what_every_table_knows_is_not_kept():
+    warehouse = shop()
+    for batch in range(4):
+        orders = [Order(f"C{batch}", "2024-03-01T08:00:00", 70), Order("C9", "2024-03-02T08:00:00", 70 + batch)]
+        take_in(warehouse, batch, [arrival(10 * batch + n, order) for n, order in enumerate(orders)])
+        refresh(warehouse)
+    kept: list[dict[str, Any]] = records(warehouse, "select distinct revision from silver.changed_customers")
+    # The last, and the one before: what the latest refresh changed.
+    assert sorted(row["revision"] for row in kept) == [3, 4]
+
+
+def test_after_somebody_was_forgotten_everything_is_made_anew_and_nothing_tells_of_them():
+    warehouse = shop()
+    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate(busy_history(6))])
+    refresh(warehouse)
+    with warehouse.transaction() as connection:
+        erase_customers(connection, SETTINGS, ["C3"])
+    assert records(warehouse, "from silver.changed_customers") == []
+    refresh(warehouse)
+    assert set(made_whole(warehouse).values()) == {1}
+    assert_same_as_whole(warehouse)
+
+
+def test_customers_that_share_a_hash_are_made_anew_together(monkeypatch: pytest.MonkeyPatch):
+    warehouse = shop()
+    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate(busy_history(7))])
+    with warehouse.transaction() as connection:
+        connection.execute("update silver.orders set customer_hash = customer_hash % 7")
+    refresh(warehouse, only_changes=False)
+    with warehouse.transaction() as connection:
+        connection.execute("insert into silver.changed_customers values (100, 3)")
+        connection.execute("update silver.orders set net_amount = net_amount + 1 where customer_hash = 3")
+    refresh(warehouse)
+    assert_same_as_whole(warehouse)
