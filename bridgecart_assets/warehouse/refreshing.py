@@ -12,12 +12,18 @@ from hashlib import sha256
 
 import duckdb
 
-from bridgecart_assets.contracts import BOOKKEEPING, CHANGED_CUSTOMERS, REFRESHES, Contract
+from bridgecart_assets.contracts import BOOKKEEPING, CHANGED_CUSTOMERS, CUSTOMER_HASH, REFRESHES, TABLES, Contract
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.database import table_exists
 from bridgecart_assets.warehouse.handover import Following, Parameter
 
 # Beyond this share of a table's rows it is faster to make all of them.
 _LARGE_SHARE = 0.2
+
+
+def scoped(table: Contract) -> str:
+    """The relation through which a table of customers is read: everything, or the rows of `touched`."""
+    return f"scoped_{table.name}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,9 @@ def begin_refresh(
         )
         is_whole = _is_large(connection, contract)
     for table in following.scoped:
-        _scope(connection, table, is_whole=is_whole)
+        # A table, because the rows of few customers are found once and read many times.
+        kind = "view" if is_whole else "table"
+        connection.execute(f"create temp {kind} {scoped(table)} as {_rows_in_scope(table, is_whole=is_whole)}")
     times = before.made_whole if before is not None else 0
     return Refresh(
         is_whole=is_whole,
@@ -86,6 +94,33 @@ def end_refresh(connection: duckdb.DuckDBPyConnection, contract: Contract, refre
         "insert into gold.refreshes values (?, ?, ?, ?, ?)",
         [contract.full_name, refresh.revision, refresh.since, refresh.made_whole, refresh.state],
     )
+
+
+def scope_of_latest(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Make the `scoped_` relations of all tables of customers: what the latest refresh of this one made anew.
+
+    Everything where that was everything, or where it is not known any more whom it was about.
+    """
+    is_whole = True
+    connection.execute("create or replace temp table touched (customer_hash bigint)")
+    if table_exists(connection, REFRESHES):
+        found = connection.execute(
+            "select since, revision, "
+            "since = revision or since + 1 >= (select min(revision) from silver.changed_customers) "
+            "from gold.refreshes where table_name = ? and since is not null",
+            [contract.full_name],
+        ).fetchall()
+        for since, revision, is_known in found:
+            is_whole = not is_known
+            connection.execute(
+                "insert into touched select distinct customer_hash from silver.changed_customers "
+                "where revision > ? and revision <= ?",
+                [since, revision],
+            )
+    for table in TABLES.values():
+        if CUSTOMER_HASH in table.columns and table_exists(connection, table):
+            rows = _rows_in_scope(table, is_whole=is_whole)
+            connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
 
 
 def forget_refreshes(connection: duckdb.DuckDBPyConnection) -> None:
@@ -137,12 +172,6 @@ def _is_large(connection: duckdb.DuckDBPyConnection, contract: Contract) -> bool
     return bool(touched > _LARGE_SHARE * rows)
 
 
-def _scope(connection: duckdb.DuckDBPyConnection, table: Contract, *, is_whole: bool) -> None:
-    name = f"scoped_{table.name}"
-    if is_whole:
-        connection.execute(f"create or replace temp view {name} as from {table.full_name}")
-    else:
-        connection.execute(
-            f"create or replace temp table {name} as from {table.full_name} "
-            "where customer_hash in (select customer_hash from touched)"
-        )
+def _rows_in_scope(table: Contract, *, is_whole: bool) -> str:
+    scope = "" if is_whole else " where customer_hash in (select customer_hash from touched)"
+    return f"from {table.full_name}{scope}"

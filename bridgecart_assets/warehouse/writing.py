@@ -19,7 +19,7 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, table_exists
 from bridgecart_assets.warehouse.handover import Computed, KafkaSlice, Parameter, Query
 from bridgecart_assets.warehouse.ledger import read_ledger, verify_plan
-from bridgecart_assets.warehouse.refreshing import begin_refresh, end_refresh
+from bridgecart_assets.warehouse.refreshing import begin_refresh, end_refresh, scoped
 
 
 class ContractBroken(WarehouseError):
@@ -230,7 +230,7 @@ def _replace_touched(
     connection.execute(f"insert into fresh by name {select}", used)
     _check_key(connection, contract, "fresh")
     for target in sums:
-        _add_difference(connection, target, f"scoped_{contract.name}", "fresh", parameters)
+        _add_difference(connection, target, scoped(contract), "fresh", parameters)
     connection.execute(f"delete from {contract.full_name} where customer_hash in (select customer_hash from touched)")
     with _explaining(contract):
         insert_rows(connection, contract, "select * from fresh", {})

@@ -24,10 +24,12 @@ from bridgecart_assets.contracts import PURCHASE_MODEL, SEGMENT_MODEL, SILVER_OR
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
+from bridgecart_assets.platform import rows_of
 from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Query
+from bridgecart_assets.warehouse.refreshing import scope_of_latest
 from bridgecart_assets.warehouse.writing import insert_rows, prepare, run_stage, write_frame, write_query
 
 # Weighs a trait so little that it decides nothing.
@@ -329,12 +331,13 @@ def write(warehouse: Warehouse, contract: Contract, query: Query) -> None:
 
 
 def broken_rules(warehouse: Warehouse, contract: Contract) -> list[str]:
-    """The checks of a table that find a row; those without parameters only."""
+    """The checks of a table that find a row."""
     with warehouse.reading() as connection:
+        scope_of_latest(connection, contract)
         return [
             rule.name
             for rule in RULES
-            if rule.table == contract and connection.execute(read_sql(f"checks/{rule.name}")).fetchall()
+            if rule.table == contract and rows_of(connection, read_sql(f"checks/{rule.name}"), {"as_of": None})[1]
         ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -22,6 +23,7 @@ from bridgecart_assets_tests.sql.history import (
     SMALL,
     MemoryWarehouse,
     Order,
+    broken_rules,
     records,
     spend_model,
     store_model,
@@ -30,7 +32,7 @@ from bridgecart_assets_tests.sql.history import (
 )
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event, store_batch
-from bridgecart_assets_tests.support.state import digests
+from bridgecart_assets_tests.support.state import digests, rows
 
 SETTINGS = tiny_settings()
 ARRIVED = datetime(2030, 1, 1, tzinfo=UTC)
@@ -214,3 +216,46 @@ def test_customers_that_share_a_hash_are_made_anew_together(monkeypatch: pytest.
         connection.execute("update silver.orders set net_amount = net_amount + 1 where customer_hash = 3")
     refresh(warehouse)
     assert_same_as_whole(warehouse)
+
+
+def found_by_checks(warehouse: MemoryWarehouse) -> list[str]:
+    return [name for contract, _ in tables(SETTINGS) for name in broken_rules(warehouse, contract)]
+
+
+def test_checks_look_at_every_row_that_a_refresh_made_and_at_the_totals_of_the_others():
+    warehouse = shop()
+    history = busy_history(8)
+    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate(history)])
+    refresh(warehouse)
+    take_in(warehouse, 1, [arrival(9_000, Order("C7", "2024-03-01T09:00:00", 50))])
+    refresh(warehouse)
+    assert found_by_checks(warehouse) == []
+
+    def after(statement: str) -> list[str]:
+        broken = MemoryWarehouse(database=copy_of(warehouse))
+        with broken.transaction() as connection:
+            connection.execute(statement)
+        return found_by_checks(broken)
+
+    touched, other = "customer_id = 'C7'", "customer_id = 'C8'"
+    twice = "insert into gold.customer_segments select * from gold.customer_segments where"
+    assert "customers_are_in_one_segment" in after(f"{twice} {touched}")
+    assert "customers_are_in_one_segment" in after(f"{twice} {other}")
+    assert "customers_match_orders" in after(f"delete from silver.customers where {touched}")
+    assert "features_tie_to_orders" in after(f"update gold.customer_features set net_sales = 1 where {other}")
+    for wrong in ("gold.customer_features", "gold.customer_segments"):
+        assert after(f"delete from {wrong} where {other}") != [], wrong
+    assert "membership_has_one_current_row" in after(f"delete from gold.segment_membership where {other}")
+    elsewhere = "update gold.customer_snapshots set segment_key = 'S03' where"
+    assert "snapshots_agree_with_segments" in after(f"{elsewhere} {touched}")
+
+
+def copy_of(warehouse: MemoryWarehouse) -> duckdb.DuckDBPyConnection:
+    """Another database with the same tables."""
+    other = MemoryWarehouse().database
+    for (name,) in rows(warehouse, "select schema_name || '.' || table_name from duckdb_tables() where not temporary"):
+        other.execute(f"create schema if not exists {name.split('.')[0]}")
+        held = warehouse.database.sql(f"from {name}").to_arrow_table()
+        other.execute(f"create table {name} as from held")
+        del held
+    return other

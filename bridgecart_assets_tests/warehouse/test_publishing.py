@@ -22,8 +22,9 @@ def _store_customers(warehouse: Warehouse, count: int, *, order: str = "i") -> N
         prepare(connection, CUSTOMER_SEGMENTS)
         connection.execute("delete from gold.customer_segments")
         connection.execute(
-            "insert into gold.customer_segments by name "
-            "select 'C' || i as customer_id, i as customer_hash, date '2025-01-01' as as_of, 'S01' as segment_key, 'rare' as segment, 1 as model_version, random_is_not as confidence, i as net_sales "
+            "insert into gold.customer_segments by name select 'C' || i as customer_id, i as customer_hash, "
+            "date '2025-01-01' as as_of, 'S01' as segment_key, 'rare' as segment, 1 as model_version, "
+            "random_is_not as confidence, i as net_sales "
             f"from (select i, i / {count} as random_is_not from range({count}) r(i) order by {order})"
         )
 

@@ -21,7 +21,7 @@ from bridgecart_assets.kafka.producing import produce
 from bridgecart_assets.queries import customers_query, silver_batch_query
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse, WarehouseMissing
-from bridgecart_assets.warehouse.handover import KafkaSlice, Query, Table
+from bridgecart_assets.warehouse.handover import KafkaSlice, Table
 from bridgecart_assets.warehouse.ledger import LedgerConflict, load_ledger
 from bridgecart_assets.warehouse.writing import (
     ContractBroken,

@@ -1,6 +1,6 @@
 -- Who lacks either row is told by membership_has_one_current_row.
 select count(*) as customers_that_differ, min(m.customer_id) as for_example
-from gold.segment_membership m
-join gold.customer_segments s on s.customer_id = m.customer_id
+from scoped_segment_membership m
+join scoped_customer_segments s on s.customer_id = m.customer_id
 where m.is_current and m.segment_key <> s.segment_key
 having count(*) > 0

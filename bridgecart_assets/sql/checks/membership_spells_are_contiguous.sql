@@ -4,7 +4,7 @@ with followed as (
         customer_id, segment_key, valid_to,
         lead(valid_from) over spells as next_from,
         lead(segment_key) over spells as next_key
-    from gold.segment_membership
+    from scoped_segment_membership
     window spells as (partition by customer_id order by valid_from, valid_to)
 )
 select count(*) as spells, min(customer_id) as for_example

@@ -1,10 +1,10 @@
 -- The snapshot as of now is the same as features and current segments.
 with latest as (
-    select * from gold.customer_snapshots where as_of = (select max(as_of) from gold.customer_features)
+    select * from scoped_customer_snapshots where as_of = (select max(as_of) from gold.customer_features)
 )
 select count(*) as customers_that_differ, min(coalesce(f.customer_id, s.customer_id)) as for_example
-from gold.customer_features f
-join gold.customer_segments g on g.customer_id = f.customer_id
+from scoped_customer_features f
+join scoped_customer_segments g on g.customer_id = f.customer_id
 full join latest s on s.customer_id = f.customer_id
 where (f.net_sales, f.orders, f.frequency, f.last_purchased_on, g.log_purchase_rate, g.log_spend, g.coupon_share,
         g.segment_key, g.churn_risk, g.predicted_clv)
