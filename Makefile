@@ -11,10 +11,10 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # Where these are set, every Dagster process compiles Dagster again, or imports another Python's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: help demo up test stress lint format lock clean FORCE
+.PHONY: help demo up test stress bench bench-full lint format lock clean FORCE
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="..." is passed on (make demo ARGS="--help"); PYTHON=... chooses the interpreter of a new .venv'
 
 demo: $(READY) ## Kafka to KPIs with made-up orders, in one go
@@ -28,6 +28,12 @@ test: lint ## lint, then every test but the stress runs
 
 stress: $(READY_TEST) ## the tests of minutes: kills, floods, long histories
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+bench: $(READY_TEST) ## benchmarks of small sizes, under five minutes, into docs/performance.md
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+bench-full: $(READY_TEST) ## benchmarks of the targets' sizes: hours, 40 GB of disk
+	@$(BIN)/python -m benchmarks --full $(ARGS)
 
 lint: $(READY_TEST) ## ruff and mypy
 	@$(BIN)/ruff check
@@ -49,7 +55,7 @@ lock: ## the lock files anew from pyproject.toml; ARGS=--upgrade moves the versi
 
 clean: ## removes .venv and caches, never data/
 	@rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	@find bridgecart_assets bridgecart_assets_tests -name __pycache__ -prune -exec rm -rf {} +
+	@find bridgecart_assets bridgecart_assets_tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml
 	@sh .ci/venv requirements.lock

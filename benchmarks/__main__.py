@@ -1,0 +1,52 @@
+"""`python -m benchmarks --quick | --full [NAME...]`: measure, print, store; `benchmarks.report` writes the document."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import report, results
+from benchmarks.benchmark import Benchmark, Scale
+from benchmarks.catalog import BENCHMARKS
+from benchmarks.measuring import alternate
+from benchmarks.results import Result
+
+
+def main() -> None:
+    """Run the benchmarks of a scale, all or those that are named."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    scale = parser.add_mutually_exclusive_group(required=True)
+    scale.add_argument("--quick", dest="scale", action="store_const", const="quick", help="under five minutes")
+    scale.add_argument("--full", dest="scale", action="store_const", const="full", help="the sizes of the targets")
+    known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(known)}")
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - known.keys())
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(known)}")
+    for name in options.names or known:
+        measure_and_store(known[name], options.scale)
+    report.write()
+
+
+def measure_and_store(benchmark: Benchmark, scale: Scale) -> None:
+    """Measure one benchmark, print its table, store its figures."""
+    sizes = benchmark.sizes(scale)
+    if sizes is None:
+        return
+    started = time.perf_counter()
+    with TemporaryDirectory(prefix="bridgecart-benchmark-") as name:
+        folder = Path(name)
+        with benchmark.sides(sizes, folder) as sides:
+            measured = alternate(sides, sizes["repeats"], folder)
+    result = Result.of(benchmark, scale, sizes, measured)
+    results.write(result)
+    title = f"{benchmark.title} ({scale}, {time.perf_counter() - started:.0f} s)"
+    lines = [title, "", *report.table(benchmark, result), *report.verdicts(benchmark, [result])]
+    sys.stdout.write("\n".join([*lines, "", ""]))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""What a benchmark is: its sides, its sizes, the figures it shows and the targets it is held to."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Scale = Literal["quick", "full"]
+Sizes = Mapping[str, Any]
+FIRST = "the first side"
+Figures = dict[str, float]
+"""What one run of a side found, by name. A name ends with its unit, unless it is a plain count."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A function that a child process calls with these arguments; it returns the figures that it measured itself.
+
+    So imports and set-up do not count unless the function says so. `missing` says why the side cannot be run here.
+    """
+
+    name: str
+    function: Callable[..., Figures]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    python: str = sys.executable
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A column of the document: a figure's name, its heading, and how many decimals it is shown with."""
+
+    name: str
+    heading: str
+    decimals: int = 1
+
+
+PEAK_MEMORY = Figure("peak_megabytes", "Peak memory, MB", 0)
+"""Measured from outside: resident memory of the child and all its descendants."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the figure of a side must reach; `relative_to` another side, round by round, where one is named."""
+
+    says: str
+    side: str
+    figure: str
+    at_least: float | None = None
+    at_most: float | None = None
+    relative_to: str = ""
+
+    def is_met_by(self, value: float) -> bool:
+        """Whether a value is good enough."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One comparison. `sides` prepares what they share in a folder, gives them, and cleans up.
+
+    Attributes:
+        shows: what it measures and how, in a sentence or two.
+        figures: the columns; the first is the one that ratios are made of.
+        quick, full: the sizes that `sides` gets, and the number of `repeats`.
+        ratio_to: the side that ratios are relative to, or FIRST; empty where the sides are not to be compared.
+
+    """
+
+    name: str
+    title: str
+    shows: str
+    sides: Callable[[Sizes, Path], AbstractContextManager[Sequence[Side]]]
+    figures: tuple[Figure, ...]
+    quick: Sizes | None
+    full: Sizes
+    targets: tuple[Target, ...] = ()
+    ratio_to: str = ""
+
+    def sizes(self, scale: Scale) -> Sizes | None:
+        """The sizes of a scale; None when the benchmark is not part of it."""
+        return self.quick if scale == "quick" else self.full

@@ -1,0 +1,14 @@
+"""All benchmarks, in the order of the document."""
+
+from benchmarks import disk, end_to_end, freshness, generator, growing_history, ingest, model, overheads
+
+BENCHMARKS = (
+    ingest.BENCHMARK,
+    end_to_end.BENCHMARK,
+    growing_history.BENCHMARK,
+    freshness.BENCHMARK,
+    overheads.BENCHMARK,
+    model.BENCHMARK,
+    disk.BENCHMARK,
+    generator.BENCHMARK,
+)

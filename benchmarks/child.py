@@ -1,0 +1,20 @@
+"""The child process of a side: calls its function, writes what it returned as the last line of its output.
+
+Imports nothing but the standard library: any interpreter can run it, and what a side imports is the side's own.
+"""
+
+import importlib
+import json
+import sys
+
+
+def main() -> None:
+    """`python -m benchmarks.child MODULE:FUNCTION ARGUMENTS`, the arguments as a JSON object."""
+    name, arguments = sys.argv[1:]
+    module, _, function = name.partition(":")
+    figures = getattr(importlib.import_module(module), function)(**json.loads(arguments))
+    sys.stdout.write(f"\n{json.dumps(figures)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""A small batch on histories of growing size: the whole run must not care how much there is already."""
+
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from benchmarks import runs
+from benchmarks.benchmark import FIRST, PEAK_MEMORY, Benchmark, Figure, Figures, Side, Sizes, Target
+from benchmarks.histories import small_world, write_history
+from benchmarks.measuring import ChildFailed, run_child
+from benchmarks.surroundings import END, fresh_orders, fresh_topic, settings
+from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.kafka.producing import produce
+from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets.operations.generating import TOPIC_CONFIG
+from bridgecart_assets.settings import load_settings
+from bridgecart_assets.warehouse.database import Warehouse
+
+BASE_ORDERS = 100_000
+SAME_DAY, NEW_DAY = "{:,} orders, same day", "{:,} orders, new day"
+
+
+def prepare(base_file: str, orders: int, **run: str) -> Figures:
+    """A warehouse with the history in it, and one batch run through all tables, so that all of them stand."""
+    base = pickle.loads(Path(base_file).read_bytes())  # noqa: S301
+    with settings(BRIDGECART_DATA_DIR=run["data_dir"]):
+        write_history(base, Warehouse.from_settings(load_settings()), orders)
+    return runs.run_batch(**run)
+
+
+@contextmanager
+def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
+    """A prepared warehouse for every size with a topic of batches, two a round.
+
+    The first has orders of the data's last day, the second opens the next day: everybody is a day older.
+    """
+    with fresh_topic(folder) as connection, settings(BRIDGECART_MAX_BATCH_RECORDS=str(sizes["batch"])):
+        base = small_world(min(BASE_ORDERS, *sizes["history"]), folder)
+        base_file = folder / "base.pickle"
+        base_file.write_bytes(pickle.dumps(base))
+        made = []
+        for orders in sizes["history"]:
+            topic = replace(connection, topic=f"{connection.topic}.{orders}")
+            _send_batches(topic, sizes, base.all_customers(orders))
+            run = {"data_dir": str(folder / f"history-{orders}"), "BRIDGECART_KAFKA_TOPIC": topic.topic}
+            missing = _prepared({**run, "base_file": str(base_file), "orders": orders}, folder)
+            made += [Side(name.format(orders), runs.run_batch, run, missing=missing) for name in (SAME_DAY, NEW_DAY)]
+        yield made
+
+
+def _send_batches(topic: KafkaConnection, sizes: Sizes, customers: Sequence[int]) -> None:
+    # One partition: what was sent first is in the first batch.
+    create_topic(topic, 1, TOPIC_CONFIG)
+    days = [0, *(day for number in range(sizes["repeats"]) for day in (number, number + 1))]
+    for place, day in enumerate(days):
+        on = (END + timedelta(days=day - 1)).date()
+        produce(topic, fresh_orders(sizes["batch"], day=on, customers=customers, batch=f"B{place}N"))
+
+
+def _prepared(arguments: Mapping[str, object], folder: Path) -> str:
+    try:
+        run_child(Side("prepared", prepare, arguments), folder)
+    except ChildFailed as failure:
+        return f"the history could not be prepared: {failure}"
+    return ""
+
+
+BENCHMARK = Benchmark(
+    name="growing_history",
+    title="A batch on a growing history",
+    shows="One run of `orders_batch`, topic to KPIs with all checks, for a batch of orders on histories of growing "
+    "size, with as many customers as a shop of that size would have. The batch is of the data's last day, or the first "
+    "of a new day, when every customer is a day older.",
+    sides=sides,
+    figures=(Figure("seconds", "Seconds"), PEAK_MEMORY),
+    ratio_to=FIRST,
+    quick={"history": [100_000, 1_000_000], "batch": 10_000, "repeats": 2},
+    full={"history": [1_000_000, 10_000_000, 100_000_000], "batch": 10_000, "repeats": 3},
+    targets=(
+        Target(
+            "at 100 million orders at most 1.5 times the time at 1 million",
+            side=SAME_DAY.format(100_000_000),
+            figure="seconds",
+            relative_to=SAME_DAY.format(1_000_000),
+            at_most=1.5,
+        ),
+        Target(
+            "the same from 100,000 to 1 million",
+            side=SAME_DAY.format(1_000_000),
+            figure="seconds",
+            relative_to=SAME_DAY.format(100_000),
+            at_most=1.5,
+        ),
+        Target(
+            "at most 2 GB at 100 million orders",
+            side=SAME_DAY.format(100_000_000),
+            figure="peak_megabytes",
+            at_most=2_048,
+        ),
+    ),
+)

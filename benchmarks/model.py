@@ -1,0 +1,113 @@
+"""The models: scoring very many customers by the production SQL, and fitting both models to the sample."""
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.benchmark import PEAK_MEMORY, Benchmark, Figure, Figures, Side, Sizes, Target
+from benchmarks.measuring import run_child
+from benchmarks.surroundings import clean_world, settings
+from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, PURCHASE_MODEL, SEGMENT_MODEL
+from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.models.purchase_table import refit_purchases
+from bridgecart_assets.models.refitting import refit
+from bridgecart_assets.operations.evaluating import fit_models, store_orders
+from bridgecart_assets.queries import features_query, purchase_sample, segments_query, traits_sample
+from bridgecart_assets.settings import load_settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.sampling import read_sample
+from bridgecart_assets.warehouse.writing import write_query
+
+SCORE, FIT = "score everybody, by SQL", "fit both models"
+
+_TILED = """
+insert into gold.customer_features
+select f.* replace (format('C{:07d}', substr(customer_id, 2)::integer + tile * $people) as customer_id)
+from gold.customer_features f, range(1, $tiles) as tiles(tile)
+"""
+
+
+def prepare(data_dir: str, orders: int, customers: int) -> Figures:
+    """Features of so many customers, tiled from those of a small world, and both models."""
+    with settings(BRIDGECART_DATA_DIR=data_dir):
+        configured = load_settings()
+    warehouse, world = Warehouse.from_settings(configured), clean_world(orders)
+    store_orders(warehouse, world)
+    with warehouse.transaction() as connection:
+        connection.execute("delete from silver.orders where purchased_at >= ?", [world.config.end])
+        write_query(connection, CUSTOMER_FEATURES, features_query(configured), None)
+        people = len(world.customers)
+        connection.execute(_TILED, {"people": people, "tiles": -(-customers // people)})
+        fit_models(connection, configured, mode=RefitMode.NOW)
+    return {}
+
+
+def score(data_dir: str) -> Figures:
+    """Segment, lifecycle and predictions of everybody, written to `gold.customer_segments`."""
+    with settings(BRIDGECART_DATA_DIR=data_dir):
+        configured = load_settings()
+    warehouse = Warehouse.from_settings(configured)
+    started = time.perf_counter()
+    with warehouse.transaction() as connection:
+        write_query(connection, CUSTOMER_SEGMENTS, segments_query(configured), None)
+    seconds = time.perf_counter() - started
+    with warehouse.reading() as connection:
+        ((customers,),) = connection.execute("select count(*) from gold.customer_segments").fetchall()
+    return {"seconds": seconds, "customers": customers}
+
+
+def fit(data_dir: str) -> Figures:
+    """Both models anew from their samples; reading the samples out of the warehouse is counted apart."""
+    with settings(BRIDGECART_DATA_DIR=data_dir):
+        configured = load_settings()
+    started = time.perf_counter()
+    with Warehouse.from_settings(configured).reading() as connection:
+        purchases, traits = read_sample(connection, purchase_sample()), read_sample(connection, traits_sample(1))
+        models = [connection.sql(f"select * from {c.full_name}").df() for c in (PURCHASE_MODEL, SEGMENT_MODEL)]
+    read = time.perf_counter()
+    days = configured.model_refit_days
+    refit_purchases(models[0].iloc[:0], purchases, mode=RefitMode.NOW, refit_days=days)
+    refit(
+        models[1].iloc[:0],
+        lambda _: traits,
+        1,
+        mode=RefitMode.NOW,
+        segments=configured.segments,
+        seed=configured.model_seed,
+        refit_days=days,
+    )
+    return {"seconds": time.perf_counter() - read, "customers": len(purchases), "reading_seconds": read - started}
+
+
+@contextmanager
+def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
+    """One warehouse with features and models; every round scores into the same table."""
+    data_dir = str(folder / "warehouse")
+    arguments = {"data_dir": data_dir, "orders": sizes["orders"], "customers": sizes["customers"]}
+    run_child(Side("prepared", prepare, arguments), Path(data_dir))
+    yield [Side(SCORE, score, {"data_dir": data_dir}), Side(FIT, fit, {"data_dir": data_dir})]
+    shutil.rmtree(data_dir)
+
+
+BENCHMARK = Benchmark(
+    name="model",
+    title="Models",
+    shows="`gold.customer_segments` written anew by the production SQL, and both models fitted anew to their samples "
+    "of at most 100,000 customers. The customers are those of a small world, tiled.",
+    sides=sides,
+    figures=(
+        Figure("seconds", "Seconds", 2),
+        Figure("reading_seconds", "Reading the samples, s", 2),
+        Figure("customers", "Customers", 0),
+        PEAK_MEMORY,
+    ),
+    quick={"orders": 100_000, "customers": 1_000_000, "repeats": 3},
+    full={"orders": 1_500_000, "customers": 10_000_000, "repeats": 3},
+    targets=(
+        Target("10 million customers scored in 4 s (full)", side=SCORE, figure="seconds", at_most=4.0),
+        Target("in 1 GB (full)", side=SCORE, figure="peak_megabytes", at_most=1_024),
+        Target("fitted in 2 s", side=FIT, figure="seconds", at_most=2.0),
+    ),
+)

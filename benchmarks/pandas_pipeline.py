@@ -1,0 +1,105 @@
+"""A usual pipeline of a scheduler and pandas: messages one by one, whole tables in a SQL database, everything reloaded.
+
+The database is SQLite through pandas' own `to_sql`: nothing to install, no server, no network; a server takes longer.
+"""
+
+import json
+import sqlite3
+import time
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+from confluent_kafka import Consumer, TopicPartition
+from sklearn.cluster import KMeans
+
+from benchmarks.benchmark import Figures
+from bridgecart_assets.kafka.configured import kafka_connection
+from bridgecart_assets.kafka.connection import client_config
+from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.settings import load_settings
+
+CHURN_DAYS = 90
+
+
+def run(records: int) -> Figures:
+    """Four tasks, each of which reads the table that the one before it wrote; per record of the topic."""
+    file = load_settings().data_dir / "pipeline.sqlite"
+    started = time.perf_counter()
+    with closing(sqlite3.connect(file)) as database:
+        consume(database, records)
+        clean(database)
+        segment(database)
+        measure_kpis(database)
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "orders": records, "orders_per_second": records / seconds, "bytes": _size(file)}
+
+
+def consume(database: sqlite3.Connection, records: int) -> None:
+    """So many messages of the topic, one by one, as they are into the raw table."""
+    connection = kafka_connection(load_settings())
+    consumer = Consumer(client_config(connection, defaults={}, required={"group.id": uuid.uuid4().hex}))
+    partitions = topic_state(connection).partitions
+    consumer.assign([TopicPartition(connection.topic, p, span.start) for p, span in partitions.items()])
+    orders: list[dict[str, object]] = []
+    while len(orders) < records:
+        message = consumer.poll(1.0)
+        if message is not None and message.error() is None:
+            orders.append(json.loads(message.value() or b"{}"))
+    consumer.close()
+    store(database, "raw_orders", pd.DataFrame(orders))
+
+
+def clean(database: sqlite3.Connection) -> None:
+    """Duplicates dropped, gaps filled, texts in title case."""
+    orders = pd.read_sql("select * from raw_orders", database).drop_duplicates()
+    orders["purchase_date"] = pd.to_datetime(orders["purchase_date"], format="ISO8601", utc=True)
+    for column in ("purchase_amount", "discount_amount", "age", "income"):
+        orders[column] = pd.to_numeric(orders[column], errors="coerce").fillna(0)
+    for column in ("name", "gender", "payment_method", "product_category"):
+        orders[column] = orders[column].fillna("Unknown").str.strip().str.title()
+    orders["net_amount"] = orders["purchase_amount"] - orders["discount_amount"]
+    store(database, "silver_orders", orders)
+
+
+def segment(database: sqlite3.Connection) -> None:
+    """K-Means with k = 4 on raw age, income and total spend of each customer."""
+    orders = pd.read_sql("select customer_id, age, income, net_amount from silver_orders", database)
+    customers = orders.groupby("customer_id", as_index=False).agg(
+        age=("age", "last"), income=("income", "last"), total_spend=("net_amount", "sum")
+    )
+    model = KMeans(n_clusters=4, n_init=10, random_state=42)
+    customers["segment"] = model.fit_predict(customers[["age", "income", "total_spend"]])
+    store(database, "gold_segments", customers)
+
+
+def measure_kpis(database: sqlite3.Connection) -> None:
+    """The four KPIs by segment, of the whole history."""
+    orders = pd.read_sql("select * from silver_orders", database, parse_dates=["purchase_date"])
+    orders = orders.merge(pd.read_sql("select customer_id, segment from gold_segments", database), on="customer_id")
+    now = orders["purchase_date"].max()
+    opening = now - pd.Timedelta(days=30)
+    sales = orders.groupby("segment")["net_amount"].sum()
+    before = orders[orders["purchase_date"] < opening].groupby("segment")["net_amount"].sum()
+    latest = orders.groupby(["segment", "customer_id"])["purchase_date"].max()
+    is_gone = latest < now - pd.Timedelta(days=CHURN_DAYS)
+    kpis = pd.DataFrame(
+        {
+            "clv_growth": sales / before - 1,
+            "churn_rate": is_gone.groupby("segment").mean(),
+            "average_order_value": orders.groupby("segment")["net_amount"].mean(),
+            "sales_contribution": sales / sales.sum(),
+        }
+    )
+    store(database, "kpis", kpis.reset_index())
+
+
+def store(database: sqlite3.Connection, table: str, rows: pd.DataFrame) -> None:
+    """The whole table anew, in one transaction."""
+    rows.to_sql(table, database, if_exists="replace", index=False)
+    database.commit()
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size
