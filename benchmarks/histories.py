@@ -13,7 +13,7 @@ from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, S
 from bridgecart_assets.queries import silver_batch_query
 from bridgecart_assets.settings import load_settings
 from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.writing import prepare, write_query
+from bridgecart_assets.warehouse.writing import prepare, run_stage, write_query
 
 TOPIC = "history"
 BATCH_ORDERS = 500_000
@@ -34,7 +34,8 @@ select
     s.order_id || 'T' || tile as order_id, md5(s.order_key || 'T' || tile)::uuid as order_key,
     s."offset" * $tiles + tile as "offset",
     s.customer_id as old_customer_id, s.order_id as old_order_id, s."offset" as old_offset,
-    s.* exclude (customer_id, order_id, order_key, "offset", batch_key), $batch_key as batch_key
+    customer_hash_of(format('C{:07d}', substr(s.customer_id, 2)::integer + tile * $next_tile)) as customer_hash,
+    s.* exclude (customer_id, customer_hash, order_id, order_key, "offset", batch_key), $batch_key as batch_key
 from base_silver s, range($tiles) as tiles(tile)
 """
 _SILVER = 'insert into silver.orders by name select columns(*) from (select {columns} from copies order by "offset")'
@@ -118,6 +119,7 @@ def write_history(base: Base, warehouse: Warehouse, orders: int) -> None:
             connection.execute("set preserve_insertion_order = true")
             connection.register("base_raw", raw)
             connection.register("base_silver", silver)
+            run_stage(connection, ("stage_reading",), {})
             connection.execute(_COPIES, {"next_tile": base.next_tile, "tiles": tiles, BATCH_COLUMN: key})
             connection.execute(_SILVER.format(columns=", ".join(f'"{name}"' for name in SILVER_ORDERS.column_names)))
             connection.execute(_RAW)
