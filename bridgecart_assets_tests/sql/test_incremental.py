@@ -1,6 +1,7 @@
 """Tables of customers that follow what changed: the same bytes as if all of their rows had been made anew."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -141,6 +142,27 @@ def test_a_batch_of_the_same_day_touches_only_its_own_customers():
     assert made_whole(warehouse) == before
     assert records(warehouse, untouched) == rows
     assert_same_as_whole(warehouse)
+
+
+def test_a_customer_who_loses_an_order_is_made_anew_too():
+    warehouse = shop()
+    history = busy_history(2)
+    theirs = Order("C1", "2024-03-01T08:00:00", 500)
+    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate(history)])
+    take_in(warehouse, 1, [arrival(9_000, theirs, minute=5)])
+    refresh(warehouse)
+    # The same order id at the same time, from another customer, and it came first.
+    take_in(warehouse, 2, [arrival(9_000, replace(theirs, customer="C2"))])
+    refresh(warehouse)
+    assert_same_as_whole(warehouse)
+    # Read again, a record is something else: it was erased, or the contract has changed.
+    take_in(warehouse, 2, [Record(b"no order any more")])
+    refresh(warehouse)
+    assert_same_as_whole(warehouse)
+    take_in(warehouse, 1, [Record(b"nor this")])
+    refresh(warehouse)
+    assert_same_as_whole(warehouse)
+    assert set(made_whole(warehouse).values()) == {4}
 
 
 def test_with_a_new_day_a_new_model_or_other_settings_everyone_is_made_anew():
