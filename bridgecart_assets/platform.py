@@ -1,6 +1,8 @@
 """The resource through which assets, checks and sensors reach the settings, the warehouse and the broker."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
 
 import dagster as dg
 import duckdb
@@ -10,6 +12,7 @@ from bridgecart_assets.contracts import Contract
 from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.sqlitefiles import kept_open
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
 from bridgecart_assets.warehouse.handover import Parameter, Sample
 from bridgecart_assets.warehouse.sampling import read_sample
@@ -17,6 +20,12 @@ from bridgecart_assets.warehouse.sampling import read_sample
 
 class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Reads the settings when it is used, so that importing the definitions touches nothing."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
+        """For a run or a tick, in whatever process, with Dagster's files kept open meanwhile."""
+        with kept_open():
+            yield self
 
     @property
     def settings(self) -> Settings:

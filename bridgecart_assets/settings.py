@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -167,12 +167,19 @@ def load_settings() -> Settings:
 
     Raises SettingsError naming the variable, never its value where it may hold a secret.
     """
+    # A run asks for them a hundred times. HOME decides what ~ is, and where we are what a relative folder is.
+    decisive = {name: value for name, value in os.environ.items() if name == "HOME" or name.upper().startswith(PREFIX)}
+    return _settings(frozenset(decisive.items()), Path.cwd())
+
+
+@lru_cache(maxsize=1)
+def _settings(_decisive: frozenset[tuple[str, str]], folder: Path) -> Settings:
     properties = {name: SecretStr(value) for name, value in _client_properties(os.environ).items()}
     try:
         settings = Settings(kafka_properties=properties)
     except ValidationError as error:
         raise SettingsError("; ".join(_explain(item["loc"], item["msg"]) for item in error.errors())) from None
-    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+    return settings.model_copy(update={"data_dir": folder / settings.data_dir})
 
 
 @cache

@@ -1,8 +1,9 @@
-"""Dagster's SQLite files, kept open while there is work.
+"""Dagster's SQLite files while there is work: kept open, with one SQLAlchemy engine each.
 
-Dagster opens and closes a connection for every event. When the last connection to a file closes, SQLite writes its
-log back and deletes it: on a disk, that is more than half of the time of a small run. One more connection, idle,
-is enough for all processes of the machine.
+For every event Dagster makes an engine, opens a connection and closes it. When the last connection to a file closes,
+SQLite writes its log back and deletes it: on a disk, that is more than half of the time of a small run. One more
+connection, idle, is enough for all processes of the machine. And an engine has its compiled statements with it: made
+anew for every event, they are a third of the rest.
 """
 
 import sqlite3
@@ -10,8 +11,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 
 _BUSY_SECONDS = 60.0
@@ -20,12 +23,47 @@ _BUSY_SECONDS = 60.0
 _MOST_HELD = 8
 
 
+class _Keeping:
+    """Who asked for it in this process, and what is undone when the last of them has ended."""
+
+    lock = Lock()
+    users = 0
+    undo = ExitStack()
+
+
 @contextmanager
 def kept_open() -> Iterator[None]:
-    """Hold a second connection to every SQLite file that this process opens through SQLAlchemy, until the end.
+    """Keep the engine of every SQLite file of Dagster's in this process, and a connection to it, until the end.
 
-    Of many files those that were opened last: a run's file is of no use once the run has ended.
+    Of many files those that were opened last: a run's file is of no use once the run has ended. A command, its runs
+    and what they are made of may each ask for it: it lasts as long as the longest of them.
     """
+    with _Keeping.lock:
+        if _Keeping.users == 0:
+            _Keeping.undo.enter_context(_kept_connections())
+            _Keeping.undo.enter_context(_kept_engines())
+        _Keeping.users += 1
+    try:
+        yield
+    finally:
+        with _Keeping.lock:
+            _Keeping.users -= 1
+            if _Keeping.users == 0:
+                _Keeping.undo.close()
+
+
+@contextmanager
+def held_open(files: Iterable[Path]) -> Iterator[None]:
+    """Hold a connection to those of these files that exist, on behalf of other processes."""
+    with ExitStack() as stack:
+        for file in files:
+            if file.is_file():
+                _read(stack.enter_context(closing(_connect(str(file)))))
+        yield
+
+
+@contextmanager
+def _kept_connections() -> Iterator[None]:
     with ExitStack() as stack:
         held: OrderedDict[str, sqlite3.Connection] = OrderedDict()
         stack.callback(_close_all_but, held, 0)
@@ -49,13 +87,34 @@ def kept_open() -> Iterator[None]:
 
 
 @contextmanager
-def held_open(files: Iterable[Path]) -> Iterator[None]:
-    """Hold a connection to those of these files that exist, on behalf of other processes."""
-    with ExitStack() as stack:
-        for file in files:
-            if file.is_file():
-                _read(stack.enter_context(closing(_connect(str(file)))))
+def _kept_engines() -> Iterator[None]:
+    # Dagster has no setting for it. It ends each use of an engine with dispose(), which closes connections and leaves
+    # the engine as it was.
+    from dagster._core.storage.event_log.sqlite import sqlite_event_log
+    from dagster._core.storage.runs.sqlite import sqlite_run_storage
+    from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+
+    engines: OrderedDict[str, Engine] = OrderedDict()
+    lock = Lock()
+
+    def engine_of(url: str, **options: Any) -> Engine:
+        with lock:
+            if url not in engines:
+                engines[url] = create_engine(url, **options)
+            engines.move_to_end(url)
+            while len(engines) > _MOST_HELD:
+                engines.popitem(last=False)
+            return engines[url]
+
+    storages = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
+    makers = [storage.create_engine for storage in storages]
+    for storage in storages:
+        storage.create_engine = engine_of  # type: ignore[attr-defined]
+    try:
         yield
+    finally:
+        for storage, maker in zip(storages, makers, strict=True):
+            storage.create_engine = maker  # type: ignore[attr-defined]
 
 
 def _close_all_but(held: "OrderedDict[str, sqlite3.Connection]", most: int) -> None:

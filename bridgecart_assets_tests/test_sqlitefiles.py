@@ -4,10 +4,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import dagster as dg
 import psutil
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
+from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.settings import Settings
 from bridgecart_assets.sqlitefiles import kept_open
 
 
@@ -43,3 +47,35 @@ def test_of_many_files_only_those_in_use_stay_open(tmp_path: Path) -> None:
         assert log_of(shared).exists()
         assert log_of(runs[-1]).exists()
         assert not log_of(runs[0]).exists()
+
+
+def dialects(instance: dg.DagsterInstance) -> set[int]:
+    """The engines behind twenty looks at Dagster's runs and events, by their dialects: each engine has its own."""
+    seen: dict[int, object] = {}
+
+    def note(connection: Connection) -> None:
+        seen[id(connection.dialect)] = connection.dialect
+
+    event.listen(Engine, "engine_connect", note)
+    for _ in range(10):
+        instance.get_runs(limit=1)
+        instance.get_latest_materialization_event(dg.AssetKey("none"))
+    event.remove(Engine, "engine_connect", note)
+    return set(seen)
+
+
+def test_every_file_of_dagster_has_one_engine_while_a_command_works(settings: Settings) -> None:
+    with dagster_instance(settings) as instance:
+        assert len(dialects(instance)) == 2
+    # Afterwards as Dagster has it: an engine for every look.
+    with dg.DagsterInstance.from_ref(instance.get_ref()) as later:
+        assert len(dialects(later)) >= 20
+
+
+def test_files_are_kept_until_the_last_who_asked_for_it_has_ended(tmp_path: Path) -> None:
+    file = make(tmp_path / "index.db")
+    with kept_open():
+        with kept_open():
+            write(file)
+        assert log_of(file).exists()
+    assert not log_of(file).exists()

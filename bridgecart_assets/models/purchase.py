@@ -7,13 +7,14 @@ x + 1 in MBG/NBD (also after the first purchase) and x in BG/NBD.
 """
 
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.models.arrays import Floats
+from bridgecart_assets.models.arrays import Floats, Labels
 
 Kind = Literal["mbg", "bg"]
 
@@ -47,6 +48,12 @@ class Customers:
         """Customers one by one, grouped by what the model knows of them."""
         rows, counts = np.unique(np.column_stack([x, t_x, T]), axis=0, return_counts=True)
         return cls(rows[:, 0], rows[:, 1], rows[:, 2], counts.astype(np.float64))
+
+    @cached_property
+    def distinct_x(self) -> tuple[Floats, Labels]:
+        """The different values of `x`, and which of them each customer has."""
+        values, which = np.unique(self.x, return_inverse=True)
+        return values, which
 
 
 @dataclass(frozen=True)
@@ -192,27 +199,30 @@ def _log_likelihood(parameters: Floats, customers: Customers, kind: Kind) -> tup
     from scipy.special import betaln, gammaln, psi
 
     r, alpha, a, b = parameters
-    x, weight = customers.x, customers.weight
+    weight = customers.weight
+    # The costly functions depend on x alone, which has few values.
+    x, which = customers.distinct_x
     chances = _chances(kind, x)
-    could_drop = chances > 0
+    could_drop = (chances > 0)[which]
     # Stands in for chances - 1 where nobody could drop out; what it gives is masked.
     survived = np.maximum(chances - 1, 0)
     shape = r + x
+    shapes = shape[which]
     log_T, log_t = np.log(alpha + customers.T), np.log(alpha + customers.t_x)
-    alive = betaln(a, b + chances) - shape * log_T
-    dropped = np.where(could_drop, betaln(a + 1, b + survived) - shape * log_t, -np.inf)
+    alive = betaln(a, b + chances)[which] - shapes * log_T
+    dropped = np.where(could_drop, betaln(a + 1, b + survived)[which] - shapes * log_t, -np.inf)
     either = np.logaddexp(alive, dropped)
-    each = r * np.log(alpha) + gammaln(shape) - gammaln(r) - betaln(a, b) + either
+    each = (r * np.log(alpha) + gammaln(shape) - gammaln(r) - betaln(a, b))[which] + either
 
     p = np.exp(alive - either)
     q = 1 - p
-    both = psi(a + b + chances)
+    both = psi(a + b + chances)[which]
     gradient = np.array(
         [
-            weight @ (np.log(alpha) + psi(shape) - psi(r) - p * log_T - q * log_t),
-            weight @ (r / alpha - shape * (p / (alpha + customers.T) + q / (alpha + customers.t_x))),
+            weight @ ((np.log(alpha) + psi(shape) - psi(r))[which] - p * log_T - q * log_t),
+            weight @ (r / alpha - shapes * (p / (alpha + customers.T) + q / (alpha + customers.t_x))),
             weight @ (psi(a + b) - psi(a) + p * psi(a) + q * psi(a + 1) - both),
-            weight @ (psi(a + b) - psi(b) + p * psi(b + chances) + q * psi(b + survived) - both),
+            weight @ (psi(a + b) - psi(b) + p * psi(b + chances)[which] + q * psi(b + survived)[which] - both),
         ]
     )
     return float(weight @ each), gradient

@@ -1,7 +1,7 @@
 select
-    f.customer_id,
-    f.customer_hash,
-    f.as_of,
+    s.customer_id,
+    s.customer_hash,
+    s.as_of,
     coalesce(s.segment_key, 'unassigned') as segment_key,
     coalesce(s.segment, 'unassigned') as segment,
     s.version as model_version,
@@ -10,11 +10,11 @@ select
     s.ambiguous,
     -- The churn KPI calls a customer inactive after the window; before that it is a question of whether he is alive.
     case
-        when f.frequency = 0 then null
-        when f.recency_days > $churn_window_days then 'dormant'
-        when 3 * f.tenure_days <= $churn_window_days then 'new'
-        when coalesce(s.p_alive < 0.5, 3 * f.recency_days > 2 * $churn_window_days) then 'at risk'
-        when coalesce(s.p_alive < 0.8, 3 * f.recency_days > $churn_window_days) then 'needs attention'
+        when s.frequency = 0 then null
+        when s.recency_days > $churn_window_days then 'dormant'
+        when 3 * s.tenure_days <= $churn_window_days then 'new'
+        when coalesce(s.p_alive < 0.5, 3 * s.recency_days > 2 * $churn_window_days) then 'at risk'
+        when coalesce(s.p_alive < 0.8, 3 * s.recency_days > $churn_window_days) then 'needs attention'
         else 'active'
     end as lifecycle,
     s.log_purchase_rate,
@@ -26,9 +26,8 @@ select
     s.expected_spend,
     s.expected_purchases,
     case
-        when f.frequency = 0 then 'no_purchase'
+        when s.frequency = 0 then 'no_purchase'
         when s.p_alive is null then (select max(no_prediction_reason) from versions_in_force v join gold.purchase_model m on m.version = v.purchase_version)
     end as no_prediction_reason,
-    f.net_sales
-from scoped_customer_features f
-left join scored s on s.customer_id = f.customer_id
+    s.net_sales
+from scored s

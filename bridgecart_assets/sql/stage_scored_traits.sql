@@ -27,7 +27,8 @@ from purchases p
 left join segments s using (as_of)
 left join segment_versions v on v.version = s.version;
 
-create temp table traits as
+-- A view, so that ten million customers pass through and are never held; NULL for who never bought.
+create temp view traits as
 select
     t.*, f.segment_version, f.purchase_version,
     weeks_between(t.first_purchased_on, t.as_of - 1) as weeks,
@@ -37,6 +38,5 @@ select
     ) as log_spend,
     coupon_share_of(t.orders, t.coupon_orders, m.coupon_share_mean) as coupon_share
 from to_score t
-join versions_in_force f using (as_of)
-join gold.purchase_model m on m.version = f.traits_version
-where t.frequency > 0;
+left join versions_in_force f on f.as_of = t.as_of and t.frequency > 0
+left join gold.purchase_model m on m.version = f.traits_version;

@@ -1,72 +1,101 @@
 -- What the models say about every row of `traits`: predictions, nearest and second nearest centroid.
-create temp table predictions as
-with parameters as (
-    select *, log_spend_variance_within as within, log_spend_variance_between as between_customers
-    from gold.purchase_model
-),
-chances as (
+
+-- A version in one row: what k segments have is a list, by key. A row a customer and segment, ranked in a window, would
+-- cost ten times as much.
+create temp table segmentations as
+select
+    version,
+    any_value(mean_log_purchase_rate) as mean_log_purchase_rate,
+    any_value(scale_log_purchase_rate) as scale_log_purchase_rate,
+    any_value(mean_log_spend) as mean_log_spend,
+    any_value(scale_log_spend) as scale_log_spend,
+    any_value(mean_coupon_share) as mean_coupon_share,
+    any_value(scale_coupon_share) as scale_coupon_share,
+    list(segment_key order by segment_key) as segment_keys,
+    list(segment order by segment_key) as segments,
+    list({
+        'log_purchase_rate': centroid_log_purchase_rate,
+        'log_spend': centroid_log_spend,
+        'coupon_share': centroid_coupon_share
+    } order by segment_key) as centroids
+from gold.segment_model
+group by version;
+
+create temp view assigned as
+with standardised as (
     select
-        t.customer_id, t.as_of, m.as_of > t.as_of as in_hindsight, o.purchases, o.discounted_purchases,
-        -- Capped, because exp() of more is no number; the probability is 0 long before.
-        1 / (1 + exp(least(
+        t.*, m.* exclude (version),
+        (t.log_purchase_rate - m.mean_log_purchase_rate) / m.scale_log_purchase_rate as z_log_purchase_rate,
+        (t.log_spend - m.mean_log_spend) / m.scale_log_spend as z_log_spend,
+        (t.coupon_share - m.mean_coupon_share) / m.scale_coupon_share as z_coupon_share
+    from traits t
+    left join segmentations m on m.version = t.segment_version
+),
+measured as (
+    select
+        *,
+        list_transform(centroids, lambda c: sqrt(
+            power(z_log_purchase_rate - c.log_purchase_rate, 2)
+            + power(z_log_spend - c.log_spend, 2)
+            + power(z_coupon_share - c.coupon_share, 2)
+        )) as distances
+    from standardised
+),
+compared as (
+    select *, list_aggregate(distances, 'min', 2) as least_two from measured
+),
+-- Of two as near, the one with the lower key comes first.
+placed as (
+    select *, least_two[1] as distance, least_two[2] as next_distance, list_position(distances, least_two[1]) as nearest
+    from compared
+)
+select
+    * exclude (distance, next_distance, nearest),
+    segment_keys[nearest] as segment_key,
+    segments[nearest] as segment,
+    case
+        when next_distance > distance then segment_keys[list_position(distances, next_distance)]
+        when next_distance = distance then segment_keys[nearest + list_position(distances[nearest + 1:], distance)]
+    end as runner_up_key,
+    case when next_distance + distance > 0
+        then (next_distance - distance) / (next_distance + distance) end as confidence
+from placed;
+
+create temp table predictors as
+select
+    *, log_spend_variance_within as within, log_spend_variance_between as between_customers,
+    $churn_window_days::double / 7 as window_weeks, $clv_margin as clv_margin
+from gold.purchase_model;
+
+create temp view scored as
+with chances as (
+    select
+        t.*, o.purchases, o.discounted_purchases, m.clv_margin, m.as_of > t.as_of as in_hindsight,
+        -- Capped, because exp() of more is no number; the probability is 0 long before. least() leaves NULL out.
+        case when m.version is not null then 1 / (1 + exp(least(
             ln(m.a / (m.b + t.frequency - 1)) + (m.r + t.frequency - 1)
             * ln((m.alpha + t.weeks) / (m.alpha + weeks_between(t.first_purchased_on, t.last_purchased_on))),
             700
-        ))) as p_alive,
-        1 - power(
-            (m.alpha + t.weeks) / (m.alpha + t.weeks + $churn_window_days::double / 7), m.r + t.frequency - 1
-        ) as p_purchase_if_alive,
+        ))) end as p_alive,
+        1 - power((m.alpha + t.weeks) / (m.alpha + t.weeks + m.window_weeks), m.r + t.frequency - 1)
+            as p_purchase_if_alive,
         exp(
             log_spend_of(t.frequency, t.log_spend_sum, m.log_spend_mean, m.within, m.between_customers)
             + m.within / 2 + 1 / (t.frequency / m.within + 1 / m.between_customers) / 2
         ) as expected_spend
-    from traits t
-    join outlooks o using (purchase_version, frequency, weeks)
-    join parameters m on m.version = t.purchase_version
+    from assigned t
+    left join outlooks o using (purchase_version, frequency, weeks)
+    -- Without an outlook the version makes no predictions.
+    left join predictors m on m.version = o.purchase_version
 )
 select
-    customer_id, as_of, in_hindsight, p_alive, expected_spend,
+    * exclude (p_purchase_if_alive, clv_margin),
+    segment_version as version,
+    confidence < 0.1 as ambiguous,
     p_alive * purchases as expected_purchases,
     1 - p_alive * p_purchase_if_alive as churn_risk,
     -- What money can hold; nobody spends more.
-    round(least($clv_margin * p_alive * discounted_purchases * expected_spend, 9e15), 2)::decimal(18, 2) as predicted_clv
+    case when p_alive is not null
+        then round(least(clv_margin * p_alive * discounted_purchases * expected_spend, 9e15), 2)::decimal(18, 2)
+    end as predicted_clv
 from chances;
-
-create temp table scored as
-with distances as (
-    select
-        t.customer_id, t.as_of, m.version, m.segment_key, m.segment,
-        sqrt(
-            power((t.log_purchase_rate - m.mean_log_purchase_rate) / m.scale_log_purchase_rate
-                - m.centroid_log_purchase_rate, 2)
-            + power((t.log_spend - m.mean_log_spend) / m.scale_log_spend - m.centroid_log_spend, 2)
-            + power((t.coupon_share - m.mean_coupon_share) / m.scale_coupon_share - m.centroid_coupon_share, 2)
-        ) as distance
-    from traits t
-    join gold.segment_model m on m.version = t.segment_version
-),
-ranked as (
-    select
-        *,
-        row_number() over nearest as place,
-        lead(distance) over nearest as next_distance,
-        lead(segment_key) over nearest as runner_up_key
-    from distances
-    window nearest as (partition by customer_id, as_of order by distance, segment_key)
-),
-nearest_segments as (
-    select
-        customer_id, as_of, version, segment_key, segment, runner_up_key,
-        case when next_distance + distance > 0
-            then (next_distance - distance) / (next_distance + distance) end as confidence
-    from ranked
-    where place = 1
-)
-select
-    t.customer_id, t.as_of, t.log_purchase_rate, t.log_spend, t.coupon_share,
-    n.version, n.segment_key, n.segment, n.runner_up_key, n.confidence,
-    n.confidence < 0.1 as ambiguous,
-    p.* exclude (customer_id, as_of)
-from traits t
-left join nearest_segments n using (customer_id, as_of)
-left join predictions p using (customer_id, as_of);

@@ -62,6 +62,4 @@ totals as (
 select * from totals;
 
 create temp view to_score as
-select
-    customer_id, as_of, first_purchased_on, last_purchased_on, frequency, orders, coupon_orders, log_spend_sum
-from snapshots;
+select * from snapshots;

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.attaching import Attached, Options
 
 POLL_SECONDS = 0.05
 _HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
@@ -96,8 +97,7 @@ class Warehouse:
         fresh = target.with_suffix(".rewritten")
         _remove_database(fresh)
         # Open until the new file is in its place, so that nobody writes to the old one any more.
-        with self._explaining(), self._open(read_only=False) as connection:
-            connection.execute("set preserve_insertion_order = true")
+        with self._explaining(), self._open(read_only=False, preserve_insertion_order=True) as connection:
             connection.execute("checkpoint")
             try:
                 _copy_database(connection, fresh)
@@ -123,7 +123,7 @@ class Warehouse:
             raise explained from error
 
     @contextmanager
-    def _open(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _open(self, *, read_only: bool, preserve_insertion_order: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection, closed at the end.
 
         DuckDB reads where the newest state stands *before* it locks the file: whoever opens it while another process
@@ -131,13 +131,14 @@ class Warehouse:
         while the file is opened, and by a writer until it has closed it.
         """
         gate = self._gate()
+        options: Options = {**self._options(), "preserve_insertion_order": preserve_insertion_order}
         try:
-            with closing(self._connect(gate, read_only=read_only)) as connection:
+            with closing(self._attach(gate, options, read_only=read_only)) as attached:
                 if read_only:
                     gate.release()
                 # Not possible as a connect option. Names are validated by the settings.
-                connection.execute(f"set TimeZone = '{self.naive_timezone}'")
-                yield connection
+                attached.connection.execute(f"set TimeZone = '{self.naive_timezone}'")
+                yield attached.connection
         finally:
             gate.release()
 
@@ -150,7 +151,7 @@ class Warehouse:
             raise _unwritable(self.path.parent, error.strerror) from error
         return FileLock(file)
 
-    def _connect(self, gate: FileLock, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _attach(self, gate: FileLock, options: Options, *, read_only: bool) -> Attached:
         deadline = time.monotonic() + self.lock_timeout_seconds
         while True:
             is_late = time.monotonic() > deadline
@@ -159,10 +160,10 @@ class Warehouse:
             except Timeout:
                 # Past the deadline DuckDB is asked all the same, because it names the holder.
                 if is_late:
-                    raise self._held_by_a_writer() from None
+                    raise self._held_by_a_writer(options) from None
             else:
                 try:
-                    return duckdb.connect(str(self.path), read_only=read_only, config=self._config())
+                    return Attached.to(self.path, read_only=read_only, options=options)
                 except duckdb.Error as error:
                     gate.release()
                     if is_late or not _is_lock_conflict(error):
@@ -170,20 +171,19 @@ class Warehouse:
             # Jitter, so that two waiting processes do not meet at every poll.
             time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
 
-    def _held_by_a_writer(self) -> duckdb.Error:
+    def _held_by_a_writer(self, options: Options) -> duckdb.Error:
         try:
-            duckdb.connect(str(self.path), read_only=True, config=self._config()).close()
+            Attached.to(self.path, read_only=True, options=options).close()
         except duckdb.Error as error:
             return error
         return duckdb.IOException("Could not set lock on file: another process is about to write")
 
-    def _config(self) -> dict[str, str | bool | int | float | list[str]]:
+    def _options(self) -> Options:
         return {
             "memory_limit": self.memory_limit,
             "temp_directory": str(self.path.with_suffix(".tmp")),
             # The default of 16 MB stalls single commits for about a second; closing checkpoints what is left.
             "checkpoint_threshold": "256MB",
-            "preserve_insertion_order": False,
         }
 
 
@@ -237,7 +237,7 @@ def _remove_database(file: Path) -> None:
 
 def _is_lock_conflict(error: duckdb.Error) -> bool:
     text = str(error)
-    return "Could not set lock" in text or "different configuration" in text
+    return "Could not set lock" in text or "file handle conflict" in text
 
 
 def _make_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from bridgecart_assets.contracts import SEGMENT_MODEL
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse import database
+from bridgecart_assets.warehouse.attaching import Attached
 from bridgecart_assets.warehouse.database import (
     Warehouse,
     WarehouseError,
@@ -242,13 +243,13 @@ def test_nobody_looks_at_the_file_while_a_writer_has_it(stored: Warehouse, monke
     # DuckDB reads the file's headers before it locks it. Without a lock around that, one commit in about two thousand
     # was lost when three processes took turns.
     free: dict[str, bool] = {}
-    connect = duckdb.connect
+    attach = Attached.to
 
-    def looking(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+    def looking(*arguments: Any, **options: Any) -> Attached:
         free["while it is opened"] = _is_gate_free(stored)
-        return connect(*arguments, **options)
+        return attach(*arguments, **options)
 
-    monkeypatch.setattr(duckdb, "connect", looking)
+    monkeypatch.setattr(Attached, "to", looking)
     with stored.reading():
         free["while it is read"] = _is_gate_free(stored)
     assert free == {"while it is opened": False, "while it is read": True}
