@@ -1,15 +1,5 @@
 -- The records of one batch, taken apart into the fields of the contract.
 
--- What no rule of the contract can object to, nor change, told from how the field stands in the JSON. Most records
--- have nothing else; the rest is for stage_rules, which decides everything and takes ten times as long.
-create temp macro is_plain_text(field) as
-    strlen(field) <= 200 and regexp_full_match(
-        field::varchar, '"[!#-\[\]-~\pL]([^"\\]*[!#-\[\]-~\pL])?"|-?[0-9]+'
-    );
-create temp macro is_plain_money(field) as regexp_full_match(field::varchar, '-?[0-9]{1,9}([.][0-9]{1,6})?');
-create temp macro is_plain_time(field) as
-    regexp_full_match(field::varchar, '"[0-9][0-9-]*[T ][0-9:.]*(Z|[+-]0[0-9]:[0-5][0-9])?"');
-
 create temp table fields as
 with texts as (
     select
@@ -63,14 +53,14 @@ sifted as (
         coalesce(
             is_plain_text(event.customer_id)
             and is_plain_time(event.purchase_date)
-            and is_plain_money(event.purchase_amount)
-            and (event.discount_amount is null or is_plain_money(event.discount_amount))
+            and is_plain_amount(event.purchase_amount)
+            and (event.discount_amount is null or is_plain_amount(event.discount_amount))
             and (event.order_id is null or is_plain_text(event.order_id))
             and (event.payment_method is null or is_plain_text(event.payment_method))
             and (event.product_category is null or is_plain_text(event.product_category))
-            and (event.name is null or is_plain_text(event.name))
-            and (event.mobile is null or is_plain_text(event.mobile))
-            and (event.gender is null or is_plain_text(event.gender))
+            and (event.name is null or is_short_string(event.name))
+            and (event.mobile is null or is_short_string(event.mobile))
+            and (event.gender is null or is_short_string(event.gender))
             and (event.age is null or regexp_full_match(event.age::varchar, '[0-9]{1,2}'))
             and (event.income is null or regexp_full_match(event.income::varchar, '[0-9]{1,9}([.][0-9]{1,6})?'))
             and (event.coupon_used is null or event.coupon_used::varchar in ('true', 'false'))
