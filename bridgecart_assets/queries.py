@@ -25,7 +25,10 @@ MOST_FITTED_CUSTOMERS = 100_000
 def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
     """Orders, duplicates and rejects of one batch, in one transaction."""
     return Query(
-        stage=("stage_reading", "stage_spellings", "stage_events", "stage_claims", "stage_contest", "stage_changes"),
+        stage=(
+            *("stage_reading", "stage_spellings", "stage_plain", "stage_records", "stage_rules", "stage_events"),
+            *("stage_claims", "stage_contest", "stage_changes"),
+        ),
         parameters={"max_payload_bytes": settings.max_payload_bytes, "amount_is_net": settings.amount_is_net},
         inputs=inputs,
         also=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),

@@ -26,9 +26,12 @@ class Cursor:
 
     def accept(self, polled: Sequence[Message], reports: Reports) -> list[Message]:
         """The records of the plan among `polled`; moves on past them. Raises `KafkaFailure` for a fatal error."""
-        records = [message for message in polled if message.error() is None]
+        errors = map(Message.error, polled)
+        records = [message for message, error in zip(polled, errors, strict=True) if error is None]
         # Dicts keep the last value, and offsets ascend within a partition: one pass finds every partition's last.
-        last = cast(dict[int, int], {message.partition(): message.offset() for message in records})
+        last = cast(
+            dict[int, int], dict(zip(map(Message.partition, records), map(Message.offset, records), strict=True))
+        )
         for partition, offset in last.items():
             self._reach(partition, offset + 1)
         if len(records) < len(polled):

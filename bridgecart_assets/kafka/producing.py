@@ -60,12 +60,13 @@ def produce(
     `topic_state` before the first one is sent.
     """
     topic_id(connection)
+    with_each: Headers | None = [*headers] if headers else None
     undelivered = _Undelivered()
     producer, reports = _open(connection, undelivered, flush_seconds)
     sent = 0
     try:
         for event in events:
-            _send(producer, connection.topic, event, list(headers or ()))
+            _send(producer, connection.topic, event, with_each)
             sent += 1
             if sent % _POLL_EVERY == 0:
                 producer.poll(0)
@@ -96,7 +97,7 @@ def _open(connection: KafkaConnection, undelivered: _Undelivered, flush_seconds:
     return open_producer(connection, defaults=_DEFAULTS, required=required)
 
 
-def _send(producer: Producer, topic: str, event: Event, headers: Headers) -> None:
+def _send(producer: Producer, topic: str, event: Event, headers: Headers | None) -> None:
     key, value, timestamp_ms = event
     while True:
         try:

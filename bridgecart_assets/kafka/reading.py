@@ -5,8 +5,10 @@ Nothing is committed and no group is joined, so a slice can be read again as lon
 """
 
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -61,8 +63,10 @@ def read_slice(
     """
     verify_plan(plan, topic_state(connection))
     limit = max_bytes or sys.maxsize
-    chunks = _chunks(connection, plan, chunk_records, min(chunk_bytes, limit // _CHUNKS_IN_LIMIT), stall_seconds)
-    return Slice(connection, plan, chunks, max_bytes=limit)
+    chunk_bytes = min(chunk_bytes, limit // _CHUNKS_IN_LIMIT)
+    abandoned = threading.Event()
+    chunks = _chunks(connection, plan, chunk_records, chunk_bytes, stall_seconds, abandoned)
+    return Slice(connection, plan, chunks, abandoned, max_bytes=limit)
 
 
 class Slice:
@@ -73,20 +77,36 @@ class Slice:
         connection: KafkaConnection,
         plan: BatchPlan,
         chunks: Generator[pa.RecordBatch, None, None],
+        abandoned: threading.Event,
         *,
         max_bytes: int,
     ) -> None:
         self.covered = plan
         self._connection = connection
         self._chunks = chunks
+        self._abandoned = abandoned
         self._max_bytes = max_bytes
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
+    def __iter__(self) -> Generator[pa.RecordBatch, None, None]:
         """The chunks, as many as the limit of bytes allows. Raises `TopicReplaced` at the end."""
         with closing(self._chunks):
             yield from self._within_limit()
         # A topic re-created while it was read serves other records under the same offsets.
         _verify_topic(self.covered, topic_id(self._connection))
+
+    def ahead(self) -> Generator[pa.RecordBatch, None, None]:
+        """The chunks as by iteration, each read in another thread while the caller works on the one before it.
+
+        At most one chunk is read ahead. Closing the generator ends the reading, wherever it is.
+        """
+        with closing(iter(self)) as chunks, ThreadPoolExecutor(1, "read-ahead") as reader:
+            try:
+                following = reader.submit(next, chunks, None)
+                while (chunk := following.result()) is not None:
+                    following = reader.submit(next, chunks, None)
+                    yield chunk
+            finally:
+                self._abandoned.set()
 
     def _within_limit(self) -> Iterator[pa.RecordBatch]:
         size = 0
@@ -136,12 +156,17 @@ def _verify_topic(plan: BatchPlan, found: str) -> None:
 
 
 def _chunks(
-    connection: KafkaConnection, plan: BatchPlan, chunk_records: int, chunk_bytes: int, stall_seconds: float
+    connection: KafkaConnection,
+    plan: BatchPlan,
+    chunk_records: int,
+    chunk_bytes: int,
+    stall_seconds: float,
+    abandoned: threading.Event,
 ) -> Generator[pa.RecordBatch, None, None]:
     pieces: list[pa.RecordBatch] = []
     rows = size = 0
     limit = _PollLimit(min(chunk_records, _POLL_RECORDS), min(chunk_bytes // _POLLS_IN_CHUNK, _POLL_BYTES))
-    for messages in _messages(connection, plan, limit, stall_seconds):
+    for messages in _messages(connection, plan, limit, stall_seconds, abandoned):
         piece = record_batch(messages)
         if pieces and (rows + piece.num_rows > chunk_records or size + piece.nbytes > chunk_bytes):
             yield pa.concat_batches(pieces)
@@ -153,7 +178,11 @@ def _chunks(
 
 
 def _messages(
-    connection: KafkaConnection, plan: BatchPlan, limit: _PollLimit, stall_seconds: float
+    connection: KafkaConnection,
+    plan: BatchPlan,
+    limit: _PollLimit,
+    stall_seconds: float,
+    abandoned: threading.Event,
 ) -> Iterator[list[Message]]:
     cursor = Cursor(plan)
     if not cursor.unread:
@@ -162,7 +191,7 @@ def _messages(
         consumer.assign([TopicPartition(plan.topic, partition, cursor.next[partition]) for partition in cursor.unread])
         wanted = 1
         progress = time.monotonic()
-        while cursor.unread:
+        while cursor.unread and not abandoned.is_set():
             polled = consumer.consume(min(wanted, cursor.remaining), timeout=_POLL_SECONDS)
             messages = cursor.accept(polled, reports)
             finished = cursor.take_finished()

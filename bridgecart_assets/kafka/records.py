@@ -1,11 +1,13 @@
 """Records: Kafka messages as Arrow columns, every byte as it arrived."""
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
+import numpy as np
 import pyarrow as pa
-from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Message
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,8 @@ RECORD_SCHEMA = pa.schema(
     ]
 )
 
-_TIMESTAMP_TYPES = {TIMESTAMP_CREATE_TIME: "create", TIMESTAMP_LOG_APPEND_TIME: "append"}
+# By the client's code of the type, which is an index here.
+_TIMESTAMP_TYPES = pa.array([None, "create", "append"], pa.string())
 # The end of the year 9999: later instants, such as microseconds sent as milliseconds, have no Python datetime.
 _LAST_MILLISECOND = 253_402_300_799_999
 
@@ -36,32 +39,50 @@ def record_batch(messages: Sequence[Message]) -> pa.RecordBatch:
 
     NULL stands for: no timestamp (or one before 1970 or after 9999), no key, no headers, a tombstone's payload.
     """
-    timestamps = [message.timestamp() for message in messages]
-    instants = [millis if kind and 0 <= millis <= _LAST_MILLISECOND else None for kind, millis in timestamps]
+    # Columns come from methods mapped over the messages, which takes a third of the time of a comprehension. And
+    # nothing that the garbage collector would have to look at is kept per message.
     columns = [
-        pa.array([message.partition() for message in messages], pa.int32()),
-        pa.array([message.offset() for message in messages], pa.int64()),
-        pa.array(instants, pa.timestamp("ms", tz="UTC")).cast(_INSTANT),
-        pa.array([_TIMESTAMP_TYPES.get(kind) for kind, _ in timestamps], pa.string()),
-        pa.array([message.key() for message in messages], pa.binary()),
-        pa.array(_headers(messages), _HEADERS),
-        pa.array([message.value() for message in messages], pa.binary()),
+        pa.array(np.fromiter(map(Message.partition, messages), np.int32, len(messages))),
+        pa.array(np.fromiter(map(Message.offset, messages), np.int64, len(messages))),
+        *_timestamps(messages),
+        pa.array(list(map(Message.key, messages)), pa.binary()),
+        _headers(messages),
+        pa.array(list(map(Message.value, messages)), pa.binary()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=RECORD_SCHEMA)
 
 
-def _headers(messages: Sequence[Message]) -> list[Headers | None]:
+def _timestamps(messages: Sequence[Message]) -> tuple[pa.Array, pa.Array]:
+    flat = itertools.chain.from_iterable(map(Message.timestamp, messages))
+    kinds, millis = np.fromiter(flat, np.int64, 2 * len(messages)).reshape(-1, 2).T
+    missing = (kinds == TIMESTAMP_NOT_AVAILABLE) | (millis < 0) | (millis > _LAST_MILLISECOND)
+    instants = pa.array(np.where(missing, 0, millis) * 1000, _INSTANT, mask=missing)
+    return instants, _TIMESTAMP_TYPES.take(pa.array(kinds))
+
+
+def _headers(messages: Sequence[Message]) -> pa.Array:
+    found = read_headers(messages)
+    if found.count(None) == len(found):
+        return pa.nulls(len(found), _HEADERS)
+    return pa.array(found, _HEADERS)
+
+
+def read_headers(
+    messages: Sequence[Message], headers_of: Callable[[Message], object] = Message.headers
+) -> list[Headers | None]:
+    """The headers of each message; None for those without, and for those that cannot be decoded."""
     found: list[Headers | None] = []
-    for message in messages:
+    reading = cast(Iterator[Headers | None], map(headers_of, messages))
+    while len(found) < len(messages):
         try:
-            found.append(cast(Headers | None, message.headers()))
+            # Up to the first that raises: what came before it stays in the list.
+            found.extend(reading)
         except (SystemError, UnicodeDecodeError):
             # A header name that is not UTF-8. One strange record must not stop every later batch, and a second
             # call would return a list with a NULL pointer in it.
+            strange = messages[len(found)]
             logger.warning(
-                "partition %s, offset %s: headers dropped, a name is not UTF-8",
-                message.partition(),
-                message.offset(),
+                "partition %s, offset %s: headers dropped, a name is not UTF-8", strange.partition(), strange.offset()
             )
             found.append(None)
     return found

@@ -9,6 +9,8 @@ with head as (
 changed as (
     select customer_hash from displaced
     union
+    select customer_hash from accepted
+    union
     select customer_hash from contest where place = 1
 )
 select head.revision + 1, changed.customer_hash

@@ -4,17 +4,27 @@
 create temp table bounds as
 select min(purchased_at) as earliest, max(purchased_at) as latest from claimed;
 
+-- What other batches have of these orders.
+create temp table standing as
+select o.* from silver.orders o, bounds
+where o.purchased_at between bounds.earliest and bounds.latest and o.batch_key is distinct from $batch_key
+    and o.order_key in (select order_key from claimed)
+union all by name
+select d.* exclude (winner_topic_id, winner_partition, winner_offset) from silver.duplicate_orders d, bounds
+where d.purchased_at between bounds.earliest and bounds.latest and d.batch_key is distinct from $batch_key
+    and d.order_key in (select order_key from claimed);
+
+-- Most orders have one event only, which counts.
+create temp table contested as
+select order_key from accepted group by order_key having count(*) > 1
+union
+select order_key from standing;
+
 create temp table contest as
 with claims as (
-    select * from accepted
+    select * from accepted where order_key in (select order_key from contested)
     union all by name
-    select o.* from silver.orders o, bounds
-    where o.purchased_at between bounds.earliest and bounds.latest and o.batch_key is distinct from $batch_key
-        and o.order_key in (select order_key from claimed)
-    union all by name
-    select d.* exclude (winner_topic_id, winner_partition, winner_offset) from silver.duplicate_orders d, bounds
-    where d.purchased_at between bounds.earliest and bounds.latest and d.batch_key is distinct from $batch_key
-        and d.order_key in (select order_key from claimed)
+    select * from standing
 )
 select
     *,

@@ -20,5 +20,5 @@ create temp macro sender_of(payload) as scalar_of(json_extract(json_of(payload),
 create temp macro sent_at(payload) as
     instant_of(text_of(json_extract(json_of(payload), '$.purchase_date'))) at time zone 'UTC';
 -- Not a secret and not unique: whoever shares it is refreshed along.
-create or replace temp macro customer_hash_of(customer_id) as (md5_number_lower(customer_id) >> 1)::bigint;
+create temp macro customer_hash_of(customer_id) as (md5_number_lower(customer_id) >> 1)::bigint;
 create temp macro hash_of(salt, customer_id) as sha256(salt || customer_id);

@@ -5,7 +5,7 @@ What belongs elsewhere: opening and committing (`database.py`), what to write (`
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import duckdb
 import pandas as pd
@@ -94,9 +94,10 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
         delete_slice(connection, contract, plan.batch_key)
     records = 0
     read = read_slice(handed.connection, plan, stall_seconds=handed.stall_seconds, max_bytes=handed.max_bytes)
-    for chunk in read:
-        _insert_chunk(connection, chunk, plan, arrived)
-        records += chunk.num_rows
+    with closing(read.ahead()) as chunks:
+        for chunk in chunks:
+            _insert_chunk(connection, chunk, plan, arrived)
+            records += chunk.num_rows
     if records < held:
         raise RecordsGone(
             f"batch {plan.batch_key} cannot be read again: the topic has {records} of its {held} records left, "

@@ -1,5 +1,6 @@
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 
 import psutil
@@ -249,8 +250,82 @@ def test_an_abandoned_slice_closes_its_consumer(topic: TopicFactory) -> None:
     chunks = iter(read_slice(connection, plan, chunk_records=100))
     assert next(chunks).num_rows <= 100
     assert psutil.Process().num_threads() > before
-    chunks.close()  # type: ignore[attr-defined]
+    chunks.close()
     assert settled_threads() <= before
+
+
+def test_a_slice_read_ahead_is_the_same_slice(topic: TopicFactory) -> None:
+    connection = topic(1)
+    produce(connection, numbered(3_000))
+    plan = plan_all(connection)
+    ahead = list(read_slice(connection, plan, chunk_records=700).ahead())
+    assert max(chunk.num_rows for chunk in ahead) <= 700
+    assert rows(ahead) == rows(read_slice(connection, plan))
+
+
+def test_reading_ahead_is_one_chunk_ahead_and_no_more(topic: TopicFactory) -> None:
+    connection = topic(1)
+    produce(connection, numbered(3_000))
+    read = read_slice(connection, plan_all(connection), chunk_records=100)
+    made: list[pa.RecordBatch] = []
+    read._chunks = noting(read._chunks, made)
+    with closing(read.ahead()) as chunks:
+        for taken in range(1, 5):
+            next(chunks)
+            wait_until(lambda: len(made) > taken)  # noqa: B023 - called at once
+            time.sleep(0.1)
+            assert len(made) == taken + 1
+
+
+def noting(
+    chunks: Generator[pa.RecordBatch, None, None], made: list[pa.RecordBatch]
+) -> Generator[pa.RecordBatch, None, None]:
+    with closing(chunks):
+        for chunk in chunks:
+            made.append(chunk)
+            yield chunk
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_slice_read_ahead_closes_its_consumer_when_it_is_abandoned(topic: TopicFactory) -> None:
+    connection = topic(1)
+    produce(connection, numbered(3_000))
+    plan = plan_all(connection)
+    before = settled_threads()
+    chunks = read_slice(connection, plan, chunk_records=100).ahead()
+    assert next(chunks).num_rows <= 100
+    assert psutil.Process().num_threads() > before
+    chunks.close()
+    assert settled_threads() <= before
+
+
+def test_an_abandoned_reading_does_not_wait_for_a_broker_that_serves_nothing() -> None:
+    with EmbeddedBroker() as doomed:
+        connection = KafkaConnection(doomed.bootstrap_servers, "orders", timeout_seconds=1)
+        create_topic(connection, 1)
+        produce(connection, numbered(3_000))
+        chunks = read_slice(connection, plan_all(connection), chunk_records=1, stall_seconds=10**6).ahead()
+        next(chunks)
+        doomed.stop()
+        # Without end, if the reading went on.
+        chunks.close()
+
+
+def test_an_error_of_the_reading_thread_is_raised_where_the_chunks_are_taken() -> None:
+    with EmbeddedBroker() as doomed:
+        connection = KafkaConnection(doomed.bootstrap_servers, "orders", timeout_seconds=1)
+        create_topic(connection, 1)
+        produce(connection, numbered(10))
+        read = read_slice(connection, plan_all(connection), stall_seconds=0.5)
+        doomed.stop()
+        with pytest.raises(ReadStalled, match="batch b1: partition 0"):
+            list(read.ahead())
 
 
 def test_a_slice_leaves_no_position_in_any_group(topic: TopicFactory) -> None:
