@@ -1,6 +1,7 @@
 """`python -m benchmarks --quick | --full [NAME...]`: measure, print, store; `benchmarks.report` writes the document."""
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,9 @@ def main() -> None:
     known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(known)}")
     options = parser.parse_args()
+    # Also where a shell had us ignore the one, or a time limit sends the other: children and folders are cleaned up.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     unknown = sorted(set(options.names) - known.keys())
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(known)}")

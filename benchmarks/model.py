@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.benchmark import PEAK_MEMORY, Benchmark, Figure, Figures, Side, Sizes, Target
+from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
 from benchmarks.measuring import run_child
 from benchmarks.surroundings import clean_world, settings
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, PURCHASE_MODEL, SEGMENT_MODEL
@@ -38,8 +38,8 @@ def prepare(data_dir: str, orders: int, customers: int) -> Figures:
     with warehouse.transaction() as connection:
         connection.execute("delete from silver.orders where purchased_at >= ?", [world.config.end])
         write_query(connection, CUSTOMER_FEATURES, features_query(configured), None)
-        people = len(world.customers)
-        connection.execute(_TILED, {"people": people, "tiles": -(-customers // people)})
+        ((buyers,),) = connection.execute("select count(*) from gold.customer_features where frequency > 0").fetchall()
+        connection.execute(_TILED, {"people": len(world.customers), "tiles": -(-customers // buyers)})
         fit_models(connection, configured, mode=RefitMode.NOW)
     return {}
 
@@ -101,13 +101,13 @@ BENCHMARK = Benchmark(
         Figure("seconds", "Seconds", 2),
         Figure("reading_seconds", "Reading the samples, s", 2),
         Figure("customers", "Customers", 0),
-        PEAK_MEMORY,
+        *OUTSIDE,
     ),
     quick={"orders": 100_000, "customers": 1_000_000, "repeats": 3},
     full={"orders": 1_500_000, "customers": 10_000_000, "repeats": 3},
     targets=(
-        Target("10 million customers scored in 4 s (full)", side=SCORE, figure="seconds", at_most=4.0),
-        Target("in 1 GB (full)", side=SCORE, figure="peak_megabytes", at_most=1_024),
+        Target("10 million customers scored in 4 s", side=SCORE, figure="seconds", at_most=4.0, only_full=True),
+        Target("in 1 GB", side=SCORE, figure="peak_megabytes", at_most=1_024, only_full=True),
         Target("fitted in 2 s", side=FIT, figure="seconds", at_most=2.0),
     ),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from benchmarks import results
 from benchmarks.benchmark import FIRST, Benchmark, Figure, Scale, Target
@@ -10,6 +11,7 @@ from benchmarks.measuring import ROOT, median, median_ratio
 from benchmarks.results import Result
 
 DOCUMENT = ROOT / "docs" / "performance.md"
+WIDTH = 120
 SCALES: tuple[Scale, ...] = ("quick", "full")
 
 HEAD = """# Performance
@@ -20,8 +22,8 @@ sizes in under five minutes, `make bench-full` those of the targets.
 Both sides of a comparison are measured in one run, in turn, each time in a process of its own. A figure is the median
 of the rounds, a ratio the median of the ratios round by round. Memory is what the process and all its descendants hold
 resident. **The figures come from a shared machine with two cores: absolute ones are not comparable with those of
-another day or machine, ratios are.** The broker is the embedded one, on the same two cores, unless
-`BRIDGECART_KAFKA_BOOTSTRAP_SERVERS` names another."""
+another day or machine, ratios are, and processor time nearly is.** The broker is the embedded one, on the same two
+cores, unless `BRIDGECART_KAFKA_BOOTSTRAP_SERVERS` names another."""
 
 
 def render(folder: Path = results.RESULTS) -> str:
@@ -71,7 +73,7 @@ def verdicts(benchmark: Benchmark, found: Sequence[Result]) -> list[str]:
 
 
 def _section(benchmark: Benchmark, found: Sequence[Result]) -> list[str]:
-    lines = [f"## {benchmark.title}", "", benchmark.shows]
+    lines = [f"## {benchmark.title}", "", fill(benchmark.shows, WIDTH)]
     for result in found:
         lines += ["", f"{_sizes(result)}:", "", *table(benchmark, result)]
     return [*lines, *verdicts(benchmark, found), "", *(_origin(result) for result in found)]
@@ -98,6 +100,8 @@ def _plain(value: object) -> str:
 
 
 def _reached(target: Target, result: Result) -> float | None:
+    if target.only_full and result.scale != "full":
+        return None
     rounds = result.rounds(target.side).rounds
     if not target.relative_to:
         return median(rounds, target.figure)

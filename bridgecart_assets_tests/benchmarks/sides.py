@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks.benchmark import Figures
 
-_HELD = "held = bytearray(b'x' * {megabytes} * 1024 * 1024); import time; time.sleep(1)"
+_HELD = "held = b'x' * ({megabytes} * 1024 * 1024); import time; time.sleep(1)"
+_WORKS = "import time\nwhile time.process_time() < {seconds}:\n    pass"
 _WRITES = "import sys, time\nwhile True:\n    open(sys.argv[1], 'a').write('x')\n    time.sleep(0.02)"
 
 
@@ -29,16 +30,22 @@ def fail() -> Figures:
 
 def hold(megabytes: int) -> Figures:
     """Hold so much memory for a while."""
-    held = bytearray(b"x" * megabytes * 1024 * 1024)
+    held = b"x" * (megabytes * 1024 * 1024)
     time.sleep(0.5)
     return {"bytes": len(held)}
 
 
 def hold_in_a_child(megabytes: int) -> Figures:
     """Hold so much memory, and let a child hold as much."""
-    held = bytearray(b"x" * megabytes * 1024 * 1024)
+    held = b"x" * (megabytes * 1024 * 1024)
     subprocess.run([sys.executable, "-c", _HELD.format(megabytes=megabytes)], check=True)
     return {"bytes": len(held)}
+
+
+def work_in_a_child(seconds: float) -> Figures:
+    """Let a child use so much processor time."""
+    subprocess.run([sys.executable, "-c", _WORKS.format(seconds=seconds)], check=True)
+    return {}
 
 
 def leave_a_child_behind(marker: str) -> Figures:

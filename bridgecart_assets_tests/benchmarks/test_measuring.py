@@ -68,6 +68,12 @@ def test_peak_memory_is_that_of_the_process_and_its_descendants(tmp_path: Path):
     assert with_child["peak_megabytes"] > 200
 
 
+def test_processor_time_is_that_of_the_child_and_its_children(tmp_path: Path):
+    idle = run_child(Side("idle", sides.hold, {"megabytes": 1}), tmp_path)
+    busy = run_child(Side("busy", sides.work_in_a_child, {"seconds": 0.5}), tmp_path)
+    assert busy["cpu_seconds"] > idle["cpu_seconds"] + 0.4
+
+
 def test_memory_is_sampled_while_the_block_lasts():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         with sampled_memory(process.pid) as samples:
