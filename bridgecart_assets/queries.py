@@ -57,18 +57,18 @@ def features_query(settings: Settings, *inputs: Table) -> Query:
 
 def purchase_sample() -> Sample:
     """Customers for a fit of the purchase model."""
-    return Sample("sample_purchases", {"fitted_customers": MOST_FITTED_CUSTOMERS})
+    return Sample("sample_purchases", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("stage_sampling",))
 
 
 def traits_sample(purchase_version: int) -> Sample:
     """Customers for a fit of the segment model, with their traits under a version of the purchase model."""
     parameters = {"fitted_customers": MOST_FITTED_CUSTOMERS, "purchase_version": purchase_version}
-    return Sample("sample_traits", parameters, stage=("stage_traits",))
+    return Sample("sample_traits", parameters, stage=("stage_sampling", "stage_traits"))
 
 
 def segments_sample() -> Sample:
     """Customers to measure drift on."""
-    return Sample("sample_segments", {"fitted_customers": MOST_FITTED_CUSTOMERS})
+    return Sample("sample_segments", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("stage_sampling",))
 
 
 def segments_query(settings: Settings, *inputs: Table) -> Query:

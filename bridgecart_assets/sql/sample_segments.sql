@@ -1,6 +1,8 @@
 -- Customers with their traits and segments under the model in force: the same ones that a fit would take.
 select as_of, model_version, segment_key, log_purchase_rate, log_spend, coupon_share
 from gold.customer_segments
-where model_version is not null
-order by md5(customer_id), customer_id
+where model_version is not null and is_sampled(
+    customer_hash, (select count(*) from gold.customer_segments where model_version is not null), $fitted_customers
+)
+order by customer_hash, customer_id
 limit $fitted_customers

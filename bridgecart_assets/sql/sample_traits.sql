@@ -9,6 +9,8 @@ select
     coupon_share_of(f.orders, f.coupon_orders, p.coupon_share_mean) as coupon_share
 from gold.customer_features f
 join gold.purchase_model p on p.version = $purchase_version
-where f.frequency > 0
-order by md5(f.customer_id), f.customer_id
+where f.frequency > 0 and is_sampled(
+    f.customer_hash, (select count(*) from gold.customer_features where frequency > 0), $fitted_customers
+)
+order by f.customer_hash, f.customer_id
 limit $fitted_customers
