@@ -24,7 +24,11 @@ SCORE, FIT = "score everybody, by SQL", "fit both models"
 
 _TILED = """
 insert into gold.customer_features
-select f.* replace (format('C{:07d}', substr(customer_id, 2)::integer + tile * $people) as customer_id)
+select f.* replace (
+    format('C{:07d}', substr(customer_id, 2)::integer + tile * $people) as customer_id,
+    -- Spread as by a hash.
+    (customer_hash + tile * 7046029254386353131::hugeint) % 9223372036854775807 as customer_hash
+)
 from gold.customer_features f, range(1, $tiles) as tiles(tile)
 """
 
