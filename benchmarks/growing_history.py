@@ -1,6 +1,5 @@
 """A small batch on histories of growing size: the whole run must not care how much there is already."""
 
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import runs
 from benchmarks.benchmark import FIRST, OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
-from benchmarks.histories import small_world, write_history
+from benchmarks.histories import Base, small_world, write_history
 from benchmarks.measuring import ChildFailed, run_child
 from benchmarks.surroundings import END, fresh_orders, fresh_topic, settings
 from bridgecart_assets.kafka.connection import KafkaConnection
@@ -23,9 +22,9 @@ BASE_ORDERS = 100_000
 SAME_DAY, NEW_DAY = "{:,} orders, same day", "{:,} orders, new day"
 
 
-def prepare(base_file: str, orders: int, **run: str) -> Figures:
+def prepare(base_folder: str, orders: int, **run: str) -> Figures:
     """A warehouse with the history in it, and one batch run through all tables, so that all of them stand."""
-    base = pickle.loads(Path(base_file).read_bytes())  # noqa: S301
+    base = Base.load(Path(base_folder))
     with settings(BRIDGECART_DATA_DIR=run["data_dir"]):
         write_history(base, Warehouse.from_settings(load_settings()), orders)
     return runs.run_batch(**run)
@@ -39,14 +38,13 @@ def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
     """
     with fresh_topic(folder) as connection, settings(BRIDGECART_MAX_BATCH_RECORDS=str(sizes["batch"])):
         base = small_world(min(BASE_ORDERS, *sizes["history"]), folder)
-        base_file = folder / "base.pickle"
-        base_file.write_bytes(pickle.dumps(base))
+        base.store(folder)
         made = []
         for orders in sizes["history"]:
             topic = replace(connection, topic=f"{connection.topic}.{orders}")
             _send_batches(topic, sizes, base.all_customers(orders))
             run = {"data_dir": str(folder / f"history-{orders}"), "BRIDGECART_KAFKA_TOPIC": topic.topic}
-            missing = _prepared({**run, "base_file": str(base_file), "orders": orders}, folder)
+            missing = _prepared({**run, "base_folder": str(folder), "orders": orders}, folder)
             made += [Side(name.format(orders), runs.run_batch, run, missing=missing) for name in (SAME_DAY, NEW_DAY)]
         yield made
 

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Self
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmarks.surroundings import clean_world
 from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, SILVER_ORDERS
@@ -57,15 +60,30 @@ select $batch_key, '{TOPIC}', '{TOPIC}', null, [{{'partition': 0, 'start': $firs
 
 @dataclass(frozen=True)
 class Base:
-    """A small world as the product stores it: raw and silver rows in arrival order.
-
-    `customers` are the numbers of those who ordered; a tile's are higher by `next_tile` than those of the one before.
-    """
+    """A small world as the product stores it: raw and silver rows in arrival order."""
 
     raw: pa.Table
     silver: pa.Table
-    customers: Sequence[int]
-    next_tile: int
+
+    @cached_property
+    def customers(self) -> Sequence[int]:
+        """The numbers of those who ordered."""
+        return sorted({int(customer[1:]) for customer in self.silver["customer_id"].to_pylist()})
+
+    @property
+    def next_tile(self) -> int:
+        """How much higher the numbers of a tile's customers are than those of the tile before."""
+        return self.customers[-1]
+
+    def store(self, folder: Path) -> None:
+        """Write it for `load`, in another process."""
+        pq.write_table(self.raw, folder / "raw.parquet")
+        pq.write_table(self.silver, folder / "silver.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `store` wrote."""
+        return cls(pq.read_table(folder / "raw.parquet"), pq.read_table(folder / "silver.parquet"))
 
     def tiles(self, orders: int) -> int:
         """How many tiles so many orders take."""
@@ -101,8 +119,7 @@ def small_world(orders: int, folder: Path) -> Base:
             for table in (RAW_ORDERS.full_name, SILVER_ORDERS.full_name)
         )
     warehouse.path.unlink()
-    numbers = sorted({int(customer[1:]) for customer in silver["customer_id"].to_pylist()})
-    return Base(raw, silver, numbers, len(world.customers))
+    return Base(raw, silver)
 
 
 def write_history(base: Base, warehouse: Warehouse, orders: int) -> None:
