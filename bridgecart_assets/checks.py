@@ -7,6 +7,7 @@ what to do. What must never be stored at all is refused in the write itself (`wa
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import dagster as dg
 import duckdb
@@ -18,7 +19,8 @@ from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform, rows_of
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.handover import Parameter
-from bridgecart_assets.warehouse.refreshing import scope_of_latest, scoped
+from bridgecart_assets.warehouse.io_manager import FOLLOWS_CHANGES
+from bridgecart_assets.warehouse.refreshing import note_checked, scope_unchecked, scoped
 
 SHOWN_ROWS = 5
 CONTRACT_CHECK = "keeps_its_contract"
@@ -300,13 +302,20 @@ def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
     def check_step(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
         batch_key = context.partition_key if partitioned else None
         selected = [by_key[key] for key in by_key if key in context.selected_asset_check_keys]
-        yield from evaluate(platform, selected, batch_key)
+        only_changes = FOLLOWS_CHANGES.items() <= context.run.tags.items()
+        yield from evaluate(platform, selected, batch_key, only_changes=only_changes)
 
     return check_step
 
 
-def evaluate(platform: Platform, rules: Iterable[Rule], batch_key: str | None) -> Iterator[dg.AssetCheckResult]:
-    """Evaluate rules on the warehouse as it stands; one result each."""
+def evaluate(
+    platform: Platform, rules: Iterable[Rule], batch_key: str | None, *, only_changes: bool = False
+) -> Iterator[dg.AssetCheckResult]:
+    """Evaluate rules on the warehouse as it stands; one result each.
+
+    With `only_changes` rows of customers that have passed their table's checks, and did not change since, are looked
+    at by the totals only.
+    """
     settings = platform.settings
     parameters: dict[str, Parameter] = {
         BATCH_COLUMN: batch_key,
@@ -314,17 +323,23 @@ def evaluate(platform: Platform, rules: Iterable[Rule], batch_key: str | None) -
         "error_reject_share": settings.error_reject_share,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
     }
-    with platform.warehouse.reading() as connection:
-        # Checks of spellings look at the same list as the cleaning.
-        for statement in connection.extract_statements(read_sql("stage_spellings")):
-            connection.execute(statement)
-        looked_at: Contract | None = None
-        for rule in rules:
-            if rule.table != looked_at:
-                # What this run made is looked at row by row; what it left as it was, by the totals.
-                scope_of_latest(connection, rule.table)
-                looked_at = rule.table
-            yield _result(rule, *_violations(connection, rule, parameters))
+    for table, of_table in groupby(rules, key=lambda rule: rule.table):
+        asked = list(of_table)
+        with platform.warehouse.reading() as connection:
+            # Checks of spellings look at the same list as the cleaning.
+            for statement in connection.extract_statements(read_sql("stage_spellings")):
+                connection.execute(statement)
+            revision = scope_unchecked(connection, table, only_changes=only_changes)
+            results = [_result(rule, *_violations(connection, rule, parameters)) for rule in asked]
+        failed = [result for result in results if not result.passed and result.severity != WARN]
+        if revision is not None and not failed and {rule.name for rule in asked} >= _names_of(table):
+            with platform.warehouse.transaction() as connection:
+                note_checked(connection, table, revision)
+        yield from results
+
+
+def _names_of(table: Contract) -> set[str]:
+    return {rule.name for rule in (_contract_rule(table), *_rules_of(table))}
 
 
 def _violations(

@@ -654,7 +654,9 @@ REFRESHES = Contract(
     columns=(
         Column("table_name", "VARCHAR", "Table"),
         Column("revision", "BIGINT", "The table knows the changes up to this revision of silver.changed_customers"),
-        Column("since", "BIGINT", "Revision before its latest refresh; NULL when that made all rows", nullable=True),
+        Column(
+            "checked", "BIGINT", "Up to here its checks have passed; NULL: not since all rows were made", nullable=True
+        ),
         Column("made_whole", "BIGINT", "How often all of its rows were made"),
         Column("state", "VARCHAR", "What else its rows depend on: clock, models, settings and its inputs"),
     ),

@@ -1,4 +1,4 @@
--- Whose orders this transaction changes: a new revision. What all tables know already is not kept.
+-- Whose orders this transaction changes: a new revision. What all tables know, and have been checked for, is not kept.
 insert into silver.changed_customers
 with head as (
     select greatest(
@@ -16,4 +16,4 @@ changed as (
 select head.revision + 1, changed.customer_hash
 from changed, head;
 
-delete from silver.changed_customers where revision <= (select min(coalesce(since, revision)) from gold.refreshes);
+delete from silver.changed_customers where revision <= (select min(coalesce(checked, revision)) from gold.refreshes);

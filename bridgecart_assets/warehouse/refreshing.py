@@ -7,7 +7,7 @@ so the rows are the same bytes as if all had been made. What belongs elsewhere: 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from hashlib import sha256
 
 import duckdb
@@ -19,6 +19,10 @@ from bridgecart_assets.warehouse.handover import Following, Parameter
 
 # Beyond this share of a table's rows it is faster to make all of them.
 _LARGE_SHARE = 0.2
+_TOUCHED = """
+insert into touched
+select distinct customer_hash from silver.changed_customers where revision > ? and revision <= ?
+"""
 
 
 def scoped(table: Contract) -> str:
@@ -27,19 +31,11 @@ def scoped(table: Contract) -> str:
 
 
 @dataclass(frozen=True)
-class Refresh:
-    """What is made anew: the customers in the temporary table `touched`, or everything."""
-
-    is_whole: bool
-    revision: int
-    since: int | None
-    made_whole: int
-    state: str
-
-
-@dataclass(frozen=True)
 class _Stand:
+    """A row of `gold.refreshes`."""
+
     revision: int
+    checked: int | None
     made_whole: int
     state: str
 
@@ -52,10 +48,11 @@ def begin_refresh(
     parameters: Mapping[str, Parameter],
     *,
     only_changes: bool,
-) -> Refresh:
-    """Decide what is made anew, and make the `scoped_` relations through which the query reads its inputs.
+) -> bool:
+    """Whether everything is made anew, else the customers in the temporary table `touched`; notes it already.
 
-    `made_by` are the SQL files that make the rows: another version of BridgeCart makes other rows.
+    Makes the `scoped_` relations through which the query reads its inputs. `made_by` are the SQL files that make the
+    rows: another version of BridgeCart makes other rows.
     """
     _prepare(connection)
     stands = _stands(connection)
@@ -67,60 +64,44 @@ def begin_refresh(
     connection.execute("create or replace temp table touched (customer_hash bigint)")
     is_whole = not only_changes or before is None or before.state != state
     if before is not None and not is_whole:
-        connection.execute(
-            "insert into touched select distinct customer_hash from silver.changed_customers "
-            "where revision > ? and revision <= ?",
-            [before.revision, revision],
-        )
+        connection.execute(_TOUCHED, [before.revision, revision])
         is_whole = _is_large(connection, contract)
     for table in following.scoped:
         # A table, because the rows of few customers are found once and read many times.
         kind = "view" if is_whole else "table"
         connection.execute(f"create temp {kind} {scoped(table)} as {_rows_in_scope(table, is_whole=is_whole)}")
     times = before.made_whole if before is not None else 0
-    return Refresh(
-        is_whole=is_whole,
-        revision=revision,
-        since=before.revision if before is not None and not is_whole else None,
-        made_whole=times + is_whole,
-        state=state,
-    )
+    checked = before.checked if before is not None and not is_whole else None
+    _note(connection, contract, _Stand(revision, checked, times + is_whole, state))
+    return is_whole
 
 
-def end_refresh(connection: duckdb.DuckDBPyConnection, contract: Contract, refresh: Refresh) -> None:
-    """Note how far the table has followed."""
+def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, stand: _Stand) -> None:
     connection.execute("delete from gold.refreshes where table_name = ?", [contract.full_name])
-    connection.execute(
-        "insert into gold.refreshes values (?, ?, ?, ?, ?)",
-        [contract.full_name, refresh.revision, refresh.since, refresh.made_whole, refresh.state],
-    )
+    connection.execute("insert into gold.refreshes values (?, ?, ?, ?, ?)", [contract.full_name, *astuple(stand)])
 
 
-def scope_of_latest(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Make the `scoped_` relations of all tables of customers: what the latest refresh of this one made anew.
+def scope_unchecked(connection: duckdb.DuckDBPyConnection, contract: Contract, *, only_changes: bool) -> int | None:
+    """Make the `scoped_` relations of all tables of customers: everything, or what checks have not seen yet.
 
-    Everything where that was everything, or where it is not known any more whom it was about.
+    With `only_changes` that is what was made in this table since its checks passed. Returns the revision to note with
+    `note_checked` when they pass, None where there is nothing to note.
     """
-    is_whole = True
+    stand = _stands(connection).get(contract.full_name) if table_exists(connection, REFRESHES) else None
+    is_whole = not only_changes or stand is None or stand.checked is None
     connection.execute("create or replace temp table touched (customer_hash bigint)")
-    if table_exists(connection, REFRESHES):
-        found = connection.execute(
-            "select since, revision, "
-            "since = revision or since + 1 >= (select min(revision) from silver.changed_customers) "
-            "from gold.refreshes where table_name = ? and since is not null",
-            [contract.full_name],
-        ).fetchall()
-        for since, revision, is_known in found:
-            is_whole = not is_known
-            connection.execute(
-                "insert into touched select distinct customer_hash from silver.changed_customers "
-                "where revision > ? and revision <= ?",
-                [since, revision],
-            )
+    if stand is not None and not is_whole:
+        connection.execute(_TOUCHED, [stand.checked, stand.revision])
     for table in TABLES.values():
         if CUSTOMER_HASH in table.columns and table_exists(connection, table):
             rows = _rows_in_scope(table, is_whole=is_whole)
             connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
+    return None if stand is None or stand.checked == stand.revision else stand.revision
+
+
+def note_checked(connection: duckdb.DuckDBPyConnection, contract: Contract, revision: int) -> None:
+    """Note that the table's checks have passed for all changes up to this revision."""
+    connection.execute("update gold.refreshes set checked = ? where table_name = ?", [revision, contract.full_name])
 
 
 def forget_refreshes(connection: duckdb.DuckDBPyConnection) -> None:
@@ -137,8 +118,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _stands(connection: duckdb.DuckDBPyConnection) -> dict[str, _Stand]:
-    rows = connection.execute("select table_name, revision, made_whole, state from gold.refreshes").fetchall()
-    return {str(name): _Stand(int(revision), int(times), str(state)) for name, revision, times, state in rows}
+    rows = connection.execute("select table_name, revision, checked, made_whole, state from gold.refreshes").fetchall()
+    return {str(name): _Stand(*stand) for name, *stand in rows}
 
 
 def _head(connection: duckdb.DuckDBPyConnection) -> int:

@@ -19,7 +19,7 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, table_exists
 from bridgecart_assets.warehouse.handover import Computed, KafkaSlice, Parameter, Query
 from bridgecart_assets.warehouse.ledger import read_ledger, verify_plan
-from bridgecart_assets.warehouse.refreshing import begin_refresh, end_refresh, scoped
+from bridgecart_assets.warehouse.refreshing import begin_refresh, scoped
 
 
 class ContractBroken(WarehouseError):
@@ -45,19 +45,19 @@ def write_query(
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
     if query.following is not None:
-        made_by = [*(step if isinstance(step, str) else step.name for step in query.stage), _file(contract)]
-        refresh = begin_refresh(
+        stage = [step if isinstance(step, str) else step.name for step in query.stage]
+        made_by = [*stage, *map(_file, (contract, *sums))]
+        is_whole = begin_refresh(
             connection, contract, query.following, made_by, query.parameters, only_changes=only_changes
         )
-        end_refresh(connection, contract, refresh)
-        if not refresh.is_whole:
+        if not is_whole:
             _replace_touched(connection, contract, sums, query, parameters)
             return
     run_stage(connection, query.stage, parameters)
     for target in (contract, *also):
         _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
-    connection.execute(f"create or replace temp view summed as from {contract.full_name}")
     for target in sums:
+        connection.execute(f"create or replace temp view summed as from {contract.full_name}")
         _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
 
 

@@ -29,7 +29,7 @@ from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Query
-from bridgecart_assets.warehouse.refreshing import scope_of_latest
+from bridgecart_assets.warehouse.refreshing import scope_unchecked
 from bridgecart_assets.warehouse.writing import insert_rows, prepare, run_stage, write_frame, write_query
 
 # Weighs a trait so little that it decides nothing.
@@ -330,10 +330,10 @@ def write(warehouse: Warehouse, contract: Contract, query: Query) -> None:
         write_query(connection, contract, query, None)
 
 
-def broken_rules(warehouse: Warehouse, contract: Contract) -> list[str]:
+def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool = False) -> list[str]:
     """The checks of a table that find a row."""
     with warehouse.reading() as connection:
-        scope_of_latest(connection, contract)
+        scope_unchecked(connection, contract, only_changes=only_changes)
         return [
             rule.name
             for rule in RULES
