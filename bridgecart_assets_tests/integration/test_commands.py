@@ -21,7 +21,7 @@ from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.processes import bridgecart
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.kafka.fixtures import any_broker
-from bridgecart_assets_tests.support.state import rows
+from bridgecart_assets_tests.support.state import digests, rows
 
 RAW_BATCH = [dg.AssetKey(["raw", "orders"]), dg.AssetKey(["raw", "batches"])]
 
@@ -116,6 +116,24 @@ def test_a_blocking_check_that_fails_ends_the_run_with_3_and_one_line(
         "bridgecart: Check raw_offsets_are_contiguous of raw/batches failed and stopped the run: "
     )
     assert done.stderr.count("\n") == 1
+
+
+@any_broker
+def test_a_small_batch_makes_only_its_customers_anew_and_full_makes_all_to_the_same_bytes(
+    killer: Killer, shop: Shop, warehouse: Warehouse
+) -> None:
+    made_whole = "select made_whole from gold.refreshes where table_name = 'silver.customers'"
+    shop.sell(600)
+    assert killer.run("run").returncode == 0
+    shop.sell(5)
+    assert killer.run("run").returncode == 0
+    assert rows(warehouse, made_whole) == [(1,)]
+    followed = digests(warehouse)
+    ended = killer.run("run", "--full")
+    assert ended.returncode == 0, ended.stderr
+    assert rows(warehouse, made_whole) == [(2,)]
+    assert digests(warehouse) == followed
+    assert rows(warehouse, "select table_name from gold.refreshes where checked is distinct from revision") == []
 
 
 def test_ctrl_c_at_any_moment_is_one_word_and_the_next_run_goes_on(
