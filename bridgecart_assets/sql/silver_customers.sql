@@ -13,7 +13,9 @@ with ranked as (
 latest as (
     select l.customer_id, l.customer_hash, l.first_seen_at, l.last_seen_at, decode(r.payload)::json as event
     from ranked l
-    join raw.orders r on (r.topic_id, r."partition", r."offset") = (l.topic_id, l."partition", l."offset")
+    -- The batch is the same by construction; with it, only the rows of few batches are looked at.
+    join raw.orders r on r.batch_key = l.batch_key
+        and (r.topic_id, r."partition", r."offset") = (l.topic_id, l."partition", l."offset")
     where l.place = 1
 )
 select

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from bridgecart_assets import contracts, queries
 from bridgecart_assets.checks import RULES
-from bridgecart_assets.contracts import PURCHASE_MODEL, SEGMENT_MODEL, SILVER_ORDERS, TRAITS, Contract
+from bridgecart_assets.contracts import BOOKKEEPING, PURCHASE_MODEL, SEGMENT_MODEL, SILVER_ORDERS, TRAITS, Contract
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
@@ -176,6 +176,13 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
         if rows:
             connection.register("added", pa.Table.from_pylist(rows))
             connection.execute(f"insert into silver.orders by name select *, {fixed} from added")
+            # As silver does, so that the tables of customers follow.
+            for contract in BOOKKEEPING:
+                prepare(connection, contract)
+            connection.execute("create temp table accepted as select customer_hash from added")
+            for others in ("displaced", "contest"):
+                connection.execute(f"create temp table {others} as select customer_hash, 1 as place from added limit 0")
+            run_stage(connection, ("stage_changes",), {})
             connection.unregister("added")
 
 

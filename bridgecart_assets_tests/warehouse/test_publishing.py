@@ -1,5 +1,6 @@
 """Publishing: the file changes at once, readers keep theirs, the same rows give the same bytes."""
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -9,7 +10,7 @@ import pytest
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, SEGMENT_MODEL
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse, WarehouseError, WarehouseMissing
-from bridgecart_assets.warehouse.publishing import publish, published_path
+from bridgecart_assets.warehouse.publishing import LARGE_FILE_BYTES, is_recent, publish, published_path
 from bridgecart_assets.warehouse.writing import prepare
 
 FULL_DEVICE = Path("/dev/full")
@@ -139,3 +140,17 @@ def test_a_table_that_is_not_there_publishes_nothing(warehouse: Warehouse, folde
     with pytest.raises(duckdb.CatalogException):
         publish(warehouse, SEGMENT_MODEL, folder)
     assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+def test_only_a_large_file_of_customers_waits_until_it_is_old(folder: Path) -> None:
+    for contract in (CUSTOMER_SEGMENTS, SEGMENT_MODEL):
+        assert not is_recent(folder, contract, 60), "not there yet"
+        target = published_path(folder, contract)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+        assert not is_recent(folder, contract, 60), "small"
+        os.truncate(target, LARGE_FILE_BYTES + 1)
+        assert is_recent(folder, contract, 60) == (contract == CUSTOMER_SEGMENTS)
+        hour_ago = target.stat().st_mtime - 3_601
+        os.utime(target, (hour_ago, hour_ago))
+        assert not is_recent(folder, contract, 60), "old"
