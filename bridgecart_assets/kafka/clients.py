@@ -94,7 +94,10 @@ class Admin:
 def open_admin(connection: KafkaConnection) -> Iterator[Admin]:
     """A client that asks about topics and groups; it connects on first use. Raises `InvalidClientProperty`."""
     reports = Reports(connection)
-    config = client_config(connection, defaults={}, required={"error_cb": reports})
+    # A request waits for the node that was the controller when the client started. Killed, it is replaced within
+    # seconds; by default the client would learn of it after minutes.
+    defaults = {"topic.metadata.refresh.interval.ms": 2_000}
+    config = client_config(connection, defaults=defaults, required={"error_cb": reports})
     # Destroyed here and in this thread. Left to the garbage collector, a client whose request failed late can be
     # collected in its own callback thread, and librdkafka aborts the process for that.
     with _construct(AdminClient, connection, config) as client:
