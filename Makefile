@@ -32,7 +32,7 @@ stress: $(READY_TEST) ## the tests of minutes: kills, floods, long histories
 bench: $(READY_TEST) ## benchmarks of small sizes, in about ten minutes, into docs/performance.md
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
-bench-full: $(READY_TEST) ## benchmarks of the targets' sizes: hours, 40 GB of disk
+bench-full: $(READY_TEST) ## benchmarks of the targets' sizes: hours, tens of GB of disk
 	@$(BIN)/python -m benchmarks --full $(ARGS)
 
 lint: $(READY_TEST) ## ruff and mypy

@@ -19,8 +19,9 @@ from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform, rows_of
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.handover import Parameter
-from bridgecart_assets.warehouse.io_manager import FOLLOWS_CHANGES
+from bridgecart_assets.warehouse.io_manager import follows_changes
 from bridgecart_assets.warehouse.refreshing import note_checked, scope_unchecked, scoped
+from bridgecart_assets.warehouse.writing import run_stage
 
 SHOWN_ROWS = 5
 CONTRACT_CHECK = "keeps_its_contract"
@@ -289,7 +290,7 @@ def build_checks() -> list[dg.AssetChecksDefinition]:
 
 
 def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
-    rules = [rule for table in tables for rule in (_contract_rule(table), *_rules_of(table))]
+    rules = [rule for table in tables for rule in rules_of(table)]
     by_key = {dg.AssetCheckKey(asset_key(rule.table), rule.name): rule for rule in rules}
     partitioned = tables[0].partitioned
 
@@ -302,8 +303,7 @@ def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
     def check_step(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
         batch_key = context.partition_key if partitioned else None
         selected = [by_key[key] for key in by_key if key in context.selected_asset_check_keys]
-        only_changes = FOLLOWS_CHANGES.items() <= context.run.tags.items()
-        yield from evaluate(platform, selected, batch_key, only_changes=only_changes)
+        yield from evaluate(platform, selected, batch_key, only_changes=follows_changes(context.run))
 
     return check_step
 
@@ -323,23 +323,22 @@ def evaluate(
         "error_reject_share": settings.error_reject_share,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
     }
-    for table, of_table in groupby(rules, key=lambda rule: rule.table):
-        asked = list(of_table)
-        with platform.warehouse.reading() as connection:
-            # Checks of spellings look at the same list as the cleaning.
-            for statement in connection.extract_statements(read_sql("stage_spellings")):
-                connection.execute(statement)
+    passed: list[tuple[Contract, int]] = []
+    with platform.warehouse.reading() as connection:
+        # Checks of spellings look at the same list as the cleaning.
+        run_stage(connection, ("stage_spellings",), {})
+        for table, of_table in groupby(rules, key=lambda rule: rule.table):
+            asked = list(of_table)
             revision = scope_unchecked(connection, table, only_changes=only_changes)
             results = [_result(rule, *_violations(connection, rule, parameters)) for rule in asked]
-        failed = [result for result in results if not result.passed and result.severity != WARN]
-        if revision is not None and not failed and {rule.name for rule in asked} >= _names_of(table):
-            with platform.warehouse.transaction() as connection:
+            failed = [result for result in results if not result.passed and result.severity != WARN]
+            if revision is not None and not failed and asked == rules_of(table):
+                passed.append((table, revision))
+            yield from results
+    if passed:
+        with platform.warehouse.transaction() as connection:
+            for table, revision in passed:
                 note_checked(connection, table, revision)
-        yield from results
-
-
-def _names_of(table: Contract) -> set[str]:
-    return {rule.name for rule in (_contract_rule(table), *_rules_of(table))}
 
 
 def _violations(
@@ -388,8 +387,9 @@ def _spec(rule: Rule, *, partitioned: bool) -> dg.AssetCheckSpec:
     )
 
 
-def _rules_of(table: Contract) -> list[Rule]:
-    return [rule for rule in RULES if rule.table == table]
+def rules_of(table: Contract) -> list[Rule]:
+    """All rules of a table, that of its contract first."""
+    return [_contract_rule(table), *(rule for rule in RULES if rule.table == table)]
 
 
 def _contract_rule(table: Contract) -> Rule:

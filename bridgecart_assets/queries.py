@@ -77,9 +77,7 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
         stage=("stage_traits", "stage_current_customers", *_scoring_stage(settings)),
         parameters=_scoring_parameters(settings),
         inputs=inputs,
-        following=Following(
-            scoped=(CUSTOMER_FEATURES,), tables=(CUSTOMER_FEATURES.full_name,), state=("state_models",)
-        ),
+        following=Following(scoped=(CUSTOMER_FEATURES,), state=("state_models",)),
     )
 
 
@@ -98,7 +96,7 @@ def membership_query(*inputs: Table) -> Query:
     """The history of everyone's segments (SCD type 2)."""
     return Query(
         inputs=inputs,
-        following=Following(scoped=(CUSTOMER_SNAPSHOTS,), tables=(CUSTOMER_SNAPSHOTS.full_name,)),
+        following=Following(scoped=(CUSTOMER_SNAPSHOTS,)),
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from bridgecart_assets import checks, contracts, queries
 from bridgecart_assets.assets.specs import asset_key
-from bridgecart_assets.checks import CONTRACT_CHECK, RULES, Rule, build_checks, evaluate
+from bridgecart_assets.checks import CONTRACT_CHECK, RULES, Rule, build_checks, evaluate, rules_of
 from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.models.due import RefitMode
@@ -455,7 +455,7 @@ def test_kpis_computed_on_stale_snapshots_are_noticed(platform: Platform):
     _execute(platform, "update silver.orders set purchased_at = purchased_at + interval 1 day where net_amount = 77")
     with platform.warehouse.transaction() as connection:
         write_query(connection, contracts.CLV_GROWTH, queries.kpi_query(platform.settings), None)
-    failed = [result.check_name for result in _evaluate(platform, _rules_of(contracts.CLV_GROWTH)) if not result.passed]
+    failed = [result.check_name for result in _evaluate(platform, rules_of(contracts.CLV_GROWTH)) if not result.passed]
     # Nobody has a closing value, so everybody seems to have been removed.
     assert failed == ["clv_closes_into_next_opening", "clv_ties_to_orders"]
 
@@ -511,11 +511,7 @@ def _order(number: int, **fields: object) -> Record:
 
 
 def _all_rules() -> list[Rule]:
-    return [rule for contract in TABLES.values() for rule in _rules_of(contract)]
-
-
-def _rules_of(contract: Contract) -> list[Rule]:
-    return [checks._contract_rule(contract), *checks._rules_of(contract)]
+    return [rule for contract in TABLES.values() for rule in rules_of(contract)]
 
 
 def _evaluate(

@@ -176,7 +176,7 @@ def store_orders(warehouse: Warehouse, world: World) -> None:
     )
     with warehouse.transaction() as connection:
         prepare(connection, SILVER_ORDERS)
-        run_stage(connection, ("stage_spellings",), {})
+        run_stage(connection, ("stage_reading", "stage_spellings"), {})
         connection.register("made", made)
         connection.execute(f"insert into silver.orders by name {read_sql('evaluation_orders')}")
         connection.unregister("made")

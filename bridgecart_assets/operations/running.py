@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bridgecart_assets.errors import BridgeCartError
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 INGEST = "ingest_batch"
-NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 # One level above what a console needs: the run's log is in Dagster's storage and its UI.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -121,7 +119,7 @@ def refresh(
     from bridgecart_assets.jobs import refit_config
     from bridgecart_assets.warehouse.io_manager import MAKES_EVERYTHING
 
-    _execute(instance, "refresh", summary, run_config=refit_config(refit), tags=MAKES_EVERYTHING if full else {})
+    _execute(instance, "refresh", summary, run_config=refit_config(refit), tags=MAKES_EVERYTHING if full else None)
 
 
 def settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:
@@ -176,7 +174,7 @@ def _execute(
     partition_key: str | None = None,
     selection: "Sequence[dg.AssetKey] | None" = None,
     run_config: Mapping[str, Any] | None = None,
-    tags: Mapping[str, str] = NO_TAGS,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     from bridgecart_assets.definitions import build_defs
 
@@ -189,7 +187,7 @@ def _execute(
                 partition_key=partition_key,
                 asset_selection=selection,
                 run_config={**QUIET, **(run_config or {})},
-                tags={LAUNCHER_TAG: CLI_LAUNCHER, **tags},
+                tags={LAUNCHER_TAG: CLI_LAUNCHER, **(tags or {})},
                 raise_on_error=False,
             )
         )

@@ -12,7 +12,7 @@ select
     substr(sha256(to_json([order_id, purchased_at::varchar])), 1, 32)::uuid as order_key,
     order_id,
     format('C{:07d}', customer + 1) as customer_id,
-    (md5_number_lower(format('C{:07d}', customer + 1)) >> 1)::bigint as customer_hash,
+    customer_hash_of(format('C{:07d}', customer + 1)) as customer_hash,
     purchased_at,
     case when gross_cents < 0 then 'refund' else 'purchase' end as order_kind,
     gross::decimal(18, 2) as gross_amount,

@@ -1,4 +1,4 @@
--- The as-of date, the orders before it, and the calendar periods they fall into.
+-- The as-of date, and the calendar periods that the orders before it fall into.
 create temp table clock as
 select as_of
 from (select coalesce($as_of::date, max(purchased_at)::date + 1) as as_of from silver.orders)

@@ -51,13 +51,11 @@ totals as (
         sum(coalesce(d.log_spend_sum, 0)) over history as log_spend_sum,
         min(d.first_on) over history as first_purchased_on,
         max(d.last_on) over history as last_purchased_on,
-        coalesce(lead(d.first_on ignore nulls) over future < grid.as_of + $churn_window_days, false) as has_returned
+        coalesce(lead(d.first_on ignore nulls) over history < grid.as_of + $churn_window_days, false) as has_returned
     from grid
     left join moves m using (customer_id, as_of)
     left join day_moves d using (customer_id, as_of)
-    window
-        history as (partition by grid.customer_id order by grid.as_of),
-        future as (partition by grid.customer_id order by grid.as_of)
+    window history as (partition by grid.customer_id order by grid.as_of)
 )
 select * from totals;
 

@@ -36,13 +36,11 @@ class Following:
 
     Attributes:
         scoped: inputs that the SQL reads as `scoped_<table>`: everything, or the rows of changed customers.
-        tables: of these, tables that follow inputs themselves (silver.orders is what all of them follow).
         state: SQL files; when one says something else than the last time, everything is made anew.
 
     """
 
     scoped: tuple[Contract, ...]
-    tables: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
 
 

@@ -33,6 +33,11 @@ MAKES_EVERYTHING = {"bridgecart/refresh": "everything"}
 HandedOver = Query | KafkaSlice | WrittenWith | pd.DataFrame
 
 
+def follows_changes(run: dg.DagsterRun) -> bool:
+    """Whether a run makes only the rows of customers that changed."""
+    return FOLLOWS_CHANGES.items() <= run.tags.items()
+
+
 class WarehouseIOManager(dg.ConfigurableIOManager):
     """Stores `Query`, `KafkaSlice` and `pandas.DataFrame` in DuckDB and publishes the gold and KPI tables."""
 
@@ -42,7 +47,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         """Write the asset's table, add its counts to the materialization, publish it where the contract says so."""
         contract = contract_of(context.asset_key)
         batch_key = context.asset_partition_key if context.has_asset_partitions else None
-        only_changes = FOLLOWS_CHANGES.items() <= context.step_context.dagster_run.tags.items()
+        only_changes = follows_changes(context.step_context.dagster_run)
         if not isinstance(obj, WrittenWith):
             self._write(contract, obj, batch_key, only_changes=only_changes)
         self._add_counts(context, contract, batch_key)

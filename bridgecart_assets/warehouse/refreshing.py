@@ -54,11 +54,11 @@ def begin_refresh(
     Makes the `scoped_` relations through which the query reads its inputs. `made_by` are the SQL files that make the
     rows: another version of BridgeCart makes other rows.
     """
-    _prepare(connection)
     stands = _stands(connection)
     before = stands.get(contract.full_name)
     head = _head(connection)
-    inputs = [stands[name] for name in following.tables if name in stands]
+    # An input that follows the orders itself may be behind them.
+    inputs = [stands[t.full_name] for t in following.scoped if t != contract and t.full_name in stands]
     revision = min([head, *(stand.revision for stand in inputs)])
     state = _state(connection, following, made_by, parameters, inputs)
     connection.execute("create or replace temp table touched (customer_hash bigint)")
@@ -106,15 +106,8 @@ def note_checked(connection: duckdb.DuckDBPyConnection, contract: Contract, revi
 
 def forget_refreshes(connection: duckdb.DuckDBPyConnection) -> None:
     """Let every table be made anew as a whole the next time."""
-    _prepare(connection)
     for contract in BOOKKEEPING:
         connection.execute(f"delete from {contract.full_name}")
-
-
-def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    for contract in BOOKKEEPING:
-        connection.execute(f"create schema if not exists {contract.schema}")
-        connection.execute(contract.ddl())
 
 
 def _stands(connection: duckdb.DuckDBPyConnection) -> dict[str, _Stand]:

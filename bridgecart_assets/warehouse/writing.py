@@ -11,7 +11,15 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from bridgecart_assets.contracts import BATCH_COLUMN, FORGOTTEN_CUSTOMERS, RAW_BATCHES, RAW_ORDERS, TABLES, Contract
+from bridgecart_assets.contracts import (
+    BATCH_COLUMN,
+    BOOKKEEPING,
+    FORGOTTEN_CUSTOMERS,
+    RAW_BATCHES,
+    RAW_ORDERS,
+    TABLES,
+    Contract,
+)
 from bridgecart_assets.kafka.errors import RecordsGone
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.kafka.reading import read_slice
@@ -41,7 +49,8 @@ def write_query(
     """
     _require_inputs(connection, query)
     also, sums = ([TABLES[name] for name in names] for names in (query.also, query.sums))
-    for target in (contract, *also, *sums, *query.beside):
+    noted = BOOKKEEPING if query.following is not None else ()
+    for target in (contract, *also, *sums, *query.beside, *noted):
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
     if query.following is not None:
