@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
 
 _BUSY_SECONDS = 60.0
 # Three files that all runs share, the run's own, and some to spare: every run has a file of its own, and a process
@@ -64,6 +64,9 @@ def held_open(files: Iterable[Path]) -> Iterator[None]:
 
 @contextmanager
 def _kept_connections() -> Iterator[None]:
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
     with ExitStack() as stack:
         held: OrderedDict[str, sqlite3.Connection] = OrderedDict()
         stack.callback(_close_all_but, held, 0)
@@ -93,11 +96,12 @@ def _kept_engines() -> Iterator[None]:
     from dagster._core.storage.event_log.sqlite import sqlite_event_log
     from dagster._core.storage.runs.sqlite import sqlite_run_storage
     from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+    from sqlalchemy import create_engine
 
     engines: OrderedDict[str, Engine] = OrderedDict()
     lock = Lock()
 
-    def engine_of(url: str, **options: Any) -> Engine:
+    def engine_of(url: str, **options: Any) -> "Engine":
         with lock:
             if url not in engines:
                 engines[url] = create_engine(url, **options)

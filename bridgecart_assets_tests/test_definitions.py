@@ -84,6 +84,13 @@ def test_importing_the_definitions_writes_nothing_connects_to_nothing_and_reads_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_importing_the_definitions_loads_nothing_that_only_work_needs():
+    heavy = {"sklearn", "scipy", "sqlalchemy", "faker", "dagster_webserver"}
+    program = f"import sys; import bridgecart_assets.definitions; print({heavy!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"
+
+
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
 def test_every_asset_says_what_it_is_whose_it_is_and_where_it_belongs(key: dg.AssetKey):
     spec = SPECS[key]

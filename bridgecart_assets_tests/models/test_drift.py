@@ -1,5 +1,7 @@
 """Drift: the population stability index, its bins and its threshold, and what a refit makes of an alert."""
 
+import subprocess
+import sys
 from datetime import date, timedelta
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy.stats import chi2
 
 from bridgecart_assets.contracts import SEGMENT_DRIFT, SEGMENT_MODEL, TRAITS
 from bridgecart_assets.models.drift import (
@@ -99,6 +102,19 @@ def test_the_last_bits_of_a_shared_value_are_no_drift():
 @pytest.mark.parametrize(("customers", "threshold"), [(100_000, 0.1), (600, 0.1), (100, 2 / 100 * 27.877)])
 def test_the_threshold_is_a_tenth_or_what_chance_gives(customers: int, threshold: float):
     assert alert_threshold(customers, customers, 10) == pytest.approx(threshold, rel=1e-4)
+
+
+def test_the_threshold_is_the_quantile_of_the_distribution_that_its_name_says():
+    assert all(alert_threshold(1, 1, bins) == 2 * chi2.ppf(0.999, bins - 1) for bins in range(2, 11))
+
+
+def test_no_run_waits_for_statistics_that_take_half_a_second_to_load():
+    program = (
+        "import sys; from bridgecart_assets.models import drift, refitting; drift.alert_threshold(300, 300, 10); "
+        "print({'scipy.stats', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize(("then", "now", "bins"), [(250, 250, 10), (400, 150, 10), (250, 200, 4)])
