@@ -113,8 +113,6 @@ def _days_since(customers: pd.DataFrame, column: str, as_of: date) -> Floats:
 
 
 def _input_hash(customers: pd.DataFrame) -> str:
-    digest = hashlib.sha256()
     hashed = customers[["customer_id", "as_of", "first_purchased_on", "last_purchased_on", *_PURCHASES]]
-    for value in pd.util.hash_pandas_object(hashed.astype(str), index=False):
-        digest.update(int(value).to_bytes(8, "big"))
-    return digest.hexdigest()
+    hashes = pd.util.hash_pandas_object(hashed.astype(str), index=False)
+    return hashlib.sha256(hashes.to_numpy().astype(">u8").tobytes()).hexdigest()
