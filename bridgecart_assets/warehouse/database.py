@@ -189,11 +189,15 @@ class Warehouse:
 
 def table_exists(connection: duckdb.DuckDBPyConnection, contract: Contract) -> bool:
     """Whether the table stands in the warehouse."""
+    return contract.full_name in standing_tables(connection)
+
+
+def standing_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The full names of the tables that stand in the warehouse: to ask for many takes no longer than for one."""
     rows = connection.execute(
-        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?",
-        [contract.schema, contract.name],
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
     ).fetchall()
-    return bool(rows)
+    return {str(name) for (name,) in rows}
 
 
 def explain(error: duckdb.Error, path: Path) -> WarehouseError | None:

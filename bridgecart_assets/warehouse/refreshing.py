@@ -14,7 +14,7 @@ import duckdb
 
 from bridgecart_assets.contracts import BOOKKEEPING, CHANGED_CUSTOMERS, CUSTOMER_HASH, REFRESHES, TABLES, Contract
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import table_exists
+from bridgecart_assets.warehouse.database import standing_tables
 from bridgecart_assets.warehouse.handover import Following, Parameter
 
 # Beyond this share of a table's rows it is faster to make all of them.
@@ -87,13 +87,14 @@ def scope_unchecked(connection: duckdb.DuckDBPyConnection, contract: Contract, *
     With `only_changes` that is what was made in this table since its checks passed. Returns the revision to note with
     `note_checked` when they pass, None where there is nothing to note.
     """
-    stand = _stands(connection).get(contract.full_name) if table_exists(connection, REFRESHES) else None
+    standing = standing_tables(connection)
+    stand = _stands(connection).get(contract.full_name) if REFRESHES.full_name in standing else None
     is_whole = not only_changes or stand is None or stand.checked is None
     connection.execute("create or replace temp table touched (customer_hash bigint)")
     if stand is not None and not is_whole:
         connection.execute(_TOUCHED, [stand.checked, stand.revision])
     for table in TABLES.values():
-        if CUSTOMER_HASH in table.columns and table_exists(connection, table):
+        if CUSTOMER_HASH in table.columns and table.full_name in standing:
             rows = _rows_in_scope(table, is_whole=is_whole)
             connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
     return None if stand is None or stand.checked == stand.revision else stand.revision

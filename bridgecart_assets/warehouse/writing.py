@@ -24,7 +24,7 @@ from bridgecart_assets.kafka.errors import RecordsGone
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.kafka.reading import read_slice
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, table_exists
+from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
 from bridgecart_assets.warehouse.handover import Computed, KafkaSlice, Parameter, Query
 from bridgecart_assets.warehouse.ledger import read_ledger, verify_plan
 from bridgecart_assets.warehouse.refreshing import begin_refresh, scoped
@@ -191,7 +191,8 @@ def _file(contract: Contract) -> str:
 
 
 def _require_inputs(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
-    missing = [table.name for table in query.inputs if not table_exists(connection, TABLES[table.name])]
+    standing = standing_tables(connection)
+    missing = [table.name for table in query.inputs if table.name not in standing]
     if missing:
         keys = ", ".join(name.replace(".", "/") for name in missing)
         raise WarehouseMissing(f"Not in the warehouse yet: {', '.join(missing)}. Materialize {keys} first.")
