@@ -33,11 +33,13 @@ from made
 _COPIES = """
 create temp table copies as
 select
-    tile, format('C{:07d}', substr(s.customer_id, 2)::integer + tile * $next_tile) as customer_id,
+    tile,
+    format('C{:07d}', substr(s.customer_id, 2)::integer + tile // $tiles_per_customer * $next_tile) as customer_id,
+    customer_hash_of(format('C{:07d}', substr(s.customer_id, 2)::integer + tile // $tiles_per_customer * $next_tile))
+        as customer_hash,
     s.order_id || 'T' || tile as order_id, md5(s.order_key || 'T' || tile)::uuid as order_key,
     s."offset" * $tiles + tile as "offset",
     s.customer_id as old_customer_id, s.order_id as old_order_id, s."offset" as old_offset,
-    customer_hash_of(format('C{:07d}', substr(s.customer_id, 2)::integer + tile * $next_tile)) as customer_hash,
     s.* exclude (customer_id, customer_hash, order_id, order_key, "offset", batch_key), $batch_key as batch_key
 from base_silver s, range($tiles) as tiles(tile)
 """
@@ -89,14 +91,15 @@ class Base:
         """How many tiles so many orders take."""
         return int(-(-orders // self.raw.num_rows))
 
-    def all_customers(self, orders: int) -> Sequence[int]:
-        """The numbers of the customers of a history of so many orders."""
-        return [number + tile * self.next_tile for tile in range(self.tiles(orders)) for number in self.customers]
+    def all_customers(self, orders: int, *, tiles_per_customer: int = 1) -> Sequence[int]:
+        """The numbers of the customers of a history of so many orders, so many tiles of which have the same ones."""
+        groups = -(-self.tiles(orders) // tiles_per_customer)
+        return [number + group * self.next_tile for group in range(groups) for number in self.customers]
 
 
-def small_world(orders: int, folder: Path) -> Base:
+def small_world(orders: int, folder: Path, *, start: datetime | None = None) -> Base:
     """Take a world in as one batch, by the product's own SQL, in a warehouse that is thrown away."""
-    world = clean_world(orders)
+    world = clean_world(orders, start=start)
     events = list(chain.from_iterable(world.history()))
     made = pa.table(
         {
@@ -122,7 +125,7 @@ def small_world(orders: int, folder: Path) -> Base:
     return Base(raw, silver)
 
 
-def write_history(base: Base, warehouse: Warehouse, orders: int) -> None:
+def write_history(base: Base, warehouse: Warehouse, orders: int, *, tiles_per_customer: int = 1) -> None:
     """So many orders at least, in batches in time order, with their ledger."""
     tiles = base.tiles(orders)
     rows = max(1, BATCH_ORDERS // tiles)
@@ -137,7 +140,8 @@ def write_history(base: Base, warehouse: Warehouse, orders: int) -> None:
             connection.register("base_raw", raw)
             connection.register("base_silver", silver)
             run_stage(connection, ("stage_reading",), {})
-            connection.execute(_COPIES, {"next_tile": base.next_tile, "tiles": tiles, BATCH_COLUMN: key})
+            shape = {"next_tile": base.next_tile, "tiles": tiles, "tiles_per_customer": tiles_per_customer}
+            connection.execute(_COPIES, {**shape, BATCH_COLUMN: key})
             connection.execute(_SILVER.format(columns=", ".join(f'"{name}"' for name in SILVER_ORDERS.column_names)))
             connection.execute(_RAW)
             connection.execute(_LEDGER, {BATCH_COLUMN: key, "first": first * tiles, "last": last * tiles})

@@ -20,6 +20,7 @@ from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.writing import write_query
 
+FEW = 2_000
 SCORE, FIT = "score everybody, by SQL", "fit both models"
 
 _TILED = """
@@ -63,26 +64,40 @@ def score(data_dir: str) -> Figures:
 
 
 def fit(data_dir: str) -> Figures:
-    """Both models anew from their samples; reading the samples out of the warehouse is counted apart."""
+    """Both models anew from their samples; reading the samples out of the warehouse is counted apart.
+
+    A first fit, to few customers, loads the libraries: that a process does once, whatever it fits.
+    """
     with settings(BRIDGECART_DATA_DIR=data_dir):
         configured = load_settings()
     started = time.perf_counter()
     with Warehouse.from_settings(configured).reading() as connection:
         purchases, traits = read_sample(connection, purchase_sample()), read_sample(connection, traits_sample(1))
         models = [connection.sql(f"select * from {c.full_name}").df() for c in (PURCHASE_MODEL, SEGMENT_MODEL)]
-    read = time.perf_counter()
-    days = configured.model_refit_days
-    refit_purchases(models[0].iloc[:0], purchases, mode=RefitMode.NOW, refit_days=days)
-    refit(
-        models[1].iloc[:0],
-        lambda _: traits,
-        1,
-        mode=RefitMode.NOW,
-        segments=configured.segments,
-        seed=configured.model_seed,
-        refit_days=days,
-    )
-    return {"seconds": time.perf_counter() - read, "customers": len(purchases), "reading_seconds": read - started}
+    reading_seconds = time.perf_counter() - started
+
+    def fitted(customers: int) -> float:
+        begun = time.perf_counter()
+        days = configured.model_refit_days
+        refit_purchases(models[0].iloc[:0], purchases[:customers], mode=RefitMode.NOW, refit_days=days)
+        refit(
+            models[1].iloc[:0],
+            lambda _: traits[:customers],
+            1,
+            mode=RefitMode.NOW,
+            segments=configured.segments,
+            seed=configured.model_seed,
+            refit_days=days,
+        )
+        return time.perf_counter() - begun
+
+    loading_seconds = fitted(FEW)
+    return {
+        "seconds": fitted(len(purchases)),
+        "customers": len(purchases),
+        "reading_seconds": reading_seconds,
+        "loading_seconds": loading_seconds,
+    }
 
 
 @contextmanager
@@ -99,11 +114,13 @@ BENCHMARK = Benchmark(
     name="model",
     title="Models",
     shows="`gold.customer_segments` written anew by the production SQL, and both models fitted anew to their samples "
-    "of at most 100,000 customers. The customers are those of a small world, tiled.",
+    "of at most 100,000 customers, after a fit to few that loads the libraries. The customers are those of a small "
+    "world, tiled.",
     sides=sides,
     figures=(
         Figure("seconds", "Seconds", 2),
         Figure("reading_seconds", "Reading the samples, s", 2),
+        Figure("loading_seconds", "Loading the libraries, s", 2),
         Figure("customers", "Customers", 0),
         *OUTSIDE,
     ),

@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import chain, cycle, islice
@@ -60,9 +61,10 @@ def _created(partitions: int) -> KafkaConnection:
     return connection
 
 
-def clean_world(orders: int, *, share_redelivered: float = 0.0) -> World:
+def clean_world(orders: int, *, share_redelivered: float = 0.0, start: datetime | None = None) -> World:
     """A world that sends nothing malformed: every record is an order, a refund or a redelivery."""
-    return simulate(WorldConfig(orders=orders, end=END, share_malformed=0.0, share_redelivered=share_redelivered))
+    config = WorldConfig(orders=orders, end=END, share_malformed=0.0, share_redelivered=share_redelivered)
+    return simulate(config if start is None else replace(config, start=start))
 
 
 def send(connection: KafkaConnection, world: World) -> int:

@@ -17,6 +17,7 @@ from bridgecart_assets.assets.specs import POOL, asset_key
 from bridgecart_assets.contracts import BATCH_COLUMN, Contract
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform, rows_of
+from bridgecart_assets.queries import snapshots_following
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.handover import Parameter
 from bridgecart_assets.warehouse.io_manager import follows_changes
@@ -323,13 +324,14 @@ def evaluate(
         "error_reject_share": settings.error_reject_share,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
     }
+    reach = snapshots_following(settings).reach
     passed: list[tuple[Contract, int]] = []
     with platform.warehouse.reading() as connection:
         # Checks of spellings look at the same list as the cleaning.
         run_stage(connection, ("stage_spellings",), {})
         for table, of_table in groupby(rules, key=lambda rule: rule.table):
             asked = list(of_table)
-            revision = scope_unchecked(connection, table, only_changes=only_changes)
+            revision = scope_unchecked(connection, table, reach, only_changes=only_changes)
             results = [_result(rule, *_violations(connection, rule, parameters)) for rule in asked]
             failed = [result for result in results if not result.passed and result.severity != WARN]
             if revision is not None and not failed and asked == rules_of(table):

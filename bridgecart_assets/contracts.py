@@ -643,8 +643,26 @@ CHANGED_CUSTOMERS = Contract(
     columns=(
         Column("revision", "BIGINT", "Number of the transaction that changed silver.orders, ascending"),
         CUSTOMER_HASH,
+        Column("since", "DATE", "Day of the earliest of their orders that came, went or is another"),
     ),
     key=("revision", "customer_hash"),
+)
+
+# All columns that tables of customers are made of.
+_FOLLOWED = (
+    *("customer_id", "customer_hash", "purchased_at", "order_kind", "gross_amount", "discount_amount", "net_amount"),
+    *("coupon_used", "product_category", "topic_id", "partition", "offset", "kafka_timestamp", "batch_key"),
+)
+TOUCHED_ORDERS = Contract(
+    schema="silver",
+    name="touched_orders",
+    meaning="All orders of the customers that changed from one revision to another: found once for all tables.",
+    columns=(
+        Column("after_revision", "BIGINT", "The customers are those that changed after this revision"),
+        Column("revision", "BIGINT", "and up to this one"),
+        *(column for column in SILVER_ORDERS.columns if column.name in _FOLLOWED),
+    ),
+    key=("topic_id", "partition", "offset"),
 )
 
 REFRESHES = Contract(
@@ -663,8 +681,8 @@ REFRESHES = Contract(
     key=("table_name",),
 )
 
-# How the tables of customers are kept up to date: no assets, because they say nothing about customers.
-BOOKKEEPING: tuple[Contract, ...] = (CHANGED_CUSTOMERS, REFRESHES)
+# How the tables of customers are kept up to date: no assets, because they say nothing that the assets do not say.
+BOOKKEEPING: tuple[Contract, ...] = (CHANGED_CUSTOMERS, TOUCHED_ORDERS, REFRESHES)
 
 # Written by `bridgecart forget` alone: no assets, because no run could make them again from the topic.
 ERASURE_TABLES: tuple[Contract, ...] = (FORGOTTEN_CUSTOMERS, ERASED_VALUE)

@@ -11,6 +11,7 @@ from bridgecart_assets.contracts import (
     CUSTOMER_SNAPSHOTS,
     ERASED_VALUE,
     SEGMENT_FLOWS,
+    SEGMENT_MEMBERSHIP,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
     SILVER_REJECTS,
@@ -83,12 +84,24 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
 
 def snapshots_query(settings: Settings, *inputs: Table) -> Query:
     """Everyone as of each period opening and as of now, and the flows between the segments, in one transaction."""
+    following = snapshots_following(settings)
     return Query(
         stage=("stage_clock", "stage_sales", "stage_traits", "stage_snapshots", *_scoring_stage(settings)),
         parameters={**_clock_parameters(settings), **_scoring_parameters(settings)},
         inputs=inputs,
-        following=Following(scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS), state=("state_clock", "state_models")),
+        following=following,
         sums=(SEGMENT_FLOWS.full_name,),
+        # What orders of today change.
+        apart=f"as_of >= (select as_of from clock) - {following.reach.days}",
+    )
+
+
+def snapshots_following(settings: Settings) -> Following:
+    """How snapshots follow the orders: a purchase is seen by those of the churn window before it."""
+    return Following(
+        scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS),
+        state=("state_clock", "state_models"),
+        days_back=settings.churn_window_days,
     )
 
 
@@ -96,7 +109,7 @@ def membership_query(*inputs: Table) -> Query:
     """The history of everyone's segments (SCD type 2)."""
     return Query(
         inputs=inputs,
-        following=Following(scoped=(CUSTOMER_SNAPSHOTS,)),
+        following=Following(scoped=(CUSTOMER_SNAPSHOTS, SEGMENT_MEMBERSHIP)),
     )
 
 

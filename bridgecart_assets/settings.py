@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         90, ge=1, le=_TEN_YEARS, description="A model is due again this many days of data after its last fit."
     )
     publish_customers_minutes: float = Field(
-        60.0, ge=0, description="Published files of customers above 16 MB are renewed no sooner than this, minutes."
+        60.0, ge=0, description="Published files of customers above 4 MB are renewed no sooner than this, minutes."
     )
     max_reject_share: float = Field(
         0.05, ge=0, le=1, description="Share of rejected records in a batch above which a check warns."

@@ -1,10 +1,19 @@
 -- A spell begins where a customer's segment is not that of the snapshot before, and ends where the next one begins.
 -- Nothing lies between: who has a snapshot has one at every later date, too. An erased customer has none at all.
-with compared as (
+-- Before the earliest snapshot that may have changed, the spells stand; where one begins is all that matters of them.
+with segments as (
+    select as_of, customer_id, customer_hash, segment_key, model_version
+    from scoped_customer_snapshots
+    union all
+    select valid_from, customer_id, customer_hash, segment_key, model_version
+    from scoped_segment_membership
+    where valid_from < $changes_from::date
+),
+compared as (
     select
         *,
         segment_key is distinct from lag(segment_key) over (partition by customer_id order by as_of) as begins
-    from scoped_customer_snapshots
+    from segments
 ),
 spells as (
     select

@@ -7,13 +7,14 @@ with head as (
     ) as revision
 ),
 changed as (
-    select customer_hash from displaced
-    union
-    select customer_hash from accepted
-    union
-    select customer_hash from contest where place = 1
+    select customer_hash, purchased_at from displaced
+    union all
+    select customer_hash, purchased_at from accepted
+    union all
+    select customer_hash, purchased_at from contest where place = 1
 )
-select head.revision + 1, changed.customer_hash
-from changed, head;
+select any_value(head.revision) + 1, changed.customer_hash, min(changed.purchased_at)::date
+from changed, head
+group by changed.customer_hash;
 
 delete from silver.changed_customers where revision <= (select min(coalesce(checked, revision)) from gold.refreshes);

@@ -15,9 +15,9 @@ create temp macro period_of(day) as date_trunc((select unit from period_length),
 
 create temp table periods as
 with bounds as (
-    select period_of(min(o.purchased_at)::date) as earliest, max(clock.as_of) as as_of
-    from silver.orders o, clock
-    where o.purchased_at < clock.as_of
+    select period_of(o.earliest::date) as earliest, clock.as_of
+    from (select min(purchased_at) as earliest from silver.orders) o, clock
+    where o.earliest < clock.as_of
 ),
 openings as (
     select unnest(generate_series(earliest::timestamp, (as_of - 1)::timestamp, one_period))::date as period, as_of,

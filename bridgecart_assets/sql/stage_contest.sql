@@ -36,7 +36,7 @@ from claims
 window arrival as (partition by order_key order by kafka_timestamp nulls last, "partition", "offset", topic_id);
 
 create temp table displaced as
-select o.customer_hash
+select o.customer_hash, o.purchased_at
 from silver.orders o, bounds
 where o.purchased_at between bounds.earliest and bounds.latest and o.order_key in (select order_key from claimed);
 

@@ -57,7 +57,8 @@ totals as (
     left join day_moves d using (customer_id, as_of)
     window history as (partition by grid.customer_id order by grid.as_of)
 )
-select * from totals;
+select * from totals
+where as_of >= $changes_from::date;
 
 create temp view to_score as
 select * from snapshots;

@@ -5,6 +5,7 @@ A pandas DataFrame is the third kind, for small tables. What belongs elsewhere: 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pandas as pd
 
@@ -37,11 +38,22 @@ class Following:
     Attributes:
         scoped: inputs that the SQL reads as `scoped_<table>`: everything, or the rows of changed customers.
         state: SQL files; when one says something else than the last time, everything is made anew.
+        days_back: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
+            first date that is looked at as `$changes_from`.
 
     """
 
     scoped: tuple[Contract, ...]
     state: tuple[str, ...] = ()
+    days_back: int = 0
+
+    @property
+    def reach(self) -> timedelta:
+        """How long before a change the dates are looked at: the first of them must have rows that did not change.
+
+        In 31 days a period opens, whatever its length.
+        """
+        return timedelta(days=self.days_back + 31)
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,8 @@ class Query:
         beside: tables that are read but are no assets; made empty where they are missing.
         following: for a table of customers, how it can be brought up to date without making all of it.
         sums: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
+        apart: a condition; when all rows are made, those that meet it are stored after the others, so that they stand
+            together and are found without reading these.
 
     """
 
@@ -67,6 +81,7 @@ class Query:
     beside: tuple[Contract, ...] = ()
     following: Following | None = None
     sums: tuple[str, ...] = ()
+    apart: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,29 @@
-"""Which customers a table has to be made anew for, in the caller's transaction.
+"""Which rows of a table of customers have to be made anew, in the caller's transaction.
 
-Silver notes whose orders each of its transactions changed (`silver.changed_customers`, by revision). A table of
-customers notes up to which revision it has followed, and what else its rows depend on (`gold.refreshes`). While that is
-the same, only the rows of customers that changed since are made anew, from all of their orders: nothing is added up,
-so the rows are the same bytes as if all had been made. What belongs elsewhere: how rows are written (`writing.py`).
+Silver notes whose orders each of its transactions changed, and since which day (`silver.changed_customers`, by
+revision). A table of customers notes up to which revision it has followed, and what else its rows depend on
+(`gold.refreshes`). While that is the same, only the rows of customers that changed since are made anew, from all of
+their orders: nothing is added up, so the rows are the same bytes as if all had been made. What belongs elsewhere: how
+rows are written (`writing.py`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from datetime import date, timedelta
 from hashlib import sha256
 
 import duckdb
 
-from bridgecart_assets.contracts import BOOKKEEPING, CHANGED_CUSTOMERS, CUSTOMER_HASH, REFRESHES, TABLES, Contract
+from bridgecart_assets.contracts import (
+    BOOKKEEPING,
+    CHANGED_CUSTOMERS,
+    CUSTOMER_HASH,
+    REFRESHES,
+    SILVER_ORDERS,
+    TABLES,
+    TOUCHED_ORDERS,
+    Contract,
+)
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import standing_tables
 from bridgecart_assets.warehouse.handover import Following, Parameter
@@ -21,13 +32,43 @@ from bridgecart_assets.warehouse.handover import Following, Parameter
 _LARGE_SHARE = 0.2
 _TOUCHED = """
 insert into touched
-select distinct customer_hash from silver.changed_customers where revision > ? and revision <= ?
+select customer_hash, min(since)
+from silver.changed_customers
+where revision > ? and revision <= ?
+group by customer_hash
 """
 
 
 def scoped(table: Contract) -> str:
-    """The relation through which a table of customers is read: everything, or the rows of `touched`."""
+    """The relation through which a table of customers is read: everything, or the rows that `Scope` names."""
     return f"scoped_{table.name}"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Rows that may have changed: all, or those of the customers in the temporary table `touched`.
+
+    Attributes:
+        changes_from: of rows that are of a date (`as_of`), those of this date and later; None is all of them.
+
+    """
+
+    is_whole: bool
+    changes_from: date | None = None
+
+    @property
+    def parameter(self) -> str:
+        """`$changes_from` of the SQL files."""
+        return self.changes_from.isoformat() if self.changes_from else "-infinity"
+
+    def condition(self, table: Contract) -> str:
+        """Which rows of the table they are, for a WHERE clause."""
+        if self.is_whole:
+            return "true"
+        is_touched = "customer_hash in (select customer_hash from touched)"
+        if self.changes_from is not None and "as_of" in table.key:
+            return f"as_of >= date '{self.changes_from.isoformat()}' and {is_touched}"
+        return is_touched
 
 
 @dataclass(frozen=True)
@@ -48,8 +89,8 @@ def begin_refresh(
     parameters: Mapping[str, Parameter],
     *,
     only_changes: bool,
-) -> bool:
-    """Whether everything is made anew, else the customers in the temporary table `touched`; notes it already.
+) -> Scope:
+    """What of the table is made anew; notes it already.
 
     Makes the `scoped_` relations through which the query reads its inputs. `made_by` are the SQL files that make the
     rows: another version of BridgeCart makes other rows.
@@ -61,19 +102,48 @@ def begin_refresh(
     inputs = [stands[t.full_name] for t in following.scoped if t != contract and t.full_name in stands]
     revision = min([head, *(stand.revision for stand in inputs)])
     state = _state(connection, following, made_by, parameters, inputs)
-    connection.execute("create or replace temp table touched (customer_hash bigint)")
-    is_whole = not only_changes or before is None or before.state != state
-    if before is not None and not is_whole:
-        connection.execute(_TOUCHED, [before.revision, revision])
-        is_whole = _is_large(connection, contract)
+    scope = Scope(is_whole=True)
+    if only_changes and before is not None and before.state == state:
+        scope = _scope_of_changes(connection, before.revision, revision, following.reach)
+        if _is_large(connection, contract):
+            scope = Scope(is_whole=True)
     for table in following.scoped:
-        # A table, because the rows of few customers are found once and read many times.
-        kind = "view" if is_whole else "table"
-        connection.execute(f"create temp {kind} {scoped(table)} as {_rows_in_scope(table, is_whole=is_whole)}")
+        if scope.is_whole or before is None:
+            rows = f"create temp view {scoped(table)} as from {table.full_name}"
+        elif table == SILVER_ORDERS:
+            rows = _touched_orders(connection, scope, before.revision, revision)
+        else:
+            # A table, because the rows of few customers are found once and read many times.
+            rows = f"create temp table {scoped(table)} as from {table.full_name} where {scope.condition(table)}"
+        connection.execute(rows)
     times = before.made_whole if before is not None else 0
-    checked = before.checked if before is not None and not is_whole else None
-    _note(connection, contract, _Stand(revision, checked, times + is_whole, state))
-    return is_whole
+    checked = before.checked if before is not None and not scope.is_whole else None
+    _note(connection, contract, _Stand(revision, checked, times + scope.is_whole, state))
+    return scope
+
+
+def _scope_of_changes(connection: duckdb.DuckDBPyConnection, after: int, revision: int, reach: timedelta) -> Scope:
+    connection.execute("create or replace temp table touched (customer_hash bigint, since date)")
+    connection.execute(_TOUCHED, [after, revision])
+    ((since,),) = connection.execute("select min(since) from touched").fetchall()
+    return Scope(is_whole=False, changes_from=since - reach if since is not None else None)
+
+
+def _touched_orders(connection: duckdb.DuckDBPyConnection, scope: Scope, after: int, revision: int) -> str:
+    """The orders of the customers in `touched`: looked for in all orders once, and kept for the tables to come."""
+    span = [after, revision]
+    kept = connection.execute(
+        f"select 1 from {TOUCHED_ORDERS.full_name} where after_revision = ? and revision = ? limit 1", span
+    ).fetchall()
+    if not kept:
+        columns = ", ".join(f'"{name}"' for name in TOUCHED_ORDERS.column_names[len(span) :])
+        connection.execute(f"delete from {TOUCHED_ORDERS.full_name}")
+        connection.execute(
+            f"insert into {TOUCHED_ORDERS.full_name} select ?, ?, {columns} from {SILVER_ORDERS.full_name} "
+            f"where {scope.condition(SILVER_ORDERS)}",
+            span,
+        )
+    return f"create temp view {scoped(SILVER_ORDERS)} as from {TOUCHED_ORDERS.full_name}"
 
 
 def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, stand: _Stand) -> None:
@@ -81,7 +151,9 @@ def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, stand: _Sta
     connection.execute("insert into gold.refreshes values (?, ?, ?, ?, ?)", [contract.full_name, *astuple(stand)])
 
 
-def scope_unchecked(connection: duckdb.DuckDBPyConnection, contract: Contract, *, only_changes: bool) -> int | None:
+def scope_unchecked(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, reach: timedelta, *, only_changes: bool
+) -> int | None:
     """Make the `scoped_` relations of all tables of customers: everything, or what checks have not seen yet.
 
     With `only_changes` that is what was made in this table since its checks passed. Returns the revision to note with
@@ -89,13 +161,12 @@ def scope_unchecked(connection: duckdb.DuckDBPyConnection, contract: Contract, *
     """
     standing = standing_tables(connection)
     stand = _stands(connection).get(contract.full_name) if REFRESHES.full_name in standing else None
-    is_whole = not only_changes or stand is None or stand.checked is None
-    connection.execute("create or replace temp table touched (customer_hash bigint)")
-    if stand is not None and not is_whole:
-        connection.execute(_TOUCHED, [stand.checked, stand.revision])
+    scope = Scope(is_whole=True)
+    if only_changes and stand is not None and stand.checked is not None:
+        scope = _scope_of_changes(connection, stand.checked, stand.revision, reach)
     for table in TABLES.values():
         if CUSTOMER_HASH in table.columns and table.full_name in standing:
-            rows = _rows_in_scope(table, is_whole=is_whole)
+            rows = f"from {table.full_name} where {scope.condition(table)}"
             connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
     return None if stand is None or stand.checked == stand.revision else stand.revision
 
@@ -145,8 +216,3 @@ def _is_large(connection: duckdb.DuckDBPyConnection, contract: Contract) -> bool
         f"select (select count(*) from touched), (select count(*) from {contract.full_name})"
     ).fetchall()
     return bool(touched > _LARGE_SHARE * rows)
-
-
-def _rows_in_scope(table: Contract, *, is_whole: bool) -> str:
-    scope = "" if is_whole else " where customer_hash in (select customer_hash from touched)"
-    return f"from {table.full_name}{scope}"

@@ -27,7 +27,7 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
 from bridgecart_assets.warehouse.handover import Computed, KafkaSlice, Parameter, Query
 from bridgecart_assets.warehouse.ledger import read_ledger, verify_plan
-from bridgecart_assets.warehouse.refreshing import begin_refresh, scoped
+from bridgecart_assets.warehouse.refreshing import Scope, begin_refresh, scoped
 
 
 class ContractBroken(WarehouseError):
@@ -53,17 +53,20 @@ def write_query(
     for target in (contract, *also, *sums, *query.beside, *noted):
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
+    scope = Scope(is_whole=True)
     if query.following is not None:
         stage = [step if isinstance(step, str) else step.name for step in query.stage]
         made_by = [*stage, *map(_file, (contract, *sums))]
-        is_whole = begin_refresh(
+        scope = begin_refresh(
             connection, contract, query.following, made_by, query.parameters, only_changes=only_changes
         )
-        if not is_whole:
-            _replace_touched(connection, contract, sums, query, parameters)
-            return
+        parameters["changes_from"] = scope.parameter
+    if not scope.is_whole:
+        _replace_in_scope(connection, contract, scope, sums, query, parameters)
+        return
     run_stage(connection, query.stage, parameters)
-    for target in (contract, *also):
+    _replace(connection, contract, read_sql(_file(contract)), parameters, batch_key, apart=query.apart)
+    for target in also:
         _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
     for target in sums:
         connection.execute(f"create or replace temp view summed as from {contract.full_name}")
@@ -204,13 +207,16 @@ def _replace(
     select: str,
     parameters: Mapping[str, Parameter],
     batch_key: str | None,
+    *,
+    apart: str = "",
 ) -> None:
     used = _used_parameters(connection, select, parameters)
     given = _described(connection, select, used)
     _check_columns(contract, given)
     delete_slice(connection, contract, batch_key)
     with _explaining(contract):
-        insert_rows(connection, contract, select, used)
+        for part in [f"not ({apart})", apart] if apart else ["true"]:
+            insert_rows(connection, contract, f"select * from ({select}) where {part}", used)
     _check_key(connection, contract, contract.full_name, batch_key)
 
 
@@ -222,14 +228,15 @@ def _explaining(contract: Contract) -> Iterator[None]:
         raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
 
 
-def _replace_touched(
+def _replace_in_scope(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
+    scope: Scope,
     sums: Sequence[Contract],
     query: Query,
     parameters: Mapping[str, Parameter],
 ) -> None:
-    """Replace the rows of the customers in `touched`, and take the difference into the tables of sums."""
+    """Replace the rows in scope, and take the difference into the tables of sums."""
     ((touched,),) = connection.execute("select count(*) from touched").fetchall()
     if not touched:
         return
@@ -242,7 +249,7 @@ def _replace_touched(
     _check_key(connection, contract, "fresh")
     for target in sums:
         _add_difference(connection, target, scoped(contract), "fresh", parameters)
-    connection.execute(f"delete from {contract.full_name} where customer_hash in (select customer_hash from touched)")
+    connection.execute(f"delete from {contract.full_name} where {scope.condition(contract)}")
     with _explaining(contract):
         insert_rows(connection, contract, "select * from fresh", {})
 

@@ -7,6 +7,7 @@ puts others in their place; every other statement is the production one.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -61,6 +62,7 @@ Kpis = dict[str, dict[str, dict[str, Any]]]
 def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
     """KPI table -> segment -> row, from 1 October 1997 and before 30 December. Overwrites the stored snapshots."""
     snapshots, kpis = queries.snapshots_query(settings), queries.kpi_query(settings)
+    snapshots = replace(snapshots, parameters={**snapshots.parameters, "changes_from": "-infinity"})
     with warehouse.transaction() as connection:
         connection.execute("create or replace temp view scoped_orders as from silver.orders")
         _stage(connection, snapshots)

@@ -1,5 +1,6 @@
 """Tables of customers that follow what changed: the same bytes as if all of their rows had been made anew."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from bridgecart_assets import contracts, queries
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets.warehouse import refreshing
 from bridgecart_assets.warehouse.forgetting import erase_customers
 from bridgecart_assets.warehouse.handover import Query
@@ -21,6 +22,7 @@ from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.histories import busy_history, histories
 from bridgecart_assets_tests.sql.history import (
     LARGE,
+    REACH,
     SMALL,
     MemoryWarehouse,
     Order,
@@ -74,6 +76,15 @@ def shop() -> MemoryWarehouse:
     return warehouse
 
 
+def shop_with_history(seed: int) -> MemoryWarehouse:
+    """A busy history until May and a last order on 30 June, followed by all tables."""
+    warehouse = shop()
+    last = Order("C1", "2024-06-30T08:00:00", 10)
+    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate([*busy_history(seed), last])])
+    refresh(warehouse)
+    return warehouse
+
+
 def take_in(warehouse: MemoryWarehouse, batch: int, taken: Sequence[Record]) -> None:
     store_batch(warehouse, f"batch{batch}", taken, start=1_000 * batch)
     run_silver(warehouse, SETTINGS, f"batch{batch}")
@@ -111,10 +122,17 @@ def assert_same_as_whole(warehouse: MemoryWarehouse, settings: Settings = SETTIN
     # Which orders come in which batch, at which minute; an order may come again, earlier or later than before.
     arrivals=st.lists(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 2)), max_size=12), min_size=2, max_size=5),
     again=st.lists(st.integers(0, 4), max_size=3),
+    settings=st.builds(
+        tiny_settings,
+        kpi_period=st.sampled_from(("month", "week")),
+        churn_window_days=st.integers(1, 40),
+        # By the latest order, nearly every batch would open a new day, on which everything is made anew.
+        as_of=st.sampled_from((date(2024, 4, 15), date(2024, 3, 1), None)),
+    ),
 )
 @hypothesis_settings(max_examples=12, deadline=None)
 def test_whatever_comes_in_whatever_batches_following_gives_the_bytes_of_making_all_anew(
-    history: list[Order], arrivals: list[list[tuple[int, int]]], again: list[int]
+    history: list[Order], arrivals: list[list[tuple[int, int]]], again: list[int], settings: Settings
 ):
     batches = [
         [arrival(number, history[number], minute=minute) for number, minute in batch if number < len(history)]
@@ -123,16 +141,26 @@ def test_whatever_comes_in_whatever_batches_following_gives_the_bytes_of_making_
     warehouse = shop()
     for number in [*range(len(batches)), *(number for number in again if number < len(batches))]:
         take_in(warehouse, number, batches[number])
-        refresh(warehouse)
-    assert_same_as_whole(warehouse)
+        refresh(warehouse, settings)
+    assert_same_as_whole(warehouse, settings)
+
+
+@pytest.mark.parametrize(("period", "window"), [("month", 1), ("month", 30), ("month", 75), ("week", 10), ("day", 3)])
+def test_as_orders_come_in_the_order_of_time_following_gives_the_bytes_of_making_all_anew(period: Period, window: int):
+    settings = tiny_settings(kpi_period=period, churn_window_days=window, as_of=date(2024, 6, 1))
+    history = sorted(busy_history(11, customers=25, orders=120), key=lambda order: order.at)
+    batches = [history[:80], *(history[first : first + 8] for first in range(80, 120, 8))]
+    warehouse = shop()
+    number = itertools.count()
+    for batch, orders in enumerate(batches):
+        take_in(warehouse, batch, [arrival(next(number), order) for order in orders])
+        refresh(warehouse, settings)
+    assert set(made_whole(warehouse).values()) == {1}
+    assert_same_as_whole(warehouse, settings)
 
 
 def test_a_batch_of_the_same_day_touches_only_its_own_customers():
-    history = busy_history(3)
-    warehouse = shop()
-    last = Order("C1", "2024-06-30T08:00:00", 10)
-    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate([*history, last])])
-    refresh(warehouse)
+    warehouse = shop_with_history(3)
     before = made_whole(warehouse)
     untouched = "select sum(rowid), count(*) from gold.customer_snapshots where customer_id <> 'C7'"
     rows = records(warehouse, untouched)
@@ -141,6 +169,48 @@ def test_a_batch_of_the_same_day_touches_only_its_own_customers():
     refresh(warehouse)
     assert made_whole(warehouse) == before
     assert records(warehouse, untouched) == rows
+    assert_same_as_whole(warehouse)
+
+
+def test_of_a_customer_who_buys_again_the_snapshots_of_long_before_stand_as_they_are():
+    warehouse = shop_with_history(3)
+    stored = "select as_of, rowid from gold.customer_snapshots where customer_id = 'C7' order by as_of"
+    before = records(warehouse, stored)
+    assert before[0]["as_of"] < date(2024, 4, 1)
+    take_in(warehouse, 1, [arrival(9_000, Order("C7", "2024-06-30T09:00:00", 50))])
+    refresh(warehouse)
+    after = records(warehouse, stored)
+    # A purchase is seen by the snapshots of the churn window before it; one more stands between them and the others.
+    stood = [row for row in before if row in after]
+    assert stood == [row for row in before if row["as_of"] < date(2024, 6, 30) - timedelta(days=30 + 31)] != []
+    assert_same_as_whole(warehouse)
+
+
+def test_an_order_before_all_others_makes_the_whole_history_of_its_customer_anew():
+    warehouse = shop_with_history(3)
+    for batch, at in enumerate(("2023-02-01T08:00:00", "1990-01-01T00:00:00"), start=1):
+        take_in(warehouse, batch, [arrival(9_000 + batch, Order("C7", at, 50))])
+        refresh(warehouse)
+    assert_same_as_whole(warehouse)
+
+
+def test_orders_of_the_customers_that_changed_are_looked_for_once_for_all_tables(monkeypatch: pytest.MonkeyPatch):
+    warehouse = shop_with_history(3)
+    searches: list[str] = []
+    condition = refreshing.Scope.condition
+
+    def noted(scope: refreshing.Scope, table: Contract) -> str:
+        searches.append(table.full_name)
+        return condition(scope, table)
+
+    monkeypatch.setattr(refreshing.Scope, "condition", noted)
+    for batch in (1, 2):
+        searches.clear()
+        take_in(warehouse, batch, [arrival(9_000 + batch, Order(f"C{batch}", "2024-06-30T09:00:00", 50))])
+        refresh(warehouse)
+        assert searches.count("silver.orders") == 1
+        held = records(warehouse, "select distinct after_revision, revision, customer_id from silver.touched_orders")
+        assert held == [{"after_revision": batch, "revision": batch + 1, "customer_id": f"C{batch}"}]
     assert_same_as_whole(warehouse)
 
 
@@ -234,7 +304,7 @@ def test_customers_that_share_a_hash_are_made_anew_together(monkeypatch: pytest.
         connection.execute("update silver.orders set customer_hash = customer_hash % 7")
     refresh(warehouse, only_changes=False)
     with warehouse.transaction() as connection:
-        connection.execute("insert into silver.changed_customers values (100, 3)")
+        connection.execute("insert into silver.changed_customers values (100, 3, date '2024-01-01')")
         connection.execute("update silver.orders set net_amount = net_amount + 1 where customer_hash = 3")
     refresh(warehouse)
     assert_same_as_whole(warehouse)
@@ -247,7 +317,7 @@ def check(warehouse: MemoryWarehouse) -> list[str]:
         broken = broken_rules(warehouse, contract, only_changes=True)
         found += broken
         with warehouse.reading() as connection:
-            revision = refreshing.scope_unchecked(connection, contract, only_changes=True)
+            revision = refreshing.scope_unchecked(connection, contract, REACH, only_changes=True)
         if revision is not None and not broken:
             with warehouse.transaction() as connection:
                 refreshing.note_checked(connection, contract, revision)
