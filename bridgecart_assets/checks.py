@@ -13,7 +13,7 @@ import dagster as dg
 import duckdb
 
 from bridgecart_assets import contracts
-from bridgecart_assets.assets.specs import POOL, asset_key
+from bridgecart_assets.assets.specs import POOL, asset_key, step_tags
 from bridgecart_assets.contracts import BATCH_COLUMN, Contract
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform, rows_of
@@ -299,6 +299,7 @@ def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
         name=f"check_{tables[0].schema}_{tables[0].name}",
         specs=[_spec(rule, partitioned=partitioned) for rule in rules],
         can_subset=True,
+        op_tags=step_tags(tables[0]),
         pool=POOL,
     )
     def check_step(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:

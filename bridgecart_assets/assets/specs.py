@@ -5,18 +5,25 @@ from collections.abc import Callable, Mapping
 import dagster as dg
 import pandas as pd
 
-from bridgecart_assets.contracts import Contract
+from bridgecart_assets.contracts import SEGMENT_DRIFT, SEGMENT_MEMBERSHIP, SILVER_CUSTOMERS, Contract
 from bridgecart_assets.partitions import BATCHES
 
 OWNERS = ["team:bridgecart"]
 POOL = "duckdb"
 _UI_TYPES = {"b": "bool", "i": "int", "f": "float"}
+# Nothing that a KPI needs waits for these: their steps come when no other is ready.
+_NOT_FOR_KPIS = (SILVER_CUSTOMERS, SEGMENT_MEMBERSHIP, SEGMENT_DRIFT)
 KAFKA_ORDERS = dg.AssetKey(["kafka", "orders"])
 
 
 def asset_key(contract: Contract) -> dg.AssetKey:
     """The asset of a table: key prefix = schema = layer."""
     return dg.AssetKey([contract.schema, contract.name])
+
+
+def step_tags(contract: Contract) -> Mapping[str, str]:
+    """Tags of the steps that write or check a table: the sooner the KPIs stand, the fresher they are."""
+    return {"dagster/priority": "-1"} if contract in _NOT_FOR_KPIS else {}
 
 
 def table_asset(
@@ -32,6 +39,7 @@ def table_asset(
         owners=spec.owners,
         metadata=spec.metadata,
         ins=ins,
+        op_tags=step_tags(contract),
         pool=POOL,
     )
 

@@ -34,3 +34,15 @@ def test_orders_that_trickle_in_end_as_those_that_came_at_once(
     independent = [name for name in at_once if name.startswith(("raw.", "silver.")) or name == "gold.customer_features"]
     assert len(independent) == 6
     assert {name: trickled[name] for name in independent} == {name: at_once[name] for name in independent}
+
+
+def test_the_kpis_stand_before_what_no_kpi_needs(shop: Shop, data_dir: Path) -> None:
+    shop.sell(100)
+    with dg.DagsterInstance.ephemeral() as instance:
+        asked_for(Daemon(instance, job="ingest_batch").tick())
+        done = build_defs().resolve_job_def("refresh").execute_in_process(instance=instance)
+    order = [str(event.step_key) for event in done.all_events if event.is_step_success]
+    last_kpi = max(order.index(step) for step in order if step.startswith("kpi__"))
+    later = [step for step in order if step.endswith(("customers", "segment_membership", "segment_drift"))]
+    assert len(later) == 6
+    assert min(map(order.index, later)) > last_kpi
