@@ -1,6 +1,6 @@
 """All benchmarks, in the order of the document."""
 
-from benchmarks import disk, end_to_end, freshness, generator, growing_history, ingest, model, overheads
+from benchmarks import costs, disk, end_to_end, freshness, generator, growing_history, ingest, model, overheads
 
 BENCHMARKS = (
     ingest.BENCHMARK,
@@ -11,4 +11,5 @@ BENCHMARKS = (
     model.BENCHMARK,
     disk.BENCHMARK,
     generator.BENCHMARK,
+    costs.BENCHMARK,
 )

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
@@ -15,6 +15,7 @@ from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.connection import client_config
 from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.kafka.reading import read_slice
 from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.queries import silver_batch_query
 from bridgecart_assets.settings import load_settings
@@ -25,6 +26,8 @@ from bridgecart_assets.warehouse.planning import plan_slice
 from bridgecart_assets.warehouse.writing import write_kafka_slice, write_query
 
 COUNTED, WRITTEN, RUN = "consumer that only counts", "BridgeCart, written", "BridgeCart, `ingest_batch` runs"
+# How far it gets at what rate: the differences say what each part costs.
+READ, RAW = "BridgeCart, read as Arrow and thrown away", "BridgeCart, raw alone written"
 POLL_RECORDS = 500
 # What helps any reader of the embedded broker; without it librdkafka idles whenever it has filled its queue.
 READER = {
@@ -53,8 +56,27 @@ def count(records: int) -> Figures:
     return {"seconds": seconds, "records_per_second": counted / seconds, "bytes_per_record": size / counted}
 
 
+def read(records: int) -> Figures:
+    """The product's reader: all records as columns, which nobody keeps."""
+    settings = load_settings().model_copy(update={"max_batch_records": records})
+    started = time.perf_counter()
+    handed = plan_slice(Warehouse.from_settings(settings), kafka_connection(settings), settings, "20250101T000000Z")
+    with closing(read_slice(handed.connection, handed.plan, stall_seconds=handed.stall_seconds).ahead()) as chunks:
+        found = sum(chunk.num_rows for chunk in chunks)
+    return _rate(found, time.perf_counter() - started)
+
+
+def write_raw(records: int) -> Figures:
+    """The product's writer without silver."""
+    return _write(records, with_silver=False)
+
+
 def write(records: int) -> Figures:
     """The product's writer, batch after batch, without Dagster around it and without the checks."""
+    return _write(records, with_silver=True)
+
+
+def _write(records: int, *, with_silver: bool) -> Figures:
     settings = load_settings()
     warehouse, connection = Warehouse.from_settings(settings), kafka_connection(settings)
     started = time.perf_counter()
@@ -63,8 +85,9 @@ def write(records: int) -> Figures:
         handed = plan_slice(warehouse, connection, settings, key)
         with warehouse.transaction() as transaction:
             write_kafka_slice(transaction, handed)
-        with warehouse.transaction() as transaction:
-            write_query(transaction, SILVER_ORDERS, silver_batch_query(settings), key)
+        if with_silver:
+            with warehouse.transaction() as transaction:
+                write_query(transaction, SILVER_ORDERS, silver_batch_query(settings), key)
         if _taken_in(warehouse) == records:
             break
     return _rate(records, time.perf_counter() - started)
@@ -99,13 +122,13 @@ def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
         yield [Side(name, function, {"records": records}) for name, function in SIDES.items()]
 
 
-SIDES = {COUNTED: count, WRITTEN: write, RUN: run}
+SIDES = {COUNTED: count, READ: read, RAW: write_raw, WRITTEN: write, RUN: run}
 
 BENCHMARK = Benchmark(
     name="ingest",
     title="Ingest",
     shows="From the topic to `raw.orders`, `silver.orders` and its rejects, committed, in batches of the default size: "
-    "by the product's writer alone, and by runs of its job, with Dagster and all checks. Against "
+    "by the product's reader, by its writer, and by runs of its job, with Dagster and all checks. Against "
     "`confluent_kafka.Consumer.consume`, which touches no value, on the same topic.",
     sides=sides,
     figures=(Figure("records_per_second", "Records/s", 0), Figure("seconds", "Seconds"), *OUTSIDE),

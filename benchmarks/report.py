@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
-from benchmarks import results
+from benchmarks import cost_model, costs, results
 from benchmarks.benchmark import FIRST, Benchmark, Figure, Scale, Target
 from benchmarks.catalog import BENCHMARKS
 from benchmarks.measuring import ROOT, median, median_ratio
@@ -33,6 +33,9 @@ def render(folder: Path = results.RESULTS) -> str:
         found = [result for scale in SCALES if (result := results.read(benchmark.name, scale, folder))]
         if found:
             sections.append("\n".join(_section(benchmark, found)))
+    measured = results.read(costs.BENCHMARK.name, "full", folder)
+    if measured is not None:
+        sections.append("\n".join(cost_model.section(measured)))
     return "\n\n".join(sections) + "\n"
 
 
