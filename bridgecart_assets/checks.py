@@ -21,7 +21,8 @@ from bridgecart_assets.queries import snapshots_following
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.handover import Parameter
 from bridgecart_assets.warehouse.io_manager import follows_changes
-from bridgecart_assets.warehouse.refreshing import note_checked, scope_unchecked, scoped
+from bridgecart_assets.warehouse.refreshing import note_checked, scope_unchecked
+from bridgecart_assets.warehouse.scope import scoped
 from bridgecart_assets.warehouse.writing import run_stage
 
 SHOWN_ROWS = 5

@@ -24,7 +24,7 @@ from bridgecart_assets.platform import Platform
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.refreshing import scoped
+from bridgecart_assets.warehouse.scope import scoped
 from bridgecart_assets.warehouse.writing import prepare, write_query
 from bridgecart_assets_tests.support.pipeline import grow_up, run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event, store_batch

@@ -1,19 +1,19 @@
 -- The as-of date, and the calendar periods that the orders before it fall into.
-create temp table clock as
+create or replace temp table clock as
 select as_of
 from (select coalesce($as_of::date, max(purchased_at)::date + 1) as as_of from silver.orders)
 where as_of is not null;
 
-create temp table period_length as
+create or replace temp table period_length as
 select case $kpi_period
     when 'day' then interval 1 day
     when 'week' then interval 7 day
     when 'month' then interval 1 month
 end as one_period, $kpi_period as unit;
 
-create temp macro period_of(day) as date_trunc((select unit from period_length), day)::date;
+create or replace temp macro period_of(day) as date_trunc((select unit from period_length), day)::date;
 
-create temp table periods as
+create or replace temp table periods as
 with bounds as (
     select period_of(o.earliest::date) as earliest, clock.as_of
     from (select min(purchased_at) as earliest from silver.orders) o, clock

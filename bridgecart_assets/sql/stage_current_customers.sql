@@ -1,2 +1,2 @@
-create temp view to_score as
+create or replace temp view to_score as
 select * from scoped_customer_features;

@@ -1,24 +1,24 @@
 -- How a record is read: its texts, its instant, and whose it is.
 
 -- A text without white space, control and other invisible characters around it; blank is NULL.
-create temp macro text_of(field) as
+create or replace temp macro text_of(field) as
     nullif(regexp_replace(field ->> '$', '^[\s\pZ\p{Cc}\p{Cf}]+|[\s\pZ\p{Cc}\p{Cf}]+$', '', 'g'), '');
 
 -- DuckDB reads time zone offsets up to 99:99, while none is beyond 15:59.
-create temp macro instant_of(text) as case
+create or replace temp macro instant_of(text) as case
     when not regexp_matches(text, ':[0-9.]+ ?[+-](1[6-9]|[2-9][0-9]|[0-9]{2}:?[6-9]|[0-9]{2}:[0-9]{2}:)')
         then try_cast(text as timestamptz) end;
 
 -- What stands in raw in place of the payload of a customer who was forgotten.
-create temp macro forgotten_payload() as '{"forgotten": true}'::blob;
+create or replace temp macro forgotten_payload() as '{"forgotten": true}'::blob;
 
 -- Whose event a payload is and when it happened, whatever else is wrong with it; NULL where it does not say.
 -- A JSON function raises on malformed text, and shows it: so it never gets any.
-create temp macro json_of(payload) as case when json_valid(try(decode(payload))) then try(decode(payload)) end;
-create temp macro scalar_of(field) as case when json_type(field) not in ('OBJECT', 'ARRAY') then text_of(field) end;
-create temp macro sender_of(payload) as scalar_of(json_extract(json_of(payload), '$.customer_id'));
-create temp macro sent_at(payload) as
+create or replace temp macro json_of(payload) as case when json_valid(try(decode(payload))) then try(decode(payload)) end;
+create or replace temp macro scalar_of(field) as case when json_type(field) not in ('OBJECT', 'ARRAY') then text_of(field) end;
+create or replace temp macro sender_of(payload) as scalar_of(json_extract(json_of(payload), '$.customer_id'));
+create or replace temp macro sent_at(payload) as
     instant_of(text_of(json_extract(json_of(payload), '$.purchase_date'))) at time zone 'UTC';
 -- Not a secret and not unique: whoever shares it is refreshed along.
-create temp macro customer_hash_of(customer_id) as (md5_number_lower(customer_id) >> 1)::bigint;
-create temp macro hash_of(salt, customer_id) as sha256(salt || customer_id);
+create or replace temp macro customer_hash_of(customer_id) as (md5_number_lower(customer_id) >> 1)::bigint;
+create or replace temp macro hash_of(salt, customer_id) as sha256(salt || customer_id);

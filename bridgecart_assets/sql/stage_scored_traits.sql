@@ -1,7 +1,7 @@
 -- Traits of every row of `to_score` under the model versions in force on its date: the latest that were by then, else
 -- the first. So neither a refit nor its acceptance relabels the past. A segment's traits stay those of the purchase
 -- model that it was fitted with.
-create temp table versions_in_force as
+create or replace temp table versions_in_force as
 with dates as (
     select distinct as_of from to_score
 ),
@@ -28,7 +28,7 @@ left join segments s using (as_of)
 left join segment_versions v on v.version = s.version;
 
 -- A view, so that ten million customers pass through and are never held; NULL for who never bought.
-create temp view traits as
+create or replace temp view traits as
 select
     t.*, f.segment_version, f.purchase_version,
     weeks_between(t.first_purchased_on, t.as_of - 1) as weeks,

@@ -2,7 +2,7 @@
 
 -- A version in one row: what k segments have is a list, by key. A row a customer and segment, ranked in a window, would
 -- cost ten times as much.
-create temp table segmentations as
+create or replace temp table segmentations as
 select
     version,
     any_value(mean_log_purchase_rate) as mean_log_purchase_rate,
@@ -21,7 +21,7 @@ select
 from gold.segment_model
 group by version;
 
-create temp view assigned as
+create or replace temp view assigned as
 with standardised as (
     select
         t.*, m.* exclude (version),
@@ -61,13 +61,13 @@ select
         then (next_distance - distance) / (next_distance + distance) end as confidence
 from placed;
 
-create temp table predictors as
+create or replace temp table predictors as
 select
     *, log_spend_variance_within as within, log_spend_variance_between as between_customers,
     $churn_window_days::double / 7 as window_weeks, $clv_margin as clv_margin
 from gold.purchase_model;
 
-create temp view scored as
+create or replace temp view scored as
 with chances as (
     select
         t.*, o.purchases, o.discounted_purchases, m.clv_margin, m.as_of > t.as_of as in_hindsight,

@@ -1,10 +1,10 @@
 -- Every customer as of every period opening and as of now: sums per span between two dates, then running totals.
-create temp table snapshot_dates as
+create or replace temp table snapshot_dates as
 select period as as_of from periods
 union
 select as_of from clock;
 
-create temp table snapshots as
+create or replace temp table snapshots as
 with spans as (
     select d.purchased_on, min(s.as_of) as as_of
     from (select distinct purchased_on from sales) d
@@ -60,5 +60,5 @@ totals as (
 select * from totals
 where as_of >= $changes_from::date;
 
-create temp view to_score as
+create or replace temp view to_score as
 select * from snapshots;

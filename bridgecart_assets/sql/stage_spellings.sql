@@ -1,6 +1,6 @@
 -- Canonical spellings. A value is looked up by its letters and digits alone, in lower case, of whatever script;
 -- a value that is not listed stays as the source wrote it, and a check names it.
-create temp table spellings as
+create or replace temp table spellings as
 select * from (values
     ('payment_method', 'upi', 'UPI'),
     ('payment_method', 'cod', 'COD'),
@@ -39,4 +39,4 @@ select * from (values
     ('gender', 'other', 'other')
 ) as listed (field, letters, canonical);
 
-create temp macro letters_of(value) as regexp_replace(lower(value), '[^\pL\pM\pN]', '', 'g');
+create or replace temp macro letters_of(value) as regexp_replace(lower(value), '[^\pL\pM\pN]', '', 'g');

@@ -9,7 +9,7 @@ rows are written (`writing.py`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from hashlib import sha256
 
 import duckdb
@@ -19,14 +19,13 @@ from bridgecart_assets.contracts import (
     CHANGED_CUSTOMERS,
     CUSTOMER_HASH,
     REFRESHES,
-    SILVER_ORDERS,
     TABLES,
-    TOUCHED_ORDERS,
     Contract,
 )
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import standing_tables
 from bridgecart_assets.warehouse.handover import Following, Parameter
+from bridgecart_assets.warehouse.scope import Changes, Scope, Whole, scoped
 
 # Beyond this share of a table's rows it is faster to make all of them.
 _LARGE_SHARE = 0.2
@@ -37,38 +36,6 @@ from silver.changed_customers
 where revision > ? and revision <= ?
 group by customer_hash
 """
-
-
-def scoped(table: Contract) -> str:
-    """The relation through which a table of customers is read: everything, or the rows that `Scope` names."""
-    return f"scoped_{table.name}"
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Rows that may have changed: all, or those of the customers in the temporary table `touched`.
-
-    Attributes:
-        changes_from: of rows that are of a date (`as_of`), those of this date and later; None is all of them.
-
-    """
-
-    is_whole: bool
-    changes_from: date | None = None
-
-    @property
-    def parameter(self) -> str:
-        """`$changes_from` of the SQL files."""
-        return self.changes_from.isoformat() if self.changes_from else "-infinity"
-
-    def condition(self, table: Contract) -> str:
-        """Which rows of the table they are, for a WHERE clause."""
-        if self.is_whole:
-            return "true"
-        is_touched = "customer_hash in (select customer_hash from touched)"
-        if self.changes_from is not None and "as_of" in table.key:
-            return f"as_of >= date '{self.changes_from.isoformat()}' and {is_touched}"
-        return is_touched
 
 
 @dataclass(frozen=True)
@@ -92,8 +59,7 @@ def begin_refresh(
 ) -> Scope:
     """What of the table is made anew; notes it already.
 
-    Makes the `scoped_` relations through which the query reads its inputs. `made_by` are the SQL files that make the
-    rows: another version of BridgeCart makes other rows.
+    `made_by` are the SQL files that make the rows: another version of BridgeCart makes other rows.
     """
     stands = _stands(connection)
     before = stands.get(contract.full_name)
@@ -102,48 +68,23 @@ def begin_refresh(
     inputs = [stands[t.full_name] for t in following.scoped if t != contract and t.full_name in stands]
     revision = min([head, *(stand.revision for stand in inputs)])
     state = _state(connection, following, made_by, parameters, inputs)
-    scope = Scope(is_whole=True)
+    scope: Scope = Whole()
     if only_changes and before is not None and before.state == state:
-        scope = _scope_of_changes(connection, before.revision, revision, following.reach)
-        if _is_large(connection, contract):
-            scope = Scope(is_whole=True)
-    for table in following.scoped:
-        if scope.is_whole or before is None:
-            rows = f"create temp view {scoped(table)} as from {table.full_name}"
-        elif table == SILVER_ORDERS:
-            rows = _touched_orders(connection, scope, before.revision, revision)
-        else:
-            # A table, because the rows of few customers are found once and read many times.
-            rows = f"create temp table {scoped(table)} as from {table.full_name} where {scope.condition(table)}"
-        connection.execute(rows)
+        changes = _changes(connection, before.revision, revision, following.reach)
+        scope = Whole() if _is_large(connection, contract) else changes
+    is_whole = isinstance(scope, Whole)
     times = before.made_whole if before is not None else 0
-    checked = before.checked if before is not None and not scope.is_whole else None
-    _note(connection, contract, _Stand(revision, checked, times + scope.is_whole, state))
+    checked = before.checked if before is not None and not is_whole else None
+    _note(connection, contract, _Stand(revision, checked, times + is_whole, state))
     return scope
 
 
-def _scope_of_changes(connection: duckdb.DuckDBPyConnection, after: int, revision: int, reach: timedelta) -> Scope:
+def _changes(connection: duckdb.DuckDBPyConnection, after: int, revision: int, reach: timedelta) -> Changes:
+    """Put the customers that changed into `touched`."""
     connection.execute("create or replace temp table touched (customer_hash bigint, since date)")
     connection.execute(_TOUCHED, [after, revision])
     ((since,),) = connection.execute("select min(since) from touched").fetchall()
-    return Scope(is_whole=False, changes_from=since - reach if since is not None else None)
-
-
-def _touched_orders(connection: duckdb.DuckDBPyConnection, scope: Scope, after: int, revision: int) -> str:
-    """The orders of the customers in `touched`: looked for in all orders once, and kept for the tables to come."""
-    span = [after, revision]
-    kept = connection.execute(
-        f"select 1 from {TOUCHED_ORDERS.full_name} where after_revision = ? and revision = ? limit 1", span
-    ).fetchall()
-    if not kept:
-        columns = ", ".join(f'"{name}"' for name in TOUCHED_ORDERS.column_names[len(span) :])
-        connection.execute(f"delete from {TOUCHED_ORDERS.full_name}")
-        connection.execute(
-            f"insert into {TOUCHED_ORDERS.full_name} select ?, ?, {columns} from {SILVER_ORDERS.full_name} "
-            f"where {scope.condition(SILVER_ORDERS)}",
-            span,
-        )
-    return f"create temp view {scoped(SILVER_ORDERS)} as from {TOUCHED_ORDERS.full_name}"
+    return Changes(after, revision, since - reach if since is not None else None)
 
 
 def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, stand: _Stand) -> None:
@@ -161,11 +102,12 @@ def scope_unchecked(
     """
     standing = standing_tables(connection)
     stand = _stands(connection).get(contract.full_name) if REFRESHES.full_name in standing else None
-    scope = Scope(is_whole=True)
+    scope: Scope = Whole()
     if only_changes and stand is not None and stand.checked is not None:
-        scope = _scope_of_changes(connection, stand.checked, stand.revision, reach)
+        scope = _changes(connection, stand.checked, stand.revision, reach)
     for table in TABLES.values():
         if CUSTOMER_HASH in table.columns and table.full_name in standing:
+            # What the tables have, not what was gathered to make them.
             rows = f"from {table.full_name} where {scope.condition(table)}"
             connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
     return None if stand is None or stand.checked == stand.revision else stand.revision

@@ -27,7 +27,8 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
 from bridgecart_assets.warehouse.handover import Computed, KafkaSlice, Parameter, Query
 from bridgecart_assets.warehouse.ledger import read_ledger, verify_plan
-from bridgecart_assets.warehouse.refreshing import Scope, begin_refresh, scoped
+from bridgecart_assets.warehouse.refreshing import begin_refresh
+from bridgecart_assets.warehouse.scope import Changes, Scope, Whole, scoped
 
 
 class ContractBroken(WarehouseError):
@@ -53,23 +54,20 @@ def write_query(
     for target in (contract, *also, *sums, *query.beside, *noted):
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
-    scope = Scope(is_whole=True)
     if query.following is not None:
         stage = [step if isinstance(step, str) else step.name for step in query.stage]
         made_by = [*stage, *map(_file, (contract, *sums))]
         scope = begin_refresh(
             connection, contract, query.following, made_by, query.parameters, only_changes=only_changes
         )
-        parameters["changes_from"] = scope.parameter
-    if not scope.is_whole:
-        _replace_in_scope(connection, contract, scope, sums, query, parameters)
+        parameters["changes_from"] = scope.changes_from
+        if isinstance(scope, Whole):
+            _make_all(connection, contract, scope, query, parameters)
+        else:
+            _make_changes(connection, contract, scope, query, parameters)
         return
     run_stage(connection, query.stage, parameters)
-    _replace(connection, contract, read_sql(_file(contract)), parameters, batch_key, apart=query.apart)
-    for target in also:
-        _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
-    for target in sums:
-        connection.execute(f"create or replace temp view summed as from {contract.full_name}")
+    for target in (contract, *also):
         _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
 
 
@@ -207,16 +205,11 @@ def _replace(
     select: str,
     parameters: Mapping[str, Parameter],
     batch_key: str | None,
-    *,
-    apart: str = "",
 ) -> None:
-    used = _used_parameters(connection, select, parameters)
-    given = _described(connection, select, used)
-    _check_columns(contract, given)
+    used = _checked_parameters(connection, contract, select, parameters)
     delete_slice(connection, contract, batch_key)
     with _explaining(contract):
-        for part in [f"not ({apart})", apart] if apart else ["true"]:
-            insert_rows(connection, contract, f"select * from ({select}) where {part}", used)
+        insert_rows(connection, contract, select, used)
     _check_key(connection, contract, contract.full_name, batch_key)
 
 
@@ -228,30 +221,60 @@ def _explaining(contract: Contract) -> Iterator[None]:
         raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
 
 
-def _replace_in_scope(
+def _make_all(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
-    scope: Scope,
-    sums: Sequence[Contract],
+    whole: Whole,
     query: Query,
     parameters: Mapping[str, Parameter],
 ) -> None:
-    """Replace the rows in scope, and take the difference into the tables of sums."""
+    """Replace all rows of a table of customers, and of its sums, one part of the customers after the other."""
+    sums = [TABLES[name] for name in query.sums]
+    select = read_sql(_file(contract))
+    for target in (contract, *sums):
+        delete_slice(connection, target, None)
+    for part in whole.parts(connection):
+        _stage_scope(connection, part, query, parameters)
+        used = _checked_parameters(connection, contract, select, parameters)
+        with _explaining(contract):
+            for place in [f"not ({query.apart})", query.apart] if query.apart else ["true"]:
+                insert_rows(connection, contract, f"select * from ({select}) where {place}", used)
+        made = f"(from {contract.full_name} where {part.condition(contract)})"
+        _check_key(connection, contract, made)
+        for target in sums:
+            _add_difference(connection, target, f"{contract.full_name} limit 0", made, parameters)
+
+
+def _make_changes(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    changes: Changes,
+    query: Query,
+    parameters: Mapping[str, Parameter],
+) -> None:
+    """Replace the rows that may have changed, and take the difference into the tables of sums."""
     ((touched,),) = connection.execute("select count(*) from touched").fetchall()
     if not touched:
         return
-    run_stage(connection, query.stage, parameters)
+    _stage_scope(connection, changes, query, parameters)
     select = read_sql(_file(contract))
-    used = _used_parameters(connection, select, parameters)
-    _check_columns(contract, _described(connection, select, used))
+    used = _checked_parameters(connection, contract, select, parameters)
     connection.execute(f"create temp table fresh as from {contract.full_name} limit 0")
     connection.execute(f"insert into fresh by name {select}", used)
     _check_key(connection, contract, "fresh")
-    for target in sums:
-        _add_difference(connection, target, scoped(contract), "fresh", parameters)
-    connection.execute(f"delete from {contract.full_name} where {scope.condition(contract)}")
+    for name in query.sums:
+        _add_difference(connection, TABLES[name], scoped(contract), "fresh", parameters)
+    connection.execute(f"delete from {contract.full_name} where {changes.condition(contract)}")
     with _explaining(contract):
         insert_rows(connection, contract, "select * from fresh", {})
+
+
+def _stage_scope(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, query: Query, parameters: Mapping[str, Parameter]
+) -> None:
+    for table in query.following.scoped if query.following is not None else ():
+        scope.relate(connection, table)
+    run_stage(connection, query.stage, parameters)
 
 
 def _add_difference(
@@ -289,6 +312,15 @@ def insert_rows(
     )
 
 
+def _checked_parameters(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, select: str, parameters: Mapping[str, Parameter]
+) -> dict[str, Parameter]:
+    """The parameters that the query uses. Raises ContractBroken when its columns are not those of the table."""
+    used = _used_parameters(connection, select, parameters)
+    _check_columns(contract, _described(connection, select, used))
+    return used
+
+
 def _check_columns(contract: Contract, given: Sequence[str]) -> None:
     # Counted, not sets: a column that comes twice is one too many.
     expected, found = Counter(contract.column_names), Counter(map(str, given))
@@ -323,7 +355,7 @@ def run_stage(
 
 def _compute(connection: duckdb.DuckDBPyConnection, table: Computed) -> None:
     connection.register("computed", table.function(connection.execute(read_sql(table.name)).df()))
-    connection.execute(f"create temp table {table.name} as select * from computed")
+    connection.execute(f"create or replace temp table {table.name} as select * from computed")
     connection.unregister("computed")
 
 

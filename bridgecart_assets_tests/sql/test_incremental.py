@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bridgecart_assets import contracts, queries
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.settings import Period, Settings
-from bridgecart_assets.warehouse import refreshing
+from bridgecart_assets.warehouse import refreshing, scope
 from bridgecart_assets.warehouse.forgetting import erase_customers
 from bridgecart_assets.warehouse.handover import Query
 from bridgecart_assets.warehouse.writing import write_query
@@ -197,13 +197,13 @@ def test_an_order_before_all_others_makes_the_whole_history_of_its_customer_anew
 def test_orders_of_the_customers_that_changed_are_looked_for_once_for_all_tables(monkeypatch: pytest.MonkeyPatch):
     warehouse = shop_with_history(3)
     searches: list[str] = []
-    condition = refreshing.Scope.condition
+    condition = scope.Changes.condition
 
-    def noted(scope: refreshing.Scope, table: Contract) -> str:
+    def noted(changes: scope.Changes, table: Contract) -> str:
         searches.append(table.full_name)
-        return condition(scope, table)
+        return condition(changes, table)
 
-    monkeypatch.setattr(refreshing.Scope, "condition", noted)
+    monkeypatch.setattr(scope.Changes, "condition", noted)
     for batch in (1, 2):
         searches.clear()
         take_in(warehouse, batch, [arrival(9_000 + batch, Order(f"C{batch}", "2024-06-30T09:00:00", 50))])
@@ -212,6 +212,16 @@ def test_orders_of_the_customers_that_changed_are_looked_for_once_for_all_tables
         held = records(warehouse, "select distinct after_revision, revision, customer_id from silver.touched_orders")
         assert held == [{"after_revision": batch, "revision": batch + 1, "customer_id": f"C{batch}"}]
     assert_same_as_whole(warehouse)
+
+
+def test_made_in_parts_the_tables_are_the_same_bytes_as_made_at_once(monkeypatch: pytest.MonkeyPatch):
+    warehouse = shop_with_history(4)
+    at_once = digests(warehouse)
+    monkeypatch.setattr(scope, "_ORDERS_IN_PART", 100)
+    assert len(scope.Whole().parts(warehouse.database)) == 6
+    refresh(warehouse, only_changes=False)
+    assert set(made_whole(warehouse).values()) == {2}
+    assert digests(warehouse) == at_once
 
 
 def test_a_customer_who_loses_an_order_is_made_anew_too():
