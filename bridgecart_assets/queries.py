@@ -78,7 +78,7 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
         stage=("stage_traits", "stage_current_customers", *_scoring_stage(settings)),
         parameters=_scoring_parameters(settings),
         inputs=inputs,
-        following=Following(scoped=(CUSTOMER_FEATURES,), state=("state_models",)),
+        following=Following(scoped=(CUSTOMER_FEATURES,), gathered=(CUSTOMER_FEATURES,), state=("state_models",)),
     )
 
 
@@ -91,8 +91,8 @@ def snapshots_query(settings: Settings, *inputs: Table) -> Query:
         inputs=inputs,
         following=following,
         sums=(SEGMENT_FLOWS.full_name,),
-        # What orders of today change.
-        apart=f"as_of >= (select as_of from clock) - {following.reach.days}",
+        # The dates that orders of today change.
+        apart=f"select as_of from snapshot_dates where as_of >= (from clock) - {following.reach.days} order by as_of",
     )
 
 
@@ -100,6 +100,7 @@ def snapshots_following(settings: Settings) -> Following:
     """How snapshots follow the orders: a purchase is seen by those of the churn window before it."""
     return Following(
         scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS),
+        gathered=(CUSTOMER_SNAPSHOTS,),
         state=("state_clock", "state_models"),
         days_back=settings.churn_window_days,
     )

@@ -37,6 +37,7 @@ class Following:
 
     Attributes:
         scoped: inputs that the SQL reads as `scoped_<table>`: everything, or the rows of changed customers.
+        gathered: those of them that it reads more than once; few rows are then looked for once.
         state: SQL files; when one says something else than the last time, everything is made anew.
         days_back: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
             first date that is looked at as `$changes_from`.
@@ -44,6 +45,7 @@ class Following:
     """
 
     scoped: tuple[Contract, ...]
+    gathered: tuple[Contract, ...] = ()
     state: tuple[str, ...] = ()
     days_back: int = 0
 
@@ -69,8 +71,8 @@ class Query:
         beside: tables that are read but are no assets; made empty where they are missing.
         following: for a table of customers, how it can be brought up to date without making all of it.
         sums: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
-        apart: a condition; when all rows are made, those that meet it are stored after the others, so that they stand
-            together and are found without reading these.
+        apart: a query for values of the first key column, ascending; when all rows are made, those of each value are
+            stored together, after the others, and are then found without reading these.
 
     """
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 import duckdb
 
 from bridgecart_assets.contracts import SILVER_ORDERS, TOUCHED_ORDERS, Contract
+from bridgecart_assets.warehouse.handover import Following
 
 # What a part needs to be made stays in the default memory limit.
 _ORDERS_IN_PART = 10_000_000
@@ -48,10 +49,11 @@ class Whole:
         bounds = [_HASHES * place // number for place in range(number + 1)]
         return [Whole(range(first, last)) for first, last in pairwise(bounds)]
 
-    def relate(self, connection: duckdb.DuckDBPyConnection, table: Contract) -> None:
-        """Make the relation through which the table is read."""
-        rows = f"from {table.full_name} where {self.condition(table)}"
-        connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
+    def relate(self, connection: duckdb.DuckDBPyConnection, following: Following) -> None:
+        """Make the relations through which the query reads its tables of customers."""
+        for table in following.scoped:
+            rows = f"from {table.full_name} where {self.condition(table)}"
+            connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,16 @@ class Changes:
             return f"as_of >= date '{self.changes_from}' and {is_theirs}"
         return is_theirs
 
-    def relate(self, connection: duckdb.DuckDBPyConnection, table: Contract) -> None:
-        """Make the relation through which the table is read: the rows of few customers, found once and read often."""
-        if table == SILVER_ORDERS:
-            self._gather_orders(connection)
-            connection.execute(f"create temp view {scoped(table)} as from {TOUCHED_ORDERS.full_name}")
-        else:
-            rows = f"from {table.full_name} where {self.condition(table)}"
-            connection.execute(f"create temp table {scoped(table)} as {rows}")
+    def relate(self, connection: duckdb.DuckDBPyConnection, following: Following) -> None:
+        """Make the relations through which the query reads its tables of customers."""
+        for table in following.scoped:
+            if table == SILVER_ORDERS:
+                self._gather_orders(connection)
+                connection.execute(f"create temp view {scoped(table)} as from {TOUCHED_ORDERS.full_name}")
+            else:
+                kind = "table" if table in following.gathered else "view"
+                rows = f"from {table.full_name} where {self.condition(table)}"
+                connection.execute(f"create temp {kind} {scoped(table)} as {rows}")
 
     def _gather_orders(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Look for the customers' orders in all orders, unless they were gathered for another table."""

@@ -237,12 +237,21 @@ def _make_all(
         _stage_scope(connection, part, query, parameters)
         used = _checked_parameters(connection, contract, select, parameters)
         with _explaining(contract):
-            for place in [f"not ({query.apart})", query.apart] if query.apart else ["true"]:
+            for place in _places(connection, contract, query.apart):
                 insert_rows(connection, contract, f"select * from ({select}) where {place}", used)
         made = f"(from {contract.full_name} where {part.condition(contract)})"
         _check_key(connection, contract, made)
         for target in sums:
             _add_difference(connection, target, f"{contract.full_name} limit 0", made, parameters)
+
+
+def _places(connection: duckdb.DuckDBPyConnection, contract: Contract, apart: str) -> Sequence[str]:
+    """Conditions that take all rows apart: first those without a place of their own, then value by value."""
+    column = f'"{contract.key[0]}"'
+    values = [f"date '{value.isoformat()}'" for (value,) in connection.execute(apart).fetchall()] if apart else []
+    if not values:
+        return ["true"]
+    return [f"{column} not in ({', '.join(values)})", *(f"{column} = {value}" for value in values)]
 
 
 def _make_changes(
@@ -272,8 +281,8 @@ def _make_changes(
 def _stage_scope(
     connection: duckdb.DuckDBPyConnection, scope: Scope, query: Query, parameters: Mapping[str, Parameter]
 ) -> None:
-    for table in query.following.scoped if query.following is not None else ():
-        scope.relate(connection, table)
+    if query.following is not None:
+        scope.relate(connection, query.following)
     run_stage(connection, query.stage, parameters)
 
 
