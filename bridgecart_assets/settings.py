@@ -81,7 +81,8 @@ class Settings(BaseSettings):
     lock_timeout_seconds: float = Field(
         60.0, gt=0, le=_DAY, description="How long to wait for another process to release the warehouse, seconds."
     )
-    memory_limit: str = Field("2GB", description="Memory DuckDB may use before it spills to disk.")
+    # The process needs 400 MB beside it: 2 GB are enough, however much there is.
+    memory_limit: str = Field("1500MB", description="Memory DuckDB may use before it spills to disk.")
     naive_timezone: str = Field("UTC", description="Time zone of event times that carry none.")
     amount_is_net: bool = Field(False, description="True when purchase_amount already has the discount taken off.")
     as_of: date | None = Field(

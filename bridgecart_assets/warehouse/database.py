@@ -45,7 +45,7 @@ class Warehouse:
 
     path: Path
     lock_timeout_seconds: float = 60.0
-    memory_limit: str = "2GB"
+    memory_limit: str = "1500MB"
     naive_timezone: str = "UTC"
 
     @classmethod
