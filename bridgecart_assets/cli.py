@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from bridgecart_assets.models.evaluation import Calibration
     from bridgecart_assets.operations.evaluating import Evaluation
     from bridgecart_assets.operations.results import KpiRow
-    from bridgecart_assets.operations.running import Summary
+    from bridgecart_assets.operations.running import FailOn, Summary
 
 FAILED = 1
 CHECK_FAILED = 3
@@ -131,27 +132,50 @@ def up(*, host: str, port: int, rate: float) -> None:
 @click.option("--accept-model", is_flag=True, help="Take the proposed version of the segment model into force.")
 @click.option("--full", is_flag=True, help="Make every table of customers anew, not only what changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def run(*, refit: bool, accept_model: bool, full: bool, as_json: bool) -> None:
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warn"]),
+    default="error",
+    show_default=True,
+    help="The least severity of a failed check that makes the command fail.",
+)
+@click.option(
+    "--summary",
+    "summary_files",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Add a Markdown summary to this file; to one that ends in .xml, write JUnit XML. May be given twice.",
+)
+def run(
+    *,
+    refit: bool,
+    accept_model: bool,
+    full: bool,
+    as_json: bool,
+    fail_on: "FailOn",
+    summary_files: tuple[Path, ...],
+) -> None:
     """Take in everything up to the topic's end, refresh everything, check everything. For cron and CI.
 
-    Exits with 3 when a check of ERROR severity failed.
+    Exits with 3 when a check failed: one of ERROR severity, or with --fail-on warn any. docs/ci.md has a recipe for
+    pull requests.
     """
-    from dataclasses import asdict
-
     from bridgecart_assets.models.due import RefitMode
+    from bridgecart_assets.operations.ci_summary import summarised
     from bridgecart_assets.operations.running import run_everything
     from bridgecart_assets.settings import load_settings
 
     if refit and accept_model:
         raise click.UsageError("--refit and --accept-model exclude each other: a refit may make another proposal.")
     mode = RefitMode.NOW if refit else RefitMode.ACCEPT if accept_model else RefitMode.WHEN_DUE
-    with _progress(_console()) as (_, step):
-        summary = run_everything(load_settings(), refit=mode, full=full, progress=step)
+    settings = load_settings()
+    with summarised(summary_files, settings) as summary, _progress(_console()) as (_, step):
+        run_everything(settings, refit=mode, full=full, progress=step, summary=summary)
     if as_json:
-        print(json.dumps({**asdict(summary), "is_good": summary.is_good}, indent=2))
+        print(json.dumps(summary.to_json(), indent=2))
     else:
         _print_summary(summary)
-    _exit_on_failed_checks(summary)
+    _exit_on_failed_checks(summary, fail_on)
 
 
 @cli.command()
@@ -172,7 +196,7 @@ def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
         done = forget_customers(load_settings(), customer_ids, progress=step)
     erasure, summary = done.erasure, done.summary
     if as_json:
-        print(json.dumps({**asdict(erasure), **_checked(summary), "left": LEFT}, indent=2))
+        print(json.dumps({**asdict(erasure), **summary.checks_to_json(), "left": LEFT}, indent=2))
     else:
         print(
             f"{erasure.customers:,} customer(s) forgotten: {erasure.records:,} records erased, of these"
@@ -434,18 +458,14 @@ def _print_summary(summary: "Summary") -> None:
 
 def _print_checks(summary: "Summary") -> None:
     print(f"Segment model: {summary.model}.")
-    print(f"{summary.checks - len(summary.failed_checks)} of {summary.checks} checks passed.")
+    checks = len(summary.results)
+    print(f"{checks - len(summary.failed_checks)} of {checks} checks passed.")
     for check in summary.failed_checks:
         print(f"{check.severity:5} {check.asset} {check.check}: {check.says}")
 
 
-def _checked(summary: "Summary") -> dict[str, Any]:
-    failed = [vars(check) for check in summary.failed_checks]
-    return {"checks": summary.checks, "failed_checks": failed, "is_good": summary.is_good}
-
-
-def _exit_on_failed_checks(summary: "Summary") -> None:
-    if not summary.is_good:
+def _exit_on_failed_checks(summary: "Summary", fail_on: "FailOn" = "error") -> None:
+    if summary.fails_on(fail_on):
         sys.exit(CHECK_FAILED)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.offsets import TopicState
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 Progress = Callable[[str], None]
+FailOn = Literal["error", "warn"]
 
 INGEST = "ingest_batch"
 
@@ -45,40 +46,69 @@ class CheckStoppedRun(RunFailed):
 
 
 @dataclass(frozen=True)
-class FailedCheck:
-    """A check that did not pass: asset, check, severity and what it says."""
+class CheckResult:
+    """What a check found: asset, check, severity, whether it passed, and what it says where it did not."""
 
     asset: str
     check: str
     severity: str
     says: str
+    passed: bool
+
+    def to_json(self) -> dict[str, str]:
+        """A failed one in plain JSON types."""
+        return {"asset": self.asset, "check": self.check, "severity": self.severity, "says": self.says}
 
 
 @dataclass
 class Summary:
-    """What one `bridgecart run` did. Counts are of the batches it took in."""
+    """What one `bridgecart run` did. Counts are of the batches it took in; `results` are those of all checks."""
 
     batches: list[str] = field(default_factory=list)
     records: int = 0
     orders: int = 0
     duplicates: int = 0
     rejected: int = 0
-    checks: int = 0
-    failed_checks: list[FailedCheck] = field(default_factory=list)
+    results: list[CheckResult] = field(default_factory=list)
     model: str = ""
+
+    @property
+    def failed_checks(self) -> list[CheckResult]:
+        """Those that did not pass."""
+        return [result for result in self.results if not result.passed]
 
     @property
     def is_good(self) -> bool:
         """Whether no check of ERROR severity failed."""
-        return not any(check.severity == "ERROR" for check in self.failed_checks)
+        return not self.fails_on("error")
+
+    def fails_on(self, severity: FailOn) -> bool:
+        """Whether a check failed that is as severe as this, or more."""
+        return any(severity == "warn" or check.severity == "ERROR" for check in self.failed_checks)
+
+    def checks_to_json(self) -> dict[str, Any]:
+        """How many checks there were, and which failed."""
+        failed = [check.to_json() for check in self.failed_checks]
+        return {"checks": len(self.results), "failed_checks": failed, "is_good": self.is_good}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        counts = {name: getattr(self, name) for name in ("batches", "records", "orders", "duplicates", "rejected")}
+        return {**counts, **self.checks_to_json(), "model": self.model}
 
 
 def run_everything(
-    settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE, full: bool = False, progress: Progress
+    settings: Settings,
+    *,
+    refit: RefitMode = RefitMode.WHEN_DUE,
+    full: bool = False,
+    progress: Progress,
+    summary: Summary | None = None,
 ) -> Summary:
     """Ingest up to the topic's end as it is now, then refresh customers, segments and KPIs.
 
-    `full` makes every row of theirs anew, also of customers that did not change.
+    `full` makes every row of theirs anew, also of customers that did not change. `summary` is filled on the way, for
+    a caller who wants to know how far a run came that failed.
     Raises RunFailed at the first failed run, KafkaFailure when the topic cannot
     be read, AlreadyRunning when another command works on the data directory.
     """
@@ -86,18 +116,23 @@ def run_everything(
 
     prepare_home(settings)
     with run_lock(settings.data_dir):
-        return run_holding_lock(settings, refit=refit, full=full, progress=progress)
+        return run_holding_lock(settings, refit=refit, full=full, progress=progress, summary=summary)
 
 
 def run_holding_lock(
-    settings: Settings, *, refit: RefitMode = RefitMode.WHEN_DUE, full: bool = False, progress: Progress
+    settings: Settings,
+    *,
+    refit: RefitMode = RefitMode.WHEN_DUE,
+    full: bool = False,
+    progress: Progress,
+    summary: Summary | None = None,
 ) -> Summary:
     """`run_everything` for a caller that holds the run lock."""
     from bridgecart_assets.batches import assets_left
     from bridgecart_assets.operations.home import dagster_instance
 
     platform = Platform()
-    summary = Summary()
+    summary = Summary() if summary is None else summary
     with dagster_instance(settings) as instance:
         settle_unfinished_runs(instance)
         state = topic_state(platform.kafka)
@@ -194,17 +229,15 @@ def _execute(
         # Between two steps Dagster holds interrupts back, and after the last one it forgets them.
         if was_interrupted():
             raise KeyboardInterrupt
-    evaluations = result.get_asset_check_evaluations()
-    summary.checks += len(evaluations)
-    summary.failed_checks += [
-        FailedCheck(
+    summary.results += [
+        CheckResult(
             asset=evaluation.asset_key.to_user_string(),
             check=evaluation.check_name,
             severity=evaluation.severity.value,
             says=evaluation.description or "",
+            passed=evaluation.passed,
         )
-        for evaluation in evaluations
-        if not evaluation.passed
+        for evaluation in result.get_asset_check_evaluations()
     ]
     summary.model = _model_decision(result) or summary.model
     if not result.success:

@@ -3,18 +3,24 @@
 import json
 import signal
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import dagster as dg
+import orjson
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.definitions import defs
+from bridgecart_assets.kafka.producing import produce
 from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.runlock import run_lock
 from bridgecart_assets.runs import GRPC_INFO_TAG
 from bridgecart_assets.settings import Settings
+from bridgecart_assets.synthetic import Event
+from bridgecart_assets.synthetic.config import epoch_ms
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.killable import Killer
@@ -97,8 +103,8 @@ def test_a_run_in_progress_under_a_daemon_is_named_and_not_disturbed(
 
 
 @any_broker
-def test_a_blocking_check_that_fails_ends_the_run_with_3_and_one_line(
-    killer: Killer, shop: Shop, warehouse: Warehouse
+def test_a_blocking_check_that_fails_ends_the_run_with_3_and_one_line_which_its_summaries_have_too(
+    killer: Killer, shop: Shop, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     shop.sell(100)
     assert killer.run("run").returncode == 0
@@ -109,13 +115,31 @@ def test_a_blocking_check_that_fails_ends_the_run_with_3_and_one_line(
             "[{'partition': 0, 'start': 0, 'end': 1}] as ranges) from raw.batches"
         )
     shop.sell(100)
-    done = bridgecart("run")
+    text, xml = tmp_path / "summary.md", tmp_path / "checks.xml"
+    done = bridgecart("run", "--summary", str(text), "--summary", str(xml))
     assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr.startswith(
         "bridgecart: Check raw_offsets_are_contiguous of raw/batches failed and stopped the run: "
     )
     assert done.stderr.count("\n") == 1
+    assert text.read_text().startswith("## BridgeCart: failed\n")
+    assert "| ERROR | raw/batches |" in text.read_text()
+    (suite,) = ElementTree.parse(xml).getroot()
+    failed = {case.get("name") for case in suite if case.find("failure") is not None}
+    assert "raw_offsets_are_contiguous" in failed
+    assert suite.get("errors") == "1"
+
+
+def test_a_warning_fails_a_run_that_is_told_to_fail_on_warnings(killer: Killer, shop: Shop, tmp_path: Path) -> None:
+    order = {"customer_id": "C1", "purchase_date": "2025-03-01T10:00:00Z", "purchase_amount": 5, "order_id": "O1"}
+    strange = orjson.dumps({**order, "payment_method": "sea shells"})
+    produce(shop.connection, [Event(b"C1", strange, epoch_ms(datetime(2025, 3, 1, 11, tzinfo=UTC)))])
+    text = tmp_path / "summary.md"
+    assert killer.run("run", "--full", "--fail-on", "warn", "--summary", str(text)).returncode == 3
+    assert text.read_text().startswith("## BridgeCart: good, with warnings\n")
+    assert "| WARN | silver/orders | silver\\_spellings\\_are\\_known |" in text.read_text()
+    assert killer.run("run").returncode == 0
 
 
 @any_broker

@@ -10,8 +10,8 @@ from bridgecart_assets.batches import PARTITION_TAG
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.operations.running import (
+    CheckResult,
     CheckStoppedRun,
-    FailedCheck,
     RunFailed,
     Summary,
     failure_of,
@@ -88,8 +88,15 @@ def test_a_check_that_stopped_nothing_is_not_the_reason() -> None:
 
 @pytest.mark.parametrize(("severities", "is_good"), [([], True), (["WARN"], True), (["WARN", "ERROR"], False)])
 def test_a_summary_is_good_without_failed_checks_of_severity_error(severities: list[str], is_good: bool) -> None:
-    failed = [FailedCheck("raw/orders", "looks_right", severity, "3 rows do not.") for severity in severities]
-    assert Summary(failed_checks=failed).is_good is is_good
+    failed = [
+        CheckResult("raw/orders", "looks_right", severity, "3 rows do not.", passed=False) for severity in severities
+    ]
+    passed = CheckResult("raw/orders", "has_rows", "ERROR", "", passed=True)
+    summary = Summary(results=[passed, *failed])
+    assert summary.is_good is is_good
+    assert summary.fails_on("error") is not is_good
+    assert summary.fails_on("warn") is bool(failed)
+    assert (summary.checks_to_json()["checks"], len(summary.failed_checks)) == (1 + len(failed), len(failed))
 
 
 def test_batches_left_behind_in_raw_come_first_and_new_ones_follow_up_to_the_end(
