@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bridgecart_assets.models.evaluation import Calibration
     from bridgecart_assets.operations.evaluating import Evaluation
+    from bridgecart_assets.operations.exporting import Format
     from bridgecart_assets.operations.results import KpiRow
     from bridgecart_assets.operations.running import FailOn, Summary
 
@@ -205,6 +206,27 @@ def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
         _print_checks(summary)
         print(LEFT)
     _exit_on_failed_checks(summary)
+
+
+@cli.command()
+@click.option("--segment", "segments", multiple=True, help="Key of a segment (S02); may be given more than once.")
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="File to write.  [default: customers.csv or customers.parquet, here]",
+)
+def export(*, segments: tuple[str, ...], form: "Format", output: Path | None) -> None:
+    """Write the customers of segments, or of all, with segment, value and risk to a file.
+
+    For mailing tools, spreadsheets and notebooks. Names and numbers to call stay in the warehouse (silver.customers).
+    """
+    from bridgecart_assets.operations.exporting import export_customers
+    from bridgecart_assets.settings import load_settings
+
+    target = output or Path(f"customers.{form}")
+    count = export_customers(load_settings(), segments, form, target)
+    print(f"{count:,} customers written to {target}.")
 
 
 @cli.command()
