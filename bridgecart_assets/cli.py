@@ -5,6 +5,7 @@ Exit codes: 0 all good, 1 something failed (one line says what), 2 wrong usage, 
 
 import json
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from bridgecart_assets.models.evaluation import Calibration
     from bridgecart_assets.operations.evaluating import Evaluation
     from bridgecart_assets.operations.exporting import Format
-    from bridgecart_assets.operations.results import KpiRow
+    from bridgecart_assets.operations.results import KpiRow, Status
     from bridgecart_assets.operations.running import FailOn, Summary
 
 FAILED = 1
 CHECK_FAILED = 3
 STOPPED = 130
+WATCH_SECONDS = 2.0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -210,7 +212,9 @@ def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
 
 @cli.command()
 @click.option("--segment", "segments", multiple=True, help="Key of a segment (S02); may be given more than once.")
-@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the file."
+)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -365,29 +369,52 @@ def _exact(share: float) -> str:
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def status(*, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
+def status(*, as_json: bool, watch: bool) -> None:
     """Lag, last batch, rows per layer and failed checks."""
+    from rich.console import Group
+    from rich.live import Live
+
     from bridgecart_assets.operations.results import read_status
     from bridgecart_assets.settings import load_settings
 
-    state = read_status(load_settings())
+    if watch and as_json:
+        raise click.UsageError("--watch and --json exclude each other.")
+    settings = load_settings()
     if as_json:
-        print(json.dumps(state.to_json(), indent=2))
+        print(json.dumps(read_status(settings).to_json(), indent=2))
         return
+    if not watch:
+        head, table, checks = _status_parts(read_status(settings))
+        print(*head, sep="\n")
+        if table is not None:
+            _console().print(table)
+        print(*checks, sep="\n")
+        return
+    console = _console()
+    if not console.is_terminal:
+        raise click.UsageError("--watch needs a terminal; a script reads --json.")
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            head, table, checks = _status_parts(read_status(settings))
+            shown = ["\n".join(head), *([table] if table is not None else []), "\n".join(checks)]
+            live.update(Group(*shown), refresh=True)
+            time.sleep(WATCH_SECONDS)
+
+
+def _status_parts(state: "Status") -> tuple[list[str], Any, list[str]]:
     lag = "unknown" if state.lag is None else f"{state.lag:,} records"
-    print(f"Kafka       {state.kafka}")
-    print(f"Lag         {lag}")
-    print(f"Warehouse   {state.warehouse}")
-    print(f"Last batch  {state.last_batch or 'none'} ({state.batches:,} in all)")
-    if state.rows:
-        table = _table("Table", "Rows>")
-        for name, rows in state.rows.items():
-            table.add_row(name, f"{rows:,}")
-        _console().print(table)
-    for check in state.failed_checks:
-        print(f"{check['severity']:5} {check['asset']} {check['check']}: {check['says']}")
-    if not state.failed_checks:
-        print("No failed checks.")
+    head = [
+        f"Kafka       {state.kafka}",
+        f"Lag         {lag}",
+        f"Warehouse   {state.warehouse}",
+        f"Last batch  {state.last_batch or 'none'} ({state.batches:,} in all)",
+    ]
+    table = _table("Table", "Rows>")
+    for name, rows in state.rows.items():
+        table.add_row(name, f"{rows:,}")
+    failed = [f"{c['severity']:5} {c['asset']} {c['check']}: {c['says']}" for c in state.failed_checks]
+    return head, table if state.rows else None, failed or ["No failed checks."]
 
 
 @cli.command()

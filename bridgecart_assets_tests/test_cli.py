@@ -1,10 +1,16 @@
 """The command line in this process: options, output, and errors that need no broker. With one: `integration/`."""
 
+import fcntl
 import json
+import os
+import pty
 import shutil
+import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -285,6 +291,35 @@ def test_status_before_anything_happened_says_what_is_missing(bridgecart: Bridge
     assert "Lag         unknown" in done.out
     assert "not there yet" in done.out
     assert "none (0 in all)" in done.out
+
+
+def test_status_watch_looks_again_on_a_terminal_until_ctrl_c(filled: Warehouse) -> None:
+    reader, writer = pty.openpty()
+    # Wide and high enough for all of it.
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
+    command = [sys.executable, "-m", "bridgecart_assets", "status", "--watch"]
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, env={**os.environ, "TERM": "xterm"}) as watch:
+        os.close(writer)
+        seen = b""
+        while seen.count(b"No failed checks.") < 2:
+            seen += os.read(reader, 65_536)
+        watch.send_signal(signal.SIGINT)
+        _, said = watch.communicate(timeout=30)
+    os.close(reader)
+    assert b"silver.customers" in seen
+    assert (watch.returncode, said.strip()) == (130, b"Stopped.")
+
+
+def test_status_watch_needs_a_terminal(bridgecart: Bridgecart) -> None:
+    assert_one_line(bridgecart("status", "--watch"), "terminal", "--json", code=2)
+    assert_one_line(bridgecart("status", "--watch", "--json"), "exclude each other", code=2)
+
+
+def test_the_shell_can_complete_commands() -> None:
+    command = [sys.executable, "-m", "bridgecart_assets"]
+    words = {"COMP_WORDS": "bridgecart st", "COMP_CWORD": "1", "_BRIDGECART_COMPLETE": "bash_complete"}
+    done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, check=True)
+    assert done.stdout == "plain,status\n"
 
 
 def test_status_counts_the_rows_of_every_table(

@@ -1,0 +1,83 @@
+"""What docs/tools.md shows works as it stands there, on a data directory with results."""
+
+import re
+import shlex
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bridgecart_assets.contracts import TABLES
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.publishing import publish, published_path
+from bridgecart_assets_tests.integration.processes import bridgecart
+from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
+from bridgecart_assets_tests.support.records import Record, event, store_batch
+
+TOOLS = Path(__file__).resolve().parent.parent / "docs" / "tools.md"
+TEXT = TOOLS.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory whose `data` has everything published."""
+    settings = Settings(data_dir=tmp_path / "data")
+    warehouse = Warehouse.from_settings(settings)
+    orders = [
+        event(
+            order_id=f"O{customer}-{month}",
+            customer_id=f"C{customer}",
+            purchase_date=f"2025-{month:02}-{customer + 1:02}T10:00:00Z",
+            purchase_amount=100 * (customer + 1),
+        )
+        for month in (1, 2, 3)
+        for customer in range(20)
+    ]
+    store_batch(warehouse, "20260101T000000Z", [Record(payload) for payload in orders])
+    run_silver(warehouse, settings, "20260101T000000Z")
+    run_whole_tables(warehouse, settings)
+    for contract in TABLES.values():
+        if contract.published:
+            publish(warehouse, contract, settings.published_dir)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    assert found, language
+    return [str(block) for block in found]
+
+
+def test_the_sql_gives_rows(folder: Path):
+    with duckdb.connect() as connection:
+        for block in blocks("sql"):
+            assert connection.execute(block).fetchall(), block
+
+
+def test_the_python_runs(folder: Path):
+    for block in blocks("python"):
+        names: dict[str, object] = {}
+        exec(block, names)
+        assert len(names) > 1
+
+
+def test_the_commands_write_files(folder: Path):
+    with Warehouse.from_settings(Settings(data_dir=folder / "data")).reading() as connection:
+        ((key,),) = connection.execute("select min(segment_key) from gold.customer_segments").fetchall()
+    for line in "\n".join(blocks("sh")).splitlines():
+        name, *arguments = shlex.split(line.replace("S02", key))
+        assert name == "bridgecart"
+        done = bridgecart(*arguments, BRIDGECART_DATA_DIR=str(folder / "data"))
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_files_are_those_that_are_published():
+    named = set(re.findall(r"`((?:gold|kpi)/\w+)\.parquet`", TEXT))
+    published = {f"{table.schema}/{table.name}" for table in TABLES.values() if table.published}
+    assert named <= published
+    assert {name for name in published if name.startswith("kpi/")} <= named
+    assert published_path(Path("data/published"), TABLES["kpi.clv_growth"]).as_posix() in {
+        f"data/published/{name}.parquet" for name in named
+    }
