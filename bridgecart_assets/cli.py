@@ -90,7 +90,7 @@ def demo(*, orders: int, seed: int) -> None:
     with _usage_errors():
         config = WorldConfig(seed=seed, orders=orders)
     console = _console()
-    with _progress(console) as (sent, step):
+    with _progress() as (sent, step):
         outcome = run_demo(config, sent=lambda count: sent(count, orders), progress=step)
     manifest = outcome.manifest
     print(
@@ -172,7 +172,7 @@ def run(
         raise click.UsageError("--refit and --accept-model exclude each other: a refit may make another proposal.")
     mode = RefitMode.NOW if refit else RefitMode.ACCEPT if accept_model else RefitMode.WHEN_DUE
     settings = load_settings()
-    with summarised(summary_files, settings) as summary, _progress(_console()) as (_, step):
+    with summarised(summary_files, settings) as summary, _progress() as (_, step):
         run_everything(settings, refit=mode, full=full, progress=step, summary=summary)
     if as_json:
         print(json.dumps(summary.to_json(), indent=2))
@@ -195,7 +195,7 @@ def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
     from bridgecart_assets.operations.forgetting import forget as forget_customers
     from bridgecart_assets.settings import load_settings
 
-    with _progress(_console()) as (_, step):
+    with _progress() as (_, step):
         done = forget_customers(load_settings(), customer_ids, progress=step)
     erasure, summary = done.erasure, done.summary
     if as_json:
@@ -254,7 +254,7 @@ def generate(*, orders: int, seed: int, live: bool, rate: float) -> None:
     world = simulate(config)
     clock = data_clock(load_settings()) if live else None
     if clock is None:
-        with _progress(_console()) as (sent, _):
+        with _progress() as (sent, _):
             count = send_history(connection, world, lambda done: sent(done, orders))
         print(f"{count:,} events sent to topic {connection.topic}.", flush=True)
     if live:
@@ -282,7 +282,7 @@ def cdnow() -> None:
 
     log = read_cdnow()
     console = _console()
-    with _progress(console) as (_, step):
+    with _progress() as (_, step):
         summary = run_replay(log, progress=step)
     print(
         f"{log.name}: {len(log.orders):,} orders of {log.customers:,} customers, {log.orders[0].ordered_at:%Y-%m-%d} to"
@@ -312,7 +312,7 @@ def evaluate(*, customers: int, orders: int | None, seed: int, as_json: bool) ->
     with _usage_errors():
         config = WorldConfig(seed=seed, orders=customers * evaluating.ORDERS_A_CUSTOMER if orders is None else orders)
     console = _console()
-    with _progress(console) as (_, step):
+    with _progress() as (_, step):
         evaluation = evaluating.evaluate(config, progress=step)
     if as_json:
         print(json.dumps(evaluation.to_json(), indent=2))
@@ -535,29 +535,46 @@ def _table(*headings: str) -> Any:
 
 
 @contextmanager
-def _progress(console: "Console") -> Iterator[tuple[Any, Any]]:
-    """A bar for sent records and a line per step; on a terminal only, on standard error."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def _progress() -> Iterator[tuple[Any, Any]]:
+    """A bar for sent records, with rate and remaining time, and a line per step; on a terminal, on standard error."""
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        """Records a second, once there are any."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+    what = (SpinnerColumn(), TextColumn("{task.description}"))
+    records = Progress(*what, BarColumn(20), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
+    steps = Progress(*what, TimeElapsedColumn())
+    sending = records.add_task("sending orders", total=None, visible=False)
+    working = steps.add_task("", total=None, visible=False)
+
+    def sent(count: int, total: int) -> None:
+        records.update(sending, completed=count, total=max(count, total), visible=True)
+
+    def step(description: str) -> None:
+        steps.update(working, description=description, visible=True)
 
     stderr = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bars:
-        sending = bars.add_task("sending orders", total=None, visible=False)
-        working = bars.add_task("", total=None, visible=False)
-
-        def sent(count: int, total: int) -> None:
-            bars.update(sending, completed=count, total=max(count, total), visible=True)
-
-        def step(description: str) -> None:
-            bars.update(working, description=description, visible=True)
-
+    if not stderr.is_terminal:
+        yield sent, step
+        return
+    with Live(Group(records, steps), console=stderr, transient=True):
         yield sent, step
 
 
