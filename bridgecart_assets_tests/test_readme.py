@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from bridgecart_assets.cli import cli
-from bridgecart_assets_tests.docs import KPIS, README, fresh_kpis, fresh_readme
+from bridgecart_assets_tests.docs import CONTRACTS, KPIS, README, contracts, fresh_kpis, fresh_readme
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -25,6 +25,10 @@ def test_the_table_of_settings_is_that_of_the_code():
 def test_the_tables_of_columns_in_the_definitions_are_those_of_the_contracts():
     text = KPIS.read_text(encoding="utf-8")
     assert fresh_kpis(text) == text, "run: python -m bridgecart_assets_tests.docs"
+
+
+def test_the_data_dictionary_is_that_of_the_contracts():
+    assert CONTRACTS.read_text(encoding="utf-8") == contracts(), "run: python -m bridgecart_assets_tests.docs"
 
 
 def test_every_command_is_in_the_readme_and_every_option_named_there_exists():
