@@ -50,8 +50,8 @@ def fresh_kpis(text: str) -> str:
 def contracts() -> str:
     """The whole data dictionary."""
     about = (
-        "Generated from `bridgecart_assets/contracts.py` by `python -m bridgecart_assets_tests.docs`. Where a type is not "
-        "marked `NULL` there is always a value. The Dagster UI shows the same beside each asset."
+        "Generated from `bridgecart_assets/contracts.py` by `python -m bridgecart_assets_tests.docs`. Where a type is "
+        "not marked `NULL` there is always a value. The Dagster UI shows the same beside each asset."
     )
     sections = ["# Every table and column", about]
     for contract in (*TABLES.values(), *BOOKKEEPING):
