@@ -3,7 +3,7 @@
 import dagster as dg
 import pandas as pd
 
-from bridgecart_assets.assets.specs import read_from, table_asset, table_metadata
+from bridgecart_assets.assets.specs import read_from, table_asset
 from bridgecart_assets.contracts import (
     CUSTOMER_FEATURES,
     CUSTOMER_SEGMENTS,
@@ -13,6 +13,7 @@ from bridgecart_assets.contracts import (
     SEGMENT_MEMBERSHIP,
     SEGMENT_MODEL,
 )
+from bridgecart_assets.metadata import table_metadata
 from bridgecart_assets.models.comparison import compare_versions
 from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping
 
 import dagster as dg
-import pandas as pd
 
 from bridgecart_assets.contracts import SEGMENT_DRIFT, SEGMENT_MEMBERSHIP, SILVER_CUSTOMERS, Contract
 from bridgecart_assets.partitions import BATCHES
 
 OWNERS = ["team:bridgecart"]
 POOL = "duckdb"
-_UI_TYPES = {"b": "bool", "i": "int", "f": "float"}
 # Nothing that a KPI needs waits for these: their steps come when no other is ready.
 _NOT_FOR_KPIS = (SILVER_CUSTOMERS, SEGMENT_MEMBERSHIP, SEGMENT_DRIFT)
 KAFKA_ORDERS = dg.AssetKey(["kafka", "orders"])
@@ -83,13 +81,3 @@ def column_schema(contract: Contract) -> dg.TableSchema:
             for column in contract.columns
         ]
     )
-
-
-def table_metadata(frame: pd.DataFrame) -> dg.TableMetadataValue:
-    """A small frame as a table in the UI, typed like its columns; what is not known stays empty."""
-    columns = [dg.TableColumn(name, _UI_TYPES.get(frame[name].dtype.kind, "string")) for name in frame.columns]
-    records = [
-        dg.TableRecord({str(name): None if pd.isna(value) else value for name, value in row.items()})
-        for row in frame.to_dict("records")
-    ]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))

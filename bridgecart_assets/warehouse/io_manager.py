@@ -13,11 +13,13 @@ from confluent_kafka import KafkaException
 from dagster._core.storage.db_io_manager import TableSlice
 from dagster_duckdb_pandas import DuckDBPandasTypeHandler
 
-from bridgecart_assets.contracts import TABLES, Contract
+from bridgecart_assets.contracts import BATCH_COLUMN, KPI_TABLES, SILVER_REJECTS, TABLES, Contract
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
-from bridgecart_assets.platform import Platform
+from bridgecart_assets.metadata import table_metadata
+from bridgecart_assets.platform import Platform, rows_of
+from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseMissing, table_exists
 from bridgecart_assets.warehouse.handover import KafkaSlice, Query, Table, WrittenWith
 from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger, load_ledger
@@ -29,6 +31,9 @@ LEDGER_METADATA = "bridgecart/ledger_end_offsets"
 # asset because a check asks for it, every row is made anew.
 FOLLOWS_CHANGES = {"bridgecart/refresh": "changes"}
 MAKES_EVERYTHING = {"bridgecart/refresh": "everything"}
+
+# Rows that are shown beside a table in the UI: `sql/shown/<schema>_<table>.sql`, and what they are called there.
+SHOWN = {SILVER_REJECTS: "reject_reasons", **dict.fromkeys(KPI_TABLES, "latest_periods")}
 
 HandedOver = Query | KafkaSlice | WrittenWith | pd.DataFrame
 
@@ -79,11 +84,17 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 raise BridgeCartError(f"{contract.full_name}: an asset cannot hand over {type(obj).__name__}.")
 
     def _add_counts(self, context: dg.OutputContext, contract: Contract, batch_key: str | None) -> None:
+        """How many rows there are, and for some tables those that people look for."""
+        metadata: dict[str, int | dg.TableMetadataValue] = {}
         with self.platform.warehouse.reading() as connection:
-            counts = {"dagster/row_count": count_rows(connection, contract)}
+            metadata["dagster/row_count"] = count_rows(connection, contract)
             if contract.partitioned:
-                counts["dagster/partition_row_count"] = count_rows(connection, contract, batch_key)
-        context.add_output_metadata(counts)
+                metadata["dagster/partition_row_count"] = count_rows(connection, contract, batch_key)
+            if contract in SHOWN:
+                sql = read_sql(f"shown/{contract.schema}_{contract.name}")
+                columns, rows = rows_of(connection, sql, {BATCH_COLUMN: batch_key})
+                metadata[SHOWN[contract]] = table_metadata(pd.DataFrame(rows, columns=list(columns)))
+        context.add_output_metadata(metadata)
 
     def _after_commit(self, context: dg.OutputContext, obj: KafkaSlice) -> None:
         ledger = load_ledger(self.platform.warehouse, only=obj.plan.batch_key)

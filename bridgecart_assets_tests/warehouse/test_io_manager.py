@@ -21,6 +21,7 @@ from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.kafka.producing import produce
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform
+from bridgecart_assets.queries import kpi_query
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse import io_manager
 from bridgecart_assets.warehouse.database import Warehouse, WarehouseError, WarehouseMissing
@@ -29,6 +30,8 @@ from bridgecart_assets.warehouse.io_manager import LEDGER_METADATA, WarehouseIOM
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.writing import ContractBroken, prepare
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory
+from bridgecart_assets_tests.sql.histories import busy_history
+from bridgecart_assets_tests.sql.history import compute, spend_model, store_model, store_orders, store_purchase_model
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.warehouse.processes import process
@@ -198,6 +201,44 @@ def test_one_batch_of_silver_is_three_tables_each_with_its_own_counts(
     }
     assert counts == {"orders": (3, 2), "duplicate_orders": (1, 0), "rejected_orders": (1, 0)}
     assert not settings.published_dir.exists()
+
+
+def test_why_records_of_a_batch_were_refused_stands_beside_their_table(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    refused = [event(order_id="1", purchase_amount="much", age=999), event(order_id="2", purchase_amount="more")]
+    store_batch(warehouse, FIRST, [Record(None), *map(Record, refused), Record(event(order_id="3"))])
+    store_batch(warehouse, SECOND, [Record(event(order_id="4"))], start=4)
+    sources = _sources_but(contracts.SILVER_ORDERS, contracts.SILVER_DUPLICATES, contracts.SILVER_REJECTS)
+
+    def reasons(batch_key: str) -> list[dict[str, Any]]:
+        result = _materialize(instance, silver_batch, *sources, partition_key=batch_key)
+        shown = _metadata(result, contracts.SILVER_REJECTS)["reject_reasons"]
+        return [dict(record.data) for record in shown.records]
+
+    assert reasons(FIRST) == [
+        {"reason": "bad_purchase_amount", "records": 2},
+        {"reason": "out_of_range_age", "records": 1},
+        {"reason": "tombstone", "records": 1},
+    ]
+    assert reasons(SECOND) == []
+
+
+def test_a_kpi_shows_its_periods_from_the_latest_complete_one_on(
+    instance: dg.DagsterInstance, settings: Settings, warehouse: Warehouse
+) -> None:
+    store_orders(warehouse, busy_history(5))
+    store_purchase_model(warehouse)
+    store_model(warehouse, spend_model())
+    compute(warehouse, settings)
+    flows = Table(contracts.SEGMENT_FLOWS.full_name)
+    for contract in contracts.KPI_TABLES:
+        result = _materialize(instance, _hands_over(contract, kpi_query(settings, flows)))
+        shown = _metadata(result, contract)["latest_periods"]
+        periods = sorted({str(record.data["period"]) for record in shown.records})
+        first = "2024-02-01" if contract == contracts.CHURN_RATE else "2024-04-01"
+        assert (periods[0], periods[-1]) == (first, "2024-05-01"), contract.name
+        assert {"segment_key", "segment"} <= shown.records[0].data.keys()
 
 
 def test_a_whole_table_in_a_run_of_one_batch_is_written_from_all_batches(
