@@ -160,15 +160,25 @@ def _as_structs(offsets: Mapping[int, OffsetRange]) -> list[dict[str, int]]:
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Make the schema and the table if they are missing. Raises ContractBroken when the table has other columns."""
+    """Make the schema and the table if they are missing. Raises ContractBroken when the table has other columns.
+
+    Bookkeeping of another version of BridgeCart is begun anew instead.
+    """
     connection.execute(f"create schema if not exists {contract.schema}")
     connection.execute(contract.ddl())
     stored = _described(connection, f"select * from {contract.full_name}", {})
-    if tuple(stored) != contract.column_names:
+    if tuple(stored) == contract.column_names:
+        return
+    if contract not in BOOKKEEPING:
         raise ContractBroken(
             f"{contract.full_name} has other columns than this version of BridgeCart knows: "
             "move the warehouse file away and run `bridgecart run` to build it again."
         )
+    # Without it the tables are made anew once, as a whole, and no row is lost.
+    for table in BOOKKEEPING:
+        connection.execute(f"drop table if exists {table.full_name}")
+        connection.execute(f"create schema if not exists {table.schema}")
+        connection.execute(table.ddl())
 
 
 def delete_slice(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None) -> None:

@@ -284,6 +284,17 @@ def test_a_table_that_was_left_behind_catches_up():
     assert_same_as_whole(warehouse)
 
 
+def test_with_the_bookkeeping_of_another_version_everything_is_made_anew_once():
+    warehouse = shop_with_history(5)
+    with warehouse.transaction() as connection:
+        connection.execute("alter table silver.changed_customers drop column since")
+    for batch, times in ((1, 1), (2, 1)):
+        take_in(warehouse, batch, [arrival(9_000 + batch, Order("C7", "2024-06-30T09:00:00", 50))])
+        refresh(warehouse)
+        assert set(made_whole(warehouse).values()) == {times}
+    assert_same_as_whole(warehouse)
+
+
 def test_what_every_table_knows_is_not_kept():
     warehouse = shop()
     for batch in range(4):
