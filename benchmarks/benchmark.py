@@ -70,6 +70,7 @@ class Benchmark:
         shows: what it measures and how, in a sentence or two.
         figures: the columns; the first is the one that ratios are made of.
         quick, full: the sizes that `sides` gets, and the number of `repeats`.
+        limits: where a target is missed, what the time goes to, and so what it would take.
         ratio_to: the side that ratios are relative to, or FIRST; empty where the sides are not to be compared.
 
     """
@@ -83,6 +84,7 @@ class Benchmark:
     full: Sizes
     targets: tuple[Target, ...] = ()
     ratio_to: str = ""
+    limits: str = ""
 
     def sizes(self, scale: Scale) -> Sizes | None:
         """The sizes of a scale; None when the benchmark is not part of it."""

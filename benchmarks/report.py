@@ -79,7 +79,8 @@ def _section(benchmark: Benchmark, found: Sequence[Result]) -> list[str]:
     lines = [f"## {benchmark.title}", "", fill(benchmark.shows, WIDTH)]
     for result in found:
         lines += ["", f"{_sizes(result)}:", "", *table(benchmark, result)]
-    return [*lines, *verdicts(benchmark, found), "", *(_origin(result) for result in found)]
+    limits = ["", *(fill(paragraph, WIDTH) for paragraph in benchmark.limits.splitlines())] if benchmark.limits else []
+    return [*lines, *verdicts(benchmark, found), *limits, "", *(_origin(result) for result in found)]
 
 
 def _origin(result: Result) -> str:

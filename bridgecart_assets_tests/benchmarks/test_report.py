@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,14 @@ def test_a_target_says_what_was_reached_and_one_that_these_sizes_do_not_tell_say
         "- Target: ten times. quick: 11.00, met.",
         "- Target: at most 100 MB. quick: 120, **missed**.",
     ]
+
+
+def test_what_limits_a_benchmark_stands_under_its_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    limited = replace(RACE, limits="Legs are short.")
+    monkeypatch.setattr(report, "BENCHMARKS", [limited])
+    results.write(raced(), tmp_path)
+    lines = report.render(tmp_path).splitlines()
+    assert lines[lines.index("Legs are short.") - 2].startswith("- Target: ")
 
 
 def test_figures_come_back_from_their_file_as_they_were(tmp_path: Path):
