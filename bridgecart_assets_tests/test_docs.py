@@ -1,4 +1,4 @@
-"""What docs/tools.md shows works as it stands there, on a data directory with results."""
+"""What the documents show works as it stands there, on a data directory with results."""
 
 import re
 import shlex
@@ -15,8 +15,8 @@ from bridgecart_assets_tests.integration.processes import bridgecart
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 
-TOOLS = Path(__file__).resolve().parent.parent / "docs" / "tools.md"
-TEXT = TOOLS.read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+TOOLS, OPERATIONS = ((DOCS / name).read_text(encoding="utf-8") for name in ("tools.md", "operations.md"))
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+def blocks(language: str, text: str = TOOLS) -> list[str]:
+    found = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     assert found, language
     return [str(block) for block in found]
 
@@ -63,10 +63,11 @@ def test_the_python_runs(folder: Path):
         assert len(names) > 1
 
 
-def test_the_commands_write_files(folder: Path):
+@pytest.mark.parametrize("text", [TOOLS, OPERATIONS], ids=["tools", "operations"])
+def test_the_commands_work(folder: Path, text: str):
     with Warehouse.from_settings(Settings(data_dir=folder / "data")).reading() as connection:
         ((key,),) = connection.execute("select min(segment_key) from gold.customer_segments").fetchall()
-    for line in "\n".join(blocks("sh")).splitlines():
+    for line in "\n".join(blocks("sh", text)).splitlines():
         name, *arguments = shlex.split(line.replace("S02", key))
         assert name == "bridgecart"
         done = bridgecart(*arguments, BRIDGECART_DATA_DIR=str(folder / "data"))
@@ -74,7 +75,7 @@ def test_the_commands_write_files(folder: Path):
 
 
 def test_the_files_are_those_that_are_published():
-    named = set(re.findall(r"`((?:gold|kpi)/\w+)\.parquet`", TEXT))
+    named = set(re.findall(r"`((?:gold|kpi)/\w+)\.parquet`", TOOLS))
     published = {f"{table.schema}/{table.name}" for table in TABLES.values() if table.published}
     assert named <= published
     assert {name for name in published if name.startswith("kpi/")} <= named
