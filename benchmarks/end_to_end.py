@@ -99,6 +99,9 @@ BENCHMARK = Benchmark(
         Figure("seconds", "Seconds"),
         *OUTSIDE,
     ),
+    limits="What limits it: half of the time is ingest (above), the other half makes every customer's features, "
+    "segments and 18 months of snapshots, with their checks, publishes, fits two models and keeps Dagster's "
+    "records.",
     ratio_to=PRODUCT,
     quick={"orders": 100_000, "pandas_orders": 100_000, "repeats": 2},
     full={"orders": 1_000_000, "pandas_orders": 100_000, "spark_orders": 1_000_000, "repeats": 2},

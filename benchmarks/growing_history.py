@@ -79,6 +79,12 @@ BENCHMARK = Benchmark(
     sides=sides,
     figures=(Figure("seconds", "Seconds"), *OUTSIDE),
     ratio_to=FIRST,
+    limits="What limits it: the rows of some thousand customers are looked for among those of ten million. DuckDB "
+    "keeps columns in vectors of 2,048 values, and nearly every vector has a row of one of them: whatever is "
+    "read of their orders, snapshots and spells is read of everybody's. That is done once a batch for the "
+    "orders and only for the last months of snapshots; checks, which compare the tables with the orders and "
+    "all totals with each other, do it on their own. The first batch of a new day makes everybody's features,"
+    " segments and snapshots anew.",
     quick={"history": [100_000, 1_000_000], "new_days_up_to": 1_000_000, "batch": 10_000, "repeats": 2},
     # All of 100 million orders takes a quarter of an hour, once in the preparation.
     full={

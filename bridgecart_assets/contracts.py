@@ -93,6 +93,7 @@ _PAYLOAD = Column(
     compression="zstd",
 )
 
+ID_COLUMN = "customer_id"
 CUSTOMER_HASH = Column("customer_hash", "BIGINT", "63 bits of the MD5 of customer_id: finds a customer's rows fast")
 
 _ORDER = (

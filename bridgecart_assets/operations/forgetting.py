@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridgecart_assets.contracts import TABLES
+from bridgecart_assets.contracts import ID_COLUMN, TABLES
 from bridgecart_assets.operations.running import Progress, Summary, refresh, settle_unfinished_runs
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import run_lock
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import WarehouseMissing
-from bridgecart_assets.warehouse.forgetting import ID_COLUMN, Erasure, erase_customers
+from bridgecart_assets.warehouse.forgetting import Erasure, erase_customers
 from bridgecart_assets.warehouse.publishing import publish
 
 # What no command of ours can reach.

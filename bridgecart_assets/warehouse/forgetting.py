@@ -14,6 +14,7 @@ import duckdb
 from bridgecart_assets.contracts import (
     BOOKKEEPING,
     ERASURE_TABLES,
+    ID_COLUMN,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
     TABLES,
@@ -24,8 +25,6 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.handover import Parameter
 from bridgecart_assets.warehouse.refreshing import forget_refreshes
 from bridgecart_assets.warehouse.writing import insert_rows, prepare, run_stage
-
-ID_COLUMN = "customer_id"
 
 
 class UnknownCustomer(BridgeCartError):
