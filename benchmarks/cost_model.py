@@ -6,6 +6,7 @@ small history weighs as much as a large one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 from scipy.optimize import nnls
@@ -25,6 +26,18 @@ UNITS = {
     "customers": (1_000_000, "1,000,000 customers"),
     "snapshots": (1_000_000, "1,000,000 snapshots (a customer as of a period)"),
 }
+
+
+WIDTH = 120
+CONCLUSION = (
+    "On these two cores the time of a batch gives first. Memory stays within its limit, because everything is made in "
+    "parts of the customers; the file fits on a disk; to make everything anew once a day is a matter of an hour. But a "
+    "batch takes minutes where seconds are wanted: the rows of its customers are looked for among those of all.",
+    "What then moves to a distributed engine are the tables of customers (customers, features, segments, snapshots, "
+    "membership) and the search for their orders, partitioned by `customer_hash` as the parts are here already, so that "
+    "every worker searches its own share. Raw and silver can stay, since what they cost a batch does not depend on the "
+    "history, and so can the KPIs, which are sums over some thousand rows of `gold.segment_flows`.",
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,8 @@ def section(result: Result) -> list[str]:
         *_check_table(model, held_out.rounds[0]),
         "",
         *_billion(model, held_out.rounds[0]),
+        "",
+        "\n\n".join(fill(paragraph, WIDTH) for paragraph in CONCLUSION),
     ]
 
 
