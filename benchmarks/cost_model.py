@@ -30,13 +30,19 @@ UNITS = {
 
 WIDTH = 120
 CONCLUSION = (
-    "On these two cores the time of a batch gives first. Memory stays within its limit, because everything is made in "
-    "parts of the customers; the file fits on a disk; to make everything anew once a day is a matter of an hour. But a "
-    "batch takes minutes where seconds are wanted: the rows of its customers are looked for among those of all.",
-    "What then moves to a distributed engine are the tables of customers (customers, features, segments, snapshots, "
-    "membership) and the search for their orders, partitioned by `customer_hash` as the parts are here already, so that "
-    "every worker searches its own share. Raw and silver can stay, since what they cost a batch does not depend on the "
-    "history, and so can the KPIs, which are sums over some thousand rows of `gold.segment_flows`.",
+    (
+        "On these two cores the time of a batch gives first. Memory stays within its limit, because "
+        "everything is made in parts of the customers; the file fits on a disk; to make everything anew once "
+        "a day is a matter of an hour. But a batch takes minutes where seconds are wanted: the rows of its "
+        "customers are looked for among those of all."
+    ),
+    (
+        "What then moves to a distributed engine are the tables of customers (customers, features, segments, "
+        "snapshots, membership) and the search for their orders, partitioned by `customer_hash` as the parts "
+        "are here already, so that every worker searches its own share. Raw and silver can stay, since what "
+        "they cost a batch does not depend on the history, and so can the KPIs, which are sums over some "
+        "thousand rows of `gold.segment_flows`."
+    ),
 )
 
 
