@@ -329,11 +329,13 @@ def evaluate(
     reach = snapshots_following(settings).reach
     passed: list[tuple[Contract, int]] = []
     with platform.warehouse.reading() as connection:
-        # Checks of spellings look at the same list as the cleaning.
-        run_stage(connection, ("stage_spellings",), {})
         for table, of_table in groupby(rules, key=lambda rule: rule.table):
             asked = list(of_table)
-            revision = scope_unchecked(connection, table, reach, only_changes=only_changes)
+            sql = "".join(map(_sql, asked))
+            if "spellings" in sql:
+                # Checks of spellings look at the same list as the cleaning.
+                run_stage(connection, ("stage_spellings",), {})
+            revision = scope_unchecked(connection, table, reach, read_by=sql, only_changes=only_changes)
             results = [_result(rule, *_violations(connection, rule, parameters)) for rule in asked]
             failed = [result for result in results if not result.passed and result.severity != WARN]
             if revision is not None and not failed and asked == rules_of(table):
@@ -348,20 +350,17 @@ def evaluate(
 def _violations(
     connection: duckdb.DuckDBPyConnection, rule: Rule, parameters: dict[str, Parameter]
 ) -> tuple[Sequence[str], list[tuple[object, ...]]]:
-    if rule.name != CONTRACT_CHECK:
-        return rows_of(connection, read_sql(f"checks/{rule.name}"), parameters)
-    return _column_violations(connection, rule.table) or rows_of(connection, _key_sql(rule.table), parameters)
+    violations = _column_violations(connection, rule.table) if rule.name == CONTRACT_CHECK else None
+    return violations or rows_of(connection, _sql(rule), parameters)
 
 
 def _column_violations(
     connection: duckdb.DuckDBPyConnection, table: Contract
 ) -> tuple[Sequence[str], list[tuple[object, ...]]] | None:
-    stored = connection.execute(
-        "select column_name from duckdb_columns() "
-        "where database_name = current_database() and schema_name = ? and table_name = ?",
-        [table.schema, table.name],
-    ).fetchall()
-    names = [str(name) for (name,) in stored]
+    try:
+        names = [str(name) for name, *_ in connection.execute(f"describe {table.full_name}").fetchall()]
+    except duckdb.CatalogException:
+        names = []
     problems: list[tuple[object, ...]] = [(name, "missing") for name in table.column_names if name not in names]
     problems += [(name, "unknown") for name in names if name not in table.column_names]
     return (("column", "problem"), problems) if problems else None
@@ -403,6 +402,11 @@ def _contract_rule(table: Contract) -> Rule:
         f"The table has the columns of its contract, and ({', '.join(table.key)}) is unique.",
         REBUILD,
     )
+
+
+def _sql(rule: Rule) -> str:
+    """The rows that break the rule."""
+    return _key_sql(rule.table) if rule.name == CONTRACT_CHECK else read_sql(f"checks/{rule.name}")
 
 
 def _key_sql(table: Contract) -> str:

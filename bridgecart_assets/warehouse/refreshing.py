@@ -93,9 +93,9 @@ def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, stand: _Sta
 
 
 def scope_unchecked(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, reach: timedelta, *, only_changes: bool
+    connection: duckdb.DuckDBPyConnection, contract: Contract, reach: timedelta, *, read_by: str, only_changes: bool
 ) -> int | None:
-    """Make the `scoped_` relations of all tables of customers: everything, or what checks have not seen yet.
+    """Make the `scoped_` relations that some SQL reads: everything, or what checks have not seen yet.
 
     With `only_changes` that is what was made in this table since its checks passed. Returns the revision to note with
     `note_checked` when they pass, None where there is nothing to note.
@@ -106,7 +106,7 @@ def scope_unchecked(
     if only_changes and stand is not None and stand.checked is not None:
         scope = _changes(connection, stand.checked, stand.revision, reach)
     for table in TABLES.values():
-        if CUSTOMER_HASH in table.columns and table.full_name in standing:
+        if scoped(table) in read_by and CUSTOMER_HASH in table.columns and table.full_name in standing:
             # What the tables have, not what was gathered to make them.
             rows = f"from {table.full_name} where {scope.condition(table)}"
             connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
