@@ -1,4 +1,4 @@
-select period, is_complete, segment_key, segment, orders, sales, average_order_value, average_order_value_reason
+select period, segment_key, segment, orders, sales, round(average_order_value, 2) as average_order_value
 from kpi.average_order_value
 where period >= (select coalesce(max(period) filter (where is_complete), max(period)) from kpi.average_order_value)
 order by period, segment_key
