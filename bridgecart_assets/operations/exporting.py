@@ -1,7 +1,6 @@
 """Customers of segments as a file for the tools that people already have."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +11,11 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.publishing import PARQUET, copy_to_file
 
 Format = Literal["csv", "parquet"]
 
-_OPTIONS = {"csv": "format csv, header", "parquet": "format parquet, compression zstd"}
+_OPTIONS = {"csv": "format csv, header", "parquet": PARQUET}
 _FORMULA = r"'(?s)[=+@\t\r-].*'"
 _KEYS = "select distinct segment_key from gold.customer_segments order by segment_key"
 _TYPES = "select column_name, column_type from (describe (from exported))"
@@ -34,7 +34,6 @@ def export_customers(settings: Settings, segments: Sequence[str], form: Format, 
     warehouse = Warehouse.from_settings(settings)
     if not warehouse.exists:
         raise NothingToExport("There are no segments yet: run `bridgecart run` or `bridgecart demo` first.")
-    partial = target.with_name(f"{target.name}.partial")
     with warehouse.reading() as connection:
         if not all(table_exists(connection, table) for table in (CUSTOMER_SEGMENTS, CUSTOMER_FEATURES)):
             raise NothingToExport("There are no segments yet: run `bridgecart run` first.")
@@ -45,13 +44,9 @@ def export_customers(settings: Settings, segments: Sequence[str], form: Format, 
         parameters = {"segments": list(segments) or None}
         connection.execute(f"create temp table exported as {read_sql('export_customers')}", parameters)
         rows = "from exported" if form == "parquet" else _safe_for_spreadsheets(connection)
-        copy = f"copy ({rows} order by customer_id) to $file ({_OPTIONS[form]})"
         try:
-            connection.execute(copy, {"file": str(partial)})
-            partial.replace(target)
+            copy_to_file(connection, f"{rows} order by customer_id", target, _OPTIONS[form])
         except (OSError, duckdb.IOException) as error:
-            with suppress(OSError):
-                partial.unlink()
             why = str(error).splitlines()[0]
             raise BridgeCartError(f"Cannot write {target} ({why}): name another file.") from error
         ((count,),) = connection.execute("select count(*) from exported").fetchall()

@@ -11,6 +11,7 @@ from bridgecart_assets.warehouse.database import Warehouse, WarehouseError
 
 # Less is written in a tenth of a second.
 LARGE_FILE_BYTES = 4 * 1024 * 1024
+PARQUET = "format parquet, compression zstd"
 
 
 def published_path(folder: Path, contract: Contract) -> Path:
@@ -33,16 +34,12 @@ def publish(warehouse: Warehouse, contract: Contract, folder: Path) -> Path:
     Raises WarehouseError when the file cannot be written; what was published before stays.
     """
     target = published_path(folder, contract)
-    partial = target.with_suffix(".parquet.partial")
     order = ", ".join(f'"{column}"' for column in contract.key)
-    copy = f"copy (select * from {contract.full_name} order by {order}) to $file (format parquet, compression zstd)"
     with warehouse.reading() as connection:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            connection.execute(copy, {"file": str(partial)})
-            partial.replace(target)
+            copy_to_file(connection, f"from {contract.full_name} order by {order}", target, PARQUET)
         except (OSError, duckdb.IOException) as error:
-            _remove(partial)
             raise WarehouseError(
                 f"Cannot publish {target} ({str(error).splitlines()[0]}): make room and make it writable, or set "
                 "BRIDGECART_DATA_DIR, and run again; the warehouse itself has the rows."
@@ -50,6 +47,16 @@ def publish(warehouse: Warehouse, contract: Contract, folder: Path) -> Path:
     return target
 
 
-def _remove(partial: Path) -> None:
-    with suppress(OSError):
-        partial.unlink()
+def copy_to_file(connection: duckdb.DuckDBPyConnection, rows: str, target: Path, options: str) -> None:
+    """Write rows to a file of its own and rename it to the target; where that fails, nothing of it is left.
+
+    Raises OSError or duckdb.IOException.
+    """
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        connection.execute(f"copy ({rows}) to $file ({options})", {"file": str(partial)})
+        partial.replace(target)
+    except (OSError, duckdb.IOException):
+        with suppress(OSError):
+            partial.unlink()
+        raise
