@@ -25,7 +25,7 @@ from bridgecart_assets.contracts import (
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import standing_tables
 from bridgecart_assets.warehouse.handover import Following, Parameter
-from bridgecart_assets.warehouse.scope import Changes, Scope, Whole, scoped
+from bridgecart_assets.warehouse.scope import Changes, Scope, Whole, relate_rows, scoped
 
 # Beyond this share of a table's rows it is faster to make all of them.
 _LARGE_SHARE = 0.2
@@ -108,8 +108,7 @@ def scope_unchecked(
     for table in TABLES.values():
         if scoped(table) in read_by and CUSTOMER_HASH in table.columns and table.full_name in standing:
             # What the tables have, not what was gathered to make them.
-            rows = f"from {table.full_name} where {scope.condition(table)}"
-            connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
+            relate_rows(connection, scope, table)
     return None if stand is None or stand.checked == stand.revision else stand.revision
 
 

@@ -52,8 +52,7 @@ class Whole:
     def relate(self, connection: duckdb.DuckDBPyConnection, following: Following) -> None:
         """Make the relations through which the query reads its tables of customers."""
         for table in following.scoped:
-            rows = f"from {table.full_name} where {self.condition(table)}"
-            connection.execute(f"create or replace temp view {scoped(table)} as {rows}")
+            relate_rows(connection, self, table)
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,7 @@ class Changes:
                 self._gather_orders(connection)
                 connection.execute(f"create temp view {scoped(table)} as from {TOUCHED_ORDERS.full_name}")
             else:
-                kind = "table" if table in following.gathered else "view"
-                rows = f"from {table.full_name} where {self.condition(table)}"
-                connection.execute(f"create temp {kind} {scoped(table)} as {rows}")
+                relate_rows(connection, self, table, gathered=table in following.gathered)
 
     def _gather_orders(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Look for the customers' orders in all orders, unless they were gathered for another table."""
@@ -110,3 +107,12 @@ class Changes:
 
 
 Scope = Whole | Changes
+
+
+def relate_rows(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, table: Contract, *, gathered: bool = False
+) -> None:
+    """Make `scoped_<table>`: the rows of the scope, looked for whenever they are read, or once where `gathered`."""
+    kind = "table" if gathered else "view"
+    rows = f"from {table.full_name} where {scope.condition(table)}"
+    connection.execute(f"create or replace temp {kind} {scoped(table)} as {rows}")

@@ -179,8 +179,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     # Without it the tables are made anew once, as a whole, and no row is lost.
     for table in BOOKKEEPING:
         connection.execute(f"drop table if exists {table.full_name}")
-        connection.execute(f"create schema if not exists {table.schema}")
-        connection.execute(table.ddl())
+        prepare(connection, table)
 
 
 def delete_slice(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None) -> None:
