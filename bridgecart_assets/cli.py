@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bridgecart_assets.operations.exporting import Format
     from bridgecart_assets.operations.results import KpiRow, Status
     from bridgecart_assets.operations.running import FailOn, Summary
+    from bridgecart_assets.settings import Settings
 
 FAILED = 1
 CHECK_FAILED = 3
@@ -321,6 +322,8 @@ def evaluate(*, customers: int, orders: int | None, seed: int, as_json: bool) ->
 
 
 def _print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
+    from bridgecart_assets.operations.results import percent
+
     print(f"World of seed {evaluation.seed}: {evaluation.orders:,} orders of {evaluation.customers:,} customers.")
     table = _table("Segments against personas", "Segments>", "Adjusted Rand index>")
     for recovery in evaluation.recovery:
@@ -339,7 +342,7 @@ def _print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
                 table.add_row(
                     each.method,
                     f"{each.predicted:,.0f}",
-                    _percent(each.error, signed=True),
+                    percent(each.error, signed=True),
                     f"{each.customer_error:,.2f}",
                     "-" if each.rank_correlation is None else f"{each.rank_correlation:.3f}",
                 )
@@ -372,9 +375,6 @@ def _exact(share: float) -> str:
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
 def status(*, as_json: bool, watch: bool) -> None:
     """Lag, last batch, rows per layer and failed checks."""
-    from rich.console import Group
-    from rich.live import Live
-
     from bridgecart_assets.operations.results import read_status
     from bridgecart_assets.settings import load_settings
 
@@ -384,13 +384,21 @@ def status(*, as_json: bool, watch: bool) -> None:
     if as_json:
         print(json.dumps(read_status(settings).to_json(), indent=2))
         return
-    if not watch:
-        head, table, checks = _status_parts(read_status(settings))
-        print(*head, sep="\n")
-        if table is not None:
-            _console().print(table)
-        print(*checks, sep="\n")
-        return
+    if watch:
+        _watch(settings)
+    head, table, checks = _status_parts(read_status(settings))
+    print(*head, sep="\n")
+    if table is not None:
+        _console().print(table)
+    print(*checks, sep="\n")
+
+
+def _watch(settings: "Settings") -> NoReturn:
+    from rich.console import Group
+    from rich.live import Live
+
+    from bridgecart_assets.operations.results import read_status
+
     console = _console()
     if not console.is_terminal:
         raise click.UsageError("--watch needs a terminal; a script reads --json.")
@@ -459,14 +467,16 @@ def kpis(*, as_json: bool, period: str | None) -> None:
 
 
 def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None) -> None:
+    from bridgecart_assets.operations.results import latest_period, percent
+
     if not rows:
         print("No KPIs yet: no order has been accepted.")
         return
     periods = sorted({row["period"] for row in rows})
     if period is not None and period not in periods:
         raise click.UsageError(f"no period opens on {period}; the data has {periods[0]} to {periods[-1]}")
-    complete = [row["period"] for row in rows if row["is_complete"]]
-    shown = period or (complete or periods)[-1]
+    complete = {row["period"] for row in rows if row["is_complete"]}
+    shown = period or latest_period(rows) or periods[-1]
     matured = max((r["period"] for r in rows if r["churn_rate"] is not None and r["period"] <= shown), default=None)
     churn = {row["segment_key"]: row["churn_rate"] for row in rows if row["period"] == matured}
     table = _table("Segment", "Customers>", "CLV growth>", "Churn*>", "Avg order>", "Share of sales>")
@@ -475,10 +485,10 @@ def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | N
             table.add_row(
                 row["segment"] if row["segment_key"] == "unassigned" else f"{row['segment_key']} {row['segment']}",
                 f"{row['customers']:,}",
-                _percent(row["clv_growth"], signed=True),
-                _percent(churn.get(row["segment_key"])),
+                percent(row["clv_growth"], signed=True),
+                percent(churn.get(row["segment_key"])),
                 "-" if row["average_order_value"] is None else f"{row['average_order_value']:,.2f}",
-                _percent(row["sales_contribution"]),
+                percent(row["sales_contribution"]),
             )
     open_note = "" if shown in complete else ", still open"
     print(f"KPIs by segment, period from {shown}{open_note}")
@@ -489,12 +499,6 @@ def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | N
         else "exists once its window is over"
     )
     print(f"* The churn rate {when}. unassigned: customers without a segment when the period opened.")
-
-
-def _percent(value: float | None, *, signed: bool = False) -> str:
-    if value is None:
-        return "-"
-    return f"{value:+.1%}" if signed else f"{value:.1%}"
 
 
 def _print_summary(summary: "Summary") -> None:

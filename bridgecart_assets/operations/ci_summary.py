@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.operations.results import KpiRow, NothingPublished, kpi_rows
+from bridgecart_assets.operations.results import KpiRow, NothingPublished, kpi_rows, latest_period, percent
 from bridgecart_assets.operations.running import CheckResult, Summary
 from bridgecart_assets.settings import Settings
 
@@ -82,8 +82,7 @@ def _latest_kpis(settings: Settings) -> Sequence[KpiRow]:
         rows = kpi_rows(settings.published_dir)
     except NothingPublished:
         return []
-    candidates = [row for row in rows if row["is_complete"]] or rows
-    latest = max((row["period"] for row in candidates), default=None)
+    latest = latest_period(rows)
     return [row for row in rows if row["period"] == latest]
 
 
@@ -92,16 +91,12 @@ def _kpi_row(row: KpiRow) -> str:
     cells = [
         f"{row['segment_key']} {row['segment']}",
         f"{row['customers']:,}",
-        _share(row["clv_growth"]),
-        _share(row["churn_rate"]),
+        percent(row["clv_growth"]),
+        percent(row["churn_rate"]),
         "-" if average is None else f"{average:,.2f}",
-        _share(row["sales_contribution"]),
+        percent(row["sales_contribution"]),
     ]
     return f"| {' | '.join(map(_cell, cells))} |"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
 
 
 def _cell(text: object) -> str:

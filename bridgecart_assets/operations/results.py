@@ -1,6 +1,6 @@
 """What `bridgecart kpis` and `bridgecart status` show, read without disturbing a writer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -43,6 +43,19 @@ def kpi_rows(published: Path) -> list[KpiRow]:
         cursor = connection.execute(read_sql("kpis"))
         columns = [column[0] for column in cursor.description or ()]
         return [dict(zip(columns, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+
+
+def latest_period(rows: Sequence[KpiRow]) -> str | None:
+    """The opening of the latest complete period, else of the latest one; None without rows."""
+    periods = [row["period"] for row in rows if row["is_complete"]] or [row["period"] for row in rows]
+    return max(periods, default=None)
+
+
+def percent(value: float | None, *, signed: bool = False) -> str:
+    """A share as people read it; a dash for one that does not exist."""
+    if value is None:
+        return "-"
+    return f"{value:+.1%}" if signed else f"{value:.1%}"
 
 
 def _plain(value: object) -> object:
