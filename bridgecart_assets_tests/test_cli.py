@@ -24,8 +24,7 @@ from bridgecart_assets.runlock import serve_lock
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.publishing import publish
-from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
-from bridgecart_assets_tests.support.records import Record, event, store_batch
+from bridgecart_assets_tests.support.pipeline import run_small_shop
 
 COMMANDS = sorted(cli.commands)
 KPIS = {"clv_growth", "churn_rate", "average_order_value", "sales_contribution"}
@@ -68,21 +67,7 @@ def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty customers who buy in three months, with KPIs published."""
     folder = tmp_path_factory.mktemp("filled") / "data"
     settings = Settings(data_dir=folder)
-    warehouse = Warehouse.from_settings(settings)
-    orders = [
-        event(
-            order_id=f"O{customer}-{month}",
-            customer_id=f"C{customer}",
-            purchase_date=f"2025-{month:02}-{customer + 1:02}T10:00:00Z",
-            purchase_amount=100 * (customer + 1),
-        )
-        for month in (1, 2, 3)
-        for customer in range(20)
-        if month != 2 or customer % 2
-    ]
-    store_batch(warehouse, "20260101T000000Z", [Record(payload) for payload in orders])
-    run_silver(warehouse, settings, "20260101T000000Z")
-    run_whole_tables(warehouse, settings)
+    warehouse = run_small_shop(settings)
     for contract in KPI_TABLES:
         publish(warehouse, contract, settings.published_dir)
     return folder

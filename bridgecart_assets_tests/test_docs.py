@@ -12,8 +12,7 @@ from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.publishing import publish, published_path
 from bridgecart_assets_tests.integration.processes import bridgecart
-from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
-from bridgecart_assets_tests.support.records import Record, event, store_batch
+from bridgecart_assets_tests.support.pipeline import run_small_shop
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TOOLS, OPERATIONS = ((DOCS / name).read_text(encoding="utf-8") for name in ("tools.md", "operations.md"))
@@ -23,20 +22,7 @@ TOOLS, OPERATIONS = ((DOCS / name).read_text(encoding="utf-8") for name in ("too
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory whose `data` has everything published."""
     settings = Settings(data_dir=tmp_path / "data")
-    warehouse = Warehouse.from_settings(settings)
-    orders = [
-        event(
-            order_id=f"O{customer}-{month}",
-            customer_id=f"C{customer}",
-            purchase_date=f"2025-{month:02}-{customer + 1:02}T10:00:00Z",
-            purchase_amount=100 * (customer + 1),
-        )
-        for month in (1, 2, 3)
-        for customer in range(20)
-    ]
-    store_batch(warehouse, "20260101T000000Z", [Record(payload) for payload in orders])
-    run_silver(warehouse, settings, "20260101T000000Z")
-    run_whole_tables(warehouse, settings)
+    warehouse = run_small_shop(settings)
     for contract in TABLES.values():
         if contract.published:
             publish(warehouse, contract, settings.published_dir)

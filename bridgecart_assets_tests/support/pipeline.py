@@ -14,6 +14,7 @@ from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.handover import Query
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.writing import write_frame, write_query
+from bridgecart_assets_tests.support.records import Record, event, store_batch
 
 
 def run_silver(warehouse: Warehouse, settings: Settings, batch_key: str) -> None:
@@ -34,6 +35,26 @@ def run_whole_tables(warehouse: Warehouse, settings: Settings, *, refit_mode: Re
         _write(warehouse, contract, queries.kpi_query(settings))
     _write(warehouse, contracts.SEGMENT_METRICS_HISTORY, queries.metrics_history_query())
     return decision
+
+
+def run_small_shop(settings: Settings) -> Warehouse:
+    """Everything of twenty customers who buy in three months, half of them not in the second: 50 orders, one batch."""
+    warehouse = Warehouse.from_settings(settings)
+    orders = [
+        event(
+            order_id=f"O{customer}-{month}",
+            customer_id=f"C{customer}",
+            purchase_date=f"2025-{month:02}-{customer + 1:02}T10:00:00Z",
+            purchase_amount=100 * (customer + 1),
+        )
+        for month in (1, 2, 3)
+        for customer in range(20)
+        if month != 2 or customer % 2
+    ]
+    store_batch(warehouse, "20260101T000000Z", [Record(payload) for payload in orders])
+    run_silver(warehouse, settings, "20260101T000000Z")
+    run_whole_tables(warehouse, settings)
+    return warehouse
 
 
 def run_model(warehouse: Warehouse, settings: Settings, *, mode: RefitMode = RefitMode.WHEN_DUE) -> str:
