@@ -10,6 +10,8 @@ from typing import Any, Literal
 Scale = Literal["quick", "full"]
 Sizes = Mapping[str, Any]
 FIRST = "the first side"
+# Of the document.
+WIDTH = 120
 Figures = dict[str, float]
 """What one run of a side found, by name. A name ends with its unit, unless it is a plain count."""
 

@@ -11,7 +11,7 @@ from textwrap import fill
 import numpy as np
 from scipy.optimize import nnls
 
-from benchmarks.benchmark import Figures
+from benchmarks.benchmark import WIDTH, Figures
 from benchmarks.measuring import MEGABYTE
 from benchmarks.results import Result
 
@@ -27,8 +27,6 @@ UNITS = {
     "snapshots": (1_000_000, "1,000,000 snapshots (a customer as of a period)"),
 }
 
-
-WIDTH = 120
 CONCLUSION = (
     (
         "On these two cores the time of a batch gives first. Memory stays within its limit, because "

@@ -5,13 +5,12 @@ from pathlib import Path
 from textwrap import fill
 
 from benchmarks import cost_model, costs, results
-from benchmarks.benchmark import FIRST, Benchmark, Figure, Scale, Target
+from benchmarks.benchmark import FIRST, WIDTH, Benchmark, Figure, Scale, Target
 from benchmarks.catalog import BENCHMARKS
 from benchmarks.measuring import ROOT, median, median_ratio
 from benchmarks.results import Result
 
 DOCUMENT = ROOT / "docs" / "performance.md"
-WIDTH = 120
 SCALES: tuple[Scale, ...] = ("quick", "full")
 
 HEAD = """# Performance
@@ -79,7 +78,7 @@ def _section(benchmark: Benchmark, found: Sequence[Result]) -> list[str]:
     lines = [f"## {benchmark.title}", "", fill(benchmark.shows, WIDTH)]
     for result in found:
         lines += ["", f"{_sizes(result)}:", "", *table(benchmark, result)]
-    limits = ["", *(fill(paragraph, WIDTH) for paragraph in benchmark.limits.splitlines())] if benchmark.limits else []
+    limits = ["", fill(benchmark.limits, WIDTH)] if benchmark.limits else []
     return [*lines, *verdicts(benchmark, found), *limits, "", *(_origin(result) for result in found)]
 
 
