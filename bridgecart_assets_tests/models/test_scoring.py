@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
 
-from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, TRAITS
+from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, SILVER_ORDERS, TRAITS
 from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.model_table import model_arrays
@@ -223,6 +223,7 @@ def _scored(people: pd.DataFrame, model: pd.DataFrame) -> pd.DataFrame:
     store_purchase_model(warehouse)
     store_model(warehouse, model)
     with warehouse.transaction() as connection:
+        prepare(connection, SILVER_ORDERS)
         prepare(connection, CUSTOMER_FEATURES)
         connection.register("people", people)
         connection.execute(
