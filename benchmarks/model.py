@@ -19,7 +19,7 @@ from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.sampling import read_sample
-from bridgecart_assets.warehouse.scope import Whole
+from bridgecart_assets.warehouse.scope import Whole, relate_rows
 from bridgecart_assets.warehouse.writing import run_stage, write_query
 
 FEW = 2_000
@@ -70,9 +70,8 @@ def only_score(data_dir: str) -> Figures:
     with settings(BRIDGECART_DATA_DIR=data_dir):
         configured = load_settings()
     query, select = segments_query(configured), read_sql("gold_customer_segments")
-    assert query.following is not None
     with Warehouse.from_settings(configured).reading() as connection:
-        Whole().relate(connection, query.following)
+        relate_rows(connection, Whole(), CUSTOMER_FEATURES)
         run_stage(connection, query.stage, query.parameters)
         started = time.perf_counter()
         ((customers, _),) = connection.execute(
