@@ -16,9 +16,10 @@ from bridgecart_assets import contracts
 from bridgecart_assets.assets.specs import POOL, asset_key, step_tags
 from bridgecart_assets.contracts import BATCH_COLUMN, Contract
 from bridgecart_assets.partitions import BATCHES
-from bridgecart_assets.platform import Platform, rows_of
+from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import snapshots_following
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.database import rows_of
 from bridgecart_assets.warehouse.handover import Parameter
 from bridgecart_assets.warehouse.io_manager import follows_changes
 from bridgecart_assets.warehouse.refreshing import note_checked, scope_unchecked

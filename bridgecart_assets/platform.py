@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Self
 
 import dagster as dg
-import duckdb
 import pandas as pd
 
 from bridgecart_assets.contracts import Contract
@@ -13,7 +12,7 @@ from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sqlitefiles import kept_open
-from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.database import Warehouse, rows_of, table_exists
 from bridgecart_assets.warehouse.handover import Parameter, Sample
 from bridgecart_assets.warehouse.sampling import read_sample
 
@@ -61,13 +60,3 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Column names and rows of a read-only query that gives few rows."""
         with self.warehouse.reading() as connection:
             return rows_of(connection, sql, parameters)
-
-
-def rows_of(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Parameter]
-) -> tuple[Sequence[str], list[tuple[object, ...]]]:
-    """Column names and rows of one statement; a parameter that it does not name is left out."""
-    (statement,) = connection.extract_statements(sql)
-    used = {name: parameters[name] for name in sorted(statement.named_parameters)}
-    cursor = connection.execute(statement, used)
-    return [column[0] for column in cursor.description or ()], cursor.fetchall()

@@ -7,7 +7,7 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from bridgecart_assets.contracts import Contract
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.attaching import Attached, Options
+from bridgecart_assets.warehouse.handover import Parameter
 
 POLL_SECONDS = 0.05
 _HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
@@ -198,6 +199,16 @@ def standing_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
         "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
     ).fetchall()
     return {str(name) for (name,) in rows}
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]
+) -> tuple[Sequence[str], list[tuple[object, ...]]]:
+    """Column names and rows of one statement; a parameter that it does not name is left out."""
+    (statement,) = connection.extract_statements(sql)
+    used = {name: parameters[name] for name in sorted(statement.named_parameters)}
+    cursor = connection.execute(statement, used)
+    return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
 
 def explain(error: duckdb.Error, path: Path) -> WarehouseError | None:

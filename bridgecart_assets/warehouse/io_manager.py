@@ -18,9 +18,9 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.metadata import table_metadata
-from bridgecart_assets.platform import Platform, rows_of
+from bridgecart_assets.platform import Platform
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import WarehouseMissing, table_exists
+from bridgecart_assets.warehouse.database import WarehouseMissing, rows_of, table_exists
 from bridgecart_assets.warehouse.handover import KafkaSlice, Query, Table, WrittenWith
 from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger, load_ledger
 from bridgecart_assets.warehouse.publishing import is_recent, publish

@@ -14,10 +14,9 @@ import duckdb
 
 from bridgecart_assets import queries
 from bridgecart_assets.contracts import KPI_TABLES
-from bridgecart_assets.platform import rows_of
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.database import Warehouse, rows_of
 from bridgecart_assets.warehouse.handover import Parameter, Query
 from bridgecart_assets.warehouse.writing import run_stage
 

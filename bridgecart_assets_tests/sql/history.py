@@ -24,10 +24,9 @@ from bridgecart_assets.contracts import BOOKKEEPING, PURCHASE_MODEL, SEGMENT_MOD
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
-from bridgecart_assets.platform import rows_of
 from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.database import Warehouse, rows_of
 from bridgecart_assets.warehouse.handover import Query
 from bridgecart_assets.warehouse.refreshing import scope_unchecked
 from bridgecart_assets.warehouse.writing import insert_rows, prepare, run_stage, write_frame, write_query

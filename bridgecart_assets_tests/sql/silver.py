@@ -16,10 +16,10 @@ from bridgecart_assets.contracts import (
     SILVER_REJECTS,
     Contract,
 )
-from bridgecart_assets.platform import rows_of
 from bridgecart_assets.queries import customers_query
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.database import rows_of
 from bridgecart_assets.warehouse.writing import prepare, write_query
 from bridgecart_assets_tests.sql.history import MemoryWarehouse
 from bridgecart_assets_tests.support.pipeline import run_silver

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from bridgecart_assets import contracts
 from bridgecart_assets.contracts import CLV_GROWTH, ERASURE_TABLES, KPI_TABLES, RAW_ORDERS, SILVER_REJECTS, TABLES
-from bridgecart_assets.platform import rows_of
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.database import rows_of
 from bridgecart_assets.warehouse.forgetting import Erasure, UnknownCustomer, erase_customers
 from bridgecart_assets.warehouse.handover import Parameter
 from bridgecart_assets_tests.sql.history import (

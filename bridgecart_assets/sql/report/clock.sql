@@ -1,0 +1,4 @@
+select
+    (select max(purchased_at) from silver.orders) as newest_order_at,
+    (select max(as_of) from gold.customer_segments) as as_of,
+    (select count(distinct period) from kpi.clv_growth) as periods

@@ -1,0 +1,76 @@
+-- The KPIs of the newest periods by segment, and those of all customers together ('all').
+with shown as (
+    select distinct period, closes_on, is_complete
+    from kpi.clv_growth
+    order by period desc
+    limit $most_periods
+),
+estimates as (
+    select period, closes_on, sum(churn_risk)::double / nullif(sum(rated), 0) as estimated_churn_rate
+    from gold.segment_flows
+    where opening_key <> 'new'
+    group by period, closes_on
+),
+by_segment as (
+    select
+        g.period, g.closes_on, g.is_complete, g.segment_key, g.segment, g.customers, g.closing_customers,
+        g.clv_growth, g.clv_growth_reason, g.predicted_clv_growth, g.predicted_clv_growth_reason,
+        g.opening_clv, g.organic, g.removed, g.closing_clv,
+        c.matures_on, c.matured, c.active, c.churned, c.churn_rate, c.churn_rate_reason,
+        c.estimated_churn_rate, c.estimated_churn_rate_reason, c.estimate_error, c.in_hindsight,
+        v.customers as buyers, v.orders, v.sales as purchase_sales, v.average_order_value,
+        v.average_order_value_reason,
+        s.sales, s.sales_contribution, s.sales_contribution_reason,
+        g.low_sample, c.low_sample as churn_low_sample, v.low_sample as order_low_sample
+    from kpi.clv_growth g
+    join shown using (period)
+    join kpi.churn_rate c using (period, segment_key)
+    join kpi.average_order_value v using (period, segment_key)
+    join kpi.sales_contribution s using (period, segment_key)
+),
+summed as (
+    select
+        period, closes_on, any_value(is_complete) as is_complete,
+        sum(customers) as customers, sum(closing_customers) as closing_customers,
+        sum(opening_clv) as opening_clv, sum(organic) as organic, sum(removed) as removed,
+        sum(closing_clv) as closing_clv,
+        any_value(matures_on) as matures_on, any_value(matured) as matured,
+        sum(active) as active, sum(churned) as churned,
+        sum(buyers) as buyers, sum(orders) as orders, sum(purchase_sales) as purchase_sales, sum(sales) as sales
+    from by_segment
+    group by period, closes_on
+),
+total as (
+    select
+        s.*,
+        'all' as segment_key, 'All customers' as segment,
+        case when opening_clv - removed > 0 then organic::double / (opening_clv - removed)::double end as clv_growth,
+        case when clv_growth is null then 'opening_value_not_positive' end as clv_growth_reason,
+        case when matured and active > 0 then churned::double / active end as churn_rate,
+        case when not matured then 'not_matured' when active = 0 then 'nobody_active' end as churn_rate_reason,
+        e.estimated_churn_rate,
+        e.estimated_churn_rate - churn_rate as estimate_error,
+        case when orders > 0 then purchase_sales::double / orders end as average_order_value,
+        case when orders = 0 then 'no_orders' end as average_order_value_reason,
+        customers < 30 as low_sample, active < 30 as churn_low_sample, buyers < 30 as order_low_sample
+    from summed s
+    left join estimates e using (period, closes_on)
+),
+figures as (
+    from by_segment
+    union all by name
+    from total
+)
+select
+    * exclude (organic, removed, wide, spread),
+    -- Wilson's interval of 95 %.
+    greatest(0, (churn_rate + wide / 2 - spread) / (1 + wide)) as churn_rate_low,
+    least(1, (churn_rate + wide / 2 + spread) / (1 + wide)) as churn_rate_high
+from (
+    select
+        *,
+        3.8416 / nullif(active, 0) as wide,
+        1.96 * sqrt(churn_rate * (1 - churn_rate) / nullif(active, 0) + 3.8416 / (4 * nullif(active, 0) ^ 2)) as spread
+    from figures
+)
+order by period, segment_key
