@@ -23,40 +23,35 @@ SECTIONS: tuple[str, ...] = (
 )
 
 Figures = Mapping[str, Any]
+Rows = Mapping[str, Sequence[Any]]
 
 
 def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures:
-    """All of the report's figures in plain JSON types: money and shares as numbers, dates as ISO texts."""
-    parameters = {
-        "kpi_period": settings.kpi_period,
-        "most_periods": MOST_PERIODS,
-        "most_values": MOST_VALUES,
-    }
+    """All of the report's figures in plain JSON types: money and shares as numbers, dates as ISO texts.
 
-    def records(name: str) -> Sequence[Mapping[str, Any]]:
+    `tables` has a section per SQL file, with the names of its `columns` and its `rows` as lists.
+    """
+    parameters = {"kpi_period": settings.kpi_period, "most_periods": MOST_PERIODS, "most_values": MOST_VALUES}
+
+    def section(name: str) -> Rows:
         columns, rows = rows_of(connection, read_sql(f"report/{name}"), parameters)
-        return [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
+        return {"columns": list(columns), "rows": [list(map(_plain, row)) for row in rows]}
 
-    (clock,) = records("clock")
+    clock = section("clock")
+    standing = [contract for contract in TABLES.values() if table_exists(connection, contract)]
     return {
-        "clock": clock,
+        "clock": dict(zip(clock["columns"], clock["rows"][0], strict=True)),
         "settings": {
             "period": settings.kpi_period,
             "churn_window_days": settings.churn_window_days,
             "clv_horizon_days": settings.clv_horizon_days,
             "most_periods": MOST_PERIODS,
         },
-        "tables": {name: records(name) for name in SECTIONS},
-        "rows": [
-            {
-                "layer": contract.schema,
-                "table": name,
-                "meaning": contract.meaning,
-                "rows": count_rows(connection, contract),
-            }
-            for name, contract in TABLES.items()
-            if table_exists(connection, contract)
-        ],
+        "tables": {name: section(name) for name in SECTIONS},
+        "stored": {
+            "columns": ["table", "rows", "meaning"],
+            "rows": [[c.full_name, count_rows(connection, c), c.meaning] for c in standing],
+        },
     }
 
 

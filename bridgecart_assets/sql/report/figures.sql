@@ -64,13 +64,13 @@ figures as (
 select
     * exclude (organic, removed, wide, spread),
     -- Wilson's interval of 95 %.
-    greatest(0, (churn_rate + wide / 2 - spread) / (1 + wide)) as churn_rate_low,
-    least(1, (churn_rate + wide / 2 + spread) / (1 + wide)) as churn_rate_high
+    case when churn_rate is not null then greatest(0, (churn_rate + wide / 2 - spread) / (1 + wide)) end as churn_rate_low,
+    case when churn_rate is not null then least(1, (churn_rate + wide / 2 + spread) / (1 + wide)) end as churn_rate_high
 from (
     select
         *,
         3.8416 / nullif(active, 0) as wide,
-        1.96 * sqrt(churn_rate * (1 - churn_rate) / nullif(active, 0) + 3.8416 / (4 * nullif(active, 0) ^ 2)) as spread
+        1.96 * sqrt((churn_rate * (1 - churn_rate) + 3.8416 / (4 * nullif(active, 0))) / nullif(active, 0)) as spread
     from figures
 )
 order by period, segment_key

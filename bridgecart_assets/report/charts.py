@@ -1,0 +1,417 @@
+"""The report's charts, in Altair: what is drawn, not with which rows.
+
+Each names the rows it draws; the page hands them in, with `name` (the segment in words) and `color` (its own, always
+the same) beside a segment key. The signals `segment`, `period` (both '' for all) and `shown` (the period that cards
+speak of) filter them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+
+Chart = alt.TopLevelMixin
+
+HEIGHT = 220
+ALL = "segment == '' "
+IS_CHOSEN = f"{ALL}|| datum.segment_key == segment"
+IN_PERIOD = "period == '' || datum.period == period"
+SHORT_PERIOD = "unit == 'month' ? slice(datum.value, 0, 7) : datum.value"
+LIFECYCLES = ("new", "active", "needs attention", "at risk", "dormant")
+
+
+def specs() -> Mapping[str, Mapping[str, Any]]:
+    """The Vega-Lite specification of every chart by its name; the same on every call."""
+    return {name: chart.to_dict() for name, chart in _charts().items()}
+
+
+def _charts() -> Mapping[str, Chart]:
+    return {
+        "trend_clv_growth": _trend("clv_growth", "CLV growth", "+.0%"),
+        "trend_churn_rate": _trend("churn_rate", "Churn rate", ".0%"),
+        "trend_average_order_value": _trend("average_order_value", "Average order value", ",.0f"),
+        "trend_sales_contribution": _trend("sales_contribution", "Share of sales", ".0%"),
+        "shares": _shares(),
+        "map": _map(),
+        "apart": _apart(),
+        "lifecycles": _lifecycles(),
+        "migration": _migration(),
+        "bridge": _bridge(),
+        "churn": _churn(),
+        "categories": _by_value("categories", "Product category"),
+        "payments": _by_value("payments", "Payment method"),
+        "ages": _ages(),
+        "discounts": _discounts(),
+        "cohorts": _cohorts(),
+        "batches": _batches(),
+        "drift": _drift(),
+    }
+
+
+def _base(rows: str, height: int | alt.Step = HEIGHT) -> alt.Chart:
+    signals = [alt.param(name=name, value="") for name in ("segment", "period", "shown", "unit")]
+    return alt.Chart(alt.NamedData(name=rows), width="container", height=height).add_params(*signals)
+
+
+def _periods(field: str = "period") -> alt.X:
+    axis = alt.Axis(labelAngle=0, labelOverlap="greedy", labelExpr=SHORT_PERIOD, title=None)
+    return alt.X(f"{field}:O", axis=axis, scale=alt.Scale(padding=0.3))
+
+
+def _color() -> alt.Color:
+    return alt.Color("color:N", scale=None)
+
+
+def _tooltips(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip(f"{name}:{'N' if not form else 'Q'}", title=title, format=form or alt.Undefined)
+        for name, title, form in fields
+    ]
+
+
+def _trend(field: str, title: str, form: str) -> Chart:
+    precise = form.replace(".0%", ".1%").replace(".0f", ".2f")
+    base = (
+        _base("figures")
+        .transform_filter("datum.segment_key != 'all'")
+        .encode(
+            x=_periods(),
+            y=alt.Y(f"{field}:Q", title=None, axis=alt.Axis(format=form, tickCount=5)),
+            color=_color(),
+            opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.12)),
+            tooltip=_tooltips(
+                ("name", "Segment", ""),
+                ("period", "Period", ""),
+                (field, title, precise),
+                ("customers", "Customers", ",d"),
+            ),
+        )
+    )
+    lines = base.mark_line(strokeWidth=2, invalid="break-paths-show-domains")
+    # Hollow: few customers, or a period that is still open.
+    points = (
+        base.transform_filter(f"isValid(datum.{field})")
+        .mark_point(size=36, strokeWidth=1.5)
+        .encode(
+            fill=alt.condition(
+                "datum.low_sample || !datum.is_complete", alt.value("transparent"), alt.Fill("color:N", scale=None)
+            )
+        )
+    )
+    chosen = (
+        alt.Chart(alt.NamedData(name="figures"))
+        .transform_filter("datum.period == period && datum.segment_key == 'all'")
+        .mark_rule(strokeDash=[3, 3])
+        .encode(x=alt.X("period:O"))
+    )
+    return alt.layer(chosen, lines, points)
+
+
+def _shares() -> Chart:
+    titles = "{share_of_customers: 'customers', share_of_sales: 'sales', share_of_predicted_clv: 'predicted value'}"
+    return (
+        _base("segments", alt.Step(44))
+        .transform_fold(["share_of_customers", "share_of_sales", "share_of_predicted_clv"], as_=["kind", "share"])
+        .transform_calculate(of=f"{titles}[datum.kind]")
+        .mark_bar()
+        .encode(
+            x=alt.X("share:Q", title=None, axis=alt.Axis(format=".0%", tickCount=5), stack="normalize"),
+            y=alt.Y("of:N", title=None, sort=["customers", "sales", "predicted value"]),
+            color=_color(),
+            order=alt.Order("segment_key:O"),
+            opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.2)),
+            tooltip=_tooltips(("name", "Segment", ""), ("of", "Share of", ""), ("share", "Share", ".1%")),
+        )
+    )
+
+
+def _map() -> Chart:
+    base = (
+        _base("segments", 300)
+        .transform_filter("isValid(datum.purchase_days_a_year) && isValid(datum.spend_a_day)")
+        .encode(
+            x=alt.X(
+                "purchase_days_a_year:Q",
+                title="Days with a purchase a year (log scale)",
+                scale=alt.Scale(type="log", padding=50, nice=False),
+                axis=alt.Axis(tickCount=5, format="~g"),
+            ),
+            y=alt.Y(
+                "spend_a_day:Q",
+                title="Spend on such a day (log scale)",
+                scale=alt.Scale(type="log", padding=50, nice=False),
+                axis=alt.Axis(tickCount=5, format="~s"),
+            ),
+            opacity=alt.condition(IS_CHOSEN, alt.value(0.85), alt.value(0.15)),
+        )
+    )
+    bubbles = base.mark_circle().encode(
+        color=_color(),
+        size=alt.Size("customers:Q", scale=alt.Scale(range=[100, 2500], domainMin=0), legend=None),
+        tooltip=_tooltips(
+            ("name", "Segment", ""),
+            ("customers", "Customers", ",d"),
+            ("purchase_days_a_year", "Purchase days a year", ",.1f"),
+            ("spend_a_day", "Spend on such a day", ",.2f"),
+        ),
+    )
+    return alt.layer(bubbles, base.mark_text(fontWeight="bold").encode(text="segment_key:N"))
+
+
+def _apart() -> Chart:
+    base = _base("traits", 150).encode(
+        x=alt.X("apart:Q", title="Standard deviations from the mean of all customers"),
+        y=alt.Y("trait:N", title=None, sort=["buys often", "spends much", "uses coupons"]),
+    )
+    mean = alt.Chart(alt.NamedData(name="traits")).mark_rule().encode(x=alt.datum(0))
+    points = base.mark_point(filled=True, size=150).encode(
+        color=_color(),
+        opacity=alt.condition(IS_CHOSEN, alt.value(0.9), alt.value(0.12)),
+        tooltip=_tooltips(("name", "Segment", ""), ("trait", "Trait", ""), ("apart", "Deviations", "+.2f")),
+    )
+    return alt.layer(mean, points)
+
+
+def _lifecycles() -> Chart:
+    return (
+        _base("lifecycles", alt.Step(30))
+        .transform_joinaggregate(all_customers="sum(customers)", groupby=["segment_key"])
+        .transform_calculate(
+            share="datum.customers / datum.all_customers", place=f"indexof({list(LIFECYCLES)}, datum.lifecycle)"
+        )
+        .mark_bar()
+        .encode(
+            x=alt.X("customers:Q", stack="normalize", title=None, axis=alt.Axis(format=".0%", tickCount=5)),
+            y=alt.Y("segment_key:N", title=None),
+            color=alt.Color(
+                "lifecycle:N",
+                title=None,
+                sort=list(LIFECYCLES),
+                scale=alt.Scale(domain=list(LIFECYCLES), range=["#5aa9e6", "#1b7f5c", "#c9a227", "#d2691e", "#7a7f87"]),
+                legend=alt.Legend(orient="top", columns=5, labelLimit=120),
+            ),
+            order=alt.Order("place:Q"),
+            opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.25)),
+            tooltip=_tooltips(
+                ("name", "Segment", ""),
+                ("lifecycle", "Lifecycle", ""),
+                ("customers", "Customers", ",d"),
+                ("share", "Share of the segment", ".1%"),
+            ),
+        )
+    )
+
+
+def _migration() -> Chart:
+    base = (
+        _base("flows", alt.Step(34))
+        .transform_filter("datum.period == shown")
+        .transform_joinaggregate(opened="sum(customers)", groupby=["opening_key"])
+        .transform_calculate(share="datum.customers / datum.opened")
+        .encode(
+            x=alt.X("closing_key:N", title="Segment at the close", axis=alt.Axis(labelAngle=0, orient="top")),
+            y=alt.Y("opening_key:N", title="Segment at the opening"),
+        )
+    )
+    cells = base.mark_rect().encode(
+        color=alt.Color(
+            "share:Q",
+            scale=alt.Scale(domain=[0, 1], scheme="blues"),
+            legend=alt.Legend(format=".0%", title="of the row"),
+        ),
+        opacity=alt.condition(
+            f"{ALL}|| datum.opening_key == segment || datum.closing_key == segment", alt.value(1), alt.value(0.2)
+        ),
+        tooltip=_tooltips(
+            ("opening_key", "Opening", ""),
+            ("closing_key", "Close", ""),
+            ("customers", "Customers", ",d"),
+            ("share", "Of those at the opening", ".1%"),
+        ),
+    )
+    numbers = base.mark_text(fontSize=12).encode(
+        text=alt.Text("customers:Q", format=",d"),
+        color=alt.condition("datum.share > 0.5", alt.value("#ffffff"), alt.value("#10243e")),
+    )
+    return alt.layer(cells, numbers)
+
+
+def _bridge() -> Chart:
+    steps = ["opening value", "added by the same customers", "came from other segments", "left for other segments"]
+    return (
+        _base("bridge", 260)
+        .transform_filter("datum.period == shown && datum.segment_key == (segment == '' ? 'all' : segment)")
+        .transform_calculate(kind="datum.place == 1 || datum.place == 7 ? 'value' : datum.change < 0 ? 'less' : 'more'")
+        .mark_bar(cornerRadius=2)
+        .encode(
+            y=alt.Y(
+                "step:N",
+                title=None,
+                sort=[*steps, "new customers", "erased", "closing value"],
+                axis=alt.Axis(labelLimit=190),
+            ),
+            x=alt.X("begins:Q", title=None, axis=alt.Axis(format="~s", tickCount=6)),
+            x2="ends:Q",
+            color=alt.Color(
+                "kind:N",
+                scale=alt.Scale(domain=["value", "more", "less"], range=["#5b6b7b", "#1b7f5c", "#c2410c"]),
+                legend=None,
+            ),
+            tooltip=_tooltips(("step", "Step", ""), ("change", "Amount", ",.2f"), ("ends", "Reached", ",.2f")),
+        )
+    )
+
+
+def _churn() -> Chart:
+    base = (
+        _base("figures").transform_filter("datum.segment_key == (segment == '' ? 'all' : segment)").encode(x=_periods())
+    )
+    axis = alt.Axis(format=".0%", tickCount=5)
+    interval = (
+        base.transform_filter("isValid(datum.churn_rate)")
+        .mark_errorbar(ticks=True, opacity=0.6)
+        .encode(y=alt.Y("churn_rate_low:Q", title=None, axis=axis), y2="churn_rate_high:Q")
+    )
+    lines = (
+        base.transform_fold(["churn_rate", "estimated_churn_rate"], as_=["what", "rate"])
+        .transform_calculate(kind="datum.what == 'churn_rate' ? 'matured' : 'early estimate'")
+        .transform_filter("isValid(datum.rate)")
+        .mark_line(point=True)
+        .encode(
+            y=alt.Y("rate:Q", title=None, axis=axis),
+            color=alt.Color(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(domain=["matured", "early estimate"], range=["#2f7fc1", "#c2410c"]),
+                legend=alt.Legend(orient="top"),
+            ),
+            strokeDash=alt.StrokeDash(
+                "kind:N", scale=alt.Scale(domain=["matured", "early estimate"], range=[[1, 0], [5, 4]]), legend=None
+            ),
+            tooltip=_tooltips(
+                ("period", "Period", ""),
+                ("kind", "Churn rate", ""),
+                ("rate", "Rate", ".1%"),
+                ("active", "Active", ",d"),
+            ),
+        )
+    )
+    return alt.layer(interval, lines)
+
+
+def _by_value(rows: str, title: str) -> Chart:
+    return (
+        _base(rows, alt.Step(22))
+        .transform_filter(f"({IS_CHOSEN}) && ({IN_PERIOD})")
+        .transform_joinaggregate(of_value="sum(sales)", groupby=["value"])
+        .mark_bar()
+        .encode(
+            x=alt.X("sum(sales):Q", title="Sales", axis=alt.Axis(format="~s", tickCount=4)),
+            y=alt.Y(
+                "value:N", title=None, sort=alt.SortField("of_value", order="descending"), axis=alt.Axis(labelLimit=130)
+            ),
+            color=_color(),
+            order=alt.Order("segment_key:O"),
+            tooltip=[
+                alt.Tooltip("value:N", title=title),
+                alt.Tooltip("name:N", title="Segment"),
+                alt.Tooltip("sum(sales):Q", title="Sales", format=",.2f"),
+                alt.Tooltip("sum(orders):Q", title="Orders", format=",d"),
+            ],
+        )
+    )
+
+
+def _ages() -> Chart:
+    return (
+        _base("ages")
+        .transform_filter(IS_CHOSEN)
+        .transform_calculate(band="datum.from_age + '-' + (datum.from_age + 9)")
+        .mark_bar()
+        .encode(
+            x=alt.X("band:O", title="Age, years", sort=alt.SortField("from_age"), axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("customers:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
+            color=_color(),
+            order=alt.Order("segment_key:O"),
+            tooltip=_tooltips(("name", "Segment", ""), ("band", "Age", ""), ("customers", "Customers", ",d")),
+        )
+    )
+
+
+def _discounts() -> Chart:
+    kinds = ["discount of the gross amount", "purchases with a coupon", "purchases with a discount"]
+    return (
+        _base("purchases")
+        .transform_filter(IS_CHOSEN)
+        .transform_aggregate(
+            discounts="sum(discounts)",
+            gross="sum(gross)",
+            with_coupon="sum(with_coupon)",
+            coupon_known="sum(coupon_known)",
+            discounted="sum(discounted)",
+            orders="sum(orders)",
+            groupby=["period"],
+        )
+        .transform_calculate(
+            **{
+                kinds[0]: "datum.discounts / datum.gross",
+                kinds[1]: "datum.with_coupon / datum.coupon_known",
+                kinds[2]: "datum.discounted / datum.orders",
+            }
+        )
+        .transform_fold([*kinds], as_=["kind", "share"])
+        .transform_filter("isFinite(datum.share)")
+        .mark_line(point=True)
+        .encode(
+            x=_periods(),
+            y=alt.Y("share:Q", title=None, axis=alt.Axis(format=".0%", tickCount=5)),
+            color=alt.Color(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(domain=kinds, range=["#2f7fc1", "#c2410c", "#1b7f5c"]),
+                legend=alt.Legend(orient="top", columns=1, labelLimit=240),
+            ),
+            strokeDash=alt.StrokeDash("kind:N", scale=alt.Scale(domain=kinds), legend=None),
+            tooltip=_tooltips(("period", "Period", ""), ("kind", "Share", ""), ("share", "", ".1%")),
+        )
+    )
+
+
+def _cohorts() -> Chart:
+    month = alt.Axis(labelAngle=0, labelOverlap="greedy", labelExpr="slice(datum.value, 0, 7)")
+    return (
+        _base("cohorts")
+        .mark_bar(cornerRadiusEnd=2, color="#2f7fc1")
+        .encode(
+            x=alt.X("cohort:O", title="Month of the first purchase", axis=month),
+            y=alt.Y("mean_clv:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
+            tooltip=_tooltips(
+                ("cohort", "First purchase", ""),
+                ("customers", "Customers", ",d"),
+                ("mean_clv", "Mean value so far", ",.2f"),
+                ("net_sales", "Value so far", ",.2f"),
+            ),
+        )
+    )
+
+
+def _batches() -> Chart:
+    return (
+        _base("batches", 140)
+        .mark_bar(color="#2f7fc1")
+        .encode(
+            x=alt.X("batch_key:O", title="Batch, oldest to newest", axis=alt.Axis(labels=False, ticks=False)),
+            y=alt.Y("records:Q", title=None, axis=alt.Axis(format="~s", tickCount=4)),
+            tooltip=_tooltips(("batch_key", "Batch", ""), ("records", "Records", ",d")),
+        )
+    )
+
+
+def _drift() -> Chart:
+    base = _base("drift", alt.Step(28)).encode(y=alt.Y("measure:N", title=None, axis=alt.Axis(labelLimit=150)))
+    bars = base.mark_bar().encode(
+        x=alt.X("psi:Q", title="Population stability index; the tick is the threshold"),
+        color=alt.condition("datum.alert", alt.value("#c2410c"), alt.value("#2f7fc1")),
+        tooltip=_tooltips(("measure", "Measure", ""), ("psi", "PSI", ".3f"), ("threshold", "Threshold", ".3f")),
+    )
+    return alt.layer(bars, base.mark_tick(thickness=2, size=20).encode(x="threshold:Q"))

@@ -1,0 +1,117 @@
+"""The page: one HTML file that needs neither network nor server, and allows itself nothing else.
+
+All but the figures is the same for a version of BridgeCart and of the chart library, so it is made once and kept
+beside the report: a refresh only puts its figures in.
+"""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from bridgecart_assets.errors import BridgeCartError
+
+_PAGE = Path(__file__).parent / "page"
+_MADE_OF = ("page/page.html", "page/page.css", "page/page.js", "charts.py", "page.py")
+_FIGURES = "{{figures}}"
+# Scripts run that are named by their hash, no other; nothing is loaded but newer figures from where the page is from.
+_POLICY = (
+    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+class ReportNotWritten(BridgeCartError):
+    """The report, or what is kept beside it, cannot be written."""
+
+
+def write_page(figures: Mapping[str, Any], target: Path) -> None:
+    """Write the page with these figures (of `figures.gather`) to the file, by atomic rename.
+
+    Raises ReportNotWritten; what stood there before then stays.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        before, after = _frame(target.parent).split(_FIGURES)
+        _write(target, f"{before}{for_script(figures)}{after}")
+    except OSError as error:
+        raise ReportNotWritten(
+            f"Cannot write the report {target} ({error.strerror}): make room and make it writable, or set "
+            "BRIDGECART_DATA_DIR, and run again."
+        ) from error
+
+
+def for_script(value: object) -> str:
+    """JSON that can stand in an HTML script element whatever its texts are."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _frame(folder: Path) -> str:
+    """The page without figures, from the file of its version, or made now and kept there."""
+    kept = folder / f".frame-{_fingerprint()}.html"
+    if not kept.exists():
+        for outdated in folder.glob(".frame-*.html"):
+            outdated.unlink(missing_ok=True)
+        _write(kept, _make_frame())
+    return kept.read_text(encoding="utf-8")
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for name in _MADE_OF:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    digest.update(f"{version('altair')} {version('vl-convert-python')}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _make_frame() -> str:
+    import vl_convert
+    from altair import SCHEMA_VERSION
+
+    from bridgecart_assets.report.charts import specs
+
+    libraries = vl_convert.javascript_bundle(vl_version=".".join(SCHEMA_VERSION.removeprefix("v").split(".")[:2]))
+    program = _part("page.js")
+    parts = {
+        "policy": _POLICY.format(scripts=" ".join(map(_hash, (libraries, program)))),
+        "style": _part("page.css"),
+        "charts": for_script(specs()),
+        "libraries": libraries,
+        "program": program,
+    }
+    pieces = _part("page.html").split("{{")
+    made = [pieces[0]]
+    # Piece by piece, because what is put in may hold anything.
+    for piece in pieces[1:]:
+        name, rest = piece.split("}}", 1)
+        made += [parts.get(name, f"{{{{{name}}}}}"), rest]
+    return "".join(made)
+
+
+def _part(name: str) -> str:
+    return (_PAGE / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _write(target: Path, text: str) -> None:
+    with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".partial", delete=False) as file:
+        partial = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            partial.replace(target)
+        except OSError:
+            with suppress(OSError):
+                partial.unlink()
+            raise

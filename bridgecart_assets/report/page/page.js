@@ -1,0 +1,662 @@
+"use strict";
+(() => {
+  const REFRESH_MILLISECONDS = 5000;
+  const LIGHT = ["#0b62a8", "#b35900", "#14694c", "#99347c", "#7a6400", "#0a7c8c", "#a3303a", "#5b4fb5"];
+  const DARK = ["#6cb4f0", "#f0a04b", "#5fc79c", "#e58fca", "#d9c04a", "#56cfdf", "#f2888f", "#aba1f5"];
+  const NOBODY = { light: "#6b7683", dark: "#98a3ae" };
+  const REASONS = {
+    no_baseline: "the first period: there is nothing to compare with",
+    empty_segment: "nobody was in the segment at the opening",
+    opening_value_not_positive: "the value at the opening was not above zero",
+    no_prediction: "the models had no predictions for it",
+    not_matured: "the window after the opening is not over yet",
+    nobody_active: "nobody was active at the opening",
+    no_orders: "no purchase in the period",
+    total_sales_not_positive: "the sales of all segments together are not above zero",
+  };
+  const PLACES = { new: "new customers", gone: "gone", unassigned: "without a segment", all: "all customers" };
+  const TRAITS = { apart_purchases: "buys often", apart_spend: "spends much", apart_coupons: "uses coupons" };
+
+  const byId = (id) => document.getElementById(id);
+  const specs = JSON.parse(byId("charts").textContent);
+  const views = new Map();
+  const sorting = new Map();
+  let figures = JSON.parse(byId("figures").textContent);
+  let tables = {};
+  let names = new Map();
+  let chosen = { segment: "", period: "" };
+
+  // ---- Numbers and words
+
+  const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+  const cents = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+  const is = (value) => value !== null && value !== undefined;
+  const format = {
+    text: (value) => String(value),
+    long: (value) => String(value),
+    flag: (value) => (value ? "yes" : "no"),
+    reason: (value) => REASONS[value] ?? String(value),
+    count: (value) => whole.format(value),
+    money: (value) => cents.format(value),
+    share: (value) => `${(100 * value).toFixed(1)} %`,
+    growth: (value) => `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)} %`,
+    figure: (value) => Number(value.toPrecision(5)).toString(),
+  };
+  const shown = (value, kind) => (is(value) ? format[kind](value) : "-");
+  const isNumber = (kind) => !["text", "long", "flag", "reason"].includes(kind);
+  const nameOf = (key) => names.get(key) ?? PLACES[key] ?? key;
+  const periodName = (period) => (figures.settings.period === "month" ? period.slice(0, 7) : `from ${period}`);
+
+  function element(tag, properties = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(properties)) {
+      if (name in made) made[name] = value;
+      else made.setAttribute(name, value);
+    }
+    made.append(...children.filter((child) => child !== null));
+    return made;
+  }
+
+  function theme() {
+    return document.documentElement.dataset.theme;
+  }
+
+  // A segment has the colour of the number in its key, which is never used again.
+  function colorOf(key) {
+    const number = /^S(\d+)$/.exec(key);
+    if (!number) return NOBODY[theme()];
+    const palette = theme() === "dark" ? DARK : LIGHT;
+    return palette[(Number(number[1]) - 1) % palette.length];
+  }
+
+  function swatch(key) {
+    const mark = element("span", { className: "swatch", "aria-hidden": "true" });
+    mark.style.background = colorOf(key);
+    return mark;
+  }
+
+  // ---- The rows
+
+  function readRows() {
+    const objects = ({ columns, rows }) =>
+      rows.map((row) => Object.fromEntries(columns.map((column, place) => [column, row[place]])));
+    tables = Object.fromEntries(Object.entries(figures.tables).map(([name, table]) => [name, objects(table)]));
+    tables.stored = objects(figures.stored);
+    names = new Map();
+    for (const row of [...tables.figures, ...tables.segments]) {
+      const isKey = row.segment_key !== "all" && row.segment_key !== "unassigned";
+      names.set(row.segment_key, isKey ? `${row.segment_key} ${row.segment}` : PLACES[row.segment_key]);
+    }
+    tables.traits = tables.segments.flatMap((row) =>
+      Object.entries(TRAITS)
+        .filter(([column]) => is(row[column]))
+        .map(([column, trait]) => ({ segment_key: row.segment_key, trait, apart: row[column] })),
+    );
+    const purchases = tables.purchases;
+    tables.categories = purchases.filter((row) => row.attribute === "category");
+    tables.payments = purchases.filter((row) => row.attribute === "payment");
+    tables.purchases = purchases.filter((row) => row.attribute === "none");
+    tables.churn = tables.figures;
+    for (const rows of Object.values(tables)) {
+      for (const row of rows) {
+        if ("segment_key" in row) row.name = nameOf(row.segment_key);
+      }
+    }
+  }
+
+  function paintRows() {
+    for (const rows of Object.values(tables)) {
+      for (const row of rows) {
+        if ("segment_key" in row) row.color = colorOf(row.segment_key);
+      }
+    }
+  }
+
+  const periods = () => [...new Set(tables.figures.map((row) => row.period))].sort();
+  const segmentKeys = () => [...new Set(tables.figures.map((row) => row.segment_key))].filter((key) => key !== "all");
+
+  // The period that the cards speak of: the chosen one, else the latest complete one, else the latest.
+  function shownPeriod() {
+    if (chosen.period) return chosen.period;
+    const complete = tables.figures.filter((row) => row.is_complete).map((row) => row.period);
+    return (complete.length ? complete : periods()).reduce((latest, one) => (one > latest ? one : latest), "");
+  }
+
+  function figureOf(period, key) {
+    return tables.figures.find((row) => row.period === period && row.segment_key === key);
+  }
+
+  // ---- Choosing
+
+  function readHash() {
+    const given = new URLSearchParams(location.hash.slice(1));
+    const known = (value, values) => (values.includes(value) ? value : "");
+    chosen = {
+      segment: known(given.get("segment"), segmentKeys()),
+      period: known(given.get("period"), periods()),
+    };
+  }
+
+  function choose(change) {
+    chosen = { ...chosen, ...change };
+    const kept = Object.entries(chosen).filter(([, value]) => value);
+    history.replaceState(null, "", kept.length ? `#${new URLSearchParams(kept)}` : location.pathname + location.search);
+    show();
+  }
+
+  function showFilters() {
+    const fill = (select, first, options, value) => {
+      select.replaceChildren(element("option", { value: "" }, first));
+      for (const [key, text] of options) select.append(element("option", { value: key }, text));
+      select.value = value;
+    };
+    const open = new Set(tables.figures.filter((row) => !row.is_complete).map((row) => row.period));
+    fill(byId("segment"), "All segments", segmentKeys().map((key) => [key, nameOf(key)]), chosen.segment);
+    fill(
+      byId("period"),
+      "All periods",
+      periods()
+        .reverse()
+        .map((period) => [period, periodName(period) + (open.has(period) ? " (still open)" : "")]),
+      chosen.period,
+    );
+    byId("clear").disabled = !chosen.segment && !chosen.period;
+    byId("legend").replaceChildren(
+      ...segmentKeys().map((key) => {
+        const isChosen = chosen.segment === key;
+        const button = element("button", { type: "button", "aria-pressed": String(isChosen) }, swatch(key), nameOf(key));
+        button.addEventListener("click", () => choose({ segment: isChosen ? "" : key }));
+        button.dataset.key = key;
+        return element("li", {}, button);
+      }),
+    );
+  }
+
+  // ---- The four KPIs
+
+  function card(title, value, ...lines) {
+    const written = lines
+      .filter((line) => line)
+      .map((line) => (typeof line === "string" ? element("p", {}, line) : line));
+    return element("div", { className: "card" }, element("h3", {}, title), element("p", { className: "value" }, value), ...written);
+  }
+
+  function change(now, before, { relative = false, moreIsBetter = true, than }) {
+    if (!is(now) || !is(before) || (relative && before === 0)) return null;
+    const difference = relative ? now / before - 1 : now - before;
+    const size = relative ? format.growth(difference) : `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toFixed(1)} points`;
+    const isBetter = difference === 0 ? "" : difference > 0 === moreIsBetter ? "better" : "worse";
+    return element("p", { className: isBetter }, `${size} against ${than}`);
+  }
+
+  function showCards() {
+    const period = shownPeriod();
+    const key = chosen.segment || "all";
+    const row = figureOf(period, key);
+    const earlier = periods().filter((one) => one < period);
+    const last = earlier.length ? figureOf(earlier[earlier.length - 1], key) : undefined;
+    const than = last ? periodName(last.period) : "";
+    const isOpen = row.is_complete ? null : "The period is still open.";
+    const evidence = (count, isLow, who) =>
+      `${isLow ? "Low confidence: only " : "Of "}${whole.format(count)} ${who}${isLow ? ", below 30" : ""}.`;
+    const why = (reason) => (reason ? `None: ${REASONS[reason] ?? reason}.` : null);
+    byId("cards").replaceChildren(
+      card(
+        "CLV growth",
+        shown(row.clv_growth, "growth"),
+        why(row.clv_growth_reason),
+        change(row.clv_growth, last?.clv_growth, { than }),
+        `Value at the close: ${short.format(row.closing_clv)}.`,
+        evidence(row.customers, row.low_sample, "customers at the opening"),
+        isOpen,
+      ),
+      churnCard(row, key, evidence),
+      card(
+        "Average order value",
+        shown(row.average_order_value, "money"),
+        why(row.average_order_value_reason),
+        change(row.average_order_value, last?.average_order_value, { relative: true, than }),
+        `${whole.format(row.orders)} purchases.`,
+        evidence(row.buyers, row.order_low_sample, "customers who bought"),
+        isOpen,
+      ),
+      key === "all"
+        ? card(
+            "Net sales",
+            short.format(row.sales),
+            change(row.sales, last?.sales, { relative: true, than }),
+            `${cents.format(row.sales)} currency units, refunds taken off.`,
+            isOpen,
+          )
+        : card(
+            "Contribution to sales",
+            shown(row.sales_contribution, "share"),
+            why(row.sales_contribution_reason),
+            change(row.sales_contribution, last?.sales_contribution, { than }),
+            `${cents.format(row.sales)} of ${cents.format(figureOf(period, "all").sales)} currency units.`,
+            isOpen,
+          ),
+    );
+  }
+
+  // A churn rate exists once its window is over: the card shows the latest that does, and the estimate until then.
+  function churnCard(row, key, evidence) {
+    const rated = tables.figures.filter((one) => one.segment_key === key && one.period <= row.period && is(one.churn_rate));
+    const latest = rated[rated.length - 1];
+    const before = rated[rated.length - 2];
+    const estimate =
+      is(row.estimated_churn_rate) && !is(row.churn_rate)
+        ? `Early estimate for ${periodName(row.period)}: ${format.share(row.estimated_churn_rate)}.`
+        : null;
+    if (!latest) return card("Churn rate", "-", `None: ${REASONS[row.churn_rate_reason] ?? row.churn_rate_reason}.`, estimate);
+    return card(
+      "Churn rate",
+      format.share(latest.churn_rate),
+      latest.period === row.period ? null : `Of ${periodName(latest.period)}, the latest whose window is over.`,
+      change(latest.churn_rate, before?.churn_rate, { moreIsBetter: false, than: before ? periodName(before.period) : "" }),
+      `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95 %).`,
+      evidence(latest.active, latest.churn_low_sample, "active customers"),
+      estimate,
+    );
+  }
+
+  // ---- The segments in words
+
+  function inWords(row) {
+    const howMuch = (apart, more, less) => {
+      if (!is(apart) || Math.abs(apart) < 0.25) return null;
+      return `${Math.abs(apart) < 0.75 ? "somewhat" : "much"} ${apart > 0 ? more : less}`;
+    };
+    const apart = [
+      howMuch(row.apart_purchases, "more often", "less often"),
+      howMuch(row.apart_spend, "spending more", "spending less"),
+      howMuch(row.apart_coupons, "with more coupons", "with fewer coupons"),
+    ].filter((part) => part);
+    const stages = tables.lifecycles.filter((one) => one.segment_key === row.segment_key);
+    const all = stages.reduce((sum, one) => sum + one.customers, 0);
+    const most = stages.reduce((best, one) => (best && best.customers >= one.customers ? best : one), null);
+    return [
+      `${format.share(row.share_of_customers)} of the customers, ${shown(row.share_of_sales, "share")} of the sales so far.`,
+      is(row.purchase_days_a_year)
+        ? `Buys on ${row.purchase_days_a_year.toFixed(1)} days a year, ${short.format(row.spend_a_day)} on each, ${format.share(row.coupon_share)} of the purchases with a coupon.`
+        : "Nothing bought yet.",
+      apart.length ? `Buys ${apart.join(", ")} than all customers.` : is(row.purchase_days_a_year) ? "Near the mean of all customers." : null,
+      is(row.mean_predicted_clv)
+        ? `Worth ${short.format(row.mean_clv)} each so far, ${short.format(row.mean_predicted_clv)} more within ${figures.settings.clv_horizon_days} days.`
+        : `Worth ${short.format(row.mean_clv)} each so far.`,
+      most ? `Most are ${most.lifecycle} (${format.share(most.customers / all)}).` : null,
+      row.customers < 30 ? "Low confidence: fewer than 30 customers." : null,
+    ];
+  }
+
+  function showProfiles() {
+    byId("profiles").replaceChildren(
+      ...tables.segments.map((row) => {
+        const lines = inWords(row).filter((line) => line);
+        const faded = chosen.segment && chosen.segment !== row.segment_key ? " faded" : "";
+        return element(
+          "div",
+          { className: `card${faded}` },
+          element("h3", {}, swatch(row.segment_key), row.name),
+          element("p", { className: "value" }, whole.format(row.customers)),
+          ...lines.map((line) => element("p", {}, line)),
+        );
+      }),
+    );
+  }
+
+  // ---- Other words
+
+  function showWords() {
+    const { clock, settings } = figures;
+    byId("about").textContent = clock.newest_order_at
+      ? `Orders until ${clock.newest_order_at.slice(0, 16).replace("T", " ")} UTC.`
+      : "";
+    const says = {
+      shown: tables.figures.length ? periodName(shownPeriod()) : "",
+      segment: chosen.segment ? nameOf(chosen.segment) : "all customers",
+      period: chosen.period ? periodName(chosen.period) : "all periods",
+    };
+    for (const place of document.querySelectorAll("[data-says]")) place.textContent = says[place.dataset.says];
+    byId("churn-words").textContent =
+      `A customer churns who was active at the opening and buys nothing in the ${settings.churn_window_days} days after it. ` +
+      "So a rate exists once that window is over; until then there is an estimate by the purchase model.";
+    byId("model-words").textContent = modelWords();
+    byId("health-words").textContent = healthWords();
+  }
+
+  function modelWords() {
+    const model = tables.versions.find((row) => row.status === "active");
+    if (!model) return "There is no segment model yet: it takes some customers with purchases.";
+    const proposed = tables.versions.find((row) => row.status === "proposed");
+    const alerts = tables.drift.filter((row) => row.alert).length;
+    return [
+      `Version ${model.version} of the segment model: ${model.segments} segments, fitted to ${whole.format(model.fitted_customers)} customers as of ${model.as_of}.`,
+      `Silhouette ${shown(model.silhouette, "figure")}, stability under resampling ${shown(model.stability, "figure")} (1 is best).`,
+      is(model.agreement) ? `${format.share(model.agreement)} of the customers kept their segment from the version before.` : "It has no version before it.",
+      alerts ? `${alerts} measure${alerts > 1 ? "s have" : " has"} drifted: a refit is due.` : "No drift.",
+      proposed ? `Version ${proposed.version} is proposed and waits for a person.` : "",
+    ].join(" ");
+  }
+
+  function healthWords() {
+    const count = (name) => tables.stored.find((row) => row.table === name)?.rows ?? 0;
+    const latest = tables.batches[tables.batches.length - 1];
+    if (!latest) return "No batch has run yet.";
+    const key = latest.batch_key;
+    const at = `${key.slice(0, 4)}-${key.slice(4, 6)}-${key.slice(6, 8)} ${key.slice(9, 11)}:${key.slice(11, 13)}:${key.slice(13, 15)}`;
+    return (
+      `${whole.format(count("raw.orders"))} records = ${whole.format(count("silver.orders"))} orders + ` +
+      `${whole.format(count("silver.duplicate_orders"))} duplicates + ${whole.format(count("silver.rejected_orders"))} rejected. ` +
+      `The latest of ${whole.format(count("raw.batches"))} batches was planned at ${at} UTC with ${whole.format(latest.planned_records)} records of topic ${latest.topic}. ` +
+      "How many wait in the topic: bridgecart status."
+    );
+  }
+
+  // ---- Tables
+
+  const COLUMNS = {
+    figures: [
+      ["period", "Period", "text"], ["name", "Segment", "text"], ["is_complete", "Complete", "flag"], ["customers", "Customers", "count"],
+      ["clv_growth", "CLV growth", "growth"], ["clv_growth_reason", "Why none", "reason"], ["churn_rate", "Churn rate", "share"],
+      ["churn_rate_reason", "Why none", "reason"], ["average_order_value", "Average order", "money"], ["orders", "Purchases", "count"],
+      ["sales", "Net sales", "money"], ["sales_contribution", "Contribution", "share"], ["low_sample", "Low sample", "flag"],
+    ],
+    churn: [
+      ["period", "Period", "text"], ["name", "Segment", "text"], ["active", "Active", "count"], ["churned", "Churned", "count"],
+      ["churn_rate", "Churn rate", "share"], ["churn_rate_low", "95 % from", "share"], ["churn_rate_high", "to", "share"],
+      ["estimated_churn_rate", "Estimate", "share"], ["estimate_error", "Error", "growth"], ["in_hindsight", "In hindsight", "flag"],
+      ["matures_on", "Window over on", "text"],
+    ],
+    segments: [
+      ["name", "Segment", "text"], ["customers", "Customers", "count"], ["share_of_customers", "Of customers", "share"],
+      ["net_sales", "Value so far", "money"], ["share_of_sales", "Of value", "share"], ["mean_clv", "Each", "money"],
+      ["predicted_clv", "Predicted", "money"], ["mean_predicted_clv", "Each", "money"], ["mean_churn_risk", "Churn risk", "share"],
+      ["purchase_days_a_year", "Purchase days a year", "figure"], ["spend_a_day", "Spend on each", "money"],
+      ["coupon_share", "With coupon", "share"], ["ambiguous_share", "Between segments", "share"],
+    ],
+    flows: [
+      ["period", "Period", "text"], ["opening_key", "Opening", "text"], ["closing_key", "Close", "text"], ["customers", "Customers", "count"],
+    ],
+    bridge: [
+      ["period", "Period", "text"], ["name", "Segment", "text"], ["place", "Step", "count"], ["step", "What", "text"],
+      ["change", "Amount", "money"], ["ends", "Reached", "money"],
+    ],
+    categories: [
+      ["period", "Period", "text"], ["name", "Segment", "text"], ["value", "Category", "text"], ["orders", "Purchases", "count"],
+      ["sales", "Sales", "money"], ["discounts", "Discounts", "money"], ["with_coupon", "With coupon", "count"],
+    ],
+    payments: [
+      ["period", "Period", "text"], ["name", "Segment", "text"], ["value", "Payment", "text"], ["orders", "Purchases", "count"],
+      ["sales", "Sales", "money"], ["discounts", "Discounts", "money"], ["with_coupon", "With coupon", "count"],
+    ],
+    ages: [["name", "Segment", "text"], ["from_age", "From age", "count"], ["customers", "Customers", "count"]],
+    cohorts: [
+      ["cohort", "First purchase in", "text"], ["customers", "Customers", "count"], ["net_sales", "Value so far", "money"], ["mean_clv", "Each", "money"],
+    ],
+    versions: [
+      ["version", "Version", "count"], ["status", "Status", "text"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
+      ["segments", "Segments", "count"], ["fitted_customers", "Customers", "count"], ["silhouette", "Silhouette", "figure"],
+      ["stability", "Stability", "figure"], ["smallest_share", "Smallest segment", "share"], ["agreement", "Agreement", "share"],
+    ],
+    purchase_models: [
+      ["version", "Version", "count"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
+      ["fitted_customers", "Customers", "count"], ["repeat_customers", "Repeat buyers", "count"], ["history_days", "History, days", "count"],
+      ["r", "r", "figure"], ["alpha", "alpha", "figure"], ["a", "a", "figure"], ["b", "b", "figure"], ["no_prediction_reason", "No predictions", "text"],
+    ],
+    drift: [
+      ["measure", "Measure", "text"], ["psi", "PSI", "figure"], ["threshold", "Threshold", "figure"], ["alert", "Alert", "flag"],
+      ["customers", "Customers", "count"], ["model_version", "Model", "count"], ["as_of", "As of", "text"],
+    ],
+    stored: [["table", "Table", "text"], ["rows", "Rows", "count"], ["meaning", "What it holds", "long"]],
+    rejects: [["reason", "Reason", "text"], ["records", "Records", "count"]],
+    batches: [
+      ["batch_key", "Batch", "text"], ["topic", "Topic", "text"], ["planned_records", "Planned", "count"], ["records", "Records", "count"],
+    ],
+  };
+
+  function isShown(row) {
+    const inSegment =
+      !chosen.segment ||
+      !("segment_key" in row || "opening_key" in row) ||
+      [row.segment_key, row.opening_key, row.closing_key].includes(chosen.segment);
+    return inSegment && (!chosen.period || !("period" in row) || row.period === chosen.period);
+  }
+
+  function sorted(name, rows) {
+    const by = sorting.get(name);
+    if (!by) return rows;
+    const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en") : a - b);
+    return [...rows].sort((one, other) => {
+      const [a, b] = [one[by.column], other[by.column]];
+      if (!is(a) || !is(b)) return is(a) ? -1 : is(b) ? 1 : 0;
+      return by.descending ? compare(b, a) : compare(a, b);
+    });
+  }
+
+  function showTable(place) {
+    const name = place.dataset.table;
+    const columns = COLUMNS[name];
+    const rows = tables[name].filter(isShown);
+    let details = place.querySelector("details");
+    if (!details) {
+      details = element("details", {}, element("summary", {}), element("div", {}));
+      details.addEventListener("toggle", () => fillTable(place));
+      place.append(details);
+    }
+    details.querySelector("summary").textContent = `${place.dataset.title} (${whole.format(rows.length)} rows)`;
+    if (details.open) fillTable(place);
+    else details.lastElementChild.replaceChildren();
+    place.hidden = columns === undefined;
+  }
+
+  function fillTable(place) {
+    const name = place.dataset.table;
+    const details = place.querySelector("details");
+    if (!details.open) return;
+    const columns = COLUMNS[name];
+    const rows = sorted(name, tables[name].filter(isShown));
+    const by = sorting.get(name);
+    const heading = ([column, title, kind]) => {
+      const isBy = by?.column === column;
+      const button = element("button", { type: "button" }, title + (isBy ? (by.descending ? " ↓" : " ↑") : ""));
+      button.addEventListener("click", () => {
+        sorting.set(name, { column, descending: isBy ? !by.descending : isNumber(kind) });
+        fillTable(place);
+        details.querySelectorAll("th button")[columns.findIndex((one) => one[0] === column)].focus();
+      });
+      const order = isBy ? (by.descending ? "descending" : "ascending") : "none";
+      return element("th", { scope: "col", className: isNumber(kind) ? "number" : "", "aria-sort": order }, button);
+    };
+    const cell = (row, [column, , kind]) =>
+      element("td", { className: isNumber(kind) ? "number" : kind === "long" ? "long" : "" }, shown(row[column], kind));
+    const table = element(
+      "table",
+      {},
+      element("thead", {}, element("tr", {}, ...columns.map(heading))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...columns.map((column) => cell(row, column))))),
+    );
+    const download = element("button", { type: "button" }, "Download as CSV");
+    download.addEventListener("click", () => save(`${name}.csv`, csv(columns, rows)));
+    details.lastElementChild.replaceChildren(
+      element("div", { className: "tools" }, download),
+      rows.length
+        ? element("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": place.dataset.title }, table)
+        : element("p", { className: "nothing" }, "Nothing here for this choice."),
+    );
+  }
+
+  function csv(columns, rows) {
+    const field = (value) => {
+      if (!is(value)) return "";
+      // A text that a spreadsheet would take for a formula.
+      const text = typeof value === "string" && /^[=+@\t\r-]/.test(value) ? `'${value}` : String(value);
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    const lines = [columns.map(([column]) => column), ...rows.map((row) => columns.map(([column]) => row[column]))];
+    return lines.map((line) => line.map(field).join(",") + "\r\n").join("");
+  }
+
+  function save(file, text) {
+    const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+    element("a", { href: url, download: file }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  }
+
+  // ---- Charts
+
+  function config() {
+    const style = getComputedStyle(document.documentElement);
+    const color = (name) => style.getPropertyValue(name).trim();
+    return {
+      background: "transparent",
+      font: "system-ui, sans-serif",
+      view: { stroke: null },
+      axis: {
+        labelColor: color("--soft"), titleColor: color("--soft"), gridColor: color("--line"), domainColor: color("--line"),
+        tickColor: color("--line"), labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal",
+      },
+      axisBand: { grid: false },
+      axisX: { grid: false },
+      legend: { labelColor: color("--text"), titleColor: color("--soft"), labelFontSize: 12 },
+      text: { color: color("--text") },
+      rule: { color: color("--soft") },
+      tick: { color: color("--text") },
+      errorbar: { rule: { color: color("--soft") }, ticks: { color: color("--soft") } },
+    };
+  }
+
+  function signals() {
+    return {
+      segment: chosen.segment,
+      period: chosen.period,
+      shown: tables.figures.length ? shownPeriod() : "",
+      unit: figures.settings.period,
+    };
+  }
+
+  async function draw(figure) {
+    const { chart, rows } = figure.dataset;
+    let place = figure.querySelector(".chart");
+    if (!place) {
+      place = element("div", { className: "chart", role: "img" });
+      figure.append(place);
+    }
+    place.setAttribute("aria-label", figure.querySelector("figcaption").textContent);
+    const isEmpty = tables[rows].length === 0;
+    figure.classList.toggle("without", isEmpty);
+    if (isEmpty) {
+      views.get(figure)?.finalize();
+      views.delete(figure);
+      place.replaceChildren(element("p", { className: "nothing" }, "Nothing to draw yet."));
+      return;
+    }
+    let view = views.get(figure);
+    if (!view) {
+      // Expressions are interpreted: the page's policy allows no code to be made from texts.
+      const options = { actions: false, ast: true, renderer: "svg", config: config(), tooltip: { theme: theme() } };
+      view = (await window.vegaEmbed(place, withRows(specs[chart], rows), options)).view;
+      views.set(figure, view);
+      return;
+    }
+    view.data(rows, copies(rows));
+    for (const [name, value] of Object.entries(signals())) view.signal(name, value);
+    await view.runAsync();
+  }
+
+  // Vega marks the rows that it is given.
+  const copies = (rows) => tables[rows].map((row) => ({ ...row }));
+
+  function withRows(spec, rows) {
+    const now = signals();
+    const params = spec.params.map((one) => (one.name in now ? { ...one, value: now[one.name] } : one));
+    return { ...spec, params, datasets: { [rows]: copies(rows) } };
+  }
+
+  async function drawAll() {
+    await Promise.all([...document.querySelectorAll("figure[data-chart]")].filter((figure) => figure.offsetParent).map(draw));
+    document.documentElement.dataset.drawn = String(Number(document.documentElement.dataset.drawn ?? 0) + 1);
+  }
+
+  // ---- Everything together
+
+  function show() {
+    const isEmpty = tables.figures.length === 0;
+    byId("empty").hidden = !isEmpty;
+    byId("everything").hidden = isEmpty;
+    byId("filters").hidden = isEmpty;
+    paintRows();
+    if (!isEmpty) {
+      showFilters();
+      showCards();
+      showProfiles();
+    }
+    showWords();
+    for (const place of document.querySelectorAll("[data-table]")) showTable(place);
+    return drawAll();
+  }
+
+  function setTheme(wanted) {
+    document.documentElement.dataset.theme = wanted;
+    byId("theme").textContent = wanted === "dark" ? "Light" : "Dark";
+  }
+
+  function redraw() {
+    for (const view of views.values()) view.finalize();
+    views.clear();
+    return show();
+  }
+
+  // Served over HTTP, the page looks for newer figures and takes them in where it stands.
+  async function lookForNews() {
+    if (document.visibilityState !== "visible") return;
+    let answer;
+    try {
+      answer = await fetch(location.pathname, { cache: "no-cache" });
+    } catch {
+      byId("news").textContent = "The server does not answer: these figures may be old.";
+      return;
+    }
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const given = page.getElementById("figures")?.textContent;
+    if (!given || given === byId("figures").textContent) {
+      byId("news").textContent = "";
+      return;
+    }
+    byId("figures").textContent = given;
+    figures = JSON.parse(given);
+    readRows();
+    readHash();
+    await show();
+    byId("news").textContent = "";
+  }
+
+  function start() {
+    const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+    setTheme(prefersDark.matches ? "dark" : "light");
+    readRows();
+    readHash();
+    byId("segment").addEventListener("change", (event) => choose({ segment: event.target.value }));
+    byId("period").addEventListener("change", (event) => choose({ period: event.target.value }));
+    byId("clear").addEventListener("click", () => choose({ segment: "", period: "" }));
+    byId("filters").addEventListener("submit", (event) => event.preventDefault());
+    byId("theme").addEventListener("click", () => {
+      setTheme(theme() === "dark" ? "light" : "dark");
+      redraw();
+    });
+    prefersDark.addEventListener("change", () => {
+      setTheme(prefersDark.matches ? "dark" : "light");
+      redraw();
+    });
+    addEventListener("hashchange", () => {
+      readHash();
+      show();
+    });
+    show();
+    if (location.protocol.startsWith("http")) setInterval(lookForNews, REFRESH_MILLISECONDS);
+  }
+
+  start();
+})();
