@@ -104,7 +104,7 @@ def demo(*, orders: int, seed: int) -> None:
     )
     _print_summary(outcome.summary)
     _print_kpis(console, kpi_rows(load_settings().published_dir), period=None)
-    print("Next: `bridgecart up` opens the Dagster UI, `bridgecart kpis --help` shows more of the figures.")
+    print("Next: `bridgecart report --open` shows more of the figures, `bridgecart up` opens the Dagster UI.")
     _exit_on_failed_checks(outcome.summary)
 
 
@@ -124,7 +124,7 @@ def demo(*, orders: int, seed: int) -> None:
     help="Made-up orders a second (embedded broker); 0: none.",
 )
 def up(*, host: str, port: int, rate: float) -> None:
-    """Dagster UI with the sensor on; without a configured broker also a broker and live orders."""
+    """Dagster UI with the sensor on, and the report; without a configured broker also a broker and live orders."""
     from bridgecart_assets.operations.listening import Listener
     from bridgecart_assets.operations.serving import serve
 
@@ -449,6 +449,24 @@ def doctor(*, repair: bool, as_json: bool) -> None:
             print("Ledger, registry, event log, runs, consumer group and topic agree.")
     if any(not finding.is_note for finding in found):
         sys.exit(FAILED)
+
+
+@cli.command()
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
+def report(*, opens: bool) -> None:
+    """Write the report anew: KPIs, segments, churn, models and the pipeline's health on one web page.
+
+    Every refresh does so too. The file needs no network and no server: it may be sent to whom it may concern.
+    """
+    import webbrowser
+
+    from bridgecart_assets.report.writing import write_report
+    from bridgecart_assets.settings import load_settings
+
+    written = write_report(load_settings()).resolve()
+    print(f"Report: {written}")
+    if opens and not webbrowser.open(written.as_uri()):
+        raise BridgeCartError(f"No browser opened: open {written.as_uri()} in one.")
 
 
 @cli.command()

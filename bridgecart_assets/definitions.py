@@ -8,6 +8,7 @@ import dagster as dg
 from bridgecart_assets.assets.features import customer_features, customer_snapshots
 from bridgecart_assets.assets.kpis import kpi_assets, segment_metrics_history
 from bridgecart_assets.assets.raw import kafka_orders, raw_batch
+from bridgecart_assets.assets.report import segments_report
 from bridgecart_assets.assets.segments import (
     customer_segments,
     purchase_model,
@@ -43,6 +44,7 @@ def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definiti
             segment_membership,
             *kpi_assets,
             segment_metrics_history,
+            segments_report,
         ],
         asset_checks=build_checks(),
         jobs=list(JOBS),

@@ -1,11 +1,11 @@
-"""The jobs: a batch from raw to KPIs in one run, catching up, refreshing, and refitting the segments."""
+"""The jobs: a batch from raw to KPIs and report in one run, catching up, refreshing, and refitting the segments."""
 
 from typing import Any
 
 import dagster as dg
 
 from bridgecart_assets import contracts
-from bridgecart_assets.assets.specs import asset_key
+from bridgecart_assets.assets.specs import REPORT, asset_key
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.warehouse.io_manager import FOLLOWS_CHANGES
 
@@ -16,8 +16,8 @@ _AFTER_MODEL = [
 ]
 
 
-def _assets(tables: list[contracts.Contract]) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*(asset_key(table) for table in tables))
+def _assets(tables: list[contracts.Contract], *others: dg.AssetKey) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*(asset_key(table) for table in tables), *others)
 
 
 def refit_config(mode: RefitMode) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def refit_config(mode: RefitMode) -> dict[str, Any]:
 
 orders_batch = dg.define_asset_job(
     "orders_batch",
-    selection=_assets([*_BATCH_TABLES, *_WHOLE_TABLES]),
+    selection=_assets([*_BATCH_TABLES, *_WHOLE_TABLES], REPORT),
     tags=FOLLOWS_CHANGES,
     description="One batch of orders, from the topic to the KPIs. What the sensor launches.",
 )
@@ -41,14 +41,14 @@ ingest_batch = dg.define_asset_job(
 
 refresh = dg.define_asset_job(
     "refresh",
-    selection=_assets(_WHOLE_TABLES),
+    selection=_assets(_WHOLE_TABLES, REPORT),
     tags=FOLLOWS_CHANGES,
-    description="Customers, features, segments and KPIs from the orders that are there.",
+    description="Customers, features, segments, KPIs and report from the orders that are there.",
 )
 
 refit_segments = dg.define_asset_job(
     "refit_segments",
-    selection=_assets(_AFTER_MODEL),
+    selection=_assets(_AFTER_MODEL, REPORT),
     config=refit_config(RefitMode.NOW),
     description="Fit the models now, then segments and KPIs. Segment keys keep their meaning.",
 )
@@ -59,6 +59,6 @@ BATCH_JOBS = (orders_batch.name, ingest_batch.name)
 SILVER_BATCH = frozenset(asset_key(table) for table in _BATCH_TABLES if table.schema == "silver")
 # What is left of a batch job when the raw rows stand.
 AFTER_RAW = {
-    orders_batch.name: [*SILVER_BATCH, *(asset_key(table) for table in _WHOLE_TABLES)],
+    orders_batch.name: [*SILVER_BATCH, *(asset_key(table) for table in _WHOLE_TABLES), REPORT],
     ingest_batch.name: list(SILVER_BATCH),
 }

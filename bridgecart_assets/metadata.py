@@ -1,7 +1,9 @@
-"""Small tables as Dagster's UI shows them beside an asset."""
+"""What Dagster's UI shows beside an asset: small tables, and where the report is."""
 
 import dagster as dg
 import pandas as pd
+
+from bridgecart_assets.settings import Settings
 
 _UI_TYPES = {"b": "bool", "i": "int", "f": "float"}
 
@@ -14,6 +16,13 @@ def table_metadata(frame: pd.DataFrame) -> dg.TableMetadataValue:
         for row in frame.to_dict("records")
     ]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
+
+
+def report_link(settings: Settings) -> dict[str, dg.MetadataValue]:
+    """Where the report is: a link where it is served, else its file."""
+    if settings.report_url is not None:
+        return {"report": dg.MetadataValue.url(settings.report_url)}
+    return {"report": dg.MetadataValue.path(settings.report_path)}
 
 
 def _plain(value: object) -> str | int | float | bool:

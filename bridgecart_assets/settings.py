@@ -101,7 +101,13 @@ class Settings(BaseSettings):
         90, ge=1, le=_TEN_YEARS, description="A model is due again this many days of data after its last fit."
     )
     publish_customers_minutes: float = Field(
-        60.0, ge=0, description="Published files of customers above 4 MB are renewed no sooner than this, minutes."
+        60.0,
+        ge=0,
+        description="Published files of customers above 4 MB, and the report above a million orders, are renewed no "
+        "sooner than this, minutes.",
+    )
+    report_url: str | None = Field(
+        None, description="Address at which the report is served, for links in the UI; `bridgecart up` sets it."
     )
     max_reject_share: float = Field(
         0.05, ge=0, le=1, description="Share of rejected records in a batch above which a check warns."
@@ -124,6 +130,14 @@ class Settings(BaseSettings):
         # Messages name the brokers.
         if value is not None and "@" in value:
             raise ValueError("give host:port; user and password go into BRIDGECART_KAFKA_SASL_USERNAME and _PASSWORD")
+        return value
+
+    @field_validator("report_url")
+    @classmethod
+    def _report_is_a_web_page(cls, value: str | None) -> str | None:
+        # It becomes a link in the UI.
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("give an address that begins with http:// or https://")
         return value
 
     @field_validator("memory_limit")
@@ -161,6 +175,11 @@ class Settings(BaseSettings):
     def published_dir(self) -> Path:
         """Folder of the published Parquet files."""
         return self.data_dir / "published"
+
+    @property
+    def report_path(self) -> Path:
+        """The web page of `report/segments`."""
+        return self.data_dir / "reports" / "segments.html"
 
 
 def load_settings() -> Settings:

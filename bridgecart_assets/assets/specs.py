@@ -12,6 +12,7 @@ POOL = "duckdb"
 # Nothing that a KPI needs waits for these: their steps come when no other is ready.
 _NOT_FOR_KPIS = (SILVER_CUSTOMERS, SEGMENT_MEMBERSHIP, SEGMENT_DRIFT)
 KAFKA_ORDERS = dg.AssetKey(["kafka", "orders"])
+REPORT = dg.AssetKey(["report", "segments"])
 
 
 def asset_key(contract: Contract) -> dg.AssetKey:

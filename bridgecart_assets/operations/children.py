@@ -4,22 +4,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from bridgecart_assets.operations import leader
 
 STOP_SECONDS = 20.0
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 @contextmanager
-def child(command: Sequence[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def child(
+    command: Sequence[str], log: Path, variables: Mapping[str, str] = NO_VARIABLES
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a command in a session of its own, so that Ctrl-C reaches it through us; its output goes to `log`.
 
-    At the end it is interrupted, given time to finish, and whatever is left of it is killed.
+    `variables` are added to its environment. At the end it is interrupted, given time to finish, and whatever is left
+    of it is killed.
     """
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, **variables, "PYTHONWARNINGS": "ignore"}
     # Where this is set, every Dagster process compiles Dagster again.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with log.open("ab") as output:

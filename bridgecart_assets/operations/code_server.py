@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.operations.children import child
+from bridgecart_assets.operations.children import NO_VARIABLES, child
 from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.settings import Settings
@@ -36,9 +37,10 @@ class CodeServerStopped(BridgeCartError):
 class CodeServer:
     """A code server on a socket of its own while the `with` block lasts, with every run that it started."""
 
-    def __init__(self, settings: Settings, log: Path) -> None:
+    def __init__(self, settings: Settings, log: Path, variables: Mapping[str, str] = NO_VARIABLES) -> None:
         self._settings = settings
         self.log = log
+        self._variables = variables
         # Not in the data directory: the path of a socket may have about 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="bridgecart-"))
         self._socket = self._folder / "code-server"
@@ -88,7 +90,7 @@ class CodeServer:
         command = [sys.executable, "-m", "dagster", "api", "grpc", "-m", MODULE, "--socket", str(self._socket)]
         command += ["--location-name", MODULE, "--use-python-environment-entry-point"]
         self._running = ExitStack()
-        self._process = self._running.enter_context(child(command, self.log))
+        self._process = self._running.enter_context(child(command, self.log, self._variables))
         self._started = time.monotonic()
         while not self._answers():
             if self.has_ended() or time.monotonic() - self._started > START_SECONDS:

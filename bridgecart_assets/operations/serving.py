@@ -1,4 +1,7 @@
-"""`bridgecart up`: Dagster's UI with the sensor on; without a configured broker an embedded one, with live orders."""
+"""`bridgecart up`: Dagster's UI with the sensor on, and the report.
+
+Without a configured broker: an embedded one, with live orders.
+"""
 
 import signal
 import subprocess
@@ -20,8 +23,9 @@ from bridgecart_assets.operations.code_server import CodeServer
 from bridgecart_assets.operations.home import dagster_instance, prepare_home, shared_databases
 from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.operations.own_broker import own_broker
+from bridgecart_assets.operations.report_server import report_server
 from bridgecart_assets.runlock import serve_lock
-from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.settings import PREFIX, Settings, load_settings
 from bridgecart_assets.sqlitefiles import held_open
 
 READY_SECONDS = 120.0
@@ -53,13 +57,16 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
             if orders_per_second > 0:
                 stack.enter_context(child(_feed_command(orders_per_second), logs / "orders.log"))
                 say(f"Made-up orders: {orders_per_second:g} a second.")
-        code_server = stack.enter_context(CodeServer(settings, logs / "code-server.log"))
+        report = stack.enter_context(report_server(settings.report_path, listener))
+        variables = {} if settings.report_url else {f"{PREFIX}REPORT_URL": report.url}
+        code_server = stack.enter_context(CodeServer(settings, logs / "code-server.log", variables))
         command = _dagster_command(listener, code_server.workspace)
         dagster = stack.enter_context(child(command, logs / "dagster.log"))
         _wait_until_ready(listener.url, dagster, logs / "dagster.log")
         stack.enter_context(held_open(shared_databases(settings.dagster_home)))
         if not listener.is_loopback:
             say(f"Warning: the Dagster UI has no login; who reaches port {listener.port} of this machine can use it.")
+        say(f"Report: {report.url}")
         say(f"Dagster UI: {listener.url}  (the orders sensor is on; Ctrl-C stops everything)")
         _supervise(settings, dagster, code_server, broker, say)
         raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")

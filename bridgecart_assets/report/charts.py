@@ -22,7 +22,9 @@ LIFECYCLES = ("new", "active", "needs attention", "at risk", "dormant")
 
 def specs() -> Mapping[str, Mapping[str, Any]]:
     """The Vega-Lite specification of every chart by its name; the same on every call."""
-    return {name: chart.to_dict() for name, chart in _charts().items()}
+    # Heights that follow from the rows cannot fit to anything.
+    fit = {"type": "fit-x", "contains": "padding"}
+    return {name: {**chart.to_dict(), "autosize": fit} for name, chart in _charts().items()}
 
 
 def _charts() -> Mapping[str, Chart]:
@@ -54,8 +56,8 @@ def _base(rows: str, height: int | alt.Step = HEIGHT) -> alt.Chart:
 
 
 def _periods(field: str = "period") -> alt.X:
-    axis = alt.Axis(labelAngle=0, labelOverlap="greedy", labelExpr=SHORT_PERIOD, title=None)
-    return alt.X(f"{field}:O", axis=axis, scale=alt.Scale(padding=0.3))
+    axis = alt.Axis(labelAngle=0, labelOverlap="greedy", labelExpr=SHORT_PERIOD, title=None, offset=6)
+    return alt.X(f"{field}:O", axis=axis, scale=alt.Scale(padding=0.7))
 
 
 def _color() -> alt.Color:
@@ -134,13 +136,13 @@ def _map() -> Chart:
                 "purchase_days_a_year:Q",
                 title="Days with a purchase a year (log scale)",
                 scale=alt.Scale(type="log", padding=50, nice=False),
-                axis=alt.Axis(tickCount=5, format="~g"),
+                axis=alt.Axis(tickCount=5, format="~g", grid=False),
             ),
             y=alt.Y(
                 "spend_a_day:Q",
                 title="Spend on such a day (log scale)",
                 scale=alt.Scale(type="log", padding=50, nice=False),
-                axis=alt.Axis(tickCount=5, format="~s"),
+                axis=alt.Axis(tickCount=5, format="~s", grid=False),
             ),
             opacity=alt.condition(IS_CHOSEN, alt.value(0.85), alt.value(0.15)),
         )
@@ -160,7 +162,7 @@ def _map() -> Chart:
 
 def _apart() -> Chart:
     base = _base("traits", 150).encode(
-        x=alt.X("apart:Q", title="Standard deviations from the mean of all customers"),
+        x=alt.X("apart:Q", title="Standard deviations from the mean"),
         y=alt.Y("trait:N", title=None, sort=["buys often", "spends much", "uses coupons"]),
     )
     mean = alt.Chart(alt.NamedData(name="traits")).mark_rule().encode(x=alt.datum(0))
@@ -188,7 +190,7 @@ def _lifecycles() -> Chart:
                 title=None,
                 sort=list(LIFECYCLES),
                 scale=alt.Scale(domain=list(LIFECYCLES), range=["#5aa9e6", "#1b7f5c", "#c9a227", "#d2691e", "#7a7f87"]),
-                legend=alt.Legend(orient="top", columns=5, labelLimit=120),
+                legend=alt.Legend(orient="top", columns=3, labelLimit=120),
             ),
             order=alt.Order("place:Q"),
             opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.25)),
@@ -213,15 +215,14 @@ def _migration() -> Chart:
             y=alt.Y("opening_key:N", title="Segment at the opening"),
         )
     )
+    is_chosen = f"{ALL}|| datum.opening_key == segment || datum.closing_key == segment"
     cells = base.mark_rect().encode(
         color=alt.Color(
             "share:Q",
             scale=alt.Scale(domain=[0, 1], scheme="blues"),
-            legend=alt.Legend(format=".0%", title="of the row"),
+            legend=None,
         ),
-        opacity=alt.condition(
-            f"{ALL}|| datum.opening_key == segment || datum.closing_key == segment", alt.value(1), alt.value(0.2)
-        ),
+        opacity=alt.condition(is_chosen, alt.value(1), alt.value(0.2)),
         tooltip=_tooltips(
             ("opening_key", "Opening", ""),
             ("closing_key", "Close", ""),
@@ -231,7 +232,7 @@ def _migration() -> Chart:
     )
     numbers = base.mark_text(fontSize=12).encode(
         text=alt.Text("customers:Q", format=",d"),
-        color=alt.condition("datum.share > 0.5", alt.value("#ffffff"), alt.value("#10243e")),
+        color=alt.condition(f"datum.share > 0.5 && ({is_chosen})", alt.value("#ffffff"), alt.value("#10243e")),
     )
     return alt.layer(cells, numbers)
 
@@ -286,7 +287,7 @@ def _churn() -> Chart:
                 legend=alt.Legend(orient="top"),
             ),
             strokeDash=alt.StrokeDash(
-                "kind:N", scale=alt.Scale(domain=["matured", "early estimate"], range=[[1, 0], [5, 4]]), legend=None
+                "kind:N", scale=alt.Scale(domain=["matured", "early estimate"], range=[[1, 0], [5, 4]]), title=None
             ),
             tooltip=_tooltips(
                 ("period", "Period", ""),
@@ -371,7 +372,7 @@ def _discounts() -> Chart:
                 scale=alt.Scale(domain=kinds, range=["#2f7fc1", "#c2410c", "#1b7f5c"]),
                 legend=alt.Legend(orient="top", columns=1, labelLimit=240),
             ),
-            strokeDash=alt.StrokeDash("kind:N", scale=alt.Scale(domain=kinds), legend=None),
+            strokeDash=alt.StrokeDash("kind:N", title=None, scale=alt.Scale(domain=kinds)),
             tooltip=_tooltips(("period", "Period", ""), ("kind", "Share", ""), ("share", "", ".1%")),
         )
     )
@@ -398,7 +399,7 @@ def _cohorts() -> Chart:
 def _batches() -> Chart:
     return (
         _base("batches", 140)
-        .mark_bar(color="#2f7fc1")
+        .mark_bar(color="#2f7fc1", size=12)
         .encode(
             x=alt.X("batch_key:O", title="Batch, oldest to newest", axis=alt.Axis(labels=False, ticks=False)),
             y=alt.Y("records:Q", title=None, axis=alt.Axis(format="~s", tickCount=4)),
@@ -410,7 +411,7 @@ def _batches() -> Chart:
 def _drift() -> Chart:
     base = _base("drift", alt.Step(28)).encode(y=alt.Y("measure:N", title=None, axis=alt.Axis(labelLimit=150)))
     bars = base.mark_bar().encode(
-        x=alt.X("psi:Q", title="Population stability index; the tick is the threshold"),
+        x=alt.X("psi:Q", title="Stability index; tick: threshold"),
         color=alt.condition("datum.alert", alt.value("#c2410c"), alt.value("#2f7fc1")),
         tooltip=_tooltips(("measure", "Measure", ""), ("psi", "PSI", ".3f"), ("threshold", "Threshold", ".3f")),
     )

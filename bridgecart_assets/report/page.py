@@ -77,7 +77,8 @@ def _make_frame() -> str:
 
     from bridgecart_assets.report.charts import specs
 
-    libraries = vl_convert.javascript_bundle(vl_version=".".join(SCHEMA_VERSION.removeprefix("v").split(".")[:2]))
+    vega_lite = ".".join(SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    libraries = vl_convert.javascript_bundle(vl_version=vega_lite)  # type: ignore[call-arg] # has a default
     program = _part("page.js")
     parts = {
         "policy": _POLICY.format(scripts=" ".join(map(_hash, (libraries, program)))),
@@ -104,7 +105,8 @@ def _hash(script: str) -> str:
 
 
 def _write(target: Path, text: str) -> None:
-    with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".partial", delete=False) as file:
+    # A name of its own: `bridgecart report` may write while a run does.
+    with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, suffix=".partial", delete=False) as file:
         partial = Path(file.name)
         try:
             file.write(text)

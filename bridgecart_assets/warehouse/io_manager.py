@@ -17,7 +17,7 @@ from bridgecart_assets.contracts import BATCH_COLUMN, KPI_TABLES, SILVER_REJECTS
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
-from bridgecart_assets.metadata import table_metadata
+from bridgecart_assets.metadata import report_link, table_metadata
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseMissing, rows_of, table_exists
@@ -85,7 +85,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
 
     def _add_counts(self, context: dg.OutputContext, contract: Contract, batch_key: str | None) -> None:
         """How many rows there are, and for some tables those that people look for."""
-        metadata: dict[str, int | dg.TableMetadataValue] = {}
+        metadata: dict[str, int | dg.MetadataValue] = {}
         with self.platform.warehouse.reading() as connection:
             metadata["dagster/row_count"] = count_rows(connection, contract)
             if contract.partitioned:
@@ -94,6 +94,8 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 sql = read_sql(f"shown/{contract.schema}_{contract.name}")
                 columns, rows = rows_of(connection, sql, {BATCH_COLUMN: batch_key})
                 metadata[SHOWN[contract]] = table_metadata(pd.DataFrame(rows, columns=list(columns)))
+        if contract in KPI_TABLES:
+            metadata |= report_link(self.platform.settings)
         context.add_output_metadata(metadata)
 
     def _after_commit(self, context: dg.OutputContext, obj: KafkaSlice) -> None:

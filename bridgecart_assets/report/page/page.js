@@ -39,8 +39,8 @@
     reason: (value) => REASONS[value] ?? String(value),
     count: (value) => whole.format(value),
     money: (value) => cents.format(value),
-    share: (value) => `${(100 * value).toFixed(1)} %`,
-    growth: (value) => `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)} %`,
+    share: (value) => `${(100 * value).toFixed(1)} %`,
+    growth: (value) => `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)} %`,
     figure: (value) => Number(value.toPrecision(5)).toString(),
   };
   const shown = (value, kind) => (is(value) ? format[kind](value) : "-");
@@ -255,7 +255,7 @@
       format.share(latest.churn_rate),
       latest.period === row.period ? null : `Of ${periodName(latest.period)}, the latest whose window is over.`,
       change(latest.churn_rate, before?.churn_rate, { moreIsBetter: false, than: before ? periodName(before.period) : "" }),
-      `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95 %).`,
+      `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95 %).`,
       evidence(latest.active, latest.churn_low_sample, "active customers"),
       estimate,
     );
@@ -294,10 +294,9 @@
     byId("profiles").replaceChildren(
       ...tables.segments.map((row) => {
         const lines = inWords(row).filter((line) => line);
-        const faded = chosen.segment && chosen.segment !== row.segment_key ? " faded" : "";
         return element(
           "div",
-          { className: `card${faded}` },
+          { className: chosen.segment === row.segment_key ? "card chosen" : "card" },
           element("h3", {}, swatch(row.segment_key), row.name),
           element("p", { className: "value" }, whole.format(row.customers)),
           ...lines.map((line) => element("p", {}, line)),
@@ -445,7 +444,7 @@
       details.addEventListener("toggle", () => fillTable(place));
       place.append(details);
     }
-    details.querySelector("summary").textContent = `${place.dataset.title} (${whole.format(rows.length)} rows)`;
+    details.querySelector("summary").textContent = `${place.dataset.title} (${rows.length === 1 ? "1 row" : `${whole.format(rows.length)} rows`})`;
     if (details.open) fillTable(place);
     else details.lastElementChild.replaceChildren();
     place.hidden = columns === undefined;

@@ -1,0 +1,45 @@
+"""Writing the report from the warehouse."""
+
+import time
+from pathlib import Path
+
+from bridgecart_assets.contracts import KPI_TABLES, SILVER_ORDERS
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.report.figures import gather
+from bridgecart_assets.report.page import write_page
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.writing import count_rows
+
+# With fewer the report takes less than a second.
+LARGE_HISTORY_ORDERS = 1_000_000
+
+
+class NothingToReport(BridgeCartError):
+    """There are no KPIs yet."""
+
+
+def write_report(settings: Settings) -> Path:
+    """Write the report with the figures of the warehouse as they are now; its file.
+
+    Raises NothingToReport before the first refresh, ReportNotWritten.
+    """
+    nothing = NothingToReport("There is nothing to report yet: run `bridgecart run` or `bridgecart demo` first.")
+    warehouse = Warehouse.from_settings(settings)
+    if not warehouse.exists:
+        raise nothing
+    with warehouse.reading() as connection:
+        if not all(table_exists(connection, contract) for contract in KPI_TABLES):
+            raise nothing
+        figures = gather(connection, settings)
+    write_page(figures, settings.report_path)
+    return settings.report_path
+
+
+def may_wait(settings: Settings) -> bool:
+    """Whether the report was written lately and there are so many orders that it need not be again after each batch."""
+    target = settings.report_path
+    if not target.exists() or time.time() - target.stat().st_mtime > 60 * settings.publish_customers_minutes:
+        return False
+    with Warehouse.from_settings(settings).reading() as connection:
+        return count_rows(connection, SILVER_ORDERS) > LARGE_HISTORY_ORDERS
