@@ -255,6 +255,19 @@ def test_a_period_that_is_not_there_is_wrong_usage_that_names_those_there_are(
     assert_one_line(bridgecart("kpis", "--period", "2031-01-01"), "2025-01-01 to 2025-03-01", code=2)
 
 
+def test_the_report_is_written_and_its_place_is_said(
+    bridgecart: Bridgecart, filled: Warehouse, settings: Settings
+) -> None:
+    done = bridgecart("report")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"Report: {settings.report_path}\n"
+    assert "<h1>Customer segments</h1>" in settings.report_path.read_text(encoding="utf-8")
+
+
+def test_a_report_before_the_first_run_says_what_to_do(bridgecart: Bridgecart) -> None:
+    assert_one_line(bridgecart("report"), "nothing to report yet", "bridgecart run", "bridgecart demo")
+
+
 def test_kpis_as_json_are_objects_with_the_fields_others_rely_on(bridgecart: Bridgecart, filled: Warehouse) -> None:
     done = bridgecart("kpis", "--json")
     listed = json.loads(done.out)

@@ -12,6 +12,7 @@ from threading import Thread
 
 from bridgecart_assets.operations.listening import Listener
 
+_STOP_POLL_SECONDS = 0.1
 _HEADERS = {
     # The browser keeps the page and asks each time whether it is still the newest.
     "Cache-Control": "no-cache",
@@ -31,7 +32,7 @@ _NOT_YET = (
 def report_server(report: Path, beside: Listener) -> Iterator[Listener]:
     """Serve the file while the block lasts, on the same host at the next port, or at a free one where that is taken."""
     server = _listen(report, beside)
-    thread = Thread(target=server.serve_forever, name="report", daemon=True)
+    thread = Thread(target=server.serve_forever, args=(_STOP_POLL_SECONDS,), name="report", daemon=True)
     thread.start()
     try:
         yield Listener(beside.host, server.server_port)

@@ -324,17 +324,17 @@ def _by_value(rows: str, title: str) -> Chart:
 
 
 def _ages() -> Chart:
+    band = alt.Axis(labelAngle=0, labelExpr="datum.value + '-' + (datum.value + 9)", labelOverlap="greedy")
     return (
         _base("ages")
         .transform_filter(IS_CHOSEN)
-        .transform_calculate(band="datum.from_age + '-' + (datum.from_age + 9)")
         .mark_bar()
         .encode(
-            x=alt.X("band:O", title="Age, years", sort=alt.SortField("from_age"), axis=alt.Axis(labelAngle=0)),
+            x=alt.X("from_age:O", title="Age, years", axis=band),
             y=alt.Y("customers:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
             color=_color(),
             order=alt.Order("segment_key:O"),
-            tooltip=_tooltips(("name", "Segment", ""), ("band", "Age", ""), ("customers", "Customers", ",d")),
+            tooltip=_tooltips(("name", "Segment", ""), ("from_age", "From age", ""), ("customers", "Customers", ",d")),
         )
     )
 

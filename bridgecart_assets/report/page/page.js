@@ -1,6 +1,7 @@
 "use strict";
 (() => {
   const REFRESH_MILLISECONDS = 5000;
+  const ERRORS = 1; // of Vega's log levels
   const LIGHT = ["#0b62a8", "#b35900", "#14694c", "#99347c", "#7a6400", "#0a7c8c", "#a3303a", "#5b4fb5"];
   const DARK = ["#6cb4f0", "#f0a04b", "#5fc79c", "#e58fca", "#d9c04a", "#56cfdf", "#f2888f", "#aba1f5"];
   const NOBODY = { light: "#6b7683", dark: "#98a3ae" };
@@ -539,12 +540,13 @@
     const { chart, rows } = figure.dataset;
     let place = figure.querySelector(".chart");
     if (!place) {
-      place = element("div", { className: "chart", role: "img" });
-      figure.append(place);
+      // To those who do not see it a chart is one picture with a name; its rows are in a table below it.
+      place = element("div", { className: "chart", "aria-hidden": "true" });
+      figure.append(element("div", { role: "img" }, place));
     }
-    place.setAttribute("aria-label", figure.querySelector("figcaption").textContent);
     const isEmpty = tables[rows].length === 0;
-    figure.classList.toggle("without", isEmpty);
+    const caption = figure.querySelector("figcaption").textContent;
+    place.parentElement.setAttribute("aria-label", isEmpty ? `${caption}: nothing to draw yet` : caption);
     if (isEmpty) {
       views.get(figure)?.finalize();
       views.delete(figure);
@@ -554,7 +556,7 @@
     let view = views.get(figure);
     if (!view) {
       // Expressions are interpreted: the page's policy allows no code to be made from texts.
-      const options = { actions: false, ast: true, renderer: "svg", config: config(), tooltip: { theme: theme() } };
+      const options = { actions: false, ast: true, renderer: "svg", config: config(), tooltip: { theme: theme() }, logLevel: ERRORS };
       view = (await window.vegaEmbed(place, withRows(specs[chart], rows), options)).view;
       views.set(figure, view);
       return;

@@ -1,0 +1,312 @@
+"""The report as people use it: in a real browser, with a mouse, a keyboard, a phone, in the dark."""
+
+import csv
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from bridgecart_assets.operations.listening import Listener
+from bridgecart_assets.operations.report_server import report_server
+from bridgecart_assets.report.page import write_page
+from bridgecart_assets.report.writing import write_report
+from bridgecart_assets.settings import Settings
+from bridgecart_assets_tests.report.shops import HOSTILE
+
+WIDE = ViewportSize(width=1280, height=900)
+PHONE = ViewportSize(width=375, height=800)
+QUIET = ("log", "info", "debug")
+# Vega-Lite says so of every chart whose height follows from its rows.
+WIDTH_ONLY = 'Dropping "fit-y" because spec has discrete height'
+Open = Callable[..., Page]
+DRAW_SECONDS = 15.0
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Open]:
+    """Opens a report and waits until it is drawn; at the end nothing may have failed in it or been fetched by it."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(
+        target: Settings | str, *, size: ViewportSize = WIDE, scheme: str = "light", choice: str = ""
+    ) -> Page:
+        context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.on(
+            "console",
+            lambda said: None if said.type in QUIET or WIDTH_ONLY in said.text else complaints.append(said.text),
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
+        address = target if isinstance(target, str) else write_report(target).as_uri()
+        page.on(
+            "request",
+            lambda sent: (
+                complaints.append(f"asked for {sent.url}")
+                if not sent.url.startswith((address, "data:", "blob:"))
+                else None
+            ),
+        )
+        page.goto(address + choice)
+        drawn(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def drawn(page: Page, times: int = 1) -> None:
+    """Wait until everything was drawn so many times. The page's policy forbids Playwright's own way of waiting."""
+    deadline = time.monotonic() + DRAW_SECONDS
+    while times_drawn(page) < times:
+        assert time.monotonic() < deadline, f"not drawn {times} times within {DRAW_SECONDS:g} s"
+        page.wait_for_timeout(20)
+
+
+def times_drawn(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.dataset.drawn ?? 0"))
+
+
+def open_table(page: Page, title: str) -> None:
+    page.locator("summary", has_text=re.compile(f"^{title}")).click()
+
+
+def column(page: Page, place: int) -> list[str]:
+    return page.locator("table:visible tbody tr").locator(f"td:nth-child({place})").all_inner_texts()
+
+
+def test_every_chart_is_drawn_and_every_kpi_has_a_figure(opened: Open, grown: Settings):
+    page = opened(grown)
+    assert page.locator("figure[data-chart]").count() == page.locator("figure[data-chart] svg").count() == 18
+    assert page.locator("figure svg .mark-symbol path, figure svg .mark-rect path").count() > 100
+    cards = page.locator("#cards .card")
+    assert cards.locator("h3").all_inner_texts() == ["CLV growth", "Churn rate", "Average order value", "Net sales"]
+    assert all(re.search(r"\d", text) for text in cards.locator(".value").all_inner_texts())
+    expect(page.locator("#empty")).to_be_hidden()
+    # A third of the profile's words is about what the segment is like.
+    expect(page.locator("#profiles .card").first).to_contain_text("of the customers")
+
+
+def test_choosing_a_segment_filters_the_cards_the_charts_and_the_tables(opened: Open, grown: Settings):
+    page = opened(grown)
+    open_table(page, "CLV bridge by period")
+    all_rows = len(column(page, 1))
+    before = page.locator("figure[data-chart=bridge] svg").inner_html()
+    page.locator("#segment").select_option("S02")
+    drawn(page, 2)
+    expect(page.locator("#cards")).to_contain_text("Contribution to sales")
+    expect(page.locator("figure[data-chart=bridge] figcaption")).to_contain_text("CLV bridge of S02")
+    assert page.locator("figure[data-chart=bridge] svg").inner_html() != before
+    names = column(page, 2)
+    assert 0 < len(names) < all_rows
+    assert all(name.startswith("S02 ") for name in names)
+    expect(page.locator("#legend button[data-key=S02]")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Show all").click()
+    drawn(page, 3)
+    assert len(column(page, 1)) == all_rows
+
+
+def test_choosing_a_period_shows_its_figures_and_the_address_keeps_the_choice(opened: Open, grown: Settings):
+    page = opened(grown)
+    expect(page.locator("#h-kpis")).to_contain_text("2025-12")
+    page.locator("#period").select_option("2025-03-01")
+    drawn(page, 2)
+    expect(page.locator("#h-kpis")).to_contain_text("2025-03")
+    page.locator("#legend button").first.click()
+    assert page.evaluate("location.hash") == "#segment=S01&period=2025-03-01"
+    again = opened(grown, choice="#segment=S01&period=2025-03-01")
+    expect(again.locator("#h-kpis")).to_contain_text("2025-03")
+    expect(again.locator("#segment")).to_have_value("S01")
+    assert again.locator("#cards").inner_text() == page.locator("#cards").inner_text()
+
+
+def test_a_choice_that_there_is_not_is_no_choice(opened: Open, grown: Settings):
+    page = opened(grown, choice="#segment=<b>&period=1999-01-01")
+    expect(page.locator("#segment")).to_have_value("")
+    expect(page.locator("#h-kpis")).to_contain_text("2025-12")
+
+
+def test_a_table_sorts_by_any_column_and_says_how(opened: Open, grown: Settings):
+    page = opened(grown)
+    open_table(page, "Purchases by product category")
+    heading = page.get_by_role("columnheader", name="Sales")
+    expect(heading).to_have_attribute("aria-sort", "none")
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    sales = [float(text.replace(",", "")) for text in column(page, 5)]
+    assert len(sales) > 100
+    assert sales == sorted(sales, reverse=True)
+    page.keyboard.press("Enter")  # the focus stays on the heading
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    assert column(page, 5) == [f"{value:,.2f}" for value in sorted(sales)]
+
+
+def test_a_table_downloads_as_csv_with_what_is_chosen(opened: Open, grown: Settings, tmp_path: Path):
+    page = opened(grown, choice="#segment=S03")
+    open_table(page, "KPIs by period and segment")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    assert download.value.suggested_filename == "figures.csv"
+    target = tmp_path / "figures.csv"
+    download.value.save_as(target)
+    with target.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(column(page, 1)) == 18
+    assert {row["name"].split()[0] for row in rows} == {"S03"}
+    assert all(float(row["sales"]) == pytest.approx(float(row["sales"])) for row in rows)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_axe_finds_nothing_that_keeps_people_out(opened: Open, grown: Settings, size: ViewportSize, scheme: str):
+    page = opened(grown, size=size, scheme=scheme, choice="#segment=S02")
+    for title in ("KPIs by period", "Rows per table", "Why records were rejected"):
+        open_table(page, title)
+    found = Axe().run(page).response["violations"]
+    told = [(one["id"], one["help"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found]
+    assert told == []
+
+
+def test_in_the_dark_it_is_dark_and_the_button_changes_it(opened: Open, grown: Settings):
+    page = opened(grown, scheme="dark")
+
+    def brightness() -> int:
+        return sum(
+            int(part)
+            for part in re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
+        )
+
+    colors = page.locator("figure[data-chart=shares] svg .mark-rect").inner_html()
+    assert brightness() < 150
+    page.get_by_role("button", name="Light").click()
+    drawn(page, 2)
+    assert brightness() > 600
+    assert page.locator("figure[data-chart=shares] svg .mark-rect").inner_html() != colors
+    expect(page.get_by_role("button", name="Dark")).to_be_visible()
+
+
+def test_a_segment_has_the_same_colour_whichever_others_there_are(opened: Open, grown: Settings, hostile: Settings):
+    def color(page: Page) -> str:
+        swatch = page.locator("#legend button[data-key=S02] .swatch")
+        return str(swatch.evaluate("mark => getComputedStyle(mark).backgroundColor"))
+
+    assert color(opened(grown)) == color(opened(grown, choice="#segment=S01")) == "rgb(179, 89, 0)"
+
+
+@pytest.mark.parametrize("width", [320, 375, 768, 1920])
+def test_on_no_screen_the_page_is_wider_than_it(opened: Open, grown: Settings, width: int):
+    page = opened(grown, size=ViewportSize(width=width, height=800))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    wider = page.evaluate(
+        "[...document.querySelectorAll('figure svg')].filter(one => one.getBoundingClientRect().width > "
+        "one.closest('figure').getBoundingClientRect().width).map(one => one.closest('figure').dataset.chart)"
+    )
+    assert wider == []
+
+
+def test_everything_is_reached_by_keyboard(opened: Open, grown: Settings):
+    page = opened(grown)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the figures")).to_be_focused()
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert {"segment", "period", "theme", "BUTTON", "SUMMARY"} <= reached
+
+
+def test_texts_of_events_stay_texts(opened: Open, hostile: Settings):
+    page = opened(hostile)
+    assert page.locator("img").count() == 0
+    assert page.locator("body script:not([id])").count() == 2
+    open_table(page, "Purchases by product category")
+    assert HOSTILE in column(page, 3)
+    drawn_texts = page.locator("figure[data-chart=categories] svg text").all_text_contents()
+    assert any(text.startswith("<script>alert") for text in drawn_texts)
+    page.locator("figure[data-chart=categories] svg .mark-rect path").first.hover()
+    expect(page.locator("#vg-tooltip-element")).to_contain_text("<script>")
+    assert page.locator("#vg-tooltip-element img, #vg-tooltip-element script").count() == 0
+
+
+def test_a_text_that_a_spreadsheet_would_execute_is_a_text_in_the_download(
+    opened: Open, grown: Settings, tmp_path: Path
+):
+    page = opened(grown)
+    page.evaluate("document.getElementById('figures').textContent")
+    target = tmp_path / "hostile.html"
+    text = write_report(grown).read_text(encoding="utf-8")
+    assert '"Books"' in text
+    target.write_text(text.replace('"Books"', '"=HYPERLINK(1),\\n\\"x\\""'), encoding="utf-8")
+    page = opened(target.as_uri())
+    open_table(page, "Purchases by product category")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    download.value.save_as(tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        values = {row["value"] for row in csv.DictReader(file)}
+    assert '\'=HYPERLINK(1),\n"x"' in values
+
+
+def test_without_orders_it_says_so_and_shows_what_the_pipeline_did(opened: Open, empty: Settings):
+    page = opened(empty)
+    expect(page.locator("#empty")).to_contain_text("No orders yet")
+    expect(page.locator("#everything")).to_be_hidden()
+    expect(page.locator("#health-words")).to_contain_text("1 records = 0 orders + 0 duplicates + 1 rejected")
+    open_table(page, "Why records were rejected")
+    assert column(page, 1) == ["not_json"]
+
+
+def test_few_customers_are_called_few_and_a_figure_that_does_not_exist_says_why(opened: Open, hostile: Settings):
+    page = opened(hostile)
+    expect(page.locator("#cards")).to_contain_text("Low confidence: only 20 customers")
+    expect(page.locator("#cards")).to_contain_text("None: the window after the opening is not over yet.")
+    expect(page.locator("#profiles")).to_contain_text("Low confidence: fewer than 30 customers.")
+
+
+def test_a_served_page_takes_in_newer_figures_where_it_stands(opened: Open, grown: Settings, tmp_path: Path):
+    target = tmp_path / "segments.html"
+    target.write_bytes(write_report(grown).read_bytes())
+    with report_server(target, Listener("127.0.0.1", 65_535)) as served:
+        page = opened(f"{served.url}/", choice="#segment=S02")
+        open_table(page, "Rows per table")
+        count = times_drawn(page)
+        text = target.read_text(encoding="utf-8")
+        newer = text.replace('["silver.orders",4038,', '["silver.orders",4039,')
+        assert newer != text
+        target.write_text(newer, encoding="utf-8")
+        drawn(page, count + 1)
+        expect(page.locator("#health-words")).to_contain_text("4,039 orders")
+        assert "4,039" in column(page, 2)
+        expect(page.locator("#segment")).to_have_value("S02")
+
+
+def test_on_paper_it_is_light_enough_and_without_buttons(opened: Open, grown: Settings):
+    page = opened(grown, choice="#segment=S02")
+    page.emulate_media(media="print")
+    expect(page.locator("#filters")).to_be_hidden()
+    assert page.locator("#legend button:visible").all_inner_texts() == ["S02 " + _name(page, "S02")]
+
+
+def _name(page: Page, key: str) -> str:
+    return str(page.locator(f"#legend button[data-key={key}]").text_content()).removeprefix(f"{key} ")
+
+
+def test_an_empty_page_is_a_page(opened: Open, tmp_path: Path, empty: Settings):
+    from bridgecart_assets.report.figures import gather
+    from bridgecart_assets.warehouse.database import Warehouse
+
+    with Warehouse.from_settings(empty).reading() as connection:
+        figures = dict(gather(connection, empty))
+    figures["stored"] = {"columns": ["table", "rows", "meaning"], "rows": []}
+    figures["tables"] = {name: {**table, "rows": []} for name, table in figures["tables"].items()}
+    write_page(figures, tmp_path / "segments.html")
+    page = opened((tmp_path / "segments.html").as_uri())
+    expect(page.locator("#health-words")).to_have_text("No batch has run yet.")
