@@ -51,6 +51,7 @@ LOCK := uv pip compile pyproject.toml --group build --universal --python-version
 lock: ## the lock files anew from pyproject.toml; ARGS=--upgrade moves the versions
 	@command -v uv >/dev/null || { echo 'bridgecart: make lock needs uv on the PATH (pip install uv)' >&2; exit 1; }
 	@$(LOCK) $(ARGS) --output-file requirements.lock
+	@$(LOCK) --extra postgres --constraint requirements.lock --output-file requirements-postgres.lock
 	@$(LOCK) $(ARGS) --extra test --constraint requirements.lock --output-file requirements-test.lock
 
 clean: ## removes .venv and caches, never data/

@@ -453,17 +453,27 @@ def doctor(*, repair: bool, as_json: bool) -> None:
 
 @cli.command()
 @click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
-def report(*, opens: bool) -> None:
+@click.option("--serve", "serves", is_flag=True, help="Write nothing: serve what refreshes write, until Ctrl-C.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="With --serve: address on which it listens.")
+@click.option("--port", default=3001, type=click.IntRange(1, 65_535), show_default=True, help="With --serve: its port.")
+def report(*, opens: bool, serves: bool, host: str, port: int) -> None:
     """Write the report anew: KPIs, segments, churn, models and the pipeline's health on one web page.
 
     Every refresh does so too. The file needs no network and no server: it may be sent to whom it may concern.
+    `bridgecart up` serves it; --serve is for where Dagster runs without `up`. It has no login, as `up` has none.
     """
     import webbrowser
 
     from bridgecart_assets.report.writing import write_report
     from bridgecart_assets.settings import load_settings
 
-    written = write_report(load_settings()).resolve()
+    settings = load_settings()
+    if serves:
+        from bridgecart_assets.operations.listening import Listener
+        from bridgecart_assets.operations.report_server import serve_report
+
+        serve_report(settings, Listener(host, port), say=lambda line: print(line, flush=True))
+    written = write_report(settings).resolve()
     print(f"Report: {written}")
     if opens and not webbrowser.open(written.as_uri()):
         raise BridgeCartError(f"No browser opened: open {written.as_uri()} in one.")

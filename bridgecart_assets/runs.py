@@ -8,6 +8,10 @@ from typing import Any
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+from dagster._serdes import deserialize_value
 
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG
 
@@ -17,6 +21,7 @@ UNFINISHED = [status for status in DagsterRunStatus if status not in FINISHED]
 UNLAUNCHED = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING]
 # A daemon gives a sign of life every 30 seconds.
 DAEMON_SILENCE = timedelta(minutes=2)
+GRPC_SECONDS = 5
 # A run is queued a moment after it was created; Dagster goes on with an interrupted tick for a day. Shorter than the
 # hours of a time zone it cannot be: on PostgreSQL Dagster takes the server's local time of creation for UTC.
 SUBMISSION = timedelta(days=1)
@@ -30,14 +35,14 @@ def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
 def orphaned_runs(instance: dg.DagsterInstance, now: datetime, *, is_command_at_work: bool) -> list[dg.DagsterRun]:
     """Open runs whose process died with everything around it; Dagster keeps them open for ever.
 
-    A run knows its launcher: the code server's socket, or the lock that `bridgecart run` holds while it works. One
+    A run knows its launcher: the code server's address, or the lock that `bridgecart run` holds while it works. One
     that was never queued has none: whoever created it died before SUBMISSION was over.
     """
     records = instance.get_run_records(RunsFilter(statuses=UNFINISHED))
     return [
         record.dagster_run
         for record in records
-        if _is_orphan(record.dagster_run.tags, is_command_at_work) or _was_never_queued(record, now)
+        if _is_orphan(instance, record.dagster_run, is_command_at_work) or _was_never_queued(record, now)
     ]
 
 
@@ -70,10 +75,29 @@ def _was_never_queued(record: dg.RunRecord, now: datetime) -> bool:
     return run.status == DagsterRunStatus.NOT_STARTED and LAUNCHER_TAG not in run.tags and not is_fresh
 
 
-def _is_orphan(tags: Mapping[str, str], is_command_at_work: bool) -> bool:
-    if tags.get(LAUNCHER_TAG) == CLI_LAUNCHER:
+def _is_orphan(instance: dg.DagsterInstance, run: dg.DagsterRun, is_command_at_work: bool) -> bool:
+    if run.tags.get(LAUNCHER_TAG) == CLI_LAUNCHER:
         return not is_command_at_work
-    return GRPC_INFO_TAG in tags and not _answers(json.loads(tags[GRPC_INFO_TAG]))
+    if GRPC_INFO_TAG not in run.tags:
+        return False
+    server = json.loads(run.tags[GRPC_INFO_TAG])
+    if not _answers(server):
+        return True
+    # Where a server died, another may answer at the same port; a socket's path is a server's own.
+    if server.get("socket") or run.status != DagsterRunStatus.STARTED or _works_on(server, run.run_id):
+        return False
+    now = instance.get_run_by_id(run.run_id)
+    return now is not None and now.status == DagsterRunStatus.STARTED
+
+
+def _works_on(grpc_info: Mapping[str, Any], run_id: str) -> bool:
+    """Whether the server has a process for the run; True where it does not say."""
+    client = DagsterGrpcClient(host=grpc_info["host"], port=grpc_info["port"], use_ssl=bool(grpc_info.get("use_ssl")))
+    try:
+        said = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run_id), timeout=GRPC_SECONDS)
+    except DagsterUserCodeUnreachableError:
+        return True
+    return deserialize_value(said, CanCancelExecutionResult).can_cancel
 
 
 def _answers(grpc_info: Mapping[str, Any]) -> bool:

@@ -33,3 +33,21 @@ def interrupts() -> Iterator[Callable[[], bool]]:
             os.write(before, bytes([signal.SIGINT]))
         os.close(reading)
         os.close(writing)
+
+
+@contextmanager
+def interrupt_on_signals() -> Iterator[None]:
+    """SIGTERM ends us like Ctrl-C; and Ctrl-C works also where a shell script started us with it ignored.
+
+    Children inherit an ignored signal, but not a handler: without this, nothing but SIGKILL would stop Dagster.
+    """
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,16 +2,21 @@
 
 import errno
 import os
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import NoReturn
 
+from bridgecart_assets.operations.interrupts import interrupt_on_signals
 from bridgecart_assets.operations.listening import Listener
+from bridgecart_assets.settings import Settings
 
+LAST_PORT = 65_535
 _STOP_POLL_SECONDS = 0.1
 _HEADERS = {
     # The browser keeps the page and asks each time whether it is still the newest.
@@ -28,38 +33,55 @@ _NOT_YET = (
 )
 
 
+def beside(other: Listener) -> tuple[Listener, ...]:
+    """The next port on the same host, and any free one where that is taken."""
+    following = (Listener(other.host, other.port + 1),) if other.port < LAST_PORT else ()
+    return (*following, Listener(other.host, 0))
+
+
 @contextmanager
-def report_server(report: Path, beside: Listener) -> Iterator[Listener]:
-    """Serve the file while the block lasts, on the same host at the next port, or at a free one where that is taken."""
-    server = _listen(report, beside)
+def report_server(report: Path, *places: Listener) -> Iterator[Listener]:
+    """Serve the file at the first of the places that is free, while the block lasts. Raises CannotListen."""
+    server = _listen(report, places)
     thread = Thread(target=server.serve_forever, args=(_STOP_POLL_SECONDS,), name="report", daemon=True)
     thread.start()
     try:
-        yield Listener(beside.host, server.server_port)
+        yield Listener(server.place.host, server.server_port)
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-def _listen(report: Path, beside: Listener) -> "_Server":
-    for port in (beside.port + 1, 0):
+def serve_report(settings: Settings, place: Listener, *, say: Callable[[str], None]) -> NoReturn:
+    """Serve the report until interrupted. Raises CannotListen."""
+    with interrupt_on_signals(), report_server(settings.report_path, place) as served:
+        say(f"Report: {served.url}")
+        while True:
+            signal.pause()
+
+
+def _listen(report: Path, places: Sequence[Listener]) -> "_Server":
+    *preferred, last = places
+    for place in preferred:
         try:
-            return _Server(report, Listener(beside.host, port))
-        except (OSError, OverflowError) as error:
-            if port == 0 or getattr(error, "errno", errno.EADDRINUSE) != errno.EADDRINUSE:
+            return _Server(report, place)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
                 raise
-    raise AssertionError("port 0 is always free")
+    last.require_free()
+    return _Server(report, last)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, report: Path, at: Listener) -> None:
-        found = socket.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)
+    def __init__(self, report: Path, place: Listener) -> None:
+        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
         self.address_family, *_, address = found[0]
         self.report = report
-        self.is_private = at.is_loopback
+        self.place = place
+        self.is_private = place.is_loopback
         super().__init__((str(address[0]), int(address[1])), _Handler)
 
     def server_bind(self) -> None:

@@ -3,7 +3,6 @@
 Without a configured broker: an embedded one, with live orders.
 """
 
-import signal
 import subprocess
 import sys
 import time
@@ -21,9 +20,10 @@ from bridgecart_assets.operations.children import child
 from bridgecart_assets.operations.clock import WallClock, forget_future_ticks
 from bridgecart_assets.operations.code_server import CodeServer
 from bridgecart_assets.operations.home import dagster_instance, prepare_home, shared_databases
+from bridgecart_assets.operations.interrupts import interrupt_on_signals
 from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.operations.own_broker import own_broker
-from bridgecart_assets.operations.report_server import report_server
+from bridgecart_assets.operations.report_server import beside, report_server
 from bridgecart_assets.runlock import serve_lock
 from bridgecart_assets.settings import PREFIX, Settings, load_settings
 from bridgecart_assets.sqlitefiles import held_open
@@ -49,7 +49,7 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
     logs.mkdir(exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(serve_lock(settings.data_dir))
-        stack.enter_context(_interrupt_on_signals())
+        stack.enter_context(interrupt_on_signals())
         broker = None
         if settings.kafka_bootstrap_servers is None:
             broker = stack.enter_context(_embedded_broker(settings, logs))
@@ -57,7 +57,7 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
             if orders_per_second > 0:
                 stack.enter_context(child(_feed_command(orders_per_second), logs / "orders.log"))
                 say(f"Made-up orders: {orders_per_second:g} a second.")
-        report = stack.enter_context(report_server(settings.report_path, listener))
+        report = stack.enter_context(report_server(settings.report_path, *beside(listener)))
         variables = {} if settings.report_url else {f"{PREFIX}REPORT_URL": report.url}
         code_server = stack.enter_context(CodeServer(settings, logs / "code-server.log", variables))
         command = _dagster_command(listener, code_server.workspace)
@@ -134,21 +134,3 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
     raise ServerStopped(f"Dagster did not answer within {READY_SECONDS:g} s; see {log}")
-
-
-@contextmanager
-def _interrupt_on_signals() -> Iterator[None]:
-    """SIGTERM ends us like Ctrl-C; and Ctrl-C works also where a shell script started us with it ignored.
-
-    Children inherit an ignored signal, but not a handler: without this, nothing but SIGKILL would stop Dagster.
-    """
-
-    def interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

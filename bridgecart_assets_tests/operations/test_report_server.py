@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.operations.listening import Listener
-from bridgecart_assets.operations.report_server import report_server
+from bridgecart_assets.operations.listening import CannotListen, Listener
+from bridgecart_assets.operations.report_server import beside, report_server
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, Message, by
 
 def test_the_page_is_at_the_port_next_to_the_ui_and_may_be_in_no_frame(report: Path):
     port = free_port()
-    with report_server(report, Listener("127.0.0.1", port)) as listener:
+    with report_server(report, *beside(Listener("127.0.0.1", port))) as listener:
         assert listener.url == f"http://127.0.0.1:{port + 1}"
         status, headers, body = ask(f"{listener.url}/")
     assert (status, body) == (200, b"<p>figures")
@@ -62,13 +62,14 @@ def test_the_page_is_at_the_port_next_to_the_ui_and_may_be_in_no_frame(report: P
 
 def test_where_that_port_is_taken_it_is_at_another(report: Path):
     port = free_port()
-    with socket.create_server(("127.0.0.1", port + 1)), report_server(report, Listener("127.0.0.1", port)) as listener:
+    taken = socket.create_server(("127.0.0.1", port + 1))
+    with taken, report_server(report, *beside(Listener("127.0.0.1", port))) as listener:
         assert listener.port not in (0, port, port + 1)
         assert ask(f"{listener.url}/")[0] == 200
 
 
 def test_the_last_port_has_none_after_it_and_that_is_no_error(report: Path):
-    with report_server(report, Listener("127.0.0.1", 65_535)) as listener:
+    with report_server(report, *beside(Listener("127.0.0.1", 65_535))) as listener:
         assert ask(f"{listener.url}/")[0] == 200
 
 
@@ -112,8 +113,18 @@ def test_a_page_of_another_site_cannot_read_it_by_a_name_of_its_own(served: List
 
 
 def test_the_port_is_free_again_at_once(report: Path):
-    listener = Listener("127.0.0.1", free_port())
+    place = Listener("127.0.0.1", free_port())
     for _ in range(3):
-        with report_server(report, listener) as served:
-            assert served.port == listener.port + 1
+        with report_server(report, place) as served:
+            assert served.port == place.port
             assert ask(f"{served.url}/")[0] == 200
+
+
+def test_where_only_one_port_will_do_and_that_is_taken_it_says_so(report: Path):
+    place = Listener("127.0.0.1", free_port())
+    with (
+        socket.create_server((place.host, place.port)),
+        pytest.raises(CannotListen, match=f"Port {place.port} is in use"),
+        report_server(report, place),
+    ):
+        pass

@@ -274,7 +274,7 @@ def test_few_customers_are_called_few_and_a_figure_that_does_not_exist_says_why(
 def test_a_served_page_takes_in_newer_figures_where_it_stands(opened: Open, grown: Settings, tmp_path: Path):
     target = tmp_path / "segments.html"
     target.write_bytes(write_report(grown).read_bytes())
-    with report_server(target, Listener("127.0.0.1", 65_535)) as served:
+    with report_server(target, Listener("127.0.0.1", 0)) as served:
         page = opened(f"{served.url}/", choice="#segment=S02")
         open_table(page, "Rows per table")
         count = times_drawn(page)
