@@ -1,0 +1,97 @@
+"""The services of docker-compose.yml, as processes, from the topic to the KPIs on Apache Kafka and PostgreSQL.
+
+The tests tell one story, in the order in which they stand here.
+"""
+
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets.settings import load_settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.integration.postgres import postgres_server
+from bridgecart_assets_tests.integration.processes import bridgecart, wait_until
+from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.integration.stack import Stack, running
+from bridgecart_assets_tests.kafka.fixtures import only_apache
+from bridgecart_assets_tests.support.state import rows
+
+pytestmark = only_apache
+RETRY_SECONDS = 90.0
+
+
+@pytest.fixture(scope="module")
+def stack(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    with postgres_server() as postgres, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        with running(Stack(folder / "data", broker, f"orders-{uuid.uuid4().hex[:12]}", postgres)) as services:
+            yield services
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Shop:
+    connection = KafkaConnection(stack.kafka, stack.topic)
+    create_topic(connection, 3)
+    return Shop(connection, orders=3_000)
+
+
+@pytest.fixture
+def warehouse(stack: Stack, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    for name, value in stack.variables("code").items():
+        monkeypatch.setenv(name, value)
+    return Warehouse.from_settings(load_settings())
+
+
+def test_orders_in_kafka_become_kpis_by_themselves(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:
+    shop.sell(1_000)
+    stack.served.next_batch(after=0)
+    stack.served.skips("no new records")
+    assert rows(warehouse, "select count(*) from raw.orders") == [(1_000,)]
+    assert rows(warehouse, "select count(*) > 0 from kpi.sales_contribution") == [(True,)]
+
+
+def test_dagsters_history_is_in_postgresql_and_nowhere_else(stack: Stack, warehouse: Warehouse) -> None:
+    stored = stack.postgres.rows(stack.database, "select distinct status from runs")
+    assert stored == [("SUCCESS",)]
+    assert list((stack.data_dir / "dagster_home").rglob("*.db")) == []
+
+
+def test_the_report_is_served_where_the_assets_link_to(stack: Stack, warehouse: Warehouse) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{stack.ports['3001']}/", timeout=10) as answer:
+        assert b"<h1>Customer segments</h1>" in answer.read()
+    assert stack.variables("code")["BRIDGECART_REPORT_URL"] == f"http://127.0.0.1:{stack.ports['3001']}"
+
+
+def test_every_health_check_passes_while_there_is_work(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:
+    shop.sell(500)
+    assert [service for service in stack.processes if not stack.is_healthy(service)] == []
+    stack.served.next_batch(after=1)
+
+
+def test_a_run_that_dies_with_its_code_server_is_done_again_by_the_next_one_at_the_same_port(
+    stack: Stack, shop: Shop, warehouse: Warehouse
+) -> None:
+    before = len(stack.served.partitions())
+    shop.sell(700)
+    (run,) = wait_until(lambda: stack.served.runs(statuses=["STARTED"]), RETRY_SECONDS, "a run starts")
+    stack.kill("code")
+    stack.start("code")
+    wait_until(
+        lambda: stack.served.runs(runIds=[run["id"]], statuses=["FAILURE"]), RETRY_SECONDS, "the dead run has failed"
+    )
+    stack.served.next_batch(after=before)
+    stack.served.skips("no new records")
+    once = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'
+    assert rows(warehouse, once) == [(2_200, 2_200)]
+
+
+def test_the_commands_work_beside_the_stack(stack: Stack, warehouse: Warehouse) -> None:
+    done = bridgecart("doctor", **stack.variables("code"))
+    assert done.returncode == 0, done.stdout
+    assert "agree" in done.stdout
