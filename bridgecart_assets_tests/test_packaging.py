@@ -2,19 +2,25 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from bridgecart_assets.replays.cdnow import REQUIREMENT
+from bridgecart_assets_tests.support import compose
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = {"requirements.lock": 50, "requirements-test.lock": 50, "requirements-cdnow.lock": 1}
+LOCKS = {
+    "requirements.lock": 50,
+    "requirements-postgres.lock": 50,
+    "requirements-test.lock": 50,
+    "requirements-cdnow.lock": 1,
+}
 """Each lock file, and how many requirements it has at least."""
 PIN = re.compile(r"^(?P<name>[\w.-]+)(\[[\w,.-]+\])?==(?P<version>[\w.!+-]+)(?P<marker> ; .+)?$")
 HASH = re.compile(r"^--hash=sha256:[0-9a-f]{64}$")
@@ -81,7 +87,11 @@ def test_the_locks_satisfy_pyproject():
     extras = pyproject()["project"]["optional-dependencies"]
     assert extras["test"][0] == "bridgecart[postgres]"
     extra = [*extras["postgres"], *extras["test"][1:]]
-    for lock, declared in (("requirements.lock", runtime), ("requirements-test.lock", runtime + extra)):
+    for lock, declared in (
+        ("requirements.lock", runtime),
+        ("requirements-postgres.lock", runtime + extras["postgres"]),
+        ("requirements-test.lock", runtime + extra),
+    ):
         pins = pins_of(lock)
         for line in declared:
             requirement = Requirement(line)
@@ -90,8 +100,9 @@ def test_the_locks_satisfy_pyproject():
             assert version in requirement.specifier, f"{lock} has {version}, not {line}: run `make lock`"
 
 
-def test_the_test_lock_holds_every_pin_of_the_runtime_lock():
-    assert pins_of("requirements.lock").items() <= pins_of("requirements-test.lock").items()
+def test_every_larger_lock_holds_every_pin_of_the_smaller_one():
+    assert pins_of("requirements.lock").items() <= pins_of("requirements-postgres.lock").items()
+    assert pins_of("requirements-postgres.lock").items() <= pins_of("requirements-test.lock").items()
 
 
 def test_the_log_that_the_tests_replay_is_the_one_that_users_are_told_to_install():
@@ -111,20 +122,57 @@ def test_the_distribution_holds_the_package_and_not_its_tests():
 
 
 def test_compose_publishes_on_the_loopback_address_only():
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    published = [port for service in compose.services().values() for port in service.get("ports", [])]
     assert published
     assert [port for port in published if not str(port).startswith("127.0.0.1:")] == []
 
 
 def test_compose_pins_images_and_names_its_volumes():
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    for name, service in compose["services"].items():
+    for name, service in compose.services().items():
         if "image" in service:
             assert re.search(r":\d+\.\d+", service["image"]), f"{name}: {service['image']} is not pinned"
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            assert source.startswith(("./", "../")) or source in compose["volumes"], f"{name}: {source}"
+            assert source.startswith(("./", "../")) or source in compose.volumes(), f"{name}: {source}"
+
+
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [
+        ("compose-spec", "docker-compose.yml"),
+        ("compose-spec", "deploy/kafka.yml"),
+        ("github-workflows", ".github/workflows/ci.yml"),
+    ],
+)
+def test_files_for_others_keep_the_published_schema_of_their_kind(schema: str, file: str):
+    program = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(ROOT / file)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_example_of_env_names_every_variable_of_the_compose_file_and_no_secret():
+    stack = compose.text()
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    named = dict(re.findall(r"^#?(\w+)=(.*)$", example, re.MULTILINE))
+    assert named.keys() == set(re.findall(r"\$\{(\w+)", stack))
+    assert [name for name, value in named.items() if value and "PASSWORD" in name] == []
+    required = set(re.findall(r"\$\{(\w+):\?", stack))
+    assert required == set(re.findall(r"^(\w+)=$", example, re.MULTILINE))
+
+
+def test_our_services_are_not_privileged_and_one_waits_for_the_health_of_the_other():
+    services = compose.services()
+    ours = {name: service for name, service in services.items() if "build" in service}
+    assert len(ours) == 5
+    for service in ours.values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+    for name, service in services.items():
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "healthcheck" in service or name == "orders"
+        for other, condition in service.get("depends_on", {}).items():
+            assert condition == {"condition": "service_healthy"}
+            assert "healthcheck" in services[other]
 
 
 def test_nothing_in_the_tree_is_tied_to_one_machine():

@@ -13,24 +13,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
-import yaml
 
 from bridgecart_assets_tests.integration.postgres import Postgres
 from bridgecart_assets_tests.integration.processes import ROOT, processes_of, wait_until
 from bridgecart_assets_tests.integration.served import Served, free_port
+from bridgecart_assets_tests.support.compose import services
 
 READY_SECONDS = 90.0
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
-
-
-def compose() -> dict[str, Any]:
-    """The compose file as it stands."""
-    document: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    return document
 
 
 def instructions(name: str) -> list[str]:
@@ -92,7 +85,7 @@ class Stack:
         """The environment of a service: that of the image and that of the compose file."""
         of_image = dict(re.findall(r"(BRIDGECART_DATA_DIR|DAGSTER_HOME)=(\S+)", " ".join(instructions("ENV"))))
         given = {"DAGSTER_POSTGRES_PASSWORD": self.password, "BRIDGECART_KAFKA_TOPIC": self.topic}
-        of_file = {n: interpolated(v, given) for n, v in compose()["services"][service]["environment"].items()}
+        of_file = {n: interpolated(v, given) for n, v in services()[service]["environment"].items()}
         here = {
             "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS": self.kafka,
             "DAGSTER_POSTGRES_HOST": "127.0.0.1",
@@ -112,7 +105,7 @@ class Stack:
         """Start a service and wait until its health check passes."""
         with self.log(service).open("ab") as output:
             self.processes[service] = subprocess.Popen(
-                self.command(compose()["services"][service]["command"]),
+                self.command(services()[service]["command"]),
                 env={**os.environ, **self.variables(service)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -126,7 +119,7 @@ class Stack:
         """What the service's health check says."""
         process = self.processes[service]
         assert process.poll() is None, self.log(service).read_text(encoding="utf-8")
-        kind, *words = compose()["services"][service]["healthcheck"]["test"]
+        kind, *words = services()[service]["healthcheck"]["test"]
         assert kind == "CMD"
         asked = subprocess.run(
             self.command(words),

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.groups import committed_offsets
@@ -14,6 +13,7 @@ from bridgecart_assets.kafka.topics import create_topic
 from bridgecart_assets_tests.integration.processes import ROOT, wait_until
 from bridgecart_assets_tests.kafka.apache import ApacheKafka, ApacheKafkaFailed
 from bridgecart_assets_tests.kafka.apache_jars import KAFKA_VERSION
+from bridgecart_assets_tests.support.compose import services
 from bridgecart_assets_tests.support.requirements import missing
 
 PARENT = """
@@ -59,8 +59,7 @@ def test_a_node_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_docker_users_get_the_version_that_is_tested() -> None:
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    assert compose["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
+    assert services()["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
 
 
 @pytest.mark.parametrize(("required", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])

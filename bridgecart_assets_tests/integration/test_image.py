@@ -1,0 +1,121 @@
+"""deploy/Dockerfile without a Docker engine: its steps, in their order, in a folder with nothing else."""
+
+import fnmatch
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridgecart_assets_tests.integration.processes import ROOT
+from bridgecart_assets_tests.integration.stack import DOCKERFILE, instructions
+
+BUILD_SECONDS = 600
+HOME = "/opt/bridgecart"
+
+
+def allowed_in_the_context(name: str) -> bool:
+    """What .dockerignore lets through: it refuses everything but what it names."""
+    refused, *exceptions = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert refused == "*"
+    return any(fnmatch.fnmatch(name.split("/")[0], line.removeprefix("!")) for line in exceptions if line[0] == "!")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that WORKDIR names in the image, made by the COPY and RUN steps."""
+    folder = tmp_path_factory.mktemp("image")
+    home, data, programs = folder / "home", folder / "data", folder / "bin"
+    for made in (home, programs):
+        made.mkdir()
+    (programs / "python").symlink_to(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}")
+    environment = {
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("BRIDGECART_", "PYTHON", "VIRTUAL"))
+        },
+        "PATH": f"{home / '.venv' / 'bin'}:{programs}:/usr/bin:/bin",
+    }
+    for line in DOCKERFILE.read_text(encoding="utf-8").splitlines():
+        step, _, rest = line.partition(" ")
+        if step == "COPY":
+            *sources, target = rest.split()
+            for source in sources:
+                assert allowed_in_the_context(source), f"{source} is not in the build context"
+                copied = (
+                    home / target
+                    if len(sources) == 1 and not target.endswith("/")
+                    else home / target / Path(source).name
+                )
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, copied, ignore=shutil.ignore_patterns("__pycache__"))
+                else:
+                    shutil.copy(ROOT / source, copied)
+        elif step == "RUN" and not rest.startswith("useradd"):
+            script = rest.replace("/data", str(data))
+            done = subprocess.run(
+                ["sh", "-ec", script],
+                cwd=home,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=BUILD_SECONDS,
+                check=False,
+            )
+            assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return home
+
+
+@pytest.mark.timeout(2 * BUILD_SECONDS)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bridgecart", "--version"),
+        ("dagster", "--version"),
+        ("dagster-webserver", "--version"),
+        ("dagster-daemon", "--help"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_the_image_has_every_program_of_the_stack(image: Path, words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [image / ".venv" / "bin" / words[0], *words[1:]],
+        cwd=image.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_image_loads_the_definitions_and_draws_the_report_with_its_own_files(image: Path, tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path; import psycopg2; from bridgecart_assets.definitions import defs; "
+        "from bridgecart_assets.report.page import write_page; import bridgecart_assets; "
+        "print(len(list(defs.resolve_all_asset_specs())), bridgecart_assets.__file__); "
+        f"write_page({{}}, Path({str(tmp_path / 'segments.html')!r}))"
+    )
+    python = image / ".venv" / "bin" / "python"
+    done = subprocess.run(
+        [python, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    count, place = done.stdout.split()
+    assert int(count) > 20
+    assert place.startswith(str(image / ".venv"))
+    assert (tmp_path / "segments.html").stat().st_size > 500_000
+
+
+def test_the_image_does_not_run_as_root_and_its_data_belong_to_its_user() -> None:
+    (user,) = instructions("USER")
+    assert user == "10001:10001"
+    (step,) = [step for step in instructions("RUN") if step.startswith("useradd")]
+    assert "--uid 10001" in step
+    assert f"chown -R {user} /data" in step
+    (home,) = instructions("WORKDIR")
+    assert home == HOME
