@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -21,6 +21,7 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.attaching import Attached, Options
 from bridgecart_assets.warehouse.handover import Parameter
+from bridgecart_assets.warehouse.versions import bring_up_to_date, require_known
 
 POLL_SECONDS = 0.05
 _HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
@@ -69,19 +70,32 @@ class Warehouse:
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-only connection, closed at the end. Raises WarehouseMissing when there is no file."""
+        """A read-only connection, closed at the end; a file of an older version is brought up to date first.
+
+        Raises WarehouseMissing when there is no file, WarehouseTooNew.
+        """
         if not self.exists:
             raise WarehouseMissing(f"There is no warehouse at {self.path} yet: run `bridgecart run` first.")
-        with self._explaining(), self._open(read_only=True) as connection:
+        with self._explaining(), ExitStack() as stack:
+            connection = stack.enter_context(self._open(read_only=True))
+            if not require_known(connection, self.path):
+                stack.close()
+                with self.transaction():
+                    pass
+                connection = stack.enter_context(self._open(read_only=True))
             yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One read-write transaction: committed at the end, rolled back on any exception, always closed."""
+        """One read-write transaction: committed at the end, rolled back on any exception, always closed.
+
+        Raises WarehouseTooNew.
+        """
         _make_folder(self.path.parent)
         with self._explaining(), self._open(read_only=False) as connection:
             connection.execute("begin transaction")
             try:
+                bring_up_to_date(connection, self.path)
                 yield connection
                 connection.execute("commit")
             except BaseException:

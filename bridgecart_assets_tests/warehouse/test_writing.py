@@ -224,7 +224,7 @@ def test_a_query_without_its_input_tables_names_what_to_materialize(with_toys: W
         with_toys.transaction() as connection,
     ):
         write_query(connection, contracts.SILVER_CUSTOMERS, query, None)
-    assert rows(with_toys, "select count(*) from duckdb_tables()") == [(1,)]
+    assert rows(with_toys, "select count(*) from duckdb_tables() where table_name <> 'layout_version'") == [(1,)]
 
 
 def test_a_query_is_given_only_the_parameters_it_names(warehouse: Warehouse) -> None:

@@ -1,0 +1,1 @@
+-- Warehouses from before the layout had a version have the tables of version 1.

@@ -1,0 +1,124 @@
+"""The layout of the warehouse has a version: older files are brought up to date, newer ones refused, none is lost."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bridgecart_assets import sql
+from bridgecart_assets.contracts import ERASURE_TABLES, TABLES
+from bridgecart_assets.warehouse import versions
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.versions import MIGRATIONS, WarehouseTooNew
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "layout.json"
+
+
+def layout() -> dict[str, object]:
+    """The version, and the columns of every table that it means."""
+    tables = (*TABLES.values(), *ERASURE_TABLES)
+    return {
+        "version": len(MIGRATIONS),
+        "tables": {
+            t.full_name: [f"{c.name} {c.type}{'' if c.nullable else ' not null'}" for c in t.columns] for t in tables
+        },
+    }
+
+
+def version_of(warehouse: Warehouse) -> list[tuple[int]]:
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        return connection.sql("select version from main.layout_version").fetchall()
+
+
+def as_if_older(warehouse: Warehouse) -> None:
+    """As a version of BridgeCart left it that knew of no layouts."""
+    with warehouse.transaction() as connection:
+        connection.execute("create schema if not exists raw")
+        connection.execute("create table raw.orders as select 42 as kept")
+        connection.execute("drop table main.layout_version")
+
+
+@pytest.fixture
+def with_a_second_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version of BridgeCart that renamed a column."""
+    known = sql.read_sql
+
+    def read_sql(name: str) -> str:
+        return "alter table raw.orders rename column kept to renamed; -- done" if name == "second" else known(name)
+
+    monkeypatch.setattr(versions, "MIGRATIONS", (*MIGRATIONS, "second"))
+    monkeypatch.setattr(versions, "read_sql", read_sql)
+
+
+def test_the_columns_of_all_tables_are_those_that_the_version_means() -> None:
+    stored = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert layout() == stored, (
+        "columns changed: add a migration to warehouse/versions.py, then write the golden file anew with "
+        "`.venv/bin/python -m bridgecart_assets_tests.warehouse.test_versions`"
+    )
+
+
+def test_a_new_warehouse_has_the_newest_layout(warehouse: Warehouse) -> None:
+    with warehouse.transaction():
+        pass
+    assert version_of(warehouse) == [(len(MIGRATIONS),)]
+
+
+@pytest.mark.parametrize("opened", ["to read", "to write"])
+def test_a_warehouse_from_before_layouts_had_a_version_is_brought_up_to_date(warehouse: Warehouse, opened: str) -> None:
+    as_if_older(warehouse)
+    with warehouse.reading() if opened == "to read" else warehouse.transaction() as connection:
+        assert connection.sql("select kept from raw.orders").fetchall() == [(42,)]
+    assert version_of(warehouse) == [(len(MIGRATIONS),)]
+
+
+@pytest.mark.usefixtures("with_a_second_version")
+@pytest.mark.parametrize("opened", ["to read", "to write"])
+def test_every_migration_that_the_file_lacks_runs_once(warehouse: Warehouse, opened: str) -> None:
+    as_if_older(warehouse)
+    for _ in range(2):
+        with warehouse.reading() if opened == "to read" else warehouse.transaction() as connection:
+            assert connection.sql("select renamed from raw.orders").fetchall() == [(42,)]
+    assert version_of(warehouse) == [(len(MIGRATIONS) + 1,)]
+
+
+@pytest.mark.usefixtures("with_a_second_version")
+def test_a_migration_that_fails_leaves_the_file_as_it_was(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_if_older(warehouse)
+    monkeypatch.setattr(
+        versions, "read_sql", lambda name: "select 1; select * from nowhere" if name == "second" else ""
+    )
+    with pytest.raises(duckdb.CatalogException, match="nowhere"), warehouse.transaction():
+        pass
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        assert connection.sql("select kept from raw.orders").fetchall() == [(42,)]
+        assert connection.sql("select 1 from duckdb_tables() where table_name = 'layout_version'").fetchall() == []
+
+
+@pytest.mark.parametrize("opened", ["to read", "to write"])
+def test_a_warehouse_of_a_later_version_is_refused_and_not_touched(warehouse: Warehouse, opened: str) -> None:
+    with warehouse.transaction() as connection:
+        connection.execute("update main.layout_version set version = 99")
+    before = warehouse.path.read_bytes()
+    with (
+        pytest.raises(WarehouseTooNew, match=r"later version of BridgeCart \(its layout is 99.*BRIDGECART_DATA_DIR"),
+        warehouse.reading() if opened == "to read" else warehouse.transaction(),
+    ):
+        pass
+    assert warehouse.path.read_bytes() == before
+
+
+def test_reading_a_warehouse_that_is_up_to_date_writes_nothing(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as connection:
+        connection.execute("create table one as select 1 as value")
+    before = warehouse.path.read_bytes()
+    with warehouse.reading() as connection:
+        assert connection.sql("select value from one").fetchall() == [(1,)]
+    assert warehouse.path.read_bytes() == before
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(layout(), indent=2) + "\n", encoding="utf-8")
