@@ -118,6 +118,11 @@ def test_every_table_is_an_asset_and_shows_the_columns_of_its_contract(contract:
     assert "duckdb" in spec.kinds
 
 
+def test_what_people_look_at_is_expected_to_be_fresh_and_nothing_else_is():
+    expected = {key for key in KEYS if key.path[0] in ("kpi", "report")}
+    assert {key for key in KEYS if SPECS[key].freshness_policy is not None} == expected
+
+
 def test_only_the_topic_is_written_by_others():
     assert [key for key in KEYS if not GRAPH.get(key).is_materializable] == [KAFKA_ORDERS]
     assert set(KEYS) == {KAFKA_ORDERS, REPORT, *(asset_key(contract) for contract in TABLES.values())}

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from bridgecart_assets.assets.specs import OWNERS, POOL, REPORT, asset_key
+from bridgecart_assets.assets.specs import KPI_FRESHNESS, OWNERS, POOL, REPORT, asset_key
 from bridgecart_assets.contracts import (
     CUSTOMER_FEATURES,
     CUSTOMER_SEGMENTS,
@@ -34,6 +34,7 @@ _READ = (
     kinds={"html", "altair"},
     owners=OWNERS,
     pool=POOL,
+    freshness_policy=KPI_FRESHNESS,
     # After everything that others wait for.
     op_tags={"dagster/priority": "-2"},
     description="One web page with the KPIs, segments, migration, churn, models and the pipeline's health. Needs no "

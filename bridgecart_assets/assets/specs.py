@@ -1,6 +1,7 @@
 """What every table asset shares: key, group, description, column schema and owners, from its contract."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import dagster as dg
 
@@ -11,6 +12,8 @@ OWNERS = ["team:bridgecart"]
 POOL = "duckdb"
 # Nothing that a KPI needs waits for these: their steps come when no other is ready.
 _NOT_FOR_KPIS = (SILVER_CUSTOMERS, SEGMENT_MEMBERSHIP, SEGMENT_DRIFT)
+# Where orders are sold every day: none for a day deserves a look, none for two is a fault of somebody's.
+KPI_FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=2), warn_window=timedelta(days=1))
 KAFKA_ORDERS = dg.AssetKey(["kafka", "orders"])
 REPORT = dg.AssetKey(["report", "segments"])
 
@@ -37,6 +40,7 @@ def table_asset(
         kinds=spec.kinds,
         owners=spec.owners,
         metadata=spec.metadata,
+        freshness_policy=spec.freshness_policy,
         ins=ins,
         op_tags=step_tags(contract),
         pool=POOL,
@@ -66,6 +70,7 @@ def _table_spec(contract: Contract, *, kinds: set[str]) -> dg.AssetSpec:
         kinds=kinds | {"duckdb"},
         owners=OWNERS,
         metadata={"dagster/column_schema": column_schema(contract), "dagster/table_name": contract.full_name},
+        freshness_policy=KPI_FRESHNESS if contract.schema == "kpi" else None,
     )
 
 

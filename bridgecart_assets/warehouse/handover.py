@@ -97,13 +97,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class KafkaSlice:
-    """The records of a topic between fixed offsets, streamed into `raw.orders` together with the ledger row."""
+    """The records of a topic between fixed offsets, streamed into `raw.orders` together with the ledger row.
+
+    `topic_ends` are the ends of the topic's partitions when the plan was made.
+    """
 
     connection: KafkaConnection
     plan: BatchPlan
     cluster_id: str | None
     stall_seconds: float
     max_bytes: int | None = None
+    topic_ends: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,16 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
 
     def _after_commit(self, context: dg.OutputContext, obj: KafkaSlice) -> None:
         ledger = load_ledger(self.platform.warehouse, only=obj.plan.batch_key)
-        context.add_output_metadata(ledger_metadata(ledger, ledger.plans[obj.plan.batch_key]))
+        committed = ledger.committed(obj.plan.topic_id)
+        context.add_output_metadata(
+            {
+                **ledger_metadata(ledger, ledger.plans[obj.plan.batch_key]),
+                "lag": sum(max(0, end - committed[p]) for p, end in obj.topic_ends.items() if p in committed),
+                "warehouse_bytes": self.platform.warehouse.path.stat().st_size,
+            }
+        )
         try:
-            commit_offsets(obj.connection, self.platform.settings.kafka_group, ledger.committed(obj.plan.topic_id))
+            commit_offsets(obj.connection, self.platform.settings.kafka_group, committed)
         except (KafkaException, BridgeCartError) as error:
             # The warehouse has committed: the group's offsets only feed the monitoring tools of others.
             context.log.warning(f"The consumer group's offsets were not committed, for monitoring only: {error}")

@@ -32,4 +32,5 @@ def plan_slice(warehouse: Warehouse, connection: KafkaConnection, settings: Sett
         cluster_id=state.cluster_id,
         stall_seconds=settings.kafka_stall_seconds,
         max_bytes=None if known else settings.max_batch_bytes,
+        topic_ends={partition: span.end for partition, span in state.partitions.items()},
     )

@@ -55,4 +55,6 @@ def test_every_record_ends_in_exactly_one_batch_in_long_histories(machine: type[
 def test_a_protocol_is_caught_that(wrong: Wrong, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong(monkeypatch)
     with pytest.raises(ProtocolBroken):
-        check(BatchMachine, programs=2_000, steps=15)
+        # It ends with the first that is caught. The rarest takes a thousand programs, and which ones are drawn depends
+        # on the modules that other tests have loaded: hypothesis draws constants from them.
+        check(BatchMachine, programs=10_000, steps=15)

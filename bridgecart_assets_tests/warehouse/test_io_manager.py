@@ -27,6 +27,7 @@ from bridgecart_assets.warehouse import io_manager
 from bridgecart_assets.warehouse.database import Warehouse, WarehouseError, WarehouseMissing
 from bridgecart_assets.warehouse.handover import KafkaSlice, Table
 from bridgecart_assets.warehouse.io_manager import LEDGER_METADATA, WarehouseIOManager, contract_of
+from bridgecart_assets.warehouse.planning import plan_slice
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.writing import ContractBroken, prepare
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory
@@ -291,6 +292,21 @@ def test_a_slice_carries_the_ends_of_the_ledger_and_then_commits_them_to_the_gro
     assert metadata["offsets"] == {"0": "[0, 2)"}
     assert (metadata["dagster/row_count"], metadata["dagster/partition_row_count"]) == (3, 2)
     assert committed_offsets(connection, settings.kafka_group) == {0: 3}
+
+
+def test_a_slice_tells_how_much_it_left_in_the_topic_and_how_large_the_warehouse_is(
+    instance: dg.DagsterInstance, topic: TopicFactory, settings: Settings, warehouse: Warehouse
+) -> None:
+    connection = topic(1)
+    produce(connection, [(None, b"%d" % number, number) for number in range(1, 6)])
+    planned = plan_slice(warehouse, connection, settings.model_copy(update={"max_batch_records": 2}), FIRST)
+    metadata = _metadata(_materialize(instance, _raw_batch(planned), partition_key=FIRST), contracts.RAW_ORDERS)
+    assert metadata["lag"] == 3
+    assert metadata["warehouse_bytes"] > 0
+    # As of the plan: what came since is in the observations of the topic.
+    produce(connection, [(None, b"6", 6)])
+    again = _metadata(_materialize(instance, _raw_batch(planned), partition_key=FIRST), contracts.RAW_ORDERS)
+    assert again["lag"] == 3
 
 
 def test_a_group_that_cannot_be_committed_is_a_warning_not_a_failure(
