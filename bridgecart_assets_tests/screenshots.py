@@ -1,0 +1,50 @@
+"""The pictures in docs/images, taken anew: `.venv/bin/python -m bridgecart_assets_tests.screenshots`."""
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from bridgecart_assets_tests.integration.processes import ROOT, bridgecart
+from bridgecart_assets_tests.integration.served import up
+from bridgecart_assets_tests.support.browser import chromium
+
+IMAGES = ROOT / "docs" / "images"
+LOCATION = "locations/bridgecart_assets.definitions"
+SETTLE_MILLISECONDS = 6_000
+
+
+def take(page: Page, name: str, url: str, *, height: int = 900) -> None:
+    """One picture of a page once it has settled."""
+    page.set_viewport_size({"width": page.viewport_size["width"] if page.viewport_size else 1280, "height": height})
+    page.goto(url)
+    page.wait_for_timeout(SETTLE_MILLISECONDS)
+    page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def main() -> None:
+    """A demo, then the UI and the report with live orders."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        data_dir = Path(folder) / "data"
+        assert bridgecart("demo", BRIDGECART_DATA_DIR=str(data_dir)).returncode == 0
+        with up(data_dir, rate=20) as served:
+            served.next_batch(after=1)
+            wide = browser.new_page(viewport={"width": 1280, "height": 900})
+            report = (data_dir / "reports" / "segments.html").as_uri()
+            take(wide, "report", report, height=1_650)
+            take(wide, "report-segments", f"{report}#segment=S02&period=2025-12-01", height=1_100)
+            wide.evaluate("document.getElementById('h-segments').scrollIntoView()")
+            wide.screenshot(path=IMAGES / "report-segments.png")
+            wide.evaluate("document.getElementById('h-movement').scrollIntoView()")
+            wide.screenshot(path=IMAGES / "report-movement.png")
+            phone = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+            take(phone, "report-phone", report, height=844)
+            take(wide, "dagster-report", f"{served.url}/assets/report/segments")
+            take(wide, "dagster-checks", f"{served.url}/assets/silver/orders?view=checks")
+            take(wide, "dagster-sensor", f"{served.url}/{LOCATION}/sensors/orders_sensor")
+            take(wide, "dagster-churn", f"{served.url}/assets/kpi/churn_rate", height=1_300)
+
+
+if __name__ == "__main__":
+    main()
