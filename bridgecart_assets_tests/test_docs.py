@@ -15,6 +15,7 @@ from bridgecart_assets_tests.integration.processes import bridgecart
 from bridgecart_assets_tests.support.pipeline import run_small_shop
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGES = [DOCS.parent / name for name in ("README.md", "CONTRIBUTING.md")]
 TOOLS, OPERATIONS = ((DOCS / name).read_text(encoding="utf-8") for name in ("tools.md", "operations.md"))
 
 
@@ -58,6 +59,25 @@ def test_the_commands_work(folder: Path, text: str):
         assert name == "bridgecart"
         done = bridgecart(*arguments, BRIDGECART_DATA_DIR=str(folder / "data"))
         assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("file", [*PAGES, *DOCS.glob("*.md")], ids=lambda file: file.name)
+def test_every_link_leads_to_something_that_is_there(file: Path):
+    links = re.findall(r"\]\(([^)\s]+)\)", file.read_text(encoding="utf-8"))
+    for link in links:
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (file.parent / name).resolve() if name else file
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, link
+
+
+def test_contributing_stays_short():
+    assert len((DOCS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 60
 
 
 def test_the_files_are_those_that_are_published():
