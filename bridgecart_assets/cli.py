@@ -495,7 +495,7 @@ def kpis(*, as_json: bool, period: str | None) -> None:
 
 
 def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None) -> None:
-    from bridgecart_assets.operations.results import latest_period, percent
+    from bridgecart_assets.operations.results import latest_churn, latest_period, percent
 
     if not rows:
         print("No KPIs yet: no order has been accepted.")
@@ -505,8 +505,7 @@ def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | N
         raise click.UsageError(f"no period opens on {period}; the data has {periods[0]} to {periods[-1]}")
     complete = {row["period"] for row in rows if row["is_complete"]}
     shown = period or latest_period(rows) or periods[-1]
-    matured = max((r["period"] for r in rows if r["churn_rate"] is not None and r["period"] <= shown), default=None)
-    churn = {row["segment_key"]: row["churn_rate"] for row in rows if row["period"] == matured}
+    matured, churn = latest_churn(rows, shown)
     table = _table("Segment", "Customers>", "CLV growth>", "Churn*>", "Avg order>", "Share of sales>")
     for row in rows:
         if row["period"] == shown:

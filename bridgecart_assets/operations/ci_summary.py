@@ -6,7 +6,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.operations.results import KpiRow, NothingPublished, kpi_rows, latest_period, percent
+from bridgecart_assets.operations.results import (
+    KpiRow,
+    NothingPublished,
+    kpi_rows,
+    latest_churn,
+    latest_period,
+    percent,
+)
 from bridgecart_assets.operations.running import CheckResult, Summary
 from bridgecart_assets.settings import Settings
 
@@ -42,13 +49,13 @@ def _write(file: Path, summary: Summary, settings: Settings, failure: str | None
             file.write_text(junit(summary, failure), encoding="utf-8")
         else:
             with file.open("a", encoding="utf-8") as target:
-                target.write(markdown(summary, _latest_kpis(settings), failure))
+                target.write(markdown(summary, _kpis(settings), failure))
     except OSError as error:
         raise SummaryNotWritten(f"Cannot write the summary {file} ({error.strerror}): name another file.") from None
 
 
 def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = None) -> str:
-    """The summary as a Markdown section: what was taken in, which checks failed and what to do, the KPIs."""
+    """The summary as a Markdown section: what was taken in, which checks failed and what to do, the latest KPIs."""
     failed = summary.failed_checks
     passed = len(summary.results) - len(failed)
     verdict = "failed" if failure or not summary.is_good else "good, with warnings" if failed else "all good"
@@ -64,35 +71,37 @@ def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = Non
         lines += ["| Severity | Asset | Check | What it says |", "| --- | --- | --- | --- |"]
         lines += [f"| {c.severity} | {_cell(c.asset)} | {_cell(c.check)} | {_cell(c.says)} |" for c in failed]
         lines.append("")
-    if kpis:
+    latest = latest_period(kpis)
+    if latest is not None:
+        matured, churn = latest_churn(kpis, latest)
         lines += [
-            f"KPIs of the period from {kpis[0]['period']}:",
+            f"KPIs of the period from {latest}; churn rates of that from {matured}, the latest whose window is over:"
+            if matured
+            else f"KPIs of the period from {latest}; no churn window is over yet:",
             "",
             "| Segment | Customers | CLV growth | Churn rate | Average order | Share of sales |",
             "| --- | ---: | ---: | ---: | ---: | ---: |",
-            *map(_kpi_row, kpis),
+            *(_kpi_row(row, churn.get(row["segment_key"])) for row in kpis if row["period"] == latest),
             "",
         ]
     return "\n".join(lines) + "\n"
 
 
-def _latest_kpis(settings: Settings) -> Sequence[KpiRow]:
-    """The rows of the latest complete period, else of the latest one; none before the first KPIs."""
+def _kpis(settings: Settings) -> Sequence[KpiRow]:
+    """The rows of all periods; none before the first KPIs."""
     try:
-        rows = kpi_rows(settings.published_dir)
+        return kpi_rows(settings.published_dir)
     except NothingPublished:
         return []
-    latest = latest_period(rows)
-    return [row for row in rows if row["period"] == latest]
 
 
-def _kpi_row(row: KpiRow) -> str:
+def _kpi_row(row: KpiRow, churn_rate: float | None) -> str:
     average = row["average_order_value"]
     cells = [
         f"{row['segment_key']} {row['segment']}",
         f"{row['customers']:,}",
         percent(row["clv_growth"]),
-        percent(row["churn_rate"]),
+        percent(churn_rate),
         "-" if average is None else f"{average:,.2f}",
         percent(row["sales_contribution"]),
     ]

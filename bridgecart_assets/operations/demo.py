@@ -69,7 +69,7 @@ def _make_room(settings: Settings) -> None:
     remove_home(settings)
     for folder in (settings.published_dir, settings.data_dir / "truth"):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in (warehouse.path, warehouse.path.with_suffix(".duckdb.wal")):
+    for file in (warehouse.path, warehouse.path.with_suffix(".duckdb.wal"), settings.report_path):
         file.unlink(missing_ok=True)
 
 

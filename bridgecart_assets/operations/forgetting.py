@@ -49,6 +49,8 @@ def forget(settings: Settings, customer_ids: Sequence[str], *, progress: Progres
         for contract in TABLES.values():
             if contract.published and ID_COLUMN in contract.column_names:
                 publish(warehouse, contract, settings.published_dir)
+        # The refresh writes it anew, however recent it is.
+        settings.report_path.unlink(missing_ok=True)
         progress("rewriting the warehouse file")
         warehouse.rewrite()
         progress("customers, segments and KPIs")

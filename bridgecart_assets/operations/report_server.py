@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -91,6 +92,11 @@ class _Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever closes a page while it is sent is no error of ours; everything else is told as ever."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
@@ -113,7 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_asked_for_us(self) -> bool:
         """No page of another site may read this one by a name that it made point at this machine."""
         name = self.headers.get("Host", "").rsplit(":", 1)[0]
-        return not self.server.is_private or name in ("127.0.0.1", "localhost", "[::1]")
+        host = self.server.place.host
+        ours = ("127.0.0.1", "localhost", "[::1]", f"[{host}]" if ":" in host else host)
+        return not self.server.is_private or name in ours
 
     def _answer_with_report(self) -> None:
         try:

@@ -51,6 +51,12 @@ def latest_period(rows: Sequence[KpiRow]) -> str | None:
     return max(periods, default=None)
 
 
+def latest_churn(rows: Sequence[KpiRow], until: str) -> tuple[str | None, Mapping[str, float | None]]:
+    """The latest period up to this one whose churn window is over, and its churn rate by segment key."""
+    matured = max((r["period"] for r in rows if r["churn_rate"] is not None and r["period"] <= until), default=None)
+    return matured, {row["segment_key"]: row["churn_rate"] for row in rows if row["period"] == matured}
+
+
 def percent(value: float | None, *, signed: bool = False) -> str:
     """A share as people read it; a dash for one that does not exist."""
     if value is None:

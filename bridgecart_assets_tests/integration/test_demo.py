@@ -96,9 +96,11 @@ def test_no_process_is_left(printed: str, data_dir: Path) -> None:
 
 
 def test_another_demo_takes_the_place_of_the_first(killer: Killer, warehouse: Warehouse) -> None:
-    before = digests(warehouse)
+    before, report = digests(warehouse), load_settings().report_path
+    assert '["silver.orders",2' not in report.read_text(encoding="utf-8")
     done = killer.run("demo", "--orders", "2000")
     assert done.returncode == 0, done.stderr
+    assert '["silver.orders",2' in report.read_text(encoding="utf-8")
     assert rows(warehouse, "select count(*) from silver.orders where order_kind = 'purchase'") == [(2_000,)]
     assert digests(warehouse) != before
 

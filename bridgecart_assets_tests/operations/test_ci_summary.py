@@ -16,6 +16,7 @@ KPI = {
     "segment_key": "S01",
     "segment": "rare, <script>",
     "period": "2025-12-01",
+    "is_complete": True,
     "customers": 1_731,
     "clv_growth": 0.075,
     "churn_rate": None,
@@ -50,6 +51,24 @@ def test_markdown_names_what_failed_with_its_remedy_and_nothing_in_it_is_markup(
     assert r"**the \<topic\> is \*gone\***" in lines
     assert r"| ERROR | kpi/churn\_rate | churn\_is\_consistent | 1 row \| \<b\>breaks\</b\> the rule. |" in lines
     assert r"| S01 rare, \<script\> | 1,731 | 7.5% | - | 22,005.67 | 31.7% |" in lines
+
+
+def test_the_kpis_are_those_of_the_latest_complete_period_with_the_latest_churn_rates_that_there_are():
+    rows = [
+        {**KPI, "period": "2025-10-01", "churn_rate": 0.387},
+        {**KPI, "period": "2025-11-01", "customers": 1_700},
+        KPI,
+        {**KPI, "period": "2026-01-01", "is_complete": False, "customers": 1_800},
+    ]
+    lines = markdown(summary(PASSED), rows).splitlines()
+    assert (
+        "KPIs of the period from 2025-12-01; churn rates of that from 2025-10-01, the latest whose window is over:"
+        in lines
+    )
+    assert [line for line in lines if line.startswith("| S01")] == [
+        r"| S01 rare, \<script\> | 1,731 | 7.5% | 38.7% | 22,005.67 | 31.7% |"
+    ]
+    assert "KPIs of the period from 2025-12-01; no churn window is over yet:" in markdown(summary(PASSED), [KPI])
 
 
 def test_junit_has_a_case_for_every_check_and_one_for_the_run():

@@ -1,6 +1,7 @@
 """The report over HTTP: the newest page, only to whom it is for, nothing else of the machine."""
 
 import socket
+import struct
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -110,6 +111,23 @@ def test_a_head_has_the_headers_alone(served: Listener):
 @pytest.mark.parametrize("host", ["shop.example", "shop.example:80", "127.0.0.1.shop.example", ""])
 def test_a_page_of_another_site_cannot_read_it_by_a_name_of_its_own(served: Listener, host: str):
     assert ask(f"{served.url}/", Host=host)[::2] == (421, b"")
+
+
+def test_an_address_of_this_machine_that_was_asked_for_is_answered(report: Path):
+    with report_server(report, Listener("127.0.0.5", free_port())) as listener:
+        assert ask(f"{listener.url}/")[0] == 200
+
+
+def test_whoever_closes_the_page_while_it_is_sent_leaves_no_trace(report: Path, capfd: pytest.CaptureFixture[str]):
+    report.write_bytes(b"<p>" + b"x" * 50_000_000)
+    with report_server(report, Listener("127.0.0.1", free_port())) as listener:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", listener.port)) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                client.recv(100)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert ask(f"{listener.url}/", "HEAD")[0] == 200
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_port_is_free_again_at_once(report: Path):

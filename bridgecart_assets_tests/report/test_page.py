@@ -110,3 +110,5 @@ def test_only_a_recent_report_of_a_long_history_may_wait(grown: Settings, monkey
     monkeypatch.setattr("bridgecart_assets.report.writing.LARGE_HISTORY_ORDERS", 1_000)
     assert may_wait(grown)
     assert not may_wait(grown.model_copy(update={"publish_customers_minutes": 0.0}))
+    grown.report_path.unlink()
+    assert not may_wait(grown)
