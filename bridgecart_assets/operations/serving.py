@@ -65,7 +65,10 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
         _wait_until_ready(listener.url, dagster, logs / "dagster.log")
         stack.enter_context(held_open(shared_databases(settings.dagster_home)))
         if not listener.is_loopback:
-            say(f"Warning: the Dagster UI has no login; who reaches port {listener.port} of this machine can use it.")
+            say(
+                "Warning: the Dagster UI and the report have no login; who reaches ports "
+                f"{listener.port} and {report.port} of this machine can use them."
+            )
         say(f"Report: {report.url}")
         say(f"Dagster UI: {listener.url}  (the orders sensor is on; Ctrl-C stops everything)")
         _supervise(settings, dagster, code_server, broker, say)
