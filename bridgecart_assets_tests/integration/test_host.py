@@ -1,4 +1,4 @@
-"""`bridgecart up --host`: the UI and the report for other machines. That it is for this one alone by default is in `test_up`."""
+"""`bridgecart up --host`: the UI and the report for other machines. By default they are for this one: `test_up`."""
 
 import re
 from pathlib import Path
