@@ -21,7 +21,7 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.attaching import Attached, Options
 from bridgecart_assets.warehouse.handover import Parameter
-from bridgecart_assets.warehouse.versions import bring_up_to_date, require_known
+from bridgecart_assets.warehouse.versions import bring_up_to_date, has_known_layout, is_empty
 
 POLL_SECONDS = 0.05
 _HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
@@ -78,7 +78,7 @@ class Warehouse:
             raise WarehouseMissing(f"There is no warehouse at {self.path} yet: run `bridgecart run` first.")
         with self._explaining(), ExitStack() as stack:
             connection = stack.enter_context(self._open(read_only=True))
-            if not require_known(connection, self.path):
+            if not has_known_layout(connection, self.path) and not is_empty(connection):
                 stack.close()
                 with self.transaction():
                     pass
@@ -93,9 +93,10 @@ class Warehouse:
         """
         _make_folder(self.path.parent)
         with self._explaining(), self._open(read_only=False) as connection:
+            if not has_known_layout(connection, self.path):
+                bring_up_to_date(connection)
             connection.execute("begin transaction")
             try:
-                bring_up_to_date(connection, self.path)
                 yield connection
                 connection.execute("commit")
             except BaseException:
