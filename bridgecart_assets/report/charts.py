@@ -309,7 +309,10 @@ def _by_value(rows: str, title: str) -> Chart:
         .encode(
             x=alt.X("sum(sales):Q", title="Sales", axis=alt.Axis(format="~s", tickCount=4)),
             y=alt.Y(
-                "value:N", title=None, sort=alt.SortField("of_value", order="descending"), axis=alt.Axis(labelLimit=130)
+                "value:N",
+                title=None,
+                sort=alt.EncodingSortField("of_value", op="max", order="descending"),
+                axis=alt.Axis(labelLimit=130),
             ),
             color=_color(),
             order=alt.Order("segment_key:O"),

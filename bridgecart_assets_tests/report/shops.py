@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bridgecart_assets.report.writing import write_report
 from bridgecart_assets.settings import Settings
@@ -14,9 +15,9 @@ BATCH = "20260101T000000Z"
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)></script><!--"
 
 
-def open_shop(folder: Path, records: list[Record]) -> Settings:
+def open_shop(folder: Path, records: list[Record], **others: Any) -> Settings:
     """The settings of a warehouse with everything made of these records."""
-    settings = Settings(data_dir=folder)
+    settings = Settings(data_dir=folder, **others)
     warehouse = Warehouse.from_settings(settings)
     store_batch(warehouse, BATCH, records)
     run_silver(warehouse, settings, BATCH)
@@ -24,10 +25,11 @@ def open_shop(folder: Path, records: list[Record]) -> Settings:
     return settings
 
 
-def grown_shop(folder: Path) -> Settings:
+def grown_shop(folder: Path, **others: Any) -> Settings:
     """A made-up world of 18 months with its duplicates, refunds and malformed records."""
     events = history(4_000)
-    return open_shop(folder, [Record(e.value, datetime.fromtimestamp(e.timestamp_ms / 1000, UTC)) for e in events])
+    records = [Record(e.value, datetime.fromtimestamp(e.timestamp_ms / 1000, UTC)) for e in events]
+    return open_shop(folder, records, **others)
 
 
 def hostile_shop(folder: Path) -> Settings:

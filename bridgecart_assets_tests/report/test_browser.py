@@ -12,10 +12,12 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.operations.report_server import report_server
+from bridgecart_assets.report.figures import MOST_PERIODS, gather
 from bridgecart_assets.report.page import write_page
 from bridgecart_assets.report.writing import write_report
 from bridgecart_assets.settings import Settings
-from bridgecart_assets_tests.report.shops import HOSTILE
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.report.shops import HOSTILE, grown_shop
 
 WIDE = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=375, height=800)
@@ -126,6 +128,26 @@ def test_choosing_a_period_shows_its_figures_and_the_address_keeps_the_choice(op
     expect(again.locator("#h-kpis")).to_contain_text("2025-03")
     expect(again.locator("#segment")).to_have_value("S01")
     assert again.locator("#cards").inner_text() == page.locator("#cards").inner_text()
+
+
+@pytest.mark.parametrize(("length", "name"), [("week", "week of 2025-12-22"), ("day", "2025-12-31")])
+def test_periods_of_any_length_have_a_name_and_only_as_many_as_fit(
+    opened: Open, tmp_path: Path, length: str, name: str
+):
+    page = opened(grown_shop(tmp_path, kpi_period=length))
+    expect(page.locator("#h-kpis")).to_have_text(f"The four KPIs, {name}")
+    expect(page.locator("#cards")).not_to_contain_text("from")
+    assert page.locator("#period option").count() <= 1 + MOST_PERIODS
+
+
+def test_the_categories_stand_in_the_order_of_their_sales(opened: Open, grown: Settings):
+    page = opened(grown)
+    open_table(page, "Purchases by product category")
+    sales: dict[str, float] = {}
+    for category, amount in zip(column(page, 3), column(page, 5), strict=True):
+        sales[category] = sales.get(category, 0) + float(amount.replace(",", ""))
+    axis = page.locator("figure[data-chart=categories] .role-axis-label text").all_text_contents()
+    assert [text for text in axis if text in sales] == sorted(sales, key=lambda name: -sales[name])
 
 
 def test_a_choice_that_there_is_not_is_no_choice(opened: Open, grown: Settings):
@@ -300,9 +322,6 @@ def _name(page: Page, key: str) -> str:
 
 
 def test_an_empty_page_is_a_page(opened: Open, tmp_path: Path, empty: Settings):
-    from bridgecart_assets.report.figures import gather
-    from bridgecart_assets.warehouse.database import Warehouse
-
     with Warehouse.from_settings(empty).reading() as connection:
         figures = dict(gather(connection, empty))
     figures["stored"] = {"columns": ["table", "rows", "meaning"], "rows": []}

@@ -47,7 +47,8 @@
   const shown = (value, kind) => (is(value) ? format[kind](value) : "-");
   const isNumber = (kind) => !["text", "long", "flag", "reason"].includes(kind);
   const nameOf = (key) => names.get(key) ?? PLACES[key] ?? key;
-  const periodName = (period) => (figures.settings.period === "month" ? period.slice(0, 7) : `from ${period}`);
+  const periodName = (period) =>
+    ({ month: period.slice(0, 7), week: `week of ${period}`, day: period })[figures.settings.period];
 
   function element(tag, properties = {}, ...children) {
     const made = document.createElement(tag);
