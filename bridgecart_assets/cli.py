@@ -235,6 +235,20 @@ def export(*, segments: tuple[str, ...], form: "Format", output: Path | None) ->
 
 
 @cli.command()
+def announce() -> None:
+    """Send who entered, moved or left which segment to a Kafka topic, each change once.
+
+    The topic is BRIDGECART_SEGMENT_CHANGES_TOPIC; the first time everybody enters. In the Dagster UI the sensor
+    segment_changes_sensor, off by default, does so after every batch.
+    """
+    from bridgecart_assets.platform import Platform
+
+    platform = Platform()
+    sent = platform.announce_segments()
+    print(f"{sent:,} changes of segments sent to topic {platform.settings.segment_changes_topic}.")
+
+
+@cli.command()
 @click.option("--orders", default=100_000, show_default=True, help="Purchases in the world's history.")
 @click.option("--seed", default=7, show_default=True, help="Same seed, same orders.")
 @click.option("--live", is_flag=True, help="Go on with live orders; history is sent only if the warehouse has none.")

@@ -688,6 +688,32 @@ BOOKKEEPING: tuple[Contract, ...] = (CHANGED_CUSTOMERS, TOUCHED_ORDERS, REFRESHE
 # Written by `bridgecart forget` alone: no assets, because no run could make them again from the topic.
 ERASURE_TABLES: tuple[Contract, ...] = (FORGOTTEN_CUSTOMERS, ERASED_VALUE)
 
+ANNOUNCED_SEGMENTS = Contract(
+    schema="gold",
+    name="announced_segments",
+    meaning="The segment of every customer that the topic of segment changes tells.",
+    columns=(Column("customer_id", "VARCHAR", "Customer"), _SEGMENT_KEY),
+    key=("customer_id",),
+)
+
+SEGMENT_CHANGES = Contract(
+    schema="gold",
+    name="segment_changes",
+    meaning="Outbox of the topic of segment changes: those that were not sent yet, and the last one that was.",
+    columns=(
+        Column("change", "BIGINT", "Number of the change, ascending, never used twice"),
+        Column("customer_id", "VARCHAR", "Customer"),
+        Column("from_key", "VARCHAR", "Segment that was left; NULL for a customer who was not there", nullable=True),
+        Column("to_key", "VARCHAR", "Segment that was entered; NULL for a customer who is gone", nullable=True),
+        Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
+        Column("as_of", "DATE", "Date of the assignment, exclusive; NULL when nobody is left", nullable=True),
+    ),
+    key=("change",),
+)
+
+# What `bridgecart announce` remembers: no assets, because they depend on what was sent, not on the orders alone.
+OUTBOX_TABLES: tuple[Contract, ...] = (ANNOUNCED_SEGMENTS, SEGMENT_CHANGES)
+
 TABLES: Mapping[str, Contract] = MappingProxyType(
     {
         contract.full_name: contract

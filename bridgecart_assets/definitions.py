@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import dagster as dg
 
+from bridgecart_assets.assets.announcements import segment_changes
 from bridgecart_assets.assets.features import customer_features, customer_snapshots
 from bridgecart_assets.assets.kpis import kpi_assets, segment_metrics_history
 from bridgecart_assets.assets.raw import kafka_orders, raw_batch
@@ -20,7 +21,7 @@ from bridgecart_assets.assets.silver import customers, silver_batch
 from bridgecart_assets.checks import build_checks
 from bridgecart_assets.jobs import JOBS
 from bridgecart_assets.platform import Platform
-from bridgecart_assets.sensors import orders_sensor
+from bridgecart_assets.sensors import orders_sensor, segment_changes_sensor
 from bridgecart_assets.warehouse.io_manager import WarehouseIOManager
 
 NO_RESOURCES: Mapping[str, object] = MappingProxyType({})
@@ -45,10 +46,11 @@ def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definiti
             *kpi_assets,
             segment_metrics_history,
             segments_report,
+            segment_changes,
         ],
         asset_checks=build_checks(),
         jobs=list(JOBS),
-        sensors=[orders_sensor],
+        sensors=[orders_sensor, segment_changes_sensor],
         resources={"platform": platform, "io_manager": WarehouseIOManager(platform=platform), **resources},
         executor=dg.in_process_executor,
     )

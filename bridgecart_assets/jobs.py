@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from bridgecart_assets import contracts
-from bridgecart_assets.assets.specs import REPORT, asset_key
+from bridgecart_assets.assets.specs import REPORT, SEGMENT_CHANGES_TOPIC, asset_key
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.warehouse.io_manager import FOLLOWS_CHANGES
 
@@ -53,7 +53,13 @@ refit_segments = dg.define_asset_job(
     description="Fit the models now, then segments and KPIs. Segment keys keep their meaning.",
 )
 
-JOBS = (orders_batch, ingest_batch, refresh, refit_segments)
+announce_segments = dg.define_asset_job(
+    "announce_segments",
+    selection=dg.AssetSelection.assets(SEGMENT_CHANGES_TOPIC),
+    description="Send changes of segments to their Kafka topic, each once.",
+)
+
+JOBS = (orders_batch, ingest_batch, refresh, refit_segments, announce_segments)
 BATCH_JOBS = (orders_batch.name, ingest_batch.name)
 
 SILVER_BATCH = frozenset(asset_key(table) for table in _BATCH_TABLES if table.schema == "silver")

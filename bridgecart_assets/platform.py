@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Self
 
 import dagster as dg
@@ -12,6 +13,7 @@ from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sqlitefiles import kept_open
+from bridgecart_assets.warehouse.announcing import announce
 from bridgecart_assets.warehouse.database import Warehouse, rows_of, table_exists
 from bridgecart_assets.warehouse.handover import Parameter, Sample
 from bridgecart_assets.warehouse.sampling import read_sample
@@ -40,6 +42,12 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
     def kafka(self) -> KafkaConnection:
         """The broker and topic. Raises SettingsError when no broker is configured."""
         return kafka_connection(self.settings)
+
+    def announce_segments(self) -> int:
+        """Send changes of segments to their topic; how many. Raises SettingsError, NothingToAnnounce, KafkaFailure."""
+        settings = self.settings
+        connection = replace(self.kafka, topic=settings.segment_changes_topic)
+        return announce(self.warehouse, connection, f"{settings.kafka_group}.segment-changes")
 
     def read_frame(self, contract: Contract) -> pd.DataFrame:
         """A stored table as it is now; an empty frame with its columns when it does not exist yet."""

@@ -13,9 +13,9 @@ import dagster as dg
 
 from bridgecart_assets.assets.specs import KAFKA_ORDERS, asset_key
 from bridgecart_assets.batches import OpenBatch, assets_left, glance, open_batch
-from bridgecart_assets.contracts import RAW_ORDERS
+from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, RAW_ORDERS
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.jobs import orders_batch
+from bridgecart_assets.jobs import announce_segments, orders_batch
 from bridgecart_assets.kafka.errors import TopicNotFound
 from bridgecart_assets.kafka.offsets import TopicState, lag
 from bridgecart_assets.kafka.positions import topic_state
@@ -130,6 +130,18 @@ def _decide_open_batch(batch: OpenBatch, *, now: datetime, max_attempts: int) ->
 def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
     """One tick: compare the topic's readable end with the ledger's and ask for a batch, a retry, or nothing."""
     return tick(context.instance, platform, context.log)
+
+
+@dg.asset_sensor(
+    asset_key=asset_key(CUSTOMER_SEGMENTS),
+    job=announce_segments,
+    minimum_interval_seconds=1,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Off until somebody switches it on: sends changes of segments to their Kafka topic after every batch.",
+)
+def segment_changes_sensor() -> dg.RunRequest:
+    """Customers were scored: say who changed."""
+    return dg.RunRequest()
 
 
 def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.SensorResult | dg.SkipReason:

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         None, description="host:port list of the Kafka brokers. Unset: the embedded broker."
     )
     kafka_topic: str = Field("bridgecart.orders", description="Topic that carries the order events.")
+    segment_changes_topic: str = Field(
+        "bridgecart.segment-changes", description="Topic to which `bridgecart announce` sends changes of segments."
+    )
     kafka_group: str = Field(
         "bridgecart", description="Consumer group whose offsets are committed for monitoring tools only."
     )

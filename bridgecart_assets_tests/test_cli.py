@@ -264,6 +264,10 @@ def test_the_report_is_written_and_its_place_is_said(
     assert "<h1>Customer segments</h1>" in settings.report_path.read_text(encoding="utf-8")
 
 
+def test_announcing_before_the_first_run_says_what_to_do(bridgecart: Bridgecart) -> None:
+    assert_one_line(bridgecart("announce"), "bridgecart")
+
+
 def test_a_report_before_the_first_run_says_what_to_do(bridgecart: Bridgecart) -> None:
     assert_one_line(bridgecart("report"), "nothing to report yet", "bridgecart run", "bridgecart demo")
 

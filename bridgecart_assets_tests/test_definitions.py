@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from bridgecart_assets.assets.specs import KAFKA_ORDERS, REPORT, asset_key
+from bridgecart_assets.assets.specs import KAFKA_ORDERS, REPORT, SEGMENT_CHANGES_TOPIC, asset_key
 from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.definitions import build_defs, defs
 
@@ -79,7 +79,7 @@ def test_importing_the_definitions_writes_nothing_connects_to_nothing_and_reads_
     )
     assert done.returncode == 0, done.stderr
     assets, *seen = done.stdout.split("\n")
-    assert int(assets) == len(TABLES) + 2
+    assert int(assets) == len(TABLES) + 3
     assert [line for line in seen if line] == []
     assert list(tmp_path.iterdir()) == []
 
@@ -123,9 +123,22 @@ def test_what_people_look_at_is_expected_to_be_fresh_and_nothing_else_is():
     assert {key for key in KEYS if SPECS[key].freshness_policy is not None} == expected
 
 
+def test_nothing_is_announced_until_somebody_switches_it_on():
+    status = {sensor.name: sensor.default_status for sensor in defs.sensors or []}
+    assert status == {
+        "orders_sensor": dg.DefaultSensorStatus.RUNNING,
+        "segment_changes_sensor": dg.DefaultSensorStatus.STOPPED,
+    }
+
+
 def test_only_the_topic_is_written_by_others():
     assert [key for key in KEYS if not GRAPH.get(key).is_materializable] == [KAFKA_ORDERS]
-    assert set(KEYS) == {KAFKA_ORDERS, REPORT, *(asset_key(contract) for contract in TABLES.values())}
+    assert set(KEYS) == {
+        KAFKA_ORDERS,
+        REPORT,
+        SEGMENT_CHANGES_TOPIC,
+        *(asset_key(contract) for contract in TABLES.values()),
+    }
 
 
 def test_tables_with_a_batch_column_are_partitioned_by_batch_and_no_others():

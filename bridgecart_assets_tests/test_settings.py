@@ -75,6 +75,7 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("MODEL_SEED", "0", "model_seed", 0),
         ("MODEL_REFIT_DAYS", "365", "model_refit_days", 365),
         ("PUBLISH_CUSTOMERS_MINUTES", "90", "publish_customers_minutes", 90.0),
+        ("SEGMENT_CHANGES_TOPIC", "moves", "segment_changes_topic", "moves"),
         ("REPORT_URL", "https://reports.example/", "report_url", "https://reports.example/"),
         ("MAX_REJECT_SHARE", "1", "max_reject_share", 1.0),
         ("ERROR_REJECT_SHARE", "0.25", "error_reject_share", 0.25),

@@ -15,6 +15,7 @@ from bridgecart_assets.contracts import (
     BOOKKEEPING,
     ERASURE_TABLES,
     ID_COLUMN,
+    OUTBOX_TABLES,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
     TABLES,
@@ -48,7 +49,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
     The KPI tables are left as they are: they name nobody, and are computed anew from what stands.
     Raises UnknownCustomer when there never was a record of one of them.
     """
-    for contract in (*TABLES.values(), *BOOKKEEPING, *ERASURE_TABLES):
+    for contract in (*TABLES.values(), *BOOKKEEPING, *ERASURE_TABLES, *OUTBOX_TABLES):
         prepare(connection, contract)
     parameters: dict[str, Parameter] = {
         "customer_ids": list(customer_ids),
@@ -62,7 +63,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
     run_stage(connection, ("forgetting", "stage_contest"), parameters)
     for contract in (SILVER_ORDERS, SILVER_DUPLICATES):
         insert_rows(connection, contract, read_sql(f"{contract.schema}_{contract.name}"), {})
-    for contract in TABLES.values():
+    for contract in (*TABLES.values(), *OUTBOX_TABLES):
         if ID_COLUMN in contract.column_names:
             connection.execute(
                 f"delete from {contract.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from leaving)"

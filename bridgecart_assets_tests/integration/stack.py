@@ -94,7 +94,9 @@ class Stack:
             "DAGSTER_POSTGRES_DB": self.database,
         }
         assert here.keys() <= of_file.keys(), "a variable of the test is none of the stack"
-        return {name: self._moved(value) for name, value in {**of_image, **of_file, **here}.items()}
+        # Not of the stack: the tests' broker has topics of many.
+        own = {"BRIDGECART_SEGMENT_CHANGES_TOPIC": f"{self.topic}-changes", "BRIDGECART_KAFKA_GROUP": self.topic}
+        return {name: self._moved(value) for name, value in {**of_image, **of_file, **here, **own}.items()}
 
     def command(self, words: list[str]) -> list[str]:
         """A command of the stack, on this machine."""

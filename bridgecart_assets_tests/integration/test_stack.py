@@ -20,8 +20,11 @@ from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.integration.stack import Stack, running
 from bridgecart_assets_tests.kafka.fixtures import only_apache
 from bridgecart_assets_tests.support.state import rows
+from bridgecart_assets_tests.warehouse.test_announcing import followed, told
 
 pytestmark = only_apache
+START = """mutation ($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { ... on Sensor {
+  sensorState { status } } } }"""
 RETRY_SECONDS = 90.0
 
 
@@ -89,6 +92,25 @@ def test_a_run_that_dies_with_its_code_server_is_done_again_by_the_next_one_at_t
     stack.served.skips("no new records")
     once = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'
     assert rows(warehouse, once) == [(2_200, 2_200)]
+
+
+def test_switched_on_the_sensor_tells_every_change_of_a_segment_once(
+    stack: Stack, shop: Shop, warehouse: Warehouse
+) -> None:
+    selector = {**stack.served.repository(), "sensorName": "segment_changes_sensor"}
+    assert stack.served.ask(START, selector=selector)["startSensor"]["sensorState"]["status"] == "RUNNING"
+    changes = KafkaConnection(stack.kafka, load_settings().segment_changes_topic)
+    for _ in range(2):
+        shop.sell(300)
+        stack.served.next_batch(after=len(stack.served.partitions()))
+        stack.served.skips("no new records")
+
+    def is_told() -> bool:
+        current = dict(rows(warehouse, "select customer_id, segment_key from gold.customer_segments"))
+        return bool(current) and followed(told(changes)) == current
+
+    wait_until(is_told, RETRY_SECONDS, "the topic tells the segments as they are")
+    assert len({change["number"] for change in told(changes)}) == len(told(changes))
 
 
 def test_the_commands_work_beside_the_stack(stack: Stack, warehouse: Warehouse) -> None:

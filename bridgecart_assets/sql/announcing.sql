@@ -1,0 +1,28 @@
+-- Into the outbox: customers whose segment is another than the one that was announced.
+-- The last change that was sent stays, so that its number is known here too.
+delete from gold.segment_changes where change < $delivered;
+
+create or replace temp table moved as
+select
+    coalesce(s.customer_id, a.customer_id) as customer_id,
+    a.segment_key as from_key,
+    s.segment_key as to_key,
+    s.model_version,
+    (select max(as_of) from gold.customer_segments) as as_of
+from gold.customer_segments s
+full join gold.announced_segments a on a.customer_id = s.customer_id
+where a.segment_key is distinct from s.segment_key;
+
+insert into gold.segment_changes
+select
+    greatest($delivered, coalesce((select max(change) from gold.segment_changes), 0))
+        + row_number() over (order by customer_id),
+    customer_id, from_key, to_key, model_version, as_of
+from moved;
+
+delete from gold.announced_segments where customer_id in (select customer_id from moved);
+
+insert into gold.announced_segments
+select customer_id, to_key
+from moved
+where to_key is not null;
