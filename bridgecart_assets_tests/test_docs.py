@@ -54,7 +54,7 @@ def test_the_python_runs(folder: Path):
 def test_the_commands_work(folder: Path, text: str):
     with Warehouse.from_settings(Settings(data_dir=folder / "data")).reading() as connection:
         ((key,),) = connection.execute("select min(segment_key) from gold.customer_segments").fetchall()
-    for line in "\n".join(blocks("sh", text)).splitlines():
+    for line in "".join(blocks("sh", text)).splitlines():
         name, *arguments = shlex.split(line.replace("S02", key))
         assert name == "bridgecart"
         done = bridgecart(*arguments, BRIDGECART_DATA_DIR=str(folder / "data"))
