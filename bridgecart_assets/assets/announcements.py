@@ -10,7 +10,7 @@ from bridgecart_assets.platform import Platform
 @dg.asset(
     key=SEGMENT_CHANGES_TOPIC,
     deps=[asset_key(CUSTOMER_SEGMENTS)],
-    group_name="kafka",
+    group_name="announced",
     kinds={"kafka"},
     owners=OWNERS,
     pool=POOL,

@@ -16,7 +16,7 @@ _NOT_FOR_KPIS = (SILVER_CUSTOMERS, SEGMENT_MEMBERSHIP, SEGMENT_DRIFT)
 KPI_FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=2), warn_window=timedelta(days=1))
 KAFKA_ORDERS = dg.AssetKey(["kafka", "orders"])
 REPORT = dg.AssetKey(["report", "segments"])
-SEGMENT_CHANGES_TOPIC = dg.AssetKey(["kafka", "segment_changes"])
+SEGMENT_CHANGES_TOPIC = dg.AssetKey(["announced", "segment_changes"])
 
 
 def asset_key(contract: Contract) -> dg.AssetKey:
