@@ -707,6 +707,7 @@ SEGMENT_CHANGES = Contract(
         Column("to_key", "VARCHAR", "Segment that was entered; NULL for a customer who is gone", nullable=True),
         Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
         Column("as_of", "DATE", "Date of the assignment, exclusive; NULL when nobody is left", nullable=True),
+        Column("sent", "BOOLEAN", "Whether it is known here that it was sent; the topic's marker knows it first"),
     ),
     key=("change",),
 )

@@ -1,6 +1,7 @@
 -- Into the outbox: customers whose segment is another than the one that was announced.
--- The last change that was sent stays, so that its number is known here too.
-delete from gold.segment_changes where change < $delivered;
+-- The last change stays, so that its number is not used again.
+delete from gold.segment_changes
+where (sent or change <= $delivered) and change < (select max(change) from gold.segment_changes);
 
 create or replace temp table moved as
 select
@@ -17,7 +18,7 @@ insert into gold.segment_changes
 select
     greatest($delivered, coalesce((select max(change) from gold.segment_changes), 0))
         + row_number() over (order by customer_id),
-    customer_id, from_key, to_key, model_version, as_of
+    customer_id, from_key, to_key, model_version, as_of, false
 from moved;
 
 delete from gold.announced_segments where customer_id in (select customer_id from moved);

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, OUTBOX_TABLES
+from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, OUTBOX_TABLES, SEGMENT_CHANGES
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.topics import create_topic
@@ -22,7 +22,7 @@ CHANGES_AT_ONCE = 10_000
 _NEXT = """
 select change, customer_id, from_key, to_key, model_version, as_of
 from gold.segment_changes
-where change > ?
+where change > ? and not sent
 order by change
 limit ?
 """
@@ -50,6 +50,10 @@ def announce(warehouse: Warehouse, connection: KafkaConnection, group: str) -> i
             sending.send(changes)
             delivered = changes[-1].number
             sent += len(changes)
+    if sent:
+        # Kafka forgets a marker that nobody has moved for a week.
+        with warehouse.transaction() as writing:
+            writing.execute(f"update {SEGMENT_CHANGES.full_name} set sent = true where change <= ?", [delivered])
     return sent
 
 

@@ -180,6 +180,17 @@ def test_an_older_sender_can_not_go_on_beside_a_newer_one(
     assert tell(warehouse, connection) == 0
 
 
+def test_where_kafka_has_forgotten_how_far_the_topic_is_told_the_warehouse_knows(
+    warehouse: Warehouse, connection: KafkaConnection
+) -> None:
+    score(warehouse, {"C1": "S01", "C2": "S02"})
+    assert tell(warehouse, connection) == 2
+    assert announce(warehouse, connection, "a-group-without-a-marker") == 0
+    score(warehouse, {"C1": "S02", "C2": "S02"})
+    assert announce(warehouse, connection, "a-group-without-a-marker") == 1
+    assert followed(told(connection)) == {"C1": "S02", "C2": "S02"}
+
+
 def test_before_the_first_refresh_there_is_nothing_to_announce(
     warehouse: Warehouse, connection: KafkaConnection
 ) -> None:

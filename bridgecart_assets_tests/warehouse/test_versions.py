@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from bridgecart_assets import sql
-from bridgecart_assets.contracts import ERASURE_TABLES, TABLES
+from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES
 from bridgecart_assets.warehouse import versions
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.versions import MIGRATIONS, WarehouseTooNew
@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "layout.json"
 
 def layout() -> dict[str, object]:
     """The version, and the columns of every table that it means."""
-    tables = (*TABLES.values(), *ERASURE_TABLES)
+    tables = (*TABLES.values(), *ERASURE_TABLES, *OUTBOX_TABLES)
     return {
         "version": len(MIGRATIONS),
         "tables": {
