@@ -10,7 +10,8 @@ from bridgecart_assets_tests.report.shops import empty_shop, grown_shop, hostile
 from bridgecart_assets_tests.support.browser import chromium
 
 
-@pytest.fixture(scope="session")
+# Not of the session: while Playwright's event loop runs, nothing else in this process may run one, as Dagster does.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
