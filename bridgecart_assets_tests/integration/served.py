@@ -120,7 +120,9 @@ class Served:
 
     def materialize(self, key: str) -> str:
         """Launch one partition of raw/orders and everything downstream as the UI does; wait; the run's id."""
-        nodes = [node for node in self.ask(ASSETS)["assetNodes"] if node["assetKey"]["path"][0] != "kafka"]
+        nodes = [
+            node for node in self.ask(ASSETS)["assetNodes"] if node["assetKey"]["path"][0] not in ("kafka", "announced")
+        ]
         checks = [
             {"assetKey": node["assetKey"], "name": check["name"]}
             for node in nodes
