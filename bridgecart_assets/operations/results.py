@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from bridgecart_assets.kafka.offsets import lag
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.database import Warehouse, plain, table_exists
 from bridgecart_assets.warehouse.ledger import EndOffsets, load_ends, newest_batches
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.writing import count_rows
@@ -42,7 +41,7 @@ def kpi_rows(published: Path) -> list[KpiRow]:
             connection.read_parquet(str(file)).create_view(name)
         cursor = connection.execute(read_sql("kpis"))
         columns = [column[0] for column in cursor.description or ()]
-        return [dict(zip(columns, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+        return [dict(zip(columns, map(plain, row), strict=True)) for row in cursor.fetchall()]
 
 
 def latest_period(rows: Sequence[KpiRow]) -> str | None:
@@ -62,12 +61,6 @@ def percent(value: float | None, *, signed: bool = False) -> str:
     if value is None:
         return "-"
     return f"{value:+.1%}" if signed else f"{value:.1%}"
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Decimal):
-        return float(value)
-    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Each names the rows it draws; the page hands them in, with `name` (the segment in words) and `color` (its own, always
 the same) beside a segment key. The signals `segment`, `period` (both '' for all) and `shown` (the period that cards
-speak of) filter them.
+speak of) filter them; `unit` is the length of the periods.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,6 @@
 """What the report says: every figure of it as rows of `sql/report/*.sql`. No figure names a customer."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -10,8 +8,8 @@ import duckdb
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import rows_of, table_exists
-from bridgecart_assets.warehouse.writing import count_rows
+from bridgecart_assets.warehouse.database import plain, rows_of, table_exists
+from bridgecart_assets.warehouse.writing import count_rows, run_stage
 
 # More do not fit a chart.
 MOST_PERIODS = 120
@@ -35,8 +33,9 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
 
     def section(name: str) -> Rows:
         columns, rows = rows_of(connection, read_sql(f"report/{name}"), parameters)
-        return {"columns": list(columns), "rows": [list(map(_plain, row)) for row in rows]}
+        return {"columns": list(columns), "rows": [list(map(plain, row)) for row in rows]}
 
+    run_stage(connection, ("report/shown_periods",), parameters)
     clock = section("clock")
     standing = [contract for contract in TABLES.values() if table_exists(connection, contract)]
     return {
@@ -45,7 +44,6 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
             "period": settings.kpi_period,
             "churn_window_days": settings.churn_window_days,
             "clv_horizon_days": settings.clv_horizon_days,
-            "most_periods": MOST_PERIODS,
         },
         "tables": {name: section(name) for name in SECTIONS},
         "stored": {
@@ -53,9 +51,3 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
             "rows": [[c.full_name, count_rows(connection, c), c.meaning] for c in standing],
         },
     }
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Decimal):
-        return float(value)
-    return value.isoformat() if isinstance(value, date | datetime) else value

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
@@ -224,6 +225,13 @@ def rows_of(
     used = {name: parameters[name] for name in sorted(statement.named_parameters)}
     cursor = connection.execute(statement, used)
     return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+
+def plain(value: object) -> object:
+    """A value of a row in plain JSON types: money as a number, dates and instants as ISO texts."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def explain(error: duckdb.Error, path: Path) -> WarehouseError | None:

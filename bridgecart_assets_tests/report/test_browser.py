@@ -93,7 +93,6 @@ def test_every_chart_is_drawn_and_every_kpi_has_a_figure(opened: Open, grown: Se
     assert cards.locator("h3").all_inner_texts() == ["CLV growth", "Churn rate", "Average order value", "Net sales"]
     assert all(re.search(r"\d", text) for text in cards.locator(".value").all_inner_texts())
     expect(page.locator("#empty")).to_be_hidden()
-    # A third of the profile's words is about what the segment is like.
     expect(page.locator("#profiles .card").first).to_contain_text("of the customers")
 
 
@@ -215,7 +214,7 @@ def test_in_the_dark_it_is_dark_and_the_button_changes_it(opened: Open, grown: S
     expect(page.get_by_role("button", name="Dark")).to_be_visible()
 
 
-def test_a_segment_has_the_same_colour_whichever_others_there_are(opened: Open, grown: Settings, hostile: Settings):
+def test_a_segment_has_the_same_colour_whichever_others_there_are(opened: Open, grown: Settings):
     def color(page: Page) -> str:
         swatch = page.locator("#legend button[data-key=S02] .swatch")
         return str(swatch.evaluate("mark => getComputedStyle(mark).backgroundColor"))
@@ -261,8 +260,6 @@ def test_texts_of_events_stay_texts(opened: Open, hostile: Settings):
 def test_a_text_that_a_spreadsheet_would_execute_is_a_text_in_the_download(
     opened: Open, grown: Settings, tmp_path: Path
 ):
-    page = opened(grown)
-    page.evaluate("document.getElementById('figures').textContent")
     target = tmp_path / "hostile.html"
     text = write_report(grown).read_text(encoding="utf-8")
     assert '"Books"' in text

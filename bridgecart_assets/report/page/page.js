@@ -438,7 +438,6 @@
 
   function showTable(place) {
     const name = place.dataset.table;
-    const columns = COLUMNS[name];
     const rows = tables[name].filter(isShown);
     let details = place.querySelector("details");
     if (!details) {
@@ -449,7 +448,6 @@
     details.querySelector("summary").textContent = `${place.dataset.title} (${rows.length === 1 ? "1 row" : `${whole.format(rows.length)} rows`})`;
     if (details.open) fillTable(place);
     else details.lastElementChild.replaceChildren();
-    place.hidden = columns === undefined;
   }
 
   function fillTable(place) {

@@ -1,11 +1,5 @@
 -- The CLV bridge as a waterfall: each step from where the one before ended.
-with shown as (
-    select distinct period
-    from kpi.clv_growth
-    order by period desc
-    limit $most_periods
-),
-bridges as (
+with bridges as (
     select
         period, segment_key, opening_clv, organic, migrated_in, migrated_out, new_customers, removed, closing_clv
     from kpi.clv_growth
@@ -29,7 +23,7 @@ steps as (
             {place: 7, step: 'closing value', change: closing_clv}
         ], recursive := true)
     from bridges
-    join shown using (period)
+    join shown_periods using (period)
 ),
 placed as (
     select

@@ -1,11 +1,5 @@
 -- The KPIs of the newest periods by segment, and those of all customers together ('all').
-with shown as (
-    select distinct period, closes_on, is_complete
-    from kpi.clv_growth
-    order by period desc
-    limit $most_periods
-),
-estimates as (
+with estimates as (
     select period, closes_on, sum(churn_risk)::double / nullif(sum(rated), 0) as estimated_churn_rate
     from gold.segment_flows
     where opening_key <> 'new'
@@ -23,7 +17,7 @@ by_segment as (
         s.sales, s.sales_contribution, s.sales_contribution_reason,
         g.low_sample, c.low_sample as churn_low_sample, v.low_sample as order_low_sample
     from kpi.clv_growth g
-    join shown using (period)
+    join shown_periods using (period)
     join kpi.churn_rate c using (period, segment_key)
     join kpi.average_order_value v using (period, segment_key)
     join kpi.sales_contribution s using (period, segment_key)

@@ -10,9 +10,7 @@ with bought as (
     join gold.customer_segments s using (customer_hash, customer_id)
     where o.order_kind = 'purchase'
         and o.purchased_at < s.as_of
-        and o.purchased_at >= (
-            select min(period) from (select distinct period from kpi.clv_growth order by period desc limit $most_periods)
-        )
+        and o.purchased_at >= (select min(period) from shown_periods)
 ),
 known as (
     select attribute, value, row_number() over (partition by attribute order by count(*) desc, value) as place
