@@ -1,4 +1,4 @@
-"""`python -m benchmarks --quick | --full [NAME...]`: measure, print, store; `benchmarks.report` writes the document."""
+"""`python -m benchmarks --quick | --full | --profile [NAME...]`: measure, print, store, write the document."""
 
 import argparse
 import signal
@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 from benchmarks import report, results
 from benchmarks.benchmark import Benchmark, Scale
 from benchmarks.catalog import BENCHMARKS
-from benchmarks.measuring import alternate
-from benchmarks.results import Result
+from benchmarks.measuring import alternate, run_child
+from benchmarks.profiling import Profile, profiled, sampled
+from benchmarks.results import ProfileResult, Result
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
     scale = parser.add_mutually_exclusive_group(required=True)
     scale.add_argument("--quick", dest="scale", action="store_const", const="quick", help="in about ten minutes")
     scale.add_argument("--full", dest="scale", action="store_const", const="full", help="the sizes of the targets")
+    scale.add_argument("--profile", dest="scale", action="store_const", const=None, help="where their time goes")
     known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(known)}")
     options = parser.parse_args()
@@ -30,7 +32,10 @@ def main() -> None:
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(known)}")
     for name in options.names or known:
-        measure_and_store(known[name], options.scale)
+        if options.scale is None:
+            profile_and_store(known[name])
+        else:
+            measure_and_store(known[name], options.scale)
     report.write()
 
 
@@ -50,6 +55,25 @@ def measure_and_store(benchmark: Benchmark, scale: Scale) -> None:
     lines = [title, "", *report.table(benchmark, result), *report.verdicts(benchmark, [result])]
     sys.stdout.write("\n".join([*lines, "", ""]))
     sys.stdout.flush()
+
+
+def profile_and_store(benchmark: Benchmark) -> None:
+    """Run the sides of which the document shows where their time goes, once each, and store that."""
+    found = []
+    for asked in benchmark.profiles:
+        with TemporaryDirectory(prefix="bridgecart-benchmark-") as name:
+            folder = Path(name)
+            measured_in, sampled_in = folder / "measured", folder / "sampled"
+            measured_in.mkdir()
+            sampled_in.mkdir()
+            with benchmark.sides({**benchmark.full, **asked.sizes}, folder) as sides:
+                side = next(side for side in sides if side.name == asked.side)
+                profile = Profile.of({**run_child(profiled(side), measured_in), "samples": sampled(side, sampled_in)})
+        found.append(ProfileResult.of(benchmark, asked.side, profile))
+        sys.stdout.write("\n".join([*report.profile_section(found[-1]), "", ""]))
+        sys.stdout.flush()
+    if found:
+        results.write_profiles(benchmark, found)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,14 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Profiled:
+    """The side to profile at the full sizes, or at these where they are others."""
+
+    side: str
+    sizes: Sizes = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """One comparison. `sides` prepares what they share in a folder, gives them, and cleans up.
 
@@ -73,6 +81,7 @@ class Benchmark:
         figures: the columns; the first is the one that ratios are made of.
         quick, full: the sizes that `sides` gets, and the number of `repeats`.
         limits: where a target is missed, what the time goes to, and so what it would take.
+        profiles: the sides of which the document shows where their time goes.
         ratio_to: the side that ratios are relative to, or FIRST; empty where the sides are not to be compared.
 
     """
@@ -87,6 +96,7 @@ class Benchmark:
     targets: tuple[Target, ...] = ()
     ratio_to: str = ""
     limits: str = ""
+    profiles: tuple[Profiled, ...] = ()
 
     def sizes(self, scale: Scale) -> Sizes | None:
         """The sizes of a scale; None when the benchmark is not part of it."""

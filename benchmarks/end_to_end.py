@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks import pandas_pipeline, runs, spark_pipeline
-from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Side, Sizes, Target
+from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Profiled, Side, Sizes, Target
 from benchmarks.surroundings import clean_world, fresh_topic, send
 from bridgecart_assets.synthetic import World
 
@@ -103,6 +103,7 @@ BENCHMARK = Benchmark(
     "segments and 18 months of snapshots, with their checks, publishes, fits two models and keeps Dagster's "
     "records.",
     ratio_to=PRODUCT,
+    profiles=(Profiled(PRODUCT, {"spark_orders": 0}),),
     quick={"orders": 100_000, "pandas_orders": 100_000, "repeats": 2},
     full={"orders": 1_000_000, "pandas_orders": 100_000, "spark_orders": 1_000_000, "repeats": 2},
     targets=(

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from benchmarks import runs
-from benchmarks.benchmark import FIRST, OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
+from benchmarks.benchmark import FIRST, OUTSIDE, Benchmark, Figure, Figures, Profiled, Side, Sizes, Target
 from benchmarks.histories import Base, small_world, write_history
 from benchmarks.measuring import ChildFailed, run_child
 from benchmarks.surroundings import END, fresh_orders, fresh_topic, settings
@@ -85,6 +85,10 @@ BENCHMARK = Benchmark(
     "orders and only for the last months of snapshots; checks, which compare the tables with the orders and "
     "all totals with each other, do it on their own. The first batch of a new day makes everybody's features,"
     " segments and snapshots anew.",
+    profiles=tuple(
+        Profiled(SAME_DAY.format(orders), {"history": [orders], "new_days_up_to": 0})
+        for orders in (1_000_000, 100_000_000)
+    ),
     quick={"history": [100_000, 1_000_000], "new_days_up_to": 1_000_000, "batch": 10_000, "repeats": 2},
     # All of 100 million orders takes a quarter of an hour, once in the preparation.
     full={

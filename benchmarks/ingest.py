@@ -9,7 +9,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks import runs
-from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
+from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Profiled, Side, Sizes, Target
 from benchmarks.surroundings import fresh_topic, send
 from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.kafka.configured import kafka_connection
@@ -139,6 +139,7 @@ BENCHMARK = Benchmark(
     "doubles it again. Both are DuckDB's processor time, and both cores are busy: at half the rate of "
     "consuming, all of it would have to fit into the processor time that raw alone takes. So the target takes"
     " more cores, or a silver that judges less.",
+    profiles=(Profiled(WRITTEN),),
     quick={"orders": 200_000, "repeats": 3},
     full={"orders": 1_000_000, "repeats": 3},
     targets=(

@@ -65,15 +65,14 @@ def alternate(sides: Sequence[Side], repeats: int, folder: Path) -> list[Rounds]
 
 def run_child(side: Side, data_dir: Path) -> Figures:
     """What the side's function returned, and the process's wall time, CPU time and peak memory. Raises ChildFailed."""
-    name = f"{side.function.__module__}:{side.function.__qualname__}"
-    command = [side.python, "-m", "benchmarks.child", name, json.dumps(dict(side.arguments))]
+    command = child_command(side)
     # Files, because a pipe would be waited for as long as anybody has it open that the child leaves behind.
     with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
         started, cpu = time.perf_counter(), _cpu_seconds()
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=_environment(data_dir),
+            env=environment(data_dir),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -172,7 +171,14 @@ def _empty_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _environment(data_dir: Path) -> Mapping[str, str]:
+def child_command(side: Side) -> list[str]:
+    """What calls the side's function in a process of its own."""
+    name = f"{side.function.__module__}:{side.function.__qualname__}"
+    return [side.python, "-m", "benchmarks.child", name, json.dumps(dict(side.arguments))]
+
+
+def environment(data_dir: Path) -> Mapping[str, str]:
+    """The variables of such a process."""
     kept: dict[str, Any] = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
     return {**kept, "BRIDGECART_DATA_DIR": str(data_dir), "DAGSTER_DISABLE_TELEMETRY": "1"}
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import runs
-from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
+from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Profiled, Side, Sizes, Target
 from benchmarks.measuring import MEGABYTE, run_child, tree_bytes
 from benchmarks.surroundings import END, clean_world, fresh_orders, fresh_topic, send, settings
 from bridgecart_assets.kafka.producing import produce
@@ -112,6 +112,7 @@ BENCHMARK = Benchmark(
     limits="What limits an empty batch: its parts are many, not long. Under a profiler a third of the time stores some "
     "370 events of Dagster, a third is a thousand statements on the warehouse, which is opened some seventy times so "
     "that nobody holds it idle, and the rest is Dagster's own work on 20 assets and their checks.",
+    profiles=(Profiled(EMPTY, {"orders": 5_000}),),
     quick={"orders": 5_000, "ticks": 20, "idle_seconds": 5, "repeats": 2},
     full={"orders": 100_000, "ticks": 50, "idle_seconds": 60, "repeats": 5},
     targets=(

@@ -8,10 +8,14 @@ from benchmarks import cost_model, costs, results
 from benchmarks.benchmark import FIRST, WIDTH, Benchmark, Figure, Scale, Target
 from benchmarks.catalog import BENCHMARKS
 from benchmarks.measuring import ROOT, median, median_ratio
-from benchmarks.results import Result
+from benchmarks.profiling import Work
+from benchmarks.results import Origin, ProfileResult, Result
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 SCALES: tuple[Scale, ...] = ("quick", "full")
+SHOWN_STATEMENTS = 8
+SHOWN_OPERATORS = 3
+SHOWN_ACTIVITIES = 12
 
 HEAD = """# Performance
 
@@ -31,7 +35,7 @@ def render(folder: Path = results.RESULTS) -> str:
     for benchmark in BENCHMARKS:
         found = [result for scale in SCALES if (result := results.read(benchmark.name, scale, folder))]
         if found:
-            sections.append("\n".join(_section(benchmark, found)))
+            sections.append("\n".join(_section(benchmark, found, folder)))
     measured = results.read(costs.BENCHMARK.name, "full", folder)
     if measured is not None:
         sections.append("\n".join(cost_model.section(measured)))
@@ -74,15 +78,54 @@ def verdicts(benchmark: Benchmark, found: Sequence[Result]) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _section(benchmark: Benchmark, found: Sequence[Result]) -> list[str]:
+def _section(benchmark: Benchmark, found: Sequence[Result], folder: Path) -> list[str]:
     lines = [f"## {benchmark.title}", "", fill(benchmark.shows, WIDTH)]
     for result in found:
         lines += ["", f"{_sizes(result)}:", "", *table(benchmark, result)]
     limits = ["", fill(benchmark.limits, WIDTH)] if benchmark.limits else []
-    return [*lines, *verdicts(benchmark, found), *limits, "", *(_origin(result) for result in found)]
+    profiles = results.read_profiles(benchmark, folder)
+    for profile in profiles:
+        limits += ["", *profile_section(profile)]
+    commands = {origin.command: _origin(origin) for origin in (*found, *profiles)}
+    return [*lines, *verdicts(benchmark, found), *limits, "", *commands.values()]
 
 
-def _origin(result: Result) -> str:
+def profile_section(found: ProfileResult) -> list[str]:
+    """Where the time of a side went: the statements that took longest, with what took DuckDB longest in them."""
+    profile = found.profile
+    times, seconds = sum(work.times for work in profile.work), sum(work.seconds for work in profile.work)
+    said = (
+        f"Where the time goes, {found.side}, one run with DuckDB's own measurements of every statement: "
+        f"{profile.seconds:.1f} s, of which {seconds:.1f} s in {times:,} statements on a warehouse that was opened "
+        f"{profile.openings:,} times. Operators in seconds of all threads."
+    )
+    seen = sum(profile.samples.values())
+    doing = [f"{name} {seconds:.1f} s" for name, seconds in list(profile.samples.items())[:SHOWN_ACTIVITIES]]
+    said_sampled = (
+        f"Another run of the process, {seen:.1f} s with its start, as py-spy sees the main thread, by package or "
+        f"module of the innermost frame (waiting for DuckDB is in the modules that call it): {', '.join(doing)}."
+    )
+    longest = profile.work[:SHOWN_STATEMENTS]
+    rest = profile.work[SHOWN_STATEMENTS:]
+    others = ["all others", f"{sum(w.times for w in rest):,}", f"{sum(w.seconds for w in rest):.2f}", ""]
+    return [
+        fill(said, WIDTH),
+        "",
+        _row(["Statement", "Times", "Seconds", "Operators that took longest"]),
+        _row(["---", "---:", "---:", "---"]),
+        *(_row([f"`{w.statement}`", f"{w.times:,}", f"{w.seconds:.2f}", _longest_operators(w)]) for w in longest),
+        _row(others),
+        "",
+        fill(said_sampled, WIDTH, break_on_hyphens=False),
+    ]
+
+
+def _longest_operators(work: Work) -> str:
+    ordered = sorted(work.operators.items(), key=lambda found: (-found[1], found[0]))
+    return ", ".join(f"{name.lower()} {seconds:.2f}" for name, seconds in ordered[:SHOWN_OPERATORS])
+
+
+def _origin(result: Origin) -> str:
     machine = result.machine
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     return (
