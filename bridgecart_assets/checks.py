@@ -292,9 +292,18 @@ def build_checks() -> list[dg.AssetChecksDefinition]:
         return [_check_step(tables) for tables in STEPS]
 
 
+def check_keys() -> list[dg.AssetCheckKey]:
+    """The keys of all asset checks."""
+    return [_key(rule) for tables in STEPS for table in tables for rule in rules_of(table)]
+
+
+def _key(rule: Rule) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(asset_key(rule.table), rule.name)
+
+
 def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
     rules = [rule for table in tables for rule in rules_of(table)]
-    by_key = {dg.AssetCheckKey(asset_key(rule.table), rule.name): rule for rule in rules}
+    by_key = {_key(rule): rule for rule in rules}
     partitioned = tables[0].partitioned
 
     @dg.multi_asset_check(

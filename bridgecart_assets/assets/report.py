@@ -16,6 +16,7 @@ from bridgecart_assets.contracts import (
     SILVER_ORDERS,
     SILVER_REJECTS,
 )
+from bridgecart_assets.health import read_health
 from bridgecart_assets.metadata import report_link
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.report.writing import may_wait, write_report
@@ -45,6 +46,6 @@ def segments_report(context: dg.AssetExecutionContext, platform: Platform) -> dg
     settings = platform.settings
     if follows_changes(context.run) and may_wait(settings):
         return dg.MaterializeResult(metadata={**report_link(settings), "written": "not again: it is recent"})
-    written = write_report(settings)
+    written = write_report(settings, read_health(settings, context.instance).to_json())
     size = dg.MetadataValue.int(written.stat().st_size)
     return dg.MaterializeResult(metadata={**report_link(settings), "written": "anew", "bytes": size})

@@ -10,14 +10,11 @@ import duckdb
 
 from bridgecart_assets.contracts import KPI_TABLES, RAW_BATCHES, SILVER_ORDERS, TABLES
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.kafka.configured import kafka_connection
-from bridgecart_assets.kafka.errors import KafkaFailure
-from bridgecart_assets.kafka.offsets import lag
-from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.health import Health, read_health
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse, plain, table_exists
-from bridgecart_assets.warehouse.ledger import EndOffsets, load_ends, newest_batches
+from bridgecart_assets.warehouse.ledger import newest_batches
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.writing import count_rows
 
@@ -84,27 +81,17 @@ def read_status(settings: Settings) -> Status:
     """Lag, last batch, rows per table, and checks whose latest evaluation failed."""
     warehouse = Warehouse.from_settings(settings)
     newest = next(iter(newest_batches(warehouse, limit=1)), None)
-    kafka, waiting = _lag(settings, load_ends(warehouse))
+    health = health_of(settings)
     rows = _rows(warehouse)
     return Status(
         warehouse=str(warehouse.path) if warehouse.exists else f"not there yet ({warehouse.path})",
-        kafka=kafka,
-        lag=waiting,
+        kafka=health.kafka,
+        lag=health.lag,
         last_batch=newest,
         batches=rows.get(RAW_BATCHES.full_name, 0),
         rows=rows,
-        failed_checks=_failed_checks(settings),
+        failed_checks=health.failed_checks,
     )
-
-
-def _lag(settings: Settings, ends: EndOffsets) -> tuple[str, int | None]:
-    try:
-        connection = kafka_connection(settings)
-        state = topic_state(connection)
-        unread = lag(ends.get(state.topic_id, {}), state, fail_on_data_loss=settings.fail_on_data_loss)
-    except (KafkaFailure, BridgeCartError) as error:
-        return str(error), None
-    return f"topic {state.topic} at {connection.bootstrap_servers}", sum(unread.values())
 
 
 def _rows(warehouse: Warehouse) -> dict[str, int]:
@@ -118,29 +105,14 @@ def _rows(warehouse: Warehouse) -> dict[str, int]:
         }
 
 
-def _failed_checks(settings: Settings) -> list[dict[str, str]]:
-    if not settings.dagster_home.is_dir():
-        return []
-    from bridgecart_assets.definitions import defs
+def health_of(settings: Settings) -> Health:
+    """Lag and failed checks as of now."""
     from bridgecart_assets.operations.home import dagster_instance
 
-    keys = list(defs.resolve_asset_graph().asset_check_keys)
+    if not settings.dagster_home.is_dir():
+        return read_health(settings, None)
     with dagster_instance(settings) as instance:
-        latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    evaluations = [record.event.asset_check_evaluation for record in latest.values() if record.event is not None]
-    failed = [evaluation for evaluation in evaluations if evaluation is not None and not evaluation.passed]
-    return sorted(
-        (
-            {
-                "asset": evaluation.asset_key.to_user_string(),
-                "check": evaluation.check_name,
-                "severity": evaluation.severity.value,
-                "says": evaluation.description or "",
-            }
-            for evaluation in failed
-        ),
-        key=lambda check: (check["severity"], check["asset"], check["check"]),
-    )
+        return read_health(settings, instance)
 
 
 def data_clock(settings: Settings) -> datetime | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bridgecart_assets.contracts import KPI_TABLES, SILVER_ORDERS
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.report.figures import gather
+from bridgecart_assets.report.figures import Figures, gather
 from bridgecart_assets.report.page import write_page
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
@@ -19,8 +19,11 @@ class NothingToReport(BridgeCartError):
     """There are no KPIs yet."""
 
 
-def write_report(settings: Settings) -> Path:
+def write_report(settings: Settings, health: Figures | None = None) -> Path:
     """Write the report with the figures of the warehouse as they are now; its file.
+
+    `health` is what is not in the warehouse (`bridgecart_assets.health`, as JSON); without it the page says nothing of
+    the topic and the checks.
 
     Raises NothingToReport before the first refresh, ReportNotWritten.
     """
@@ -31,7 +34,7 @@ def write_report(settings: Settings) -> Path:
     with warehouse.reading() as connection:
         if not all(table_exists(connection, contract) for contract in KPI_TABLES):
             raise nothing
-        figures = gather(connection, settings)
+        figures = {**gather(connection, settings), "health": health}
     write_page(figures, settings.report_path)
     return settings.report_path
 

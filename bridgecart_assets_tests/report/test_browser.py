@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -326,3 +327,40 @@ def test_an_empty_page_is_a_page(opened: Open, tmp_path: Path, empty: Settings):
     write_page(figures, tmp_path / "segments.html")
     page = opened((tmp_path / "segments.html").as_uri())
     expect(page.locator("#health-words")).to_have_text("No batch has run yet.")
+
+
+def test_the_page_says_how_many_records_wait_and_which_checks_failed(opened: Open, grown: Settings, tmp_path: Path):
+    failed = {"severity": "WARN", "asset": "silver/orders", "check": HOSTILE, "says": f"1 row. {HOSTILE}"}
+    health = {"kafka": "topic orders", "lag": 1_234, "checks": 52, "failed_checks": [failed]}
+    page = opened(_written(grown, tmp_path, health))
+    expect(page.locator("#health-words")).to_contain_text("Lag: 1,234 records wait in the topic. 1 of 52 checks failed")
+    open_table(page, "Checks that failed")
+    assert column(page, 3) == [HOSTILE]
+    assert column(page, 4) == [f"1 row. {HOSTILE}"]
+
+
+@pytest.mark.parametrize(
+    ("health", "says"),
+    [
+        (
+            {"kafka": "", "lag": 0, "checks": 52, "failed_checks": []},
+            "No record waits in the topic. All 52 checks passed",
+        ),
+        (
+            {"kafka": f"no broker {HOSTILE}", "lag": None, "checks": 0, "failed_checks": []},
+            f"unknown: no broker {HOSTILE}",
+        ),
+    ],
+)
+def test_the_page_says_that_all_is_well_or_not_known(
+    opened: Open, grown: Settings, tmp_path: Path, health: dict[str, Any], says: str
+):
+    page = opened(_written(grown, tmp_path, health))
+    expect(page.locator("#health-words")).to_contain_text(says)
+    expect(page.locator("summary", has_text="Checks that failed")).to_have_text("Checks that failed (0 rows)")
+
+
+def _written(settings: Settings, folder: Path, health: dict[str, Any]) -> str:
+    target = folder / "segments.html"
+    target.write_bytes(write_report(settings, health).read_bytes())
+    return target.as_uri()

@@ -85,6 +85,7 @@
       rows.map((row) => Object.fromEntries(columns.map((column, place) => [column, row[place]])));
     tables = Object.fromEntries(Object.entries(figures.tables).map(([name, table]) => [name, objects(table)]));
     tables.stored = objects(figures.stored);
+    tables.failed = figures.health?.failed_checks ?? [];
     names = new Map();
     for (const row of [...tables.figures, ...tables.segments]) {
       const isKey = row.segment_key !== "all" && row.segment_key !== "unassigned";
@@ -350,9 +351,23 @@
     return (
       `${whole.format(count("raw.orders"))} records = ${whole.format(count("silver.orders"))} orders + ` +
       `${whole.format(count("silver.duplicate_orders"))} duplicates + ${whole.format(count("silver.rejected_orders"))} rejected. ` +
-      `The latest of ${whole.format(count("raw.batches"))} batches was planned at ${at} UTC with ${whole.format(latest.planned_records)} records of topic ${latest.topic}. ` +
-      "How many wait in the topic: bridgecart status."
+      `The latest of ${whole.format(count("raw.batches"))} batches was planned at ${at} UTC with ${whole.format(latest.planned_records)} records of topic ${latest.topic}.` +
+      stateWords()
     );
+  }
+
+  // As of when the page was written.
+  function stateWords() {
+    const state = figures.health;
+    if (!state) return "";
+    const waiting = is(state.lag)
+      ? state.lag === 0 ? "No record waits in the topic." : `Lag: ${whole.format(state.lag)} records wait in the topic.`
+      : `How many records wait in the topic is unknown: ${state.kafka}`;
+    const failed = state.failed_checks.length;
+    const checks = failed
+      ? `${failed} of ${state.checks} checks failed when they were last evaluated; the table below says what to do.`
+      : `All ${state.checks} checks passed when they were last evaluated.`;
+    return ` ${waiting} ${state.checks ? checks : "No check has been evaluated yet."}`;
   }
 
   // ---- Tables
@@ -411,6 +426,7 @@
       ["customers", "Customers", "count"], ["model_version", "Model", "count"], ["as_of", "As of", "text"],
     ],
     stored: [["table", "Table", "text"], ["rows", "Rows", "count"], ["meaning", "What it holds", "long"]],
+    failed: [["severity", "Severity", "text"], ["asset", "Asset", "text"], ["check", "Check", "text"], ["says", "What it says", "long"]],
     rejects: [["reason", "Reason", "text"], ["records", "Records", "count"]],
     batches: [
       ["batch_key", "Batch", "text"], ["topic", "Topic", "text"], ["planned_records", "Planned", "count"], ["records", "Records", "count"],

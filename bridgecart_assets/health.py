@@ -1,0 +1,73 @@
+"""What of the pipeline's state is not in the warehouse: records that wait in the topic, checks that failed."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import dagster as dg
+
+from bridgecart_assets.checks import check_keys
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.kafka.configured import kafka_connection
+from bridgecart_assets.kafka.errors import KafkaFailure
+from bridgecart_assets.kafka.offsets import lag
+from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.ledger import load_ends
+
+
+@dataclass(frozen=True)
+class Health:
+    """State of topic and checks.
+
+    Attributes:
+        kafka: the topic, or why it could not be read.
+        lag: records of the topic that no batch has taken in; None where it could not be read.
+        checks: how many checks have ever been evaluated.
+        failed_checks: `severity`, `asset`, `check` and what it `says`, of those whose latest evaluation failed.
+
+    """
+
+    kafka: str
+    lag: int | None
+    checks: int
+    failed_checks: list[dict[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def read_health(settings: Settings, instance: dg.DagsterInstance | None) -> Health:
+    """Health as of now; without an instance no check has been evaluated."""
+    kafka, waiting = _lag(settings)
+    evaluated = _latest_evaluations(instance) if instance is not None else []
+    failed = [_failed(evaluation) for evaluation in evaluated if not evaluation.passed]
+    in_order = sorted(failed, key=lambda check: (check["severity"], check["asset"], check["check"]))
+    return Health(kafka, waiting, len(evaluated), in_order)
+
+
+def _lag(settings: Settings) -> tuple[str, int | None]:
+    ends = load_ends(Warehouse.from_settings(settings))
+    try:
+        connection = kafka_connection(settings)
+        state = topic_state(connection)
+        unread = lag(ends.get(state.topic_id, {}), state, fail_on_data_loss=settings.fail_on_data_loss)
+    except (KafkaFailure, BridgeCartError) as error:
+        return str(error), None
+    return f"topic {state.topic} at {connection.bootstrap_servers}", sum(unread.values())
+
+
+def _latest_evaluations(instance: dg.DagsterInstance) -> list[dg.AssetCheckEvaluation]:
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(check_keys())
+    found = [record.event.asset_check_evaluation for record in latest.values() if record.event is not None]
+    return [evaluation for evaluation in found if evaluation is not None]
+
+
+def _failed(evaluation: dg.AssetCheckEvaluation) -> dict[str, str]:
+    return {
+        "severity": evaluation.severity.value,
+        "asset": evaluation.asset_key.to_user_string(),
+        "check": evaluation.check_name,
+        "says": evaluation.description or "",
+    }

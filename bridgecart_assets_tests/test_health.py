@@ -1,0 +1,42 @@
+"""What is not in the warehouse: records that wait, checks that failed."""
+
+import dagster as dg
+
+from bridgecart_assets.checks import build_checks, check_keys
+from bridgecart_assets.health import read_health
+from bridgecart_assets.settings import Settings
+
+
+def evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey, *, passed: bool) -> None:
+    evaluation = dg.AssetCheckEvaluation(
+        check_name=key.name, asset_key=key.asset_key, passed=passed, metadata={}, description="look at it"
+    )
+    instance.report_runless_asset_event(evaluation)
+
+
+def test_the_keys_of_the_checks_are_those_of_their_definitions():
+    defined = [key for step in build_checks() for key in step.check_keys]
+    assert sorted(map(str, check_keys())) == sorted(map(str, defined))
+
+
+def test_only_the_latest_evaluation_of_a_check_counts(settings: Settings):
+    mended, broken, sound, *_ = check_keys()
+    with dg.DagsterInstance.ephemeral() as instance:
+        for key, passed in ((mended, False), (broken, True), (sound, True), (mended, True), (broken, False)):
+            evaluated(instance, key, passed=passed)
+        health = read_health(settings, instance)
+    assert health.checks == 3
+    assert health.failed_checks == [
+        {
+            "severity": "ERROR",
+            "asset": broken.asset_key.to_user_string(),
+            "check": broken.name,
+            "says": "look at it",
+        }
+    ]
+
+
+def test_without_a_broker_the_lag_is_unknown_and_it_says_what_to_do(settings: Settings):
+    health = read_health(settings, None)
+    assert (health.lag, health.checks, health.failed_checks) == (None, 0, [])
+    assert "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS" in health.kafka
