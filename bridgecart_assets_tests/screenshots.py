@@ -22,6 +22,15 @@ def take(page: Page, name: str, url: str, *, height: int = 900) -> None:
     page.screenshot(path=IMAGES / f"{name}.png")
 
 
+def take_picture(page: Page, name: str, url: str, shows: str) -> None:
+    """The same of an asset, where its picture is."""
+    page.set_viewport_size({"width": 1280, "height": 700})
+    page.goto(url)
+    page.wait_for_timeout(SETTLE_MILLISECONDS)
+    page.locator(f'img[alt^="{shows}"]').first.evaluate("image => image.scrollIntoView({block: 'center'})")
+    page.screenshot(path=IMAGES / f"{name}.png")
+
+
 def main() -> None:
     """A demo, then the UI and the report with live orders."""
     IMAGES.mkdir(exist_ok=True)
@@ -43,7 +52,9 @@ def main() -> None:
             take(wide, "dagster-report", f"{served.url}/assets/report/segments")
             take(wide, "dagster-checks", f"{served.url}/assets/silver/orders?view=checks")
             take(wide, "dagster-sensor", f"{served.url}/{LOCATION}/sensors/orders_sensor")
-            take(wide, "dagster-churn", f"{served.url}/assets/kpi/churn_rate", height=1_300)
+            take(wide, "dagster-graph", f"{served.url}/asset-groups")
+            take_picture(wide, "dagster-churn", f"{served.url}/assets/kpi/churn_rate", "Churn rate")
+            take_picture(wide, "dagster-model", f"{served.url}/assets/gold/segment_model", "Segments")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.metadata import report_link, table_metadata
 from bridgecart_assets.platform import Platform
+from bridgecart_assets.report.pictures import PICTURES
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseMissing, rows_of, table_exists
 from bridgecart_assets.warehouse.handover import KafkaSlice, Query, Table, WrittenWith
@@ -84,7 +85,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 raise BridgeCartError(f"{contract.full_name}: an asset cannot hand over {type(obj).__name__}.")
 
     def _add_counts(self, context: dg.OutputContext, contract: Contract, batch_key: str | None) -> None:
-        """How many rows there are, and for some tables those that people look for."""
+        """How many rows there are, and for some tables those that people look for, and pictures."""
         metadata: dict[str, int | dg.MetadataValue] = {}
         with self.platform.warehouse.reading() as connection:
             metadata["dagster/row_count"] = count_rows(connection, contract)
@@ -94,6 +95,10 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 sql = read_sql(f"shown/{contract.schema}_{contract.name}")
                 columns, rows = rows_of(connection, sql, {BATCH_COLUMN: batch_key})
                 metadata[SHOWN[contract]] = table_metadata(pd.DataFrame(rows, columns=list(columns)))
+            for name, picture in PICTURES.get(contract, {}).items():
+                _, rows = rows_of(connection, read_sql(f"pictures/{picture.sql}"), {})
+                if rows:
+                    metadata[name] = dg.MetadataValue.md(picture.markdown(rows))
         if contract in KPI_TABLES:
             metadata |= report_link(self.platform.settings)
         context.add_output_metadata(metadata)
