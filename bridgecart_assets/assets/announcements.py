@@ -4,7 +4,10 @@ import dagster as dg
 
 from bridgecart_assets.assets.specs import OWNERS, POOL, SEGMENT_CHANGES_TOPIC, asset_key
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS
+from bridgecart_assets.jobs import announce_segments
 from bridgecart_assets.platform import Platform
+
+_NOT_ASKED_FOR = "nothing: materialize this asset by itself, or switch segment_changes_sensor on"
 
 
 @dg.asset(
@@ -17,7 +20,10 @@ from bridgecart_assets.platform import Platform
     description="The Kafka topic that tells who entered, moved or left which segment, each change once. The sensor "
     "segment_changes_sensor, which is off by default, sends them after every batch; so does `bridgecart announce`.",
 )
-def segment_changes(platform: Platform) -> dg.MaterializeResult[None]:
-    """Send the changes since the last time."""
+def segment_changes(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Send the changes since the last time, where that was asked for and not everything at once."""
+    run = context.run
+    if run.job_name != announce_segments.name and run.asset_selection != {SEGMENT_CHANGES_TOPIC}:
+        return dg.MaterializeResult(metadata={"sent": _NOT_ASKED_FOR})
     sent = platform.announce_segments()
     return dg.MaterializeResult(metadata={"sent": sent, "topic": platform.settings.segment_changes_topic})
