@@ -1,6 +1,6 @@
 """All benchmarks, in the order of the document."""
 
-from benchmarks import costs, disk, end_to_end, freshness, generator, growing_history, ingest, model, overheads
+from benchmarks import costs, disk, end_to_end, freshness, generator, growing_history, ingest, model, overheads, page
 
 BENCHMARKS = (
     ingest.BENCHMARK,
@@ -9,6 +9,7 @@ BENCHMARKS = (
     freshness.BENCHMARK,
     overheads.BENCHMARK,
     model.BENCHMARK,
+    page.BENCHMARK,
     disk.BENCHMARK,
     generator.BENCHMARK,
     costs.BENCHMARK,

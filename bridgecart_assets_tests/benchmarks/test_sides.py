@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import costs, generator, ingest, model, pandas_pipeline
+from benchmarks import costs, generator, ingest, model, page, pandas_pipeline
 from benchmarks.benchmark import OUTSIDE, Benchmark, Sizes
 from benchmarks.end_to_end import SPARK_PYTHON, spark_is_missing
 from benchmarks.freshness import seconds_to_visible
@@ -19,6 +19,7 @@ from bridgecart_assets_tests.support.state import rows
 SMALL: tuple[tuple[Benchmark, Sizes], ...] = (
     (ingest.BENCHMARK, {"orders": 300}),
     (model.BENCHMARK, {"orders": 5_000, "customers": 1_000}),
+    (page.BENCHMARK, {"orders": 3_000}),
     (generator.BENCHMARK, {"orders": 300}),
     (costs.BENCHMARK, {"shapes": [[600, 2, 36]], "batches": [20, 40]}),
 )
