@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
+from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Profiled, Side, Sizes, Target
 from benchmarks.measuring import run_child
 from benchmarks.surroundings import clean_world, settings
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, PURCHASE_MODEL, SEGMENT_MODEL
@@ -147,6 +147,7 @@ BENCHMARK = Benchmark(
     "folded into one figure, take a third of the time and of the memory; the rest compresses and writes ten million "
     "rows of 20 columns, deletes those that stood there, and looks whether a customer came twice. A refresh does this "
     "only when the day or the models change; a batch scores its own customers.",
+    profiles=(Profiled(SCORE),),
     quick={"orders": 100_000, "customers": 1_000_000, "repeats": 3},
     full={"orders": 1_500_000, "customers": 10_000_000, "repeats": 3},
     targets=(
