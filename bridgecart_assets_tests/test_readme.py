@@ -1,11 +1,22 @@
 """The README and the definitions say what is true."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import click
+import pytest
 
 from bridgecart_assets.cli import cli
-from bridgecart_assets_tests.docs import CONTRACTS, KPIS, README, contracts, fresh_kpis, fresh_readme
+from bridgecart_assets_tests.docs import (
+    CONFIGURATION,
+    CONTRACTS,
+    KPIS,
+    README,
+    contracts,
+    fresh_configuration,
+    fresh_kpis,
+    fresh_readme,
+)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -17,9 +28,10 @@ def commands() -> Iterator[tuple[str, click.Command]]:
             yield name, command
 
 
-def test_the_table_of_settings_is_that_of_the_code():
-    text = README.read_text(encoding="utf-8")
-    assert fresh_readme(text) == text, "run: python -m bridgecart_assets_tests.docs"
+@pytest.mark.parametrize(("document", "fresh"), [(README, fresh_readme), (CONFIGURATION, fresh_configuration)])
+def test_the_tables_of_settings_are_those_of_the_code(document: Path, fresh: Callable[[str], str]):
+    text = document.read_text(encoding="utf-8")
+    assert fresh(text) == text, "run: python -m bridgecart_assets_tests.docs"
 
 
 def test_the_tables_of_columns_in_the_definitions_are_those_of_the_contracts():
