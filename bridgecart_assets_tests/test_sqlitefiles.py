@@ -49,6 +49,31 @@ def test_of_many_files_only_those_in_use_stay_open(tmp_path: Path) -> None:
         assert not log_of(runs[0]).exists()
 
 
+def waits_for_disk(file: Path) -> bool:
+    """Whether every commit through Dagster's way to open the file waits until it is on the disk."""
+    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+    with engine.connect() as connection:
+        return bool(connection.execute(text("pragma synchronous")).scalar_one() == 2)
+
+
+def test_while_there_is_work_commits_to_a_log_do_not_wait_for_the_disk(tmp_path: Path) -> None:
+    logged, plain = make(tmp_path / "index.db"), tmp_path / "plain.db"
+    with kept_open():
+        assert not waits_for_disk(logged)
+        # Without a log the file itself may break when the power fails in the middle.
+        assert waits_for_disk(plain)
+    assert waits_for_disk(logged)
+
+
+def test_every_file_of_dagster_has_a_log(settings: Settings) -> None:
+    with dagster_instance(settings) as instance:
+        run_id = str(instance.create_run_for_job(dg.GraphDefinition("nothing").to_job()).run_id)
+        instance.report_engine_event("so that it has a file", job_name="nothing", run_id=run_id)
+        files = [file for file in settings.dagster_home.rglob("*.db") if file.stat().st_size]
+        assert len(files) >= 3
+        assert [file.name for file in files if waits_for_disk(file)] == []
+
+
 def dialects(instance: dg.DagsterInstance) -> set[int]:
     """The engines behind twenty looks at Dagster's runs and events, by their dialects: each engine has its own."""
     seen: dict[int, object] = {}
