@@ -39,8 +39,8 @@ WATCH_SECONDS = 2.0
 def cli(*, debug: bool) -> None:
     """Orders from a Kafka topic become customer segments and four KPIs per segment.
 
-    Settings are BRIDGECART_* variables; the README lists them. Without BRIDGECART_KAFKA_BOOTSTRAP_SERVERS, `demo`,
-    `replay` and `up` bring a broker of their own.
+    Settings are BRIDGECART_* variables; docs/configuration.md lists them. Without BRIDGECART_KAFKA_BOOTSTRAP_SERVERS,
+    `demo`, `replay` and `up` bring a broker of their own.
 
     Exit codes: 0 all good, 1 something failed, 2 wrong usage, 3 a check of ERROR severity failed.
     """
