@@ -24,6 +24,8 @@ _NAMED = re.compile(
     r"(?:create(?: or replace)?(?: temp)? (?:table|view)(?: if not exists)?|insert into|delete from) \S+"
 )
 _LENGTH = 60
+KEPT_STATEMENTS, KEPT_OPERATORS = 8, 3
+OTHERS = "all others"
 # As py-spy names a frame: `function (file:line)`.
 _OURS = re.compile(r"/(?P<module>bridgecart_assets/.+?)\.py[:)]")
 _PACKAGE = re.compile(r"site-packages/(?P<name>\w+)")
@@ -39,7 +41,7 @@ class Work:
     Attributes:
         seconds: from the call of DuckDB until it returned, without fetching rows.
         engine_seconds: what the operators took, of all threads together.
-        operators: the same by operator, with its table where it has one.
+        operators: the same by operator, with its table where it has one; the longest.
 
     """
 
@@ -65,7 +67,7 @@ class Profile:
     Attributes:
         seconds: wall time of the first, in which every statement was measured.
         openings: how often it opened a warehouse.
-        work: the statements, those that took longest first.
+        work: the statements that took longest, and all others as one.
         samples: of the second, by what the main thread was at, the most first; its start and its imports included.
 
     """
@@ -94,8 +96,7 @@ def run(function: str, arguments: Mapping[str, Any]) -> Any:
     called = getattr(importlib.import_module(module), name)
     with recorded() as record:
         figures = called(**arguments)
-    longest = sorted(record.work.values(), key=lambda work: -work.seconds)
-    return {"seconds": figures["seconds"], "openings": record.openings, "work": [vars(work) for work in longest]}
+    return {"seconds": figures["seconds"], "openings": record.openings, "work": [vars(w) for w in _longest(record)]}
 
 
 @dataclass
@@ -104,6 +105,21 @@ class Record:
 
     work: dict[str, Work] = field(default_factory=dict)
     openings: int = 0
+
+
+def _longest(record: Record) -> list[Work]:
+    """The statements that took longest, each with its longest operators, and all others as one."""
+    in_order = sorted(record.work.values(), key=lambda work: -work.seconds)
+    others = Work(OTHERS)
+    for work in in_order[KEPT_STATEMENTS:]:
+        others.times += work.times
+        others.seconds += work.seconds
+        others.engine_seconds += work.engine_seconds
+    kept = in_order[:KEPT_STATEMENTS]
+    for work in kept:
+        longest = sorted(work.operators.items(), key=lambda found: (-found[1], found[0]))
+        work.operators = dict(longest[:KEPT_OPERATORS])
+    return [*kept, others]
 
 
 @contextmanager

@@ -4,19 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from bridgecart_assets.contracts import KPI_TABLES, RAW_BATCHES, SILVER_ORDERS, TABLES
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.health import Health, read_health
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse, plain, table_exists
 from bridgecart_assets.warehouse.ledger import newest_batches
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.writing import count_rows
+
+if TYPE_CHECKING:
+    from bridgecart_assets.health import Health
 
 KpiRow = Mapping[str, Any]
 
@@ -105,8 +107,9 @@ def _rows(warehouse: Warehouse) -> dict[str, int]:
         }
 
 
-def health_of(settings: Settings) -> Health:
+def health_of(settings: Settings) -> "Health":
     """Lag and failed checks as of now."""
+    from bridgecart_assets.health import read_health
     from bridgecart_assets.operations.home import dagster_instance
 
     if not settings.dagster_home.is_dir():
