@@ -18,7 +18,8 @@ _NOT_ASKED_FOR = "nothing: materialize this asset by itself, or switch segment_c
     owners=OWNERS,
     pool=POOL,
     description="The Kafka topic that tells who entered, moved or left which segment, each change once. The sensor "
-    "segment_changes_sensor, which is off by default, sends them after every batch; so does `bridgecart announce`.",
+    "segment_changes_sensor, which is off by default, sends them after every batch; so does `bridgecart announce`. "
+    "Materialized together with other assets it sends nothing.",
 )
 def segment_changes(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Send the changes since the last time, where that was asked for and not everything at once."""

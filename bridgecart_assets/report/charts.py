@@ -400,12 +400,14 @@ def _cohorts() -> Chart:
 
 
 def _batches() -> Chart:
+    # A first batch may hold years, the others seconds: all have to be seen.
+    axis = alt.Axis(format=",d", values=[0, *(10**power for power in range(1, 9))])
     return (
         _base("batches", 140)
         .mark_bar(color="#2f7fc1", size=12)
         .encode(
             x=alt.X("batch_key:O", title="Batch, oldest to newest", axis=alt.Axis(labels=False, ticks=False)),
-            y=alt.Y("records:Q", title=None, axis=alt.Axis(format="~s", tickCount=4)),
+            y=alt.Y("records:Q", title=None, axis=axis, scale=alt.Scale(type="symlog")),
             tooltip=_tooltips(("batch_key", "Batch", ""), ("records", "Records", ",d")),
         )
     )

@@ -346,12 +346,13 @@
     const count = (name) => tables.stored.find((row) => row.table === name)?.rows ?? 0;
     const latest = tables.batches[tables.batches.length - 1];
     if (!latest) return "No batch has run yet.";
+    const batches = count("raw.batches");
     const key = latest.batch_key;
     const at = `${key.slice(0, 4)}-${key.slice(4, 6)}-${key.slice(6, 8)} ${key.slice(9, 11)}:${key.slice(11, 13)}:${key.slice(13, 15)}`;
     return (
       `${whole.format(count("raw.orders"))} records = ${whole.format(count("silver.orders"))} orders + ` +
       `${whole.format(count("silver.duplicate_orders"))} duplicates + ${whole.format(count("silver.rejected_orders"))} rejected. ` +
-      `The latest of ${whole.format(count("raw.batches"))} batches was planned at ${at} UTC with ${whole.format(latest.planned_records)} records of topic ${latest.topic}.` +
+      `${batches === 1 ? "The only batch" : `The latest of ${whole.format(batches)} batches`} was planned at ${at} UTC with ${whole.format(latest.planned_records)} records of topic ${latest.topic}.` +
       stateWords()
     );
   }
