@@ -18,8 +18,8 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.metadata import report_link, table_metadata
+from bridgecart_assets.pictures import PICTURES
 from bridgecart_assets.platform import Platform
-from bridgecart_assets.report.pictures import PICTURES
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseMissing, rows_of, table_exists
 from bridgecart_assets.warehouse.handover import KafkaSlice, Query, Table, WrittenWith

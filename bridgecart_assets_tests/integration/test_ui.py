@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from bridgecart_assets.checks import RULES
 from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.kafka.topics import create_topic
-from bridgecart_assets.report.pictures import WIDTH
+from bridgecart_assets.pictures import WIDTH
 from bridgecart_assets.settings import load_settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets_tests.integration.processes import wait_until

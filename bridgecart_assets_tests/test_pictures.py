@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridgecart_assets.report.pictures import (
+from bridgecart_assets.pictures import (
     COLORS,
     FONT_SIZE,
     HEIGHT,
@@ -24,9 +24,15 @@ from bridgecart_assets.report.pictures import (
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.report.shops import grown_shop
 
 SHOWN_IN_PLACE = 1_000
 MONTHS = [date(2024 + n // 12, n % 12 + 1, 1) for n in range(18)]
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return grown_shop(tmp_path_factory.mktemp("grown"))
 
 
 def svg_of(markdown: str) -> ElementTree.Element:
