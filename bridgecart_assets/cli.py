@@ -488,7 +488,7 @@ def report(*, opens: bool, serves: bool, host: str, port: int) -> None:
         from bridgecart_assets.operations.report_server import serve_report
 
         serve_report(settings, Listener(host, port), say=lambda line: print(line, flush=True))
-    written = write_report(settings, health_of(settings).to_json()).resolve()
+    written = write_report(settings, health_of(settings).for_report()).resolve()
     print(f"Report: {written}")
     if opens and not webbrowser.open(written.as_uri()):
         raise BridgeCartError(f"No browser opened: open {written.as_uri()} in one.")

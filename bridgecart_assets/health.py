@@ -1,6 +1,6 @@
 """What of the pipeline's state is not in the warehouse: records that wait in the topic, checks that failed."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -33,9 +33,9 @@ class Health:
     checks: int
     failed_checks: list[dict[str, str]]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
+    def for_report(self) -> dict[str, Any]:
+        """What a page may say that goes to other people: not where the broker is."""
+        return {"lag": self.lag, "checks": self.checks, "failed_checks": self.failed_checks}
 
 
 def read_health(settings: Settings, instance: dg.DagsterInstance | None) -> Health:

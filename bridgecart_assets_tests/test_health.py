@@ -3,7 +3,7 @@
 import dagster as dg
 
 from bridgecart_assets.checks import build_checks, check_keys
-from bridgecart_assets.health import read_health
+from bridgecart_assets.health import Health, read_health
 from bridgecart_assets.settings import Settings
 
 
@@ -40,3 +40,8 @@ def test_without_a_broker_the_lag_is_unknown_and_it_says_what_to_do(settings: Se
     health = read_health(settings, None)
     assert (health.lag, health.checks, health.failed_checks) == (None, 0, [])
     assert "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS" in health.kafka
+
+
+def test_a_page_for_others_does_not_say_where_the_broker_is():
+    health = Health("topic orders at broker-7.internal:9092", 5, 1, [])
+    assert health.for_report() == {"lag": 5, "checks": 1, "failed_checks": []}

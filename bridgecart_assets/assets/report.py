@@ -46,6 +46,6 @@ def segments_report(context: dg.AssetExecutionContext, platform: Platform) -> dg
     settings = platform.settings
     if follows_changes(context.run) and may_wait(settings):
         return dg.MaterializeResult(metadata={**report_link(settings), "written": "not again: it is recent"})
-    written = write_report(settings, read_health(settings, context.instance).to_json())
+    written = write_report(settings, read_health(settings, context.instance).for_report())
     size = dg.MetadataValue.int(written.stat().st_size)
     return dg.MaterializeResult(metadata={**report_link(settings), "written": "anew", "bytes": size})

@@ -22,7 +22,7 @@ class NothingToReport(BridgeCartError):
 def write_report(settings: Settings, health: Figures | None = None) -> Path:
     """Write the report with the figures of the warehouse as they are now; its file.
 
-    `health` is what is not in the warehouse (`bridgecart_assets.health`, as JSON); without it the page says nothing of
+    `health` is what is not in the warehouse (`Health.for_report`); without it the page says nothing of
     the topic and the checks.
 
     Raises NothingToReport before the first refresh, ReportNotWritten.

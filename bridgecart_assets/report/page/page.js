@@ -363,7 +363,7 @@
     if (!state) return "";
     const waiting = is(state.lag)
       ? state.lag === 0 ? "No record waits in the topic." : `Lag: ${whole.format(state.lag)} records wait in the topic.`
-      : `How many records wait in the topic is unknown: ${state.kafka}`;
+      : "How many records wait in the topic is unknown: the broker could not be asked.";
     const failed = state.failed_checks.length;
     const checks = failed
       ? `${failed} of ${state.checks} checks failed when they were last evaluated; the table below says what to do.`
