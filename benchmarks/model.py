@@ -148,7 +148,7 @@ BENCHMARK = Benchmark(
     "rows of 20 columns, deletes those that stood there, and looks whether a customer came twice. A refresh does this "
     "only when the day or the models change; a batch scores its own customers.",
     profiles=(Profiled(SCORE),),
-    quick={"orders": 100_000, "customers": 1_000_000, "repeats": 3},
+    quick={"orders": 100_000, "customers": 1_000_000, "repeats": 2},
     full={"orders": 1_500_000, "customers": 10_000_000, "repeats": 3},
     targets=(
         Target("10 million customers scored in 4 s", side=SCORE, figure="seconds", at_most=4.0, only_full=True),

@@ -92,7 +92,7 @@ BENCHMARK = Benchmark(
         Figure("page_bytes", "Page, bytes", 0),
         *OUTSIDE,
     ),
-    quick={"orders": 200_000, "repeats": 3},
+    quick={"orders": 200_000, "repeats": 2},
     full={"orders": 15_000_000, "repeats": 3},
     targets=(Target("shown in 2 s with a million customers behind it", side=OPENED, figure="seconds", at_most=2.0),),
 )

@@ -1,4 +1,5 @@
--- Which event of an order counts: the first by Kafka timestamp, then partition and offset, over all batches.
+-- Which event of an order counts: the first by Kafka timestamp, then partition and offset, over all batches; of two
+-- topics, one of which was made anew, that of the one that was read first.
 -- Every order of `claimed` is decided anew; that makes the outcome independent of the order in which batches are
 -- materialized. A duplicate carries the same purchase time, so the search is bounded.
 create temp table bounds as
@@ -33,7 +34,7 @@ select
     first_value("partition") over arrival as winner_partition,
     first_value("offset") over arrival as winner_offset
 from claims
-window arrival as (partition by order_key order by kafka_timestamp nulls last, "partition", "offset", topic_id);
+window arrival as (partition by order_key order by kafka_timestamp nulls last, "partition", "offset", batch_key);
 
 create temp table displaced as
 select o.customer_hash, o.purchased_at
