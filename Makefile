@@ -29,7 +29,7 @@ test: lint ## lint, then every test but the stress runs
 stress: $(READY_TEST) ## the tests of minutes: kills, floods, long histories
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
-bench: $(READY_TEST) ## benchmarks of small sizes, in about ten minutes, into docs/performance.md
+bench: $(READY_TEST) ## benchmarks of small sizes, in less than five minutes, into docs/performance.md
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 bench-full: $(READY_TEST) ## benchmarks of the targets' sizes: hours, tens of GB of disk

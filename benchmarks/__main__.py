@@ -19,7 +19,7 @@ def main() -> None:
     """Run the benchmarks of a scale, all or those that are named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     scale = parser.add_mutually_exclusive_group(required=True)
-    scale.add_argument("--quick", dest="scale", action="store_const", const="quick", help="in about ten minutes")
+    scale.add_argument("--quick", dest="scale", action="store_const", const="quick", help="in less than five minutes")
     scale.add_argument("--full", dest="scale", action="store_const", const="full", help="the sizes of the targets")
     scale.add_argument("--profile", dest="scale", action="store_const", const=None, help="where their time goes")
     known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
