@@ -9,7 +9,7 @@ import duckdb
 from bridgecart_assets.contracts import CUSTOMER_HASH, Contract
 from bridgecart_assets.warehouse.database import Warehouse, WarehouseError
 
-# Less is written in a tenth of a second.
+# What is smaller is renewed with every batch.
 LARGE_FILE_BYTES = 4 * 1024 * 1024
 PARQUET = "format parquet, compression zstd"
 
