@@ -46,7 +46,7 @@ def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
             with_new_days = orders <= sizes["new_days_up_to"]
             _send_batches(topic, sizes, base.all_customers(orders), with_new_days=with_new_days)
             run = {"data_dir": str(folder / f"history-{orders}"), "BRIDGECART_KAFKA_TOPIC": topic.topic}
-            missing = _prepared({**run, "base_folder": str(folder), "orders": orders}, folder)
+            missing = prepared({**run, "base_folder": str(folder), "orders": orders}, folder)
             names = [SAME_DAY, NEW_DAY] if with_new_days else [SAME_DAY]
             made += [Side(name.format(orders), runs.run_batch, run, missing=missing) for name in names]
         yield made
@@ -62,7 +62,8 @@ def _send_batches(topic: KafkaConnection, sizes: Sizes, customers: Sequence[int]
         produce(topic, fresh_orders(sizes["batch"], day=on, customers=customers, batch=f"B{place}N"))
 
 
-def _prepared(arguments: Mapping[str, object], folder: Path) -> str:
+def prepared(arguments: Mapping[str, object], folder: Path) -> str:
+    """Why a child could not `prepare` the history; empty when it could."""
     try:
         run_child(Side("prepared", prepare, arguments), folder)
     except ChildFailed as failure:

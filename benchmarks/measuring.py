@@ -173,8 +173,12 @@ def _empty_folder(folder: Path) -> Iterator[Path]:
 
 def child_command(side: Side) -> list[str]:
     """What calls the side's function in a process of its own."""
-    name = f"{side.function.__module__}:{side.function.__qualname__}"
-    return [side.python, "-m", "benchmarks.child", name, json.dumps(dict(side.arguments))]
+    return [side.python, "-m", "benchmarks.child", function_name(side), json.dumps(dict(side.arguments))]
+
+
+def function_name(side: Side) -> str:
+    """The side's function as a child finds it (`child.function_of`)."""
+    return f"{side.function.__module__}:{side.function.__qualname__}"
 
 
 def environment(data_dir: Path) -> Mapping[str, str]:

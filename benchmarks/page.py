@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
-from benchmarks.growing_history import BASE_ORDERS, prepare
+from benchmarks.growing_history import BASE_ORDERS, prepared
 from benchmarks.histories import small_world
-from benchmarks.measuring import ChildFailed, run_child
 from benchmarks.surroundings import END, fresh_orders, fresh_topic, settings
 from bridgecart_assets.kafka.producing import produce
 from bridgecart_assets.report.writing import write_report
@@ -64,19 +63,11 @@ def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
         produce(connection, fresh_orders(BATCH, day=END.date(), customers=base.all_customers(orders), batch="P"))
         data_dir = str(folder / "shop")
         arguments = {"base_folder": str(folder), "orders": orders, "data_dir": data_dir}
-        missing = ""
-        try:
-            run_child(Side("prepared", prepare, arguments), folder)
-        except ChildFailed as failure:
-            missing = f"the history could not be prepared: {failure}"
+        missing = prepared(arguments, folder)
+        no_browser = missing or ("" if browser else "no Chromium")
         yield [
             Side(WRITTEN, write, {"data_dir": data_dir}, missing=missing),
-            Side(
-                OPENED,
-                open_page,
-                {"data_dir": data_dir, "browser": browser},
-                missing=missing or ("" if browser else "no Chromium"),
-            ),
+            Side(OPENED, open_page, {"data_dir": data_dir, "browser": browser}, missing=no_browser),
         ]
 
 

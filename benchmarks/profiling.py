@@ -3,7 +3,6 @@
 What belongs elsewhere: measuring sides against each other (`measuring.py`), without any of this.
 """
 
-import importlib
 import json
 import re
 import subprocess
@@ -17,7 +16,8 @@ from typing import Any, Self
 import duckdb
 
 from benchmarks.benchmark import Side
-from benchmarks.measuring import CHILD_SECONDS, ROOT, ChildFailed, child_command, environment
+from benchmarks.child import function_of
+from benchmarks.measuring import CHILD_SECONDS, ROOT, ChildFailed, child_command, environment, function_name
 from bridgecart_assets.warehouse.attaching import Attached, Options
 
 _NAMED = re.compile(
@@ -86,14 +86,12 @@ class Profile:
 
 def profiled(side: Side) -> Side:
     """The side, as one that is run with all its statements measured; its figures are those of a Profile."""
-    name = f"{side.function.__module__}:{side.function.__qualname__}"
-    return replace(side, function=run, arguments={"function": name, "arguments": dict(side.arguments)})
+    return replace(side, function=run, arguments={"function": function_name(side), "arguments": dict(side.arguments)})
 
 
 def run(function: str, arguments: Mapping[str, Any]) -> Any:
     """Call a side's function in this process and say where its time went, as JSON."""
-    module, _, name = function.partition(":")
-    called = getattr(importlib.import_module(module), name)
+    called: Any = function_of(function)
     with recorded() as record:
         figures = called(**arguments)
     return {"seconds": figures["seconds"], "openings": record.openings, "work": [vars(w) for w in _longest(record)]}

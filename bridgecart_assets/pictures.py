@@ -26,6 +26,7 @@ COLORS = ("#2b7cc4", "#c96a12", "#218a66", "#b04d94", "#8f7a10", "#1792a3", "#c0
 WIDTH, HEIGHT, MARGIN, LABEL_WIDTH = 260, 99, 10, 20
 FONT_SIZE = 9
 MOST_PERIODS = 12
+_STEPS = ("opening", "same", "new", "erased", "closing")
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -105,9 +106,6 @@ def bridge(rows: Rows) -> str:
             f"<text x='{x}' y='{HEIGHT - MARGIN}' fill='#888'>{name}</text>"
         )
     return "".join(drawn)
-
-
-_STEPS = ("opening", "same", "new", "erased", "closing")
 
 
 def color_of(segment_key: str) -> str:

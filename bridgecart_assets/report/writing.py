@@ -22,10 +22,8 @@ class NothingToReport(BridgeCartError):
 def write_report(settings: Settings, health: Figures | None = None) -> Path:
     """Write the report with the figures of the warehouse as they are now; its file.
 
-    `health` is what is not in the warehouse (`Health.for_report`); without it the page says nothing of
-    the topic and the checks.
-
-    Raises NothingToReport before the first refresh, ReportNotWritten.
+    `health` is what is not in the warehouse (`Health.for_report`); without it the page says nothing of the topic and
+    the checks. Raises NothingToReport before the first refresh, ReportNotWritten.
     """
     nothing = NothingToReport("There is nothing to report yet: run `bridgecart run` or `bridgecart demo` first.")
     warehouse = Warehouse.from_settings(settings)
