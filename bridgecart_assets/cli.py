@@ -1,9 +1,11 @@
 """The `bridgecart` command: options in, tables and one-line errors out.
 
-Exit codes: 0 all good, 1 something failed (one line says what), 2 wrong usage, 3 a check of ERROR severity failed.
+Exit codes: 0 all good, 1 something failed (one line says what), 2 wrong usage, 3 a check of ERROR severity failed,
+130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 import json
+import signal
 import sys
 import time
 import traceback
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.operations.interrupts import interrupts
+from bridgecart_assets.operations.interrupts import interrupt_on_signals, interrupts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 FAILED = 1
 CHECK_FAILED = 3
-STOPPED = 130
+# A shell adds the number of the signal: 130 after Ctrl-C, 143 after SIGTERM.
+STOPPED = 128
 WATCH_SECONDS = 2.0
 
 
@@ -42,14 +45,15 @@ def cli(*, debug: bool) -> None:
     Settings are BRIDGECART_* variables; docs/configuration.md lists them. Without BRIDGECART_KAFKA_BOOTSTRAP_SERVERS,
     `demo`, `replay` and `up` bring a broker of their own.
 
-    Exit codes: 0 all good, 1 something failed, 2 wrong usage, 3 a check of ERROR severity failed.
+    Exit codes: 0 all good, 1 something failed, 2 wrong usage, 3 a check of ERROR severity failed, 130 and 143 stopped
+    by Ctrl-C and SIGTERM.
     """
     click.get_current_context().obj = {"debug": debug}
 
 
 def main() -> None:
     """Run the command line; expected failures are one line, everything else is a bug and shows itself as one."""
-    with interrupts() as was_interrupted:
+    with interrupts() as interrupted_by, interrupt_on_signals():
         try:
             cli(prog_name="bridgecart", standalone_mode=False)
         except click.exceptions.NoArgsIsHelpError as error:
@@ -59,18 +63,24 @@ def main() -> None:
             context = getattr(error, "ctx", None)
             hint = f" See `{context.command_path} --help`." if context else ""
             _complain(f"bridgecart: {error.format_message()}{hint}", error.exit_code)
+        except SystemExit:
+            raise
         except (click.Abort, KeyboardInterrupt):
-            _complain("Stopped.", STOPPED)
-        except Exception as error:
-            # What Ctrl-C hit may have failed with an error of its own.
-            if was_interrupted():
-                _complain("Stopped.", STOPPED)
+            _stop(interrupted_by())
+        except BaseException as error:
+            # What Ctrl-C or SIGTERM hit may have failed with an error of its own.
+            if interrupted_by():
+                _stop(interrupted_by())
             if not isinstance(error, BridgeCartError):
                 raise
             if "--debug" in sys.argv:
                 print(getattr(error, "details", ""), file=sys.stderr)
                 traceback.print_exc()
             _complain(f"bridgecart: {error}", getattr(error, "exit_code", FAILED))
+
+
+def _stop(by: signal.Signals | None) -> NoReturn:
+    _complain("Stopped.", STOPPED + (by or signal.SIGINT))
 
 
 def _complain(line: str, exit_code: int) -> NoReturn:

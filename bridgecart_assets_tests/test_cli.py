@@ -295,7 +295,10 @@ def test_status_before_anything_happened_says_what_is_missing(bridgecart: Bridge
     assert "none (0 in all)" in done.out
 
 
-def test_status_watch_looks_again_on_a_terminal_until_ctrl_c(filled: Warehouse) -> None:
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_status_watch_looks_again_on_a_terminal_until_it_is_stopped(
+    filled: Warehouse, how: signal.Signals, code: int
+) -> None:
     reader, writer = pty.openpty()
     # Wide and high enough for all of it.
     fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
@@ -305,11 +308,11 @@ def test_status_watch_looks_again_on_a_terminal_until_ctrl_c(filled: Warehouse) 
         seen = b""
         while seen.count(b"No failed checks.") < 2:
             seen += os.read(reader, 65_536)
-        watch.send_signal(signal.SIGINT)
+        watch.send_signal(how)
         _, said = watch.communicate(timeout=30)
     os.close(reader)
     assert b"silver.customers" in seen
-    assert (watch.returncode, said.strip()) == (130, b"Stopped.")
+    assert (watch.returncode, said.strip()) == (code, b"Stopped.")
 
 
 def test_status_watch_needs_a_terminal(bridgecart: Bridgecart) -> None:

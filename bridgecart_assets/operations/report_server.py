@@ -13,7 +13,6 @@ from pathlib import Path
 from threading import Thread
 from typing import NoReturn
 
-from bridgecart_assets.operations.interrupts import interrupt_on_signals
 from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.settings import Settings
 
@@ -56,7 +55,7 @@ def report_server(report: Path, *places: Listener) -> Iterator[Listener]:
 
 def serve_report(settings: Settings, place: Listener, *, say: Callable[[str], None]) -> NoReturn:
     """Serve the report until interrupted. Raises CannotListen."""
-    with interrupt_on_signals(), report_server(settings.report_path, place) as served:
+    with report_server(settings.report_path, place) as served:
         say(f"Report: {served.url}")
         while True:
             signal.pause()

@@ -213,7 +213,7 @@ def _execute(
 ) -> None:
     from bridgecart_assets.definitions import build_defs
 
-    with _quietly(), interrupts() as was_interrupted:
+    with _quietly(), interrupts() as interrupted_by:
         result = (
             build_defs()
             .resolve_job_def(job)
@@ -227,7 +227,7 @@ def _execute(
             )
         )
         # Between two steps Dagster holds interrupts back, and after the last one it forgets them.
-        if was_interrupted():
+        if interrupted_by():
             raise KeyboardInterrupt
     summary.results += [
         CheckResult(

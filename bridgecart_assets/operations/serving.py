@@ -20,7 +20,6 @@ from bridgecart_assets.operations.children import child
 from bridgecart_assets.operations.clock import WallClock, forget_future_ticks
 from bridgecart_assets.operations.code_server import CodeServer
 from bridgecart_assets.operations.home import dagster_instance, prepare_home, shared_databases
-from bridgecart_assets.operations.interrupts import interrupt_on_signals
 from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.operations.own_broker import own_broker
 from bridgecart_assets.operations.report_server import beside, report_server
@@ -49,7 +48,6 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
     logs.mkdir(exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(serve_lock(settings.data_dir))
-        stack.enter_context(interrupt_on_signals())
         broker = None
         if settings.kafka_bootstrap_servers is None:
             broker = stack.enter_context(_embedded_broker(settings, logs))

@@ -160,13 +160,18 @@ def test_a_small_batch_makes_only_its_customers_anew_and_full_makes_all_to_the_s
     assert rows(warehouse, "select table_name from gold.refreshes where checked is distinct from revision") == []
 
 
-def test_ctrl_c_at_any_moment_is_one_word_and_the_next_run_goes_on(
+def test_ctrl_c_and_sigterm_at_any_moment_are_one_word_and_the_next_run_goes_on(
     killer: Killer, shop: Shop, warehouse: Warehouse, settings: Settings
 ) -> None:
     shop.sell(300)
-    for moment in (40, 140, 250):
-        ended = killer.run_until(moment, "run", how=signal.SIGINT)
-        assert (ended.returncode, ended.stdout, ended.stderr.strip()) == (130, "", "Stopped.")
+    for moment, how, code in (
+        (2, signal.SIGTERM, 143),
+        (40, signal.SIGINT, 130),
+        (140, signal.SIGTERM, 143),
+        (250, signal.SIGINT, 130),
+    ):
+        ended = killer.run_until(moment, "run", how=how)
+        assert (ended.returncode, ended.stdout, ended.stderr.strip()) == (code, "", "Stopped."), moment
     ended = killer.run("run")
     assert ended.returncode == 0, ended.stderr
     counts = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'

@@ -3,38 +3,40 @@ import signal
 
 import pytest
 
-from bridgecart_assets.operations.interrupts import interrupts
+from bridgecart_assets.operations.interrupts import SIGNALS, interrupt_on_signals, interrupts
 
 
-def test_without_ctrl_c_nothing_is_noticed() -> None:
-    with interrupts() as was_interrupted:
-        assert not was_interrupted()
+def test_without_a_signal_nothing_is_noticed() -> None:
+    with interrupts() as interrupted_by:
+        assert interrupted_by() is None
 
 
-def test_ctrl_c_is_noticed_also_when_others_made_an_error_of_it() -> None:
-    with interrupts() as was_interrupted:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_ctrl_c_and_sigterm_are_noticed_also_when_others_made_an_error_of_it(number: signal.Signals) -> None:
+    with interrupt_on_signals(), interrupts() as interrupted_by:
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-        assert was_interrupted()
-        assert was_interrupted()
-    with interrupts() as was_interrupted:
-        assert not was_interrupted()
+            os.kill(os.getpid(), number)
+        assert interrupted_by() == number
+        assert interrupted_by() == number
+    with interrupts() as interrupted_by:
+        assert interrupted_by() is None
 
 
-def test_other_signals_are_no_ctrl_c() -> None:
+def test_other_signals_ask_nobody_to_end() -> None:
     before = signal.signal(signal.SIGUSR1, lambda _signal, _frame: None)
     try:
-        with interrupts() as was_interrupted:
+        with interrupts() as interrupted_by:
             os.kill(os.getpid(), signal.SIGUSR1)
-            assert not was_interrupted()
+            assert interrupted_by() is None
     finally:
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_one_that_is_within_another_tells_it_to_both() -> None:
-    with interrupts() as outer:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_one_that_is_within_another_tells_it_to_both(number: signal.Signals) -> None:
+    with interrupt_on_signals(), interrupts() as outer:
         with interrupts() as inner:
             with pytest.raises(KeyboardInterrupt):
-                os.kill(os.getpid(), signal.SIGINT)
-            assert inner()
-        assert outer()
+                os.kill(os.getpid(), number)
+            assert inner() == number
+        assert outer() == number
