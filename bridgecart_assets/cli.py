@@ -55,6 +55,7 @@ def main() -> None:
     """Run the command line; expected failures are one line, everything else is a bug and shows itself as one."""
     with interrupts() as interrupted_by, interrupt_on_signals():
         try:
+            _load_env_file()
             cli(prog_name="bridgecart", standalone_mode=False)
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
@@ -77,6 +78,13 @@ def main() -> None:
                 print(getattr(error, "details", ""), file=sys.stderr)
                 traceback.print_exc()
             _complain(f"bridgecart: {error}", getattr(error, "exit_code", FAILED))
+
+
+def _load_env_file() -> None:
+    from bridgecart_assets.envfile import load_env_file
+
+    for name in load_env_file(Path.cwd()):
+        print(f"bridgecart: {name} is set in .env and otherwise in the environment: .env counts.", file=sys.stderr)
 
 
 def _stop(by: signal.Signals | None) -> NoReturn:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bridgecart_assets.envfile import env_file
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets_tests.kafka.fixtures import broker, broker_kind, secured, topic
@@ -39,7 +40,12 @@ def warehouse(settings: Settings) -> Warehouse:
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C again: a shell that starts tests in the background has them and their children ignore it."""
+    """Refuse settings of the developer in `.env`, which counts before the environment of a test.
+
+    Hear Ctrl-C again: a shell that starts tests in the background has them and their children ignore it."""
+    mine = [name for name in env_file(Path.cwd()) if name.startswith(("BRIDGECART_", "DAGSTER_HOME"))]
+    if mine:
+        pytest.exit(f"The tests would work with {', '.join(mine)} of .env: move that file away meanwhile.", 1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

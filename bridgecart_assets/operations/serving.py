@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bridgecart_assets.envfile import require_own_home
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.address import announce_broker, withdraw_broker
 from bridgecart_assets.kafka.embedded import EmbeddedBroker
@@ -38,10 +39,11 @@ class ServerStopped(BridgeCartError):
 def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], None]) -> None:
     """Run until interrupted. The embedded broker listens on the loopback address only, whatever `listener` is.
 
-    Raises CannotListen, AlreadyRunning, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable,
+    Raises EnvFileUnusable, CannotListen, AlreadyRunning, ServerStopped, EmbeddedBrokerFailed, DataDirectoryUnusable,
     CodeServerStopped.
     """
     settings = load_settings()
+    require_own_home(settings.dagster_home, Path.cwd())
     prepare_home(settings)
     listener.require_free()
     logs = settings.data_dir / "logs"
