@@ -27,6 +27,10 @@ class TopicNotFound(KafkaFailure):
     """The cluster does not have the topic (or hides it from this user)."""
 
 
+class TopicWithoutId(KafkaFailure):
+    """The broker gives topics no ids: one that was created again could not be told from the one before."""
+
+
 class TopicAlreadyExists(KafkaFailure):
     """The topic to create is there already."""
 

@@ -32,12 +32,13 @@ from bridgecart_assets.kafka.clients import (
     place,
 )
 from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.errors import TopicNotFound
+from bridgecart_assets.kafka.errors import TopicNotFound, TopicWithoutId
 from bridgecart_assets.kafka.offsets import OffsetRange, TopicState
 
 _TOPICS_NAMED = 5
 _POLL_SECONDS = 0.05
 _UNKNOWN = 2**63
+_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class TopicIdentity:
 def topic_state(connection: KafkaConnection) -> TopicState:
     """Identity, earliest offsets and readable ends of the topic.
 
-    Raises `BrokerUnreachable`, `BrokerRefused`, `TopicNotFound`: a failed read is never an empty topic.
+    Raises `BrokerUnreachable`, `BrokerRefused`, `TopicNotFound`, `TopicWithoutId`: a failed read is never an empty
+    topic.
     """
     return patiently(connection, lambda: _topic_state(connection))
 
@@ -59,7 +61,7 @@ def topic_state(connection: KafkaConnection) -> TopicState:
 def topic_id(connection: KafkaConnection) -> str:
     """The id the cluster gave the topic when it was created. Raises like `topic_state`."""
     with open_admin(connection) as admin:
-        return describe(admin).topic_id
+        return _identify(admin).topic_id
 
 
 def cluster_id(connection: KafkaConnection) -> str | None:
@@ -90,9 +92,23 @@ def describe(admin: Admin) -> TopicIdentity:
     return TopicIdentity(str(found.topic_id), sorted(partition.id for partition in found.partitions))
 
 
+def _identify(admin: Admin) -> TopicIdentity:
+    """The topic's identity, which is never assumed: raises `TopicWithoutId` where the broker has none to give."""
+    identity = describe(admin)
+    if identity.topic_id == _NO_ID:
+        connection = admin.reports.connection
+        raise TopicWithoutId(
+            f"Kafka at {connection.bootstrap_servers} gives topic {connection.topic!r} no id, so a topic that was "
+            "created again would be taken for this one and its records passed over; upgrade the broker, and its "
+            "inter.broker.protocol.version (Apache Kafka gives ids from 2.8 on, Redpanda since 2025), or have it "
+            "mirrored to one that gives ids"
+        )
+    return identity
+
+
 def _topic_state(connection: KafkaConnection) -> TopicState:
     with open_admin(connection) as admin:
-        identity = describe(admin)
+        identity = _identify(admin)
         # Asked in this order: what retention removes in between moves the start of a range, never past its end.
         earliest = _listed(admin, identity.partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         latest = _listed(admin, identity.partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]

@@ -123,19 +123,22 @@ class Proxy:
         return server
 
     def _pump(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
-        passed = 0
         with contextlib.suppress(OSError):
-            while data := source.recv(_CHUNK):
-                if is_answer:
-                    passed += len(data)
-                    self._note(passed)
-                with self._state:
-                    self._state.wait_for(lambda: not self._is_silent or source not in self._connections)
-                sink.sendall(data)
+            self._forward(source, sink, is_answer)
         with self._state:
             self._connections -= {source, sink}
         for end in (source, sink):
             _close(end)
+
+    def _forward(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+        passed = 0
+        while data := source.recv(_CHUNK):
+            if is_answer:
+                passed += len(data)
+                self._note(passed)
+            with self._state:
+                self._state.wait_for(lambda: not self._is_silent or source not in self._connections)
+            sink.sendall(data)
 
     def _note(self, passed: int) -> None:
         with self._state:
