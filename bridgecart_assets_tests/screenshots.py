@@ -10,7 +10,7 @@ from bridgecart_assets_tests.integration.served import up
 from bridgecart_assets_tests.support.browser import chromium
 
 IMAGES = ROOT / "docs" / "images"
-LOCATION = "locations/bridgecart_assets.definitions"
+LOCATION = "locations/bridgecart"
 SETTLE_MILLISECONDS = 6_000
 
 

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Self
 
 from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.location import LOCATION, MODULE, keep_sensor_switches
 from bridgecart_assets.operations.children import NO_VARIABLES, child
 from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.settings import Settings
 
-MODULE = "bridgecart_assets.definitions"
 START_SECONDS = 60.0
 # One that ends sooner would end again and again.
 SHORTEST_LIFE_SECONDS = 10.0
@@ -49,9 +49,11 @@ class CodeServer:
         self._started = 0.0
 
     def __enter__(self) -> Self:
-        place = {"location_name": MODULE, "socket": str(self._socket)}
+        place = {"location_name": LOCATION, "socket": str(self._socket)}
         # JSON is YAML.
         self.workspace.write_text(json.dumps({"load_from": [{"grpc_server": place}]}), encoding="utf-8")
+        with dagster_instance(self._settings) as instance:
+            keep_sensor_switches(instance)
         try:
             self._start()
         except BaseException:
@@ -88,7 +90,7 @@ class CodeServer:
     def _start(self) -> None:
         self._socket.unlink(missing_ok=True)
         command = [sys.executable, "-m", "dagster", "api", "grpc", "-m", MODULE, "--socket", str(self._socket)]
-        command += ["--location-name", MODULE, "--use-python-environment-entry-point"]
+        command += ["--location-name", LOCATION, "--use-python-environment-entry-point"]
         self._running = ExitStack()
         self._process = self._running.enter_context(child(command, self.log, self._variables))
         self._started = time.monotonic()

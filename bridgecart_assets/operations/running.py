@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.offsets import TopicState
 from bridgecart_assets.kafka.positions import topic_state
+from bridgecart_assets.location import job_origin
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.operations.interrupts import interrupts
 from bridgecart_assets.platform import Platform
@@ -19,6 +20,7 @@ from bridgecart_assets.warehouse.ledger import load_ends, load_ledger, newest_ba
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster._core.execution.execution_result import ExecutionResult
 
 Progress = Callable[[str], None]
 FailOn = Literal["error", "warn"]
@@ -211,21 +213,8 @@ def _execute(
     run_config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    from bridgecart_assets.definitions import build_defs
-
     with _quietly(), interrupts() as interrupted_by:
-        result = (
-            build_defs()
-            .resolve_job_def(job)
-            .execute_in_process(
-                instance=instance,
-                partition_key=partition_key,
-                asset_selection=selection,
-                run_config={**QUIET, **(run_config or {})},
-                tags={LAUNCHER_TAG: CLI_LAUNCHER, **(tags or {})},
-                raise_on_error=False,
-            )
-        )
+        result = _run_here(instance, job, partition_key, selection, {**QUIET, **(run_config or {})}, tags or {})
         # Between two steps Dagster holds interrupts back, and after the last one it forgets them.
         if interrupted_by():
             raise KeyboardInterrupt
@@ -244,6 +233,34 @@ def _execute(
         raise failure_of(result)
 
 
+def _run_here(
+    instance: "dg.DagsterInstance",
+    name: str,
+    partition_key: str | None,
+    selection: "Sequence[dg.AssetKey] | None",
+    run_config: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> "dg.JobExecutionResult":
+    """Run a job in this process, as `execute_in_process` does, which leaves out where the job lives."""
+    from dagster._core.definitions.job_base import InMemoryJob
+    from dagster._core.execution.api import execute_run
+
+    from bridgecart_assets.batches import PARTITION_TAG
+    from bridgecart_assets.definitions import build_defs
+
+    repository = build_defs().get_repository_def()
+    job = repository.get_job(name)
+    batch = {} if partition_key is None else {PARTITION_TAG: partition_key}
+    run = instance.create_run_for_job(
+        job,
+        run_config=run_config,
+        tags={**job.run_tags, **batch, LAUNCHER_TAG: CLI_LAUNCHER, **tags},
+        asset_selection=frozenset(selection) if selection else None,
+        remote_job_origin=job_origin(repository, name),
+    )
+    return execute_run(InMemoryJob(job), run, instance)
+
+
 @contextmanager
 def _quietly() -> Iterator[None]:
     import warnings
@@ -254,7 +271,7 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _model_decision(result: "dg.ExecuteInProcessResult") -> str:
+def _model_decision(result: "ExecutionResult") -> str:
     for event in result.get_asset_materialization_events():
         decision = event.materialization.metadata.get("decision")
         if decision is not None:
@@ -262,7 +279,7 @@ def _model_decision(result: "dg.ExecuteInProcessResult") -> str:
     return ""
 
 
-def failure_of(result: "dg.ExecuteInProcessResult") -> RunFailed:
+def failure_of(result: "ExecutionResult") -> RunFailed:
     """The one line that says why a run failed: the blocking check, or else what the first failed step raised."""
     for check in result.get_asset_check_evaluations():
         if check.blocking and not check.passed and check.severity.value == "ERROR":

@@ -23,7 +23,7 @@ from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.browser import chromium
 from bridgecart_assets_tests.support.state import digests
 
-LOCATION = "locations/bridgecart_assets.definitions"
+LOCATION = "locations/bridgecart"
 PATIENCE = 30_000  # milliseconds; a browser, a webserver and a run share two cores
 BACKFILLS = """query { partitionBackfillsOrError(limit: 5) { ... on PartitionBackfills { results {
   status numPartitions } } } }"""
