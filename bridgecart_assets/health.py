@@ -1,9 +1,11 @@
 """What of the pipeline's state is not in the warehouse: records that wait in the topic, checks that failed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from bridgecart_assets.checks import check_keys
 from bridgecart_assets.errors import BridgeCartError
@@ -14,6 +16,8 @@ from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ends
+
+_EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,24 @@ class Health:
 
 def read_health(settings: Settings, instance: dg.DagsterInstance | None) -> Health:
     """Health as of now; without an instance no check has been evaluated."""
-    kafka, waiting = _lag(settings)
+    kafka, waiting = read_lag(settings, Warehouse.from_settings(settings))
     evaluated = _latest_evaluations(instance) if instance is not None else []
+    return Health(kafka, waiting, len(evaluated), _failed_of(evaluated))
+
+
+def failed_checks(instance: dg.DagsterInstance) -> list[dict[str, str]]:
+    """`severity`, `asset`, `check` and what it `says`, of the checks whose latest evaluation failed; errors first."""
+    return _failed_of(_latest_evaluations(instance))
+
+
+def _failed_of(evaluated: Sequence[dg.AssetCheckEvaluation]) -> list[dict[str, str]]:
     failed = [_failed(evaluation) for evaluation in evaluated if not evaluation.passed]
-    in_order = sorted(failed, key=lambda check: (check["severity"], check["asset"], check["check"]))
-    return Health(kafka, waiting, len(evaluated), in_order)
+    return sorted(failed, key=lambda check: (check["severity"], check["asset"], check["check"]))
 
 
-def _lag(settings: Settings) -> tuple[str, int | None]:
-    ends = load_ends(Warehouse.from_settings(settings))
+def read_lag(settings: Settings, warehouse: Warehouse) -> tuple[str, int | None]:
+    """The topic and its lag, or why it could not be read and None."""
+    ends = load_ends(warehouse)
     try:
         connection = kafka_connection(settings)
         state = topic_state(connection)
@@ -59,8 +72,16 @@ def _lag(settings: Settings) -> tuple[str, int | None]:
 
 
 def _latest_evaluations(instance: dg.DagsterInstance) -> list[dg.AssetCheckEvaluation]:
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(check_keys())
-    found = [record.event.asset_check_evaluation for record in latest.values() if record.event is not None]
+    storage = instance.event_log_storage
+    latest = storage.get_latest_asset_check_execution_by_key(check_keys())
+    # Of a check that a run is about to make, or never came to, the evaluation before counts.
+    records = [
+        next(iter(storage.get_asset_check_execution_history(key, limit=1, status=_EVALUATED)), record)
+        if record.status == AssetCheckExecutionRecordStatus.PLANNED
+        else record
+        for key, record in latest.items()
+    ]
+    found = [record.event.asset_check_evaluation for record in records if record.event is not None]
     return [evaluation for evaluation in found if evaluation is not None]
 
 

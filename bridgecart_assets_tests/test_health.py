@@ -1,6 +1,8 @@
 """What is not in the warehouse: records that wait, checks that failed."""
 
 import dagster as dg
+from dagster import DagsterEvent, DagsterEventType
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 
 from bridgecart_assets.checks import build_checks, check_keys
 from bridgecart_assets.health import Health, read_health
@@ -34,6 +36,20 @@ def test_only_the_latest_evaluation_of_a_check_counts(settings: Settings):
             "says": "look at it",
         }
     ]
+
+
+def test_a_failed_check_stays_failed_while_a_run_is_about_to_make_it_again(settings: Settings):
+    broken, *_ = check_keys()
+    with dg.DagsterInstance.ephemeral() as instance:
+        evaluated(instance, broken, passed=False)
+        run = dg.DagsterRun("refresh")
+        planned = AssetCheckEvaluationPlanned(asset_key=broken.asset_key, check_name=broken.name)
+        event = DagsterEvent(
+            DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED.value, run.job_name, event_specific_data=planned
+        )
+        instance.report_dagster_event(event, run.run_id)
+        health = read_health(settings, instance)
+    assert (health.checks, [check["check"] for check in health.failed_checks]) == (1, [broken.name])
 
 
 def test_without_a_broker_the_lag_is_unknown_and_it_says_what_to_do(settings: Settings):
