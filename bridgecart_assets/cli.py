@@ -5,6 +5,7 @@ Exit codes: 0 all good, 1 something failed (one line says what), 2 wrong usage, 
 """
 
 import json
+import shutil
 import signal
 import sys
 import time
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from bridgecart_assets.models.evaluation import Calibration
     from bridgecart_assets.operations.evaluating import Evaluation
     from bridgecart_assets.operations.exporting import Format
-    from bridgecart_assets.operations.results import KpiRow, Status
+    from bridgecart_assets.operations.results import KpiRow
     from bridgecart_assets.operations.running import FailOn, Summary
     from bridgecart_assets.settings import Settings
 
@@ -406,7 +407,10 @@ def _exact(share: float) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
 def status(*, as_json: bool, watch: bool) -> None:
-    """Lag, last batch, rows per layer and failed checks."""
+    """What needs a hand first: failed checks, sensor and daemon, stuck batch; then lag, last batch, age, rows.
+
+    On a terminal no more than fits on it; --json has everything, with times.
+    """
     from bridgecart_assets.operations.results import read_status
     from bridgecart_assets.settings import load_settings
 
@@ -418,43 +422,32 @@ def status(*, as_json: bool, watch: bool) -> None:
         return
     if watch:
         _watch(settings)
-    head, table, checks = _status_parts(read_status(settings))
-    print(*head, sep="\n")
-    if table is not None:
-        _console().print(table)
-    print(*checks, sep="\n")
+    print(*_status_lines(settings), sep="\n")
 
 
 def _watch(settings: "Settings") -> NoReturn:
-    from rich.console import Group
     from rich.live import Live
-
-    from bridgecart_assets.operations.results import read_status
+    from rich.text import Text
 
     console = _console()
     if not console.is_terminal:
         raise click.UsageError("--watch needs a terminal; a script reads --json.")
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            head, table, checks = _status_parts(read_status(settings))
-            shown = ["\n".join(head), *([table] if table is not None else []), "\n".join(checks)]
-            live.update(Group(*shown), refresh=True)
+            live.update(Text("\n".join(_status_lines(settings))), refresh=True)
             time.sleep(WATCH_SECONDS)
 
 
-def _status_parts(state: "Status") -> tuple[list[str], Any, list[str]]:
-    lag = "unknown" if state.lag is None else f"{state.lag:,} records"
-    head = [
-        f"Kafka       {state.kafka}",
-        f"Lag         {lag}",
-        f"Warehouse   {state.warehouse}",
-        f"Last batch  {state.last_batch or 'none'} ({state.batches:,} in all)",
-    ]
-    table = _table("Table", "Rows>")
-    for name, rows in state.rows.items():
-        table.add_row(name, f"{rows:,}")
-    failed = [f"{c['severity']:5} {c['asset']} {c['check']}: {c['says']}" for c in state.failed_checks]
-    return head, table if state.rows else None, failed or ["No failed checks."]
+def _status_lines(settings: "Settings") -> list[str]:
+    """The state, on a terminal as much as fits on it with a line for the prompt."""
+    from bridgecart_assets.operations.results import read_status
+    from bridgecart_assets.operations.status_text import status_lines
+
+    state = read_status(settings)
+    if not sys.stdout.isatty():
+        return status_lines(state)
+    size = shutil.get_terminal_size()
+    return status_lines(state, width=size.columns, height=size.lines - 1)
 
 
 @cli.command()

@@ -35,6 +35,11 @@ def expired_keys(instance: dg.DagsterInstance, limit: int) -> list[str]:
     return list(keys[: max(0, len(keys) - max(limit, 1))][:_AT_ONCE])
 
 
+def latest_batch(keys: Iterable[str]) -> tuple[str, datetime] | None:
+    """The latest of the keys and its instant; keys that a person made up have none and are passed over."""
+    return max(((key, instant) for key in keys if (instant := _instant(key)) is not None), default=None)
+
+
 def _instant(key: str) -> datetime | None:
     try:
         instant = datetime.strptime(key, _FORMAT).replace(tzinfo=UTC)

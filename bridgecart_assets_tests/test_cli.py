@@ -12,14 +12,17 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from bridgecart_assets.checks import check_keys
 from bridgecart_assets.cli import cli, main
 from bridgecart_assets.contracts import KPI_TABLES
+from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.runlock import serve_lock
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
@@ -290,29 +293,59 @@ def test_status_before_anything_happened_says_what_is_missing(bridgecart: Bridge
     done = bridgecart("status")
     assert (done.code, done.err) == (0, "")
     assert "No broker" in done.out
-    assert "Lag         unknown" in done.out
+    assert "Lag            unknown" in done.out
     assert "not there yet" in done.out
     assert "none (0 in all)" in done.out
+
+
+def on_a_terminal(
+    *arguments: str, until: bytes = b"", how: signal.Signals = signal.SIGINT, lines: int = 24, columns: int = 80
+) -> tuple[bytes, int, str]:
+    """The output of a command on a terminal of this size until it has shown `until` twice, or ended; then `how`."""
+    reader, writer = pty.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    command = [sys.executable, "-m", "bridgecart_assets", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    seen = b""
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, env={**environment, "TERM": "xterm"}) as done:
+        os.close(writer)
+        # Once nobody writes any more, reading is an error.
+        with suppress(OSError):
+            while not until or seen.count(until) < 2:
+                seen += os.read(reader, 65_536)
+            done.send_signal(how)
+        _, said = done.communicate(timeout=60)
+    os.close(reader)
+    return seen, done.returncode, said.decode().strip()
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_status_watch_looks_again_on_a_terminal_until_it_is_stopped(
     filled: Warehouse, how: signal.Signals, code: int
 ) -> None:
-    reader, writer = pty.openpty()
-    # Wide and high enough for all of it.
-    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
-    command = [sys.executable, "-m", "bridgecart_assets", "status", "--watch"]
-    with subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, env={**os.environ, "TERM": "xterm"}) as watch:
-        os.close(writer)
-        seen = b""
-        while seen.count(b"No failed checks.") < 2:
-            seen += os.read(reader, 65_536)
-        watch.send_signal(how)
-        _, said = watch.communicate(timeout=30)
-    os.close(reader)
+    seen, ended, said = on_a_terminal("status", "--watch", until=b"No failed checks.", how=how, lines=60, columns=120)
     assert b"silver.customers" in seen
-    assert (watch.returncode, said.strip()) == (code, b"Stopped.")
+    assert (ended, said) == (code, "Stopped.")
+
+
+def test_on_a_terminal_of_80_by_24_failed_checks_come_first_and_nothing_scrolls_away(
+    filled: Warehouse, settings: Settings
+) -> None:
+    with dagster_instance(settings) as instance:
+        for key in check_keys()[:6]:
+            remedy = "3 row(s) break the rule. Materialize silver of this batch again; then look at it once more."
+            failed = dg.AssetCheckEvaluation(
+                asset_key=key.asset_key, check_name=key.name, passed=False, metadata={}, description=remedy
+            )
+            instance.report_runless_asset_event(failed)
+    seen, code, said = on_a_terminal("status")
+    lines = seen.decode().splitlines()
+    assert (code, said) == (0, "")
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("ERROR ")
+    assert sum(line.startswith("ERROR ") for line in lines) == 6
+    assert any(line.startswith("Orders sensor") for line in lines)
 
 
 def test_status_watch_needs_a_terminal(bridgecart: Bridgecart) -> None:
@@ -336,7 +369,12 @@ def test_status_counts_the_rows_of_every_table(
     assert (status["last_batch"], status["batches"], status["lag"]) == ("20260101T000000Z", 1, None)
     lines = bridgecart("status").out.splitlines()
     assert any(line.split() == ["silver.customers", "20"] for line in lines)
-    assert "Last batch  20260101T000000Z (1 in all)" in lines
+    (last,) = [line for line in lines if line.startswith("Last batch")]
+    assert last.split()[2] == "20260101T000000Z,"
+    assert last.endswith(" ago (1 in all)")
+    assert status["last_batch_at"] == "2026-01-01T00:00:00Z"
+    assert status["data_clock"] == "2025-03-20T10:00:00Z"
+    assert status["last_batch_age_seconds"] < status["data_age_seconds"]
 
 
 def test_status_shows_lag_as_unknown_and_why_when_the_broker_does_not_answer(
@@ -347,7 +385,7 @@ def test_status_shows_lag_as_unknown_and_why_when_the_broker_does_not_answer(
     done = bridgecart("status")
     assert done.code == 0
     assert "no answer from Kafka at 127.0.0.1:9" in done.out
-    assert "Lag         unknown" in done.out
+    assert "Lag            unknown" in done.out
 
 
 def test_a_warehouse_that_another_process_holds_is_named_with_the_holder_and_kpis_can_still_be_read(

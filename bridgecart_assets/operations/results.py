@@ -1,6 +1,7 @@
 """What `bridgecart kpis` and `bridgecart status` show, read without disturbing a writer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from bridgecart_assets.contracts import KPI_TABLES, RAW_BATCHES, SILVER_ORDERS, TABLES
+from bridgecart_assets.contracts import KPI_TABLES
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse, plain, table_exists
-from bridgecart_assets.warehouse.ledger import newest_batches
+from bridgecart_assets.warehouse.database import Warehouse, plain
 from bridgecart_assets.warehouse.publishing import published_path
-from bridgecart_assets.warehouse.writing import count_rows
+from bridgecart_assets.warehouse.standing import read_data_clock, read_standing
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from bridgecart_assets.health import Health
+    from bridgecart_assets.run_health import DaemonState, SensorState, WaitingBatch
 
 KpiRow = Mapping[str, Any]
 
@@ -64,67 +67,116 @@ def percent(value: float | None, *, signed: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of the platform. `lag` is None when the topic could not be read; `kafka` then says why."""
+    """The state of the platform at one moment.
 
-    warehouse: str
+    Attributes:
+        kafka: the topic, or why it could not be read; `lag` is None then.
+        last_batch: the latest batch, or one that a person named where there is no other.
+        last_records_at: when the latest batch that had any record was planned.
+
+    """
+
+    looked_at: datetime
+    failed_checks: list[dict[str, str]]
+    sensor: "SensorState"
+    daemon: "DaemonState"
+    waiting_batch: "WaitingBatch | None"
     kafka: str
     lag: int | None
+    warehouse: str
     last_batch: str | None
+    last_batch_at: datetime | None
+    last_records_at: datetime | None
+    data_clock: datetime | None
     batches: int
     rows: Mapping[str, int]
-    failed_checks: list[dict[str, str]]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
+        """Plain JSON types, instants in UTC, and how old batch and data are, seconds."""
+        ages = {
+            "last_batch_age_seconds": self.age(self.last_batch_at),
+            "data_age_seconds": self.age(self.data_clock),
+        }
+        plainly: dict[str, Any] = _plainly(asdict(self))
+        return {**plainly, **ages}
+
+    def age(self, instant: datetime | None) -> float | None:
+        """How long ago that was, seconds; 0 for what is yet to come."""
+        return None if instant is None else max(0.0, (self.looked_at - instant).total_seconds())
 
 
 def read_status(settings: Settings) -> Status:
-    """Lag, last batch, rows per table, and checks whose latest evaluation failed."""
+    """Failed checks, sensor, daemon, lag, age of batch and data, rows. Raises WarehouseError, StorageFailed."""
+    from bridgecart_assets.partitions import latest_batch
+    from bridgecart_assets.run_health import DaemonState, SensorState
+
     warehouse = Warehouse.from_settings(settings)
-    newest = next(iter(newest_batches(warehouse, limit=1)), None)
-    health = health_of(settings)
-    rows = _rows(warehouse)
+    now = datetime.now(UTC)
+    standing = read_standing(warehouse)
+    latest = latest_batch(standing.newest)
+    with_records = latest_batch(standing.newest_with_records)
+    with existing_instance(settings) as instance:
+        health = _health(settings, instance)
+        sensor, daemon, waiting = SensorState(), DaemonState(), None
+        if instance is not None:
+            sensor, daemon, waiting = _run_health(settings, instance, now)
     return Status(
-        warehouse=str(warehouse.path) if warehouse.exists else f"not there yet ({warehouse.path})",
+        looked_at=now,
+        failed_checks=health.failed_checks,
+        sensor=sensor,
+        daemon=daemon,
+        waiting_batch=waiting,
         kafka=health.kafka,
         lag=health.lag,
-        last_batch=newest,
-        batches=rows.get(RAW_BATCHES.full_name, 0),
-        rows=rows,
-        failed_checks=health.failed_checks,
+        warehouse=str(warehouse.path) if warehouse.exists else f"not there yet ({warehouse.path})",
+        last_batch=latest[0] if latest else next(iter(standing.newest), None),
+        last_batch_at=latest[1] if latest else None,
+        last_records_at=with_records[1] if with_records else None,
+        data_clock=standing.data_clock,
+        batches=standing.batches,
+        rows=standing.rows,
     )
-
-
-def _rows(warehouse: Warehouse) -> dict[str, int]:
-    if not warehouse.exists:
-        return {}
-    with warehouse.reading() as connection:
-        return {
-            name: count_rows(connection, contract)
-            for name, contract in TABLES.items()
-            if table_exists(connection, contract)
-        }
 
 
 def health_of(settings: Settings) -> "Health":
     """Lag and failed checks as of now."""
-    from bridgecart_assets.health import read_health
+    with existing_instance(settings) as instance:
+        return _health(settings, instance)
+
+
+@contextmanager
+def existing_instance(settings: Settings) -> "Iterator[dg.DagsterInstance | None]":
+    """The Dagster instance, None before the first run: looking makes no folder."""
     from bridgecart_assets.operations.home import dagster_instance
 
     if not settings.dagster_home.is_dir():
-        return read_health(settings, None)
+        yield None
+        return
     with dagster_instance(settings) as instance:
-        return read_health(settings, instance)
+        yield instance
+
+
+def _health(settings: Settings, instance: "dg.DagsterInstance | None") -> "Health":
+    from bridgecart_assets.health import read_health
+
+    return read_health(settings, instance)
+
+
+def _run_health(
+    settings: Settings, instance: "dg.DagsterInstance", now: datetime
+) -> "tuple[SensorState, DaemonState, WaitingBatch | None]":
+    from bridgecart_assets.run_health import read_daemon, read_sensor, read_waiting_batch
+
+    waiting = read_waiting_batch(instance, Warehouse.from_settings(settings), settings.max_batch_attempts)
+    return read_sensor(instance, now), read_daemon(instance, now), waiting
+
+
+def _plainly(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plainly(each) for key, each in value.items()}
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
 
 
 def data_clock(settings: Settings) -> datetime | None:
     """The latest accepted purchase instant, UTC; None while there is no order."""
-    warehouse = Warehouse.from_settings(settings)
-    if not warehouse.exists:
-        return None
-    with warehouse.reading() as connection:
-        if not table_exists(connection, SILVER_ORDERS):
-            return None
-        (row,) = connection.execute("select max(purchased_at) from silver.orders").fetchall()
-    return row[0].replace(tzinfo=UTC) if row[0] is not None else None
+    return read_data_clock(Warehouse.from_settings(settings))
