@@ -11,7 +11,8 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick,
 from dagster_shared.error import SerializableErrorInfo
 
 from bridgecart_assets.batches import PARTITION_TAG, OpenBatch, open_batch
-from bridgecart_assets.runs import DAEMON_SILENCE
+from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG
+from bridgecart_assets.runs import DAEMON_SILENCE, FINISHED
 from bridgecart_assets.warehouse.database import Warehouse
 
 ORDERS_SENSOR = "orders_sensor"
@@ -83,6 +84,12 @@ def read_daemon(instance: dg.DagsterInstance, now: datetime) -> DaemonState:
     heard = datetime.fromtimestamp(beat.timestamp, UTC)
     # In the future are those of a daemon that ran before the clock was set back.
     return DaemonState(is_alive=abs(now - heard) < DAEMON_SILENCE, last_heard_at=heard)
+
+
+def read_last_command(instance: dg.DagsterInstance) -> datetime | None:
+    """When a run of a command, which needs no daemon, last ended."""
+    runs = instance.get_run_records(RunsFilter(tags={LAUNCHER_TAG: CLI_LAUNCHER}, statuses=list(FINISHED)), limit=1)
+    return _instant(runs[0].end_time) if runs else None
 
 
 def read_waiting_batch(instance: dg.DagsterInstance, warehouse: Warehouse, max_attempts: int) -> WaitingBatch | None:

@@ -7,20 +7,12 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.remote_origin import (
-    InProcessCodeLocationOrigin,
-    RemoteInstigatorOrigin,
-    RemoteRepositoryOrigin,
-)
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorStatus,
-    SensorInstigatorData,
     TickData,
     TickStatus,
 )
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
 from bridgecart_assets.batches import PARTITION_TAG
@@ -30,6 +22,7 @@ from bridgecart_assets.run_health import error_line, read_daemon, read_sensor, r
 from bridgecart_assets.runs import DAEMON_SILENCE
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.support.sensors import SWITCHED_ON, beat, sensor_state
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -45,20 +38,6 @@ WRAPPED = SerializableErrorInfo(
 def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     with dagster_instance(settings) as instance:
         yield instance
-
-
-def sensor_state(
-    status: InstigatorStatus, last_tick: datetime | None = None, *, location: str = "bridgecart"
-) -> InstigatorState:
-    """The orders sensor as the daemon keeps it, on since an hour."""
-    target = LoadableTargetOrigin(executable_path="python", module_name="bridgecart_assets.definitions")
-    repository = RemoteRepositoryOrigin(InProcessCodeLocationOrigin(target, location_name=location), "__repository__")
-    data = SensorInstigatorData(
-        last_tick_start_timestamp=last_tick.timestamp() if last_tick else None,
-        last_sensor_start_timestamp=(NOW - 60 * MINUTE).timestamp(),
-    )
-    origin = RemoteInstigatorOrigin(repository, "orders_sensor")
-    return InstigatorState(origin, InstigatorType.SENSOR, status, data)
 
 
 def ticked(instance: dg.DagsterInstance, state: InstigatorState, status: TickStatus, at: datetime) -> None:
@@ -81,7 +60,7 @@ def test_the_sensor_is_on_until_somebody_switches_it_off(instance: dg.DagsterIns
     state = sensor_state(InstigatorStatus.DECLARED_IN_CODE, NOW - MINUTE)
     instance.add_instigator_state(state)
     sensor = read_sensor(instance, NOW)
-    assert (sensor.is_on, sensor.since, sensor.last_tick_at) == (True, NOW - 60 * MINUTE, NOW - MINUTE)
+    assert (sensor.is_on, sensor.since, sensor.last_tick_at) == (True, SWITCHED_ON, NOW - MINUTE)
 
 
 def test_of_a_sensor_that_is_off_it_says_since_which_tick(instance: dg.DagsterInstance):
@@ -120,7 +99,7 @@ def test_a_sensor_that_fails_at_every_tick_for_minutes_says_what_with(
 
 def test_a_daemon_is_alive_as_long_as_it_is_heard(instance: dg.DagsterInstance):
     assert (read_daemon(instance, NOW).is_alive, read_daemon(instance, NOW).last_heard_at) == (False, None)
-    instance.add_daemon_heartbeat(DaemonHeartbeat(NOW.timestamp(), "SENSOR", "id", errors=[]))
+    beat(instance, NOW)
     assert read_daemon(instance, NOW + DAEMON_SILENCE - MINUTE).is_alive
     late = read_daemon(instance, NOW + DAEMON_SILENCE)
     assert (late.is_alive, late.last_heard_at) == (False, NOW)

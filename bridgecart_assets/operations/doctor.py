@@ -35,7 +35,7 @@ class Finding:
     """One disagreement: which side is wrong, what it says, and what to do.
 
     Attributes:
-        where: ledger, registry, event log, runs, group or topic.
+        where: ledger, registry, event log, runs, daemon, sensor, group or topic.
         mend: what `--repair` does about it; None when a person has to.
         is_note: nothing is wrong, but a person may wonder.
 
@@ -97,6 +97,7 @@ def _findings(sides: Sides) -> Iterator[Finding]:
     yield from _event_log_findings(sides)
     yield from _row_findings(sides)
     yield from _topic_findings(sides)
+    yield from _standstill_findings(sides)
     yield from _group_findings(sides)
 
 
@@ -202,6 +203,43 @@ def _topic_findings(sides: Sides) -> Iterator[Finding]:
             "The rows stay in the warehouse; raw/orders of these batches cannot be materialized again.",
             is_note=True,
         )
+
+
+def _standstill_findings(sides: Sides) -> Iterator[Finding]:
+    """Records wait, and nobody is there to take them in: not the daemon that was, nor a command since."""
+    waiting = _waiting_records(sides)
+    heard, command = sides.daemon.last_heard_at, sides.last_command_at
+    if not waiting or heard is None or (command is not None and command > heard):
+        return
+    if not sides.daemon.is_alive:
+        yield Finding(
+            "daemon",
+            f"{waiting:,} records wait, and Dagster's daemon was last heard at {heard:%Y-%m-%d %H:%M} UTC.",
+            "Start `bridgecart up` (in containers: the daemon), or run `bridgecart run`.",
+        )
+    elif not sides.sensor.is_on:
+        yield Finding(
+            "sensor",
+            f"{waiting:,} records wait, and the orders sensor is off.",
+            "Switch it on under Automation in the Dagster UI, or run `bridgecart run`.",
+        )
+    elif sides.sensor.failing is not None:
+        yield Finding(
+            "sensor",
+            f"{waiting:,} records wait, and every tick of the orders sensor fails: {sides.sensor.failing}",
+            "Mend that; the next tick goes on.",
+        )
+
+
+def _waiting_records(sides: Sides) -> int:
+    """Records in no batch; 0 where the topic cannot say, which is a finding of its own."""
+    if sides.topic is None:
+        return 0
+    try:
+        committed = sides.ledger.committed(sides.topic.topic_id)
+        return sum(lag(committed, sides.topic, fail_on_data_loss=sides.settings.fail_on_data_loss).values())
+    except KafkaFailure:
+        return 0
 
 
 def _is_readable(plan: BatchPlan, topic: TopicState) -> bool:

@@ -70,9 +70,18 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
                 f"{listener.port} and {report.port} of this machine can use them."
             )
         say(f"Report: {report.url}")
-        say(f"Dagster UI: {listener.url}  (the orders sensor is on; Ctrl-C stops everything)")
+        say(f"Dagster UI: {listener.url}  ({sensor_says(settings)}; Ctrl-C stops everything)")
         _supervise(settings, dagster, code_server, broker, say)
         raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")
+
+
+def sensor_says(settings: Settings) -> str:
+    """Whether the sensor is on: who switches it off in the UI finds it off after a restart."""
+    from bridgecart_assets.run_health import read_sensor
+
+    with dagster_instance(settings) as instance:
+        sensor = read_sensor(instance, datetime.now(UTC))
+    return "the orders sensor is on" if sensor.is_on else "the orders sensor is OFF: switch it on under Automation"
 
 
 def _supervise(

@@ -16,6 +16,7 @@ from bridgecart_assets.kafka.groups import committed_offsets
 from bridgecart_assets.kafka.offsets import TopicState
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.run_health import DaemonState, SensorState, read_daemon, read_last_command, read_sensor
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import orphaned_runs
 from bridgecart_assets.settings import Settings
@@ -40,6 +41,9 @@ class Sides:
     materialized: Mapping[Contract, set[str]]
     open_batch: OpenBatch | None
     orphans: Sequence[dg.DagsterRun]
+    sensor: SensorState
+    daemon: DaemonState
+    last_command_at: datetime | None
     connection: KafkaConnection | None
     topic: TopicState | None
     group: Mapping[int, int] | None
@@ -49,6 +53,7 @@ class Sides:
 def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work: bool | None = None) -> Sides:
     """Everything as it is now. `is_command_at_work`: whether a command holds the run lock, when the caller knows."""
     warehouse = Warehouse.from_settings(settings)
+    now = datetime.now(UTC)
     at_work = not is_run_lock_free(settings.data_dir) if is_command_at_work is None else is_command_at_work
     connection, topic, group, kafka_says = _look_at_kafka(settings)
     return Sides(
@@ -63,7 +68,10 @@ def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work
             contract: set(instance.get_materialized_partitions(asset_key(contract))) for contract in BATCH_TABLES
         },
         open_batch=open_batch(instance, warehouse),
-        orphans=orphaned_runs(instance, datetime.now(UTC), is_command_at_work=at_work),
+        orphans=orphaned_runs(instance, now, is_command_at_work=at_work),
+        sensor=read_sensor(instance, now),
+        daemon=read_daemon(instance, now),
+        last_command_at=read_last_command(instance),
         connection=connection,
         topic=topic,
         group=group,

@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
+from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.kafka.groups import commit_offsets, committed_offsets
@@ -19,6 +21,8 @@ from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.support.sensors import beat, switch
 from bridgecart_assets_tests.support.state import digests, rows
 
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
@@ -67,6 +71,28 @@ def test_after_undisturbed_batches_everything_agrees(settings: Settings, keys: l
 
 
 def test_before_the_first_batch_everything_agrees(settings: Settings) -> None:
+    assert examine(settings) == []
+
+
+@any_broker
+def test_records_that_wait_while_the_sensor_is_off_or_the_daemon_silent_are_a_finding(
+    settings: Settings, keys: list[str], shop: Shop
+) -> None:
+    with dagster_instance(settings) as instance:
+        beat(instance, datetime.now(UTC))
+        switch(instance, InstigatorStatus.STOPPED)
+        assert examine(settings) == []
+        shop.sell(50)
+        (finding,) = examine(settings)
+        assert (finding.where, "50 records wait" in finding.says) == ("sensor", True)
+        switch(instance, InstigatorStatus.RUNNING)
+        assert examine(settings) == []
+        beat(instance, datetime.now(UTC) - timedelta(hours=3))
+        (finding,) = examine(settings)
+        assert (finding.where, "50 records wait" in finding.says) == ("daemon", True)
+        # Who has gone over to `bridgecart run` needs no daemon.
+        command = create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags={LAUNCHER_TAG: CLI_LAUNCHER})
+        instance.report_run_failed(command)
     assert examine(settings) == []
 
 
