@@ -183,6 +183,7 @@ def run(
     Exits with 3 when a check failed: one of ERROR severity, or with --fail-on warn any. docs/ci.md has a recipe for
     pull requests.
     """
+    from bridgecart_assets.alerts.command import watched
     from bridgecart_assets.models.due import RefitMode
     from bridgecart_assets.operations.ci_summary import summarised
     from bridgecart_assets.operations.running import run_everything
@@ -192,7 +193,11 @@ def run(
         raise click.UsageError("--refit and --accept-model exclude each other: a refit may make another proposal.")
     mode = RefitMode.NOW if refit else RefitMode.ACCEPT if accept_model else RefitMode.WHEN_DUE
     settings = load_settings()
-    with summarised(summary_files, settings) as summary, _progress() as (_, step):
+    with (
+        watched("run", settings, say=lambda line: print(line, file=sys.stderr)),
+        summarised(summary_files, settings) as summary,
+        _progress() as (_, step),
+    ):
         run_everything(settings, refit=mode, full=full, progress=step, summary=summary)
     if as_json:
         print(json.dumps(summary.to_json(), indent=2))

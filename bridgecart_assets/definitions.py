@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import dagster as dg
 
+from bridgecart_assets.alerts.sensor import alerts_sensor
 from bridgecart_assets.assets.announcements import segment_changes
 from bridgecart_assets.assets.features import customer_features, customer_snapshots
 from bridgecart_assets.assets.kpis import kpi_assets, segment_metrics_history
@@ -50,7 +51,7 @@ def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definiti
         ],
         asset_checks=build_checks(),
         jobs=list(JOBS),
-        sensors=[orders_sensor, segment_changes_sensor],
+        sensors=[orders_sensor, segment_changes_sensor, alerts_sensor],
         resources={"platform": platform, "io_manager": WarehouseIOManager(platform=platform), **resources},
         executor=dg.in_process_executor,
     )

@@ -11,6 +11,7 @@ from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -28,6 +29,7 @@ MOST_SEGMENTS = 12
 _DAY = 86_400.0  # seconds
 _TEN_YEARS = 3_650  # days
 _MEMORY = re.compile(r"\s*\d*\.?\d*[1-9]\d*(\.\d*)?\s*[kmgt]i?b\s*", re.IGNORECASE)
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 class SettingsError(BridgeCartError):
@@ -119,6 +121,13 @@ class Settings(BaseSettings):
         0.5, ge=0, le=1, description="Share of rejected records in a batch above which a check fails."
     )
 
+    alert_webhook: SecretStr | None = Field(
+        None, description="Where alerts are posted as Slack takes them; its address is a secret. Unset: none are."
+    )
+    alert_no_data_hours: float = Field(
+        24.0, ge=0, le=_TEN_YEARS * 24, description="Hours without a new record after which an alert says so; 0: never."
+    )
+
     @field_validator("data_dir")
     @classmethod
     def _home_is_known(cls, value: Path) -> Path:
@@ -141,6 +150,14 @@ class Settings(BaseSettings):
         # It becomes a link in the UI.
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("give an address that begins with http:// or https://")
+        return value
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _webhook_is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        # Nothing of it is in the message.
+        if value is not None and not _is_web_address(value.get_secret_value()):
+            raise ValueError("give an address that begins with http:// or https://, without spaces")
         return value
 
     @field_validator("memory_limit")
@@ -203,6 +220,19 @@ def _settings(_decisive: frozenset[tuple[str, str]], folder: Path) -> Settings:
     except ValidationError as error:
         raise SettingsError("; ".join(_explain(item["loc"], item["msg"]) for item in error.errors())) from None
     return settings.model_copy(update={"data_dir": folder / settings.data_dir})
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and _VISIBLE.fullmatch(text) is not None
+        )
+    except ValueError:
+        return False
 
 
 @cache

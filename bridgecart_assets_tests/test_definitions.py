@@ -128,6 +128,7 @@ def test_nothing_is_announced_until_somebody_switches_it_on():
     assert status == {
         "orders_sensor": dg.DefaultSensorStatus.RUNNING,
         "segment_changes_sensor": dg.DefaultSensorStatus.STOPPED,
+        "alerts_sensor": dg.DefaultSensorStatus.RUNNING,
     }
 
 
@@ -186,7 +187,7 @@ def _graph(definitions: dg.Definitions = defs) -> dict[str, Any]:
         },
         "sensors": {
             sensor.name: {
-                "job": sensor.job_name,
+                "job": sensor.job_name if sensor.targets else None,
                 "default_status": sensor.default_status.value,
                 "minimum_interval_seconds": sensor.minimum_interval_seconds,
             }
