@@ -16,6 +16,11 @@ _AFTER_MODEL = [
 ]
 
 
+# What a run prints. All that it does is in Dagster's records and its UI; at Dagster's own default, DEBUG, a year of
+# batches would print it all once more.
+PRINTED: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+
+
 def _assets(tables: list[contracts.Contract], *others: dg.AssetKey) -> dg.AssetSelection:
     return dg.AssetSelection.assets(*(asset_key(table) for table in tables), *others)
 

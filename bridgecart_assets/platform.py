@@ -1,7 +1,7 @@
 """The resource through which assets, checks and sensors reach the settings, the warehouse and the broker."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Self
 
@@ -11,6 +11,7 @@ import pandas as pd
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.runlimit import ended_in_time
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sqlitefiles import kept_open
 from bridgecart_assets.warehouse.announcing import announce
@@ -24,8 +25,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
-        """For a run or a tick, in whatever process, with Dagster's files kept open meanwhile."""
-        with kept_open():
+        """For a run or a tick, in whatever process, with Dagster's files kept open meanwhile; a run ends in time."""
+        with ExitStack() as stack:
+            stack.enter_context(kept_open())
+            if context.run is not None:
+                stack.enter_context(ended_in_time(self.settings.max_run_minutes, context.run.tags))
             yield self
 
     @property

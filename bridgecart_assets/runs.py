@@ -13,6 +13,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
+from bridgecart_assets.memory import bound, kills
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG
 
 GRPC_INFO_TAG = ".dagster/grpc_info"
@@ -50,7 +51,7 @@ def report_orphans(instance: dg.DagsterInstance, now: datetime, *, is_command_at
     """Report orphaned runs as failed; returns their ids."""
     orphans = orphaned_runs(instance, now, is_command_at_work=is_command_at_work)
     for run in orphans:
-        instance.report_run_failed(run, "Orphaned: the process that worked on this run is gone.")
+        instance.report_run_failed(run, f"Orphaned: the process that worked on this run is gone.{_of_memory()}")
     return [run.run_id for run in orphans]
 
 
@@ -67,6 +68,13 @@ def cancel_abandoned(instance: dg.DagsterInstance, now: datetime) -> list[str]:
     for run in waiting:
         instance.report_run_canceled(run, "Cancelled: no daemon is there to launch it.")
     return [run.run_id for run in waiting]
+
+
+def _of_memory() -> str:
+    killed = kills()
+    if not killed:
+        return ""
+    return f" It may have been for want of memory: the kernel has killed {killed} process(es) here so far; {bound()}."
 
 
 def _was_never_queued(record: dg.RunRecord, now: datetime) -> bool:

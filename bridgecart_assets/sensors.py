@@ -15,12 +15,13 @@ from bridgecart_assets.assets.specs import KAFKA_ORDERS, asset_key
 from bridgecart_assets.batches import OpenBatch, assets_left, glance, open_batch
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, RAW_ORDERS
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.jobs import announce_segments, orders_batch
+from bridgecart_assets.jobs import PRINTED, announce_segments, orders_batch
 from bridgecart_assets.kafka.errors import TopicNotFound
 from bridgecart_assets.kafka.offsets import TopicState, lag
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 from bridgecart_assets.platform import Platform
+from bridgecart_assets.runlimit import max_runtime
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
 from bridgecart_assets.settings import Settings
@@ -139,9 +140,9 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Off until somebody switches it on: sends changes of segments to their Kafka topic after every batch.",
 )
-def segment_changes_sensor() -> dg.RunRequest:
+def segment_changes_sensor(platform: Platform) -> dg.RunRequest:
     """Customers were scored: say who changed."""
-    return dg.RunRequest()
+    return dg.RunRequest(run_config=PRINTED, tags=max_runtime(platform.settings.max_run_minutes))
 
 
 def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.SensorResult | dg.SkipReason:
@@ -182,7 +183,10 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
     log.info(decision.reason)
     selection = None if unfinished is None else assets_left(orders_batch.name, decision.key, platform.warehouse, state)
     request = dg.RunRequest(
-        partition_key=decision.key, asset_selection=selection, tags={"bridgecart/reason": decision.reason}
+        partition_key=decision.key,
+        asset_selection=selection,
+        run_config=PRINTED,
+        tags={"bridgecart/reason": decision.reason, **max_runtime(settings.max_run_minutes)},
     )
     return dg.SensorResult(
         run_requests=[request],

@@ -82,12 +82,18 @@ class Settings(BaseSettings):
     max_batch_attempts: int = Field(
         5, ge=1, description="Failed runs of one batch after which the sensor stops asking for it."
     )
+    max_run_minutes: float = Field(
+        240.0, gt=0, le=_DAY, description="A run that takes longer hangs, and is ended, minutes."
+    )
     max_payload_bytes: int = Field(262_144, ge=1, description="Larger payloads are rejected as oversized, bytes.")
     lock_timeout_seconds: float = Field(
         60.0, gt=0, le=_DAY, description="How long to wait for another process to release the warehouse, seconds."
     )
-    # The process needs 400 MB beside it: 2 GB are enough, however much there is.
-    memory_limit: str = Field("1500MB", description="Memory DuckDB may use before it spills to disk.")
+    memory_limit: str | None = Field(
+        None,
+        description="Memory DuckDB may use before it spills to disk. Unset: 1500MB; less where the container or the "
+        "machine has less than 2100 MB.",
+    )
     naive_timezone: str = Field("UTC", description="Time zone of event times that carry none.")
     amount_is_net: bool = Field(False, description="True when purchase_amount already has the discount taken off.")
     as_of: date | None = Field(
@@ -162,8 +168,8 @@ class Settings(BaseSettings):
 
     @field_validator("memory_limit")
     @classmethod
-    def _memory_has_a_unit(cls, value: str) -> str:
-        if not _MEMORY.fullmatch(value):
+    def _memory_has_a_unit(cls, value: str | None) -> str | None:
+        if value is not None and not _MEMORY.fullmatch(value):
             raise ValueError("give a number above zero with its unit, for example 512MB or 2GB")
         return value
 

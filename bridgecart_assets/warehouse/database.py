@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.memory import bound, default_limit, too_little
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.attaching import Attached, Options
 from bridgecart_assets.warehouse.handover import Parameter
@@ -48,7 +49,7 @@ class Warehouse:
 
     path: Path
     lock_timeout_seconds: float = 60.0
-    memory_limit: str = "1500MB"
+    memory_limit: str = field(default_factory=default_limit)
     naive_timezone: str = "UTC"
 
     @classmethod
@@ -57,7 +58,7 @@ class Warehouse:
         return cls(
             path=settings.warehouse_path,
             lock_timeout_seconds=settings.lock_timeout_seconds,
-            memory_limit=settings.memory_limit,
+            memory_limit=settings.memory_limit or default_limit(),
             naive_timezone=settings.naive_timezone,
         )
 
@@ -134,7 +135,7 @@ class Warehouse:
         try:
             yield
         except duckdb.Error as error:
-            explained = explain(error, self.path)
+            explained = explain(error, self.path, self.memory_limit)
             if explained is None:
                 raise
             raise explained from error
@@ -234,7 +235,7 @@ def plain(value: object) -> object:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def explain(error: duckdb.Error, path: Path) -> WarehouseError | None:
+def explain(error: duckdb.Error, path: Path, memory_limit: str) -> WarehouseError | None:
     """The error in one line with its remedy; None when it is no failure of the file, the disk or the memory."""
     text = str(error)
     if _is_lock_conflict(error):
@@ -244,10 +245,7 @@ def explain(error: duckdb.Error, path: Path) -> WarehouseError | None:
     if _DISK_FULL.search(text):
         return WarehouseError(f"No space left to write {path}: free some space and run again; nothing was changed.")
     if isinstance(error, duckdb.OutOfMemoryException):
-        return WarehouseError(
-            "DuckDB needs more memory than it may use: raise BRIDGECART_MEMORY_LIMIT or lower "
-            "BRIDGECART_MAX_BATCH_RECORDS, and run again; nothing was changed."
-        )
+        return WarehouseError(too_little(memory_limit, bound()))
     if isinstance(error, duckdb.IOException) and ("ermission denied" in text or not path.exists()):
         return _unwritable(path, text.splitlines()[0])
     # A damaged block is reported by the base class of all errors.

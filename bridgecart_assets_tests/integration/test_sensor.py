@@ -21,6 +21,7 @@ from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform
+from bridgecart_assets.runlimit import MAX_RUNTIME_TAG
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.runs import GRPC_INFO_TAG
 from bridgecart_assets.sensors import BatchStuck, orders_sensor
@@ -99,7 +100,9 @@ def test_new_records_make_one_batch_and_one_run_then_silence_then_the_next_batch
     answer = daemon.tick()
     second = asked_for(answer)
     assert isinstance(answer, dg.SensorResult)
-    assert answer.run_requests[0].tags["bridgecart/reason"].startswith("300 new records in ")  # type: ignore[index]
+    (request,) = answer.run_requests or []
+    assert request.tags["bridgecart/reason"].startswith("300 new records in ")
+    assert request.tags[MAX_RUNTIME_TAG] == "14400"
     assert said(daemon.tick()) == NOTHING_NEW
     assert raw_records(warehouse) == 900
     assert daemon.launched == [(first, True), (second, True)]

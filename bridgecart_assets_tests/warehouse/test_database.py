@@ -488,7 +488,7 @@ def test_too_little_memory_is_one_line_that_names_the_setting(stored: Warehouse)
     large = "create table large as select md5(i::varchar) as t from range(1000000) r(i) order by t"
     with pytest.raises(WarehouseError) as raised:
         _execute(small, "delete from kept", large)
-    _assert_one_line(raised.value, "BRIDGECART_MEMORY_LIMIT", "nothing was changed")
+    _assert_one_line(raised.value, "its limit of 8MB", "BRIDGECART_MEMORY_LIMIT", "nothing was changed")
     assert _total(stored) == UNTOUCHED
 
 
@@ -531,14 +531,14 @@ def test_failures_of_file_disk_and_memory_are_explained(
 ) -> None:
     path = tmp_path / "bridgecart.duckdb"
     path.touch()
-    explained = explain(error, path)
+    explained = explain(error, path, "1500MB")
     assert type(explained) is kind
     _assert_one_line(explained, words)
 
 
 @pytest.mark.parametrize("error", [duckdb.BinderException("x"), duckdb.ConversionException("x"), duckdb.Error("x")])
 def test_mistakes_are_not_explained_away(tmp_path: Path, error: duckdb.Error) -> None:
-    assert explain(error, tmp_path) is None
+    assert explain(error, tmp_path, "1500MB") is None
 
 
 def _is_gate_free(warehouse: Warehouse) -> bool:
