@@ -1,9 +1,13 @@
 """What a fresh clone rests on: locks, compose file, and nothing in the tree that ties it to one machine."""
 
+import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +177,44 @@ def test_our_services_are_not_privileged_and_one_waits_for_the_health_of_the_oth
         for other, condition in service.get("depends_on", {}).items():
             assert condition == {"condition": "service_healthy"}
             assert "healthcheck" in services[other]
+
+
+def test_the_log_of_every_container_is_bounded():
+    for name, service in compose.services().items():
+        assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "4"}}, name
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("name", ["webserver", "report"])
+def test_a_health_check_asks_the_service_itself_whatever_proxy_docker_gives_to_containers(name: str):
+    kind, python, *arguments = compose.services()[name]["healthcheck"]["test"]
+    assert (kind, python) == ("CMD", "python")
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server, socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        asked = [re.sub(r":300\d/", f":{server.server_port}/", word) for word in arguments]
+        proxy = f"http://127.0.0.1:{dead.getsockname()[1]}"
+        environment = {**os.environ, "http_proxy": proxy, "HTTP_PROXY": proxy}
+        done = subprocess.run([sys.executable, *asked], env=environment, check=False, timeout=60)
+        server.shutdown()
+        thread.join()
+    assert done.returncode == 0
+    assert subprocess.run([sys.executable, *asked], capture_output=True, check=False, timeout=60).returncode != 0
+
+
+def test_services_reach_the_code_server_without_a_proxy():
+    for service in compose.services().values():
+        if "build" in service:
+            assert "code" in service["environment"]["no_grpc_proxy"].split(",")
 
 
 def test_nothing_in_the_tree_is_tied_to_one_machine():
