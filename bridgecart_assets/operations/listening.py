@@ -48,6 +48,13 @@ class Listener:
                     raise CannotListen(why) from None
 
 
+def free_port(host: str) -> int:
+    """A port of an IPv4 address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
 def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -6,8 +6,6 @@ Without a configured broker: an embedded one, with live orders.
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,11 +15,14 @@ from bridgecart_assets.envfile import require_own_home
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.address import announce_broker, withdraw_broker
 from bridgecart_assets.kafka.embedded import EmbeddedBroker
+from bridgecart_assets.memory import OutOfMemory, bound
 from bridgecart_assets.operations.children import child
 from bridgecart_assets.operations.clock import WallClock, forget_future_ticks
 from bridgecart_assets.operations.code_server import CodeServer
 from bridgecart_assets.operations.home import dagster_instance, prepare_home, shared_databases
 from bridgecart_assets.operations.listening import Listener
+from bridgecart_assets.operations.liveness import Liveness, Pulse, answers_http, answers_kafka
+from bridgecart_assets.operations.logs import keep_small
 from bridgecart_assets.operations.own_broker import own_broker
 from bridgecart_assets.operations.report_server import beside, report_server
 from bridgecart_assets.runlock import serve_lock
@@ -29,7 +30,16 @@ from bridgecart_assets.settings import PREFIX, Settings, load_settings
 from bridgecart_assets.sqlitefiles import held_open
 
 READY_SECONDS = 120.0
+READY_POLL_SECONDS = 0.2
 WATCH_SECONDS = 0.5
+# How often each process is asked, and for how long it may be silent: on a busy machine answers take a while.
+ASK_SECONDS = 5.0
+PULSE_SECONDS = 60.0
+CODE_SERVER_PATIENCE = 60.0
+BROKER_PATIENCE = 60.0
+WEB_PATIENCE = 180.0
+PULSE_PATIENCE = 300.0
+SERVER_INFO = "/server_info"
 
 
 class ServerStopped(BridgeCartError):
@@ -71,7 +81,7 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
             )
         say(f"Report: {report.url}")
         say(f"Dagster UI: {listener.url}  ({sensor_says(settings)}; Ctrl-C stops everything)")
-        _supervise(settings, dagster, code_server, broker, say)
+        _supervise(settings, dagster, code_server, broker, listener.url, say)
         raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")
 
 
@@ -89,25 +99,73 @@ def _supervise(
     dagster: "subprocess.Popen[bytes]",
     code_server: CodeServer,
     broker: EmbeddedBroker | None,
+    url: str,
     say: Callable[[str], None],
 ) -> None:
-    """Until Dagster ends: mend what Dagster does not mend by itself."""
+    """Until Dagster ends: mend what Dagster does not mend by itself. Raises ServerStopped, CodeServerStopped."""
     clock = WallClock()
+    memory = OutOfMemory()
+    logs = settings.data_dir / "logs"
+    server = Liveness(code_server.answers, every=ASK_SECONDS, patience=CODE_SERVER_PATIENCE)
+    others = _others(settings, broker, url)
     _after_clock_was_set_back(settings, say)
     while dagster.poll() is None:
         with suppress(subprocess.TimeoutExpired):
             dagster.wait(WATCH_SECONDS)
-        if code_server.has_ended():
-            failed = code_server.start_again()
-            runs = f", with it run {', '.join(failed)}: the sensor tries again" if failed else ""
-            say(f"Dagster's code server died{runs}. It was started again; see {code_server.log}")
+        keep_small(logs)
+        _keep_code_server(code_server, server, say)
+        if memory.has_killed():
+            say(
+                f"The kernel killed a process for want of memory; {bound()}. Give it more, or set "
+                "BRIDGECART_MEMORY_LIMIT to less than DuckDB has now."
+            )
         if clock.was_set_back():
             _after_clock_was_set_back(settings, say)
         if broker is not None and not broker.is_running():
-            raise ServerStopped(
-                f"The embedded broker died, and its records with it; see {settings.data_dir / 'logs' / 'broker.log'}. "
-                "What was taken in is in the warehouse: start `bridgecart up` again."
-            )
+            raise _broker_lost(settings, "died")
+        for liveness, lost in others:
+            if liveness.is_silent():
+                raise lost
+
+
+def _others(settings: Settings, broker: EmbeddedBroker | None, url: str) -> list[tuple[Liveness, ServerStopped]]:
+    """What is asked besides the code server, and what it means when there is no answer any more."""
+    log = settings.data_dir / "logs" / "dagster.log"
+    again = f"see {log}; start `bridgecart up` again, nothing is lost."
+    web = Liveness(lambda: answers_http(f"{url}{SERVER_INFO}"), every=ASK_SECONDS, patience=WEB_PATIENCE)
+    pulse = Liveness(Pulse(settings).goes_on, every=PULSE_SECONDS, patience=PULSE_PATIENCE)
+    asked = [
+        (web, ServerStopped(f"Dagster's webserver has not answered for {WEB_PATIENCE:g} s; {again}")),
+        (pulse, ServerStopped(f"Dagster's daemon has given no sign of life for {PULSE_PATIENCE:g} s; {again}")),
+    ]
+    if broker is not None:
+        servers = broker.bootstrap_servers
+        kafka = Liveness(lambda: answers_kafka(servers), every=ASK_SECONDS, patience=BROKER_PATIENCE)
+        asked.append((kafka, _broker_lost(settings, f"has not answered for {BROKER_PATIENCE:g} s")))
+    return asked
+
+
+def _keep_code_server(code_server: CodeServer, liveness: Liveness, say: Callable[[str], None]) -> None:
+    """Start the code server again where it is lost."""
+    if code_server.has_ended():
+        why = "died"
+    elif code_server.is_unreachable():
+        why = "lost its socket, which somebody removed"
+    elif liveness.is_silent():
+        why = f"did not answer for {CODE_SERVER_PATIENCE:g} s"
+    else:
+        return
+    failed = code_server.start_again()
+    liveness.start_over()
+    runs = f", with it run {', '.join(failed)}: the sensor tries again" if failed else ""
+    say(f"Dagster's code server {why}{runs}. It was started again; see {code_server.log}")
+
+
+def _broker_lost(settings: Settings, why: str) -> ServerStopped:
+    return ServerStopped(
+        f"The embedded broker {why}, and its records with it; see {settings.data_dir / 'logs' / 'broker.log'}. "
+        "What was taken in is in the warehouse: start `bridgecart up` again."
+    )
 
 
 def _after_clock_was_set_back(settings: Settings, say: Callable[[str], None]) -> None:
@@ -140,9 +198,7 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ServerStopped(f"Dagster did not start; see {log}")
-        try:
-            with urllib.request.urlopen(f"{url}/server_info", timeout=2):  # noqa: S310
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.2)
+        if answers_http(f"{url}{SERVER_INFO}"):
+            return
+        time.sleep(READY_POLL_SECONDS)
     raise ServerStopped(f"Dagster did not answer within {READY_SECONDS:g} s; see {log}")

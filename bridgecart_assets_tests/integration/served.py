@@ -150,10 +150,12 @@ class Served:
 
 
 @contextmanager
-def up(data_dir: Path, *arguments: str, rate: float = 0, settings: Mapping[str, str] = NONE) -> Iterator[Served]:
+def up(
+    data_dir: Path, *arguments: str, rate: float = 0, settings: Mapping[str, str] = NONE, cwd: Path | None = None
+) -> Iterator[Served]:
     """Start `bridgecart up`, wait until it says that the UI is there, and leave nothing behind.
 
-    Without a broker in `settings` it brings its own, and live orders at this `rate`.
+    Without a broker in `settings` it brings its own, and live orders at this `rate`. In `cwd`, or here.
     """
     port = free_port()
     output = data_dir.parent / "up.txt"
@@ -166,6 +168,7 @@ def up(data_dir: Path, *arguments: str, rate: float = 0, settings: Mapping[str, 
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            cwd=cwd,
         )
     try:
         wait_until(

@@ -1,9 +1,12 @@
 """A running `bridgecart up` whose code server is killed, idle and in mid-read, and whose run is cancelled.
 
-One story, told in the order of the tests: two attempts at one batch are broken, the third one takes it in.
+One story, told in the order of the tests: two attempts at one batch are broken, the third one takes it in. It is told
+in a rough place: the topic is in `.env` and another one in the environment, there is a proxy that nobody answers at,
+and the path of the folder for temporary files is too long for a socket.
 """
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +19,12 @@ from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, ORDERS, Line, line_to
 from bridgecart_assets_tests.integration.market import open_market, settings_for
 from bridgecart_assets_tests.integration.processes import processes_of, wait_until
-from bridgecart_assets_tests.integration.served import RUN_SECONDS, TICK_SECONDS, Served, up
+from bridgecart_assets_tests.integration.served import REPOSITORY, RUN_SECONDS, TICK_SECONDS, Served, free_port, up
 from bridgecart_assets_tests.integration.shop import Shop, history
 
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
 READ_SECONDS = 30.0
+STOP_SECONDS = 40.0
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,11 @@ def served(folder: Path, shop: Shop) -> Iterator[Served]:
         # After the first, empty batch: all records in one.
         patch.setenv("BRIDGECART_MIN_BATCH_RECORDS", str(len(history(ORDERS))))
         patch.setenv("BRIDGECART_MAX_BATCH_DELAY", "3600")
-        with up(folder) as running:
+        long = folder.parent / ("t" * 100)
+        long.mkdir()
+        (folder.parent / ".env").write_text(f"BRIDGECART_KAFKA_TOPIC={shop.connection.topic}\n")
+        rough = {"BRIDGECART_KAFKA_TOPIC": "another", "http_proxy": f"http://127.0.0.1:{free_port()}"}
+        with up(folder, settings={**rough, "TMPDIR": str(long)}, cwd=folder.parent) as running:
             yield running
 
 
@@ -87,6 +95,25 @@ def test_an_idle_code_server_killed_is_started_again_and_the_sensor_goes_on(
     assert served.partitions() == [empty]
 
 
+def test_what_env_says_counts_before_the_environment_and_up_names_it(served: Served) -> None:
+    (said,) = [line for line in served.output.read_text().splitlines() if ".env" in line]
+    assert said == "bridgecart: BRIDGECART_KAFKA_TOPIC is set in .env and otherwise in the environment: .env counts."
+
+
+def test_a_code_server_whose_socket_somebody_removed_is_started_again_and_the_sensor_goes_on(
+    served: Served, folder: Path
+) -> None:
+    lost = code_server(folder)
+    shutil.rmtree(folder / "run")
+    said = "code server lost its socket, which somebody removed. It was started again; see "
+    wait_until(lambda: said in served.output.read_text(), TICK_SECONDS, "`up` says what happened")
+    assert not lost.is_running()
+    wait_until(
+        lambda: served.ask(REPOSITORY)["repositoriesOrError"]["nodes"], TICK_SECONDS, "the webserver is well again"
+    )
+    served.skips(NOTHING_NEW)
+
+
 def test_a_code_server_killed_in_mid_read_takes_its_run_with_it_which_is_reported(
     served: Served, shop: Shop, line: Line, folder: Path
 ) -> None:
@@ -117,3 +144,11 @@ def test_a_run_cancelled_in_mid_read_is_asked_for_again_and_nothing_is_lost(
     undisturbed.settle(
         faults, "kill -9 of the code server, idle and in mid-read, and a run cancelled", 3, warehouse_in(folder)
     )
+
+
+def test_sigterm_ends_up_with_a_word_and_its_log_has_no_line_at_debug(served: Served, folder: Path) -> None:
+    served.process.send_signal(signal.SIGTERM)
+    assert served.process.wait(STOP_SECONDS) == 143
+    assert served.output.read_text().splitlines()[-1] == "Stopped."
+    assert "DEBUG" not in (folder / "logs" / "code-server.log").read_text()
+    assert processes_of(folder) == []
