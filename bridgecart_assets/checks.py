@@ -15,6 +15,7 @@ import duckdb
 from bridgecart_assets import contracts
 from bridgecart_assets.assets.specs import POOL, asset_key, step_tags
 from bridgecart_assets.contracts import BATCH_COLUMN, Contract
+from bridgecart_assets.failures import cause_first
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import snapshots_following
@@ -316,7 +317,8 @@ def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
     def check_step(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
         batch_key = context.partition_key if partitioned else None
         selected = [by_key[key] for key in by_key if key in context.selected_asset_check_keys]
-        yield from evaluate(platform, selected, batch_key, only_changes=follows_changes(context.run))
+        with cause_first():
+            yield from evaluate(platform, selected, batch_key, only_changes=follows_changes(context.run))
 
     return check_step
 

@@ -44,11 +44,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def kafka(self) -> KafkaConnection:
-        """The broker and topic. Raises SettingsError when no broker is configured."""
+        """The broker and topic. Raises NoBroker."""
         return kafka_connection(self.settings)
 
     def announce_segments(self) -> int:
-        """Send changes of segments to their topic; how many. Raises SettingsError, NothingToAnnounce, KafkaFailure."""
+        """Send changes of segments to their topic; how many. Raises NoBroker, NothingToAnnounce, KafkaFailure."""
         settings = self.settings
         connection = replace(self.kafka, topic=settings.segment_changes_topic)
         return announce(self.warehouse, connection, f"{settings.kafka_group}.segment-changes")

@@ -15,8 +15,8 @@ from bridgecart_assets.assets.specs import KAFKA_ORDERS, asset_key
 from bridgecart_assets.batches import OpenBatch, assets_left, glance, open_batch
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, RAW_ORDERS
 from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.failures import answer_of
 from bridgecart_assets.jobs import PRINTED, announce_segments, orders_batch
-from bridgecart_assets.kafka.errors import TopicNotFound
 from bridgecart_assets.kafka.offsets import TopicState, lag
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
@@ -25,7 +25,6 @@ from bridgecart_assets.runlimit import max_runtime
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import WarehouseLocked
 from bridgecart_assets.warehouse.ledger import EndOffsets, load_ends, newest_batches
 
 FIRST_BACKOFF = timedelta(seconds=5)
@@ -130,7 +129,7 @@ def _decide_open_batch(batch: OpenBatch, *, now: datetime, max_attempts: int) ->
 )
 def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
     """One tick: compare the topic's readable end with the ledger's and ask for a batch, a retry, or nothing."""
-    return tick(context.instance, platform, context.log)
+    return answer_of(context, lambda: tick(context.instance, platform, context.log))
 
 
 @dg.asset_sensor(
@@ -146,7 +145,7 @@ def segment_changes_sensor(platform: Platform) -> dg.RunRequest:
 
 
 def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.SensorResult | dg.SkipReason:
-    """What the sensor answers, from what Dagster, the topic and the warehouse say now."""
+    """What the sensor answers, from what Dagster, the topic and the warehouse say now. Raises BridgeCartError."""
     at_work = _at_work(instance, platform, log)
     if at_work is not None:
         _wait_for_runs(instance, RUN_WAIT_SECONDS)
@@ -155,18 +154,15 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
         return dg.SkipReason(f"{at_work}; the next batch will take what arrives meanwhile")
     settings = platform.settings
     warehouse = glance(platform.warehouse)
-    try:
-        unfinished = open_batch(instance, warehouse)
-        # Before the topic, which grows: asked after it, the ledger could be ahead of it.
-        known = newest_keys(instance, limit=KEYS_LOOKED_AT)
-        ends: EndOffsets = {}
-        if unfinished is None:
-            ends = load_ends(warehouse)
-            # An instance that lost its memory must not come upon the key of an old batch.
-            known += newest_batches(warehouse, limit=KEYS_LOOKED_AT)
-        state = topic_state(platform.kafka)
-    except (WarehouseLocked, TopicNotFound) as error:
-        return dg.SkipReason(str(error))
+    unfinished = open_batch(instance, warehouse)
+    # Before the topic, which grows: asked after it, the ledger could be ahead of it.
+    known = newest_keys(instance, limit=KEYS_LOOKED_AT)
+    ends: EndOffsets = {}
+    if unfinished is None:
+        ends = load_ends(warehouse)
+        # An instance that lost its memory must not come upon the key of an old batch.
+        known += newest_batches(warehouse, limit=KEYS_LOOKED_AT)
+    state = topic_state(platform.kafka)
     unread = unread_records(ends, state, settings)
     now = datetime.now(UTC)
     decision = decide(

@@ -4,6 +4,7 @@ import dagster as dg
 
 from bridgecart_assets.assets.specs import OWNERS, POOL, SEGMENT_CHANGES_TOPIC, asset_key
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS
+from bridgecart_assets.failures import cause_first
 from bridgecart_assets.jobs import announce_segments
 from bridgecart_assets.platform import Platform
 
@@ -21,6 +22,7 @@ _NOT_ASKED_FOR = "nothing: materialize this asset by itself, or switch segment_c
     "segment_changes_sensor, which is off by default, sends them after every batch; so does `bridgecart announce`. "
     "Materialized together with other assets it sends nothing.",
 )
+@cause_first()
 def segment_changes(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Send the changes since the last time, where that was asked for and not everything at once."""
     run = context.run

@@ -13,6 +13,7 @@ from bridgecart_assets.contracts import (
     SEGMENT_MODEL,
     SILVER_ORDERS,
 )
+from bridgecart_assets.failures import cause_first
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import features_query, snapshots_query
 from bridgecart_assets.warehouse.handover import Query, Table, WrittenWith
@@ -45,6 +46,7 @@ def customer_snapshots(
     platform: Platform, silver_orders: Table, purchase_model: Table, segment_model: Table
 ) -> Iterator[dg.Output[Query] | dg.Output[WrittenWith]]:
     """Compute everyone as of each period opening and as of now, and who went from which segment to which."""
-    query = snapshots_query(platform.settings, silver_orders, purchase_model, segment_model)
+    with cause_first():
+        query = snapshots_query(platform.settings, silver_orders, purchase_model, segment_model)
     yield dg.Output(query, "customer_snapshots")
     yield dg.Output(WrittenWith(CUSTOMER_SNAPSHOTS.full_name), "segment_flows")

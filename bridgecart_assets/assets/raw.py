@@ -6,6 +6,7 @@ import dagster as dg
 
 from bridgecart_assets.assets.specs import KAFKA_ORDERS, OWNERS, POOL, batch_table
 from bridgecart_assets.contracts import RAW_BATCHES, RAW_ORDERS
+from bridgecart_assets.failures import cause_first
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.warehouse.handover import KafkaSlice, WrittenWith
@@ -31,6 +32,7 @@ def raw_batch(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.Output[KafkaSlice] | dg.Output[WrittenWith]]:
     """Read the batch's offsets from Kafka; records and ledger row are one transaction."""
-    handed = plan_slice(platform.warehouse, platform.kafka, platform.settings, context.partition_key)
+    with cause_first():
+        handed = plan_slice(platform.warehouse, platform.kafka, platform.settings, context.partition_key)
     yield dg.Output(handed, "orders")
     yield dg.Output(WrittenWith(RAW_ORDERS.full_name), "batches")

@@ -16,6 +16,7 @@ from bridgecart_assets.contracts import (
     SILVER_ORDERS,
     SILVER_REJECTS,
 )
+from bridgecart_assets.failures import cause_first
 from bridgecart_assets.health import read_health
 from bridgecart_assets.metadata import report_link
 from bridgecart_assets.platform import Platform
@@ -41,6 +42,7 @@ _READ = (
     description="One web page with the KPIs, segments, migration, churn, models and the pipeline's health. Needs no "
     "network and no server. `bridgecart up` serves it, `bridgecart report` writes it at any time.",
 )
+@cause_first()
 def segments_report(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Write the page, unless it is recent and the history is so long that a batch should not wait for it."""
     settings = platform.settings

@@ -12,6 +12,7 @@ from bridgecart_assets.contracts import (
     SILVER_ORDERS,
     SILVER_REJECTS,
 )
+from bridgecart_assets.failures import cause_first
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import customers_query, silver_batch_query
@@ -31,7 +32,8 @@ from bridgecart_assets.warehouse.handover import Query, Table, WrittenWith
 )
 def silver_batch(platform: Platform, raw_orders: Table) -> Iterator[dg.Output[Query] | dg.Output[WrittenWith]]:
     """Parse and judge the batch, decide which event of each order counts; three tables, one transaction."""
-    query = silver_batch_query(platform.settings, raw_orders)
+    with cause_first():
+        query = silver_batch_query(platform.settings, raw_orders)
     yield dg.Output(query, "orders")
     yield dg.Output(WrittenWith(SILVER_ORDERS.full_name), "duplicate_orders")
     yield dg.Output(WrittenWith(SILVER_ORDERS.full_name), "rejected_orders")

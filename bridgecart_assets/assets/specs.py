@@ -6,6 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from bridgecart_assets.contracts import SEGMENT_DRIFT, SEGMENT_MEMBERSHIP, SILVER_CUSTOMERS, Contract
+from bridgecart_assets.failures import cause_first
 from bridgecart_assets.partitions import BATCHES
 
 OWNERS = ["team:bridgecart"]
@@ -34,7 +35,7 @@ def table_asset(
 ) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
     """The decorator of an asset that writes one table as a whole."""
     spec = _table_spec(contract, kinds=kinds)
-    return dg.asset(
+    of_function = dg.asset(
         key=spec.key,
         description=spec.description,
         group_name=spec.group_name,
@@ -46,6 +47,7 @@ def table_asset(
         op_tags=step_tags(contract),
         pool=POOL,
     )
+    return lambda function: of_function(cause_first()(function))
 
 
 def table_out(contract: Contract, *, kinds: set[str]) -> dg.AssetOut:

@@ -5,14 +5,18 @@ from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.settings import Settings, SettingsError
 
 
+class NoBroker(SettingsError):
+    """No broker is configured, and no `bridgecart up` runs one."""
+
+
 def kafka_connection(settings: Settings) -> KafkaConnection:
     """The broker that is configured, or the embedded one that a `bridgecart up` on this data directory runs.
 
-    Raises SettingsError when there is neither.
+    Raises NoBroker when there is neither.
     """
     servers = settings.kafka_bootstrap_servers or announced_broker(settings.data_dir)
     if servers is None:
-        raise SettingsError(
+        raise NoBroker(
             "No broker: set BRIDGECART_KAFKA_BOOTSTRAP_SERVERS, or start `bridgecart up`, which brings its own."
         )
     return KafkaConnection(

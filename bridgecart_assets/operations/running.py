@@ -21,6 +21,7 @@ from bridgecart_assets.warehouse.ledger import load_ends, load_ledger, newest_ba
 if TYPE_CHECKING:
     import dagster as dg
     from dagster._core.execution.execution_result import ExecutionResult
+    from dagster._core.execution.plan.objects import StepFailureData
 
 Progress = Callable[[str], None]
 FailOn = Literal["error", "warn"]
@@ -288,17 +289,24 @@ def failure_of(result: "ExecutionResult") -> RunFailed:
             return CheckStoppedRun(f"Check {check.check_name} of {asset} failed and stopped the run: {why}")
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
-            error = event.step_failure_data.error
-            # Dagster wraps what our code raised; what that was raised from is for the details.
-            while error.cause is not None and (error.cls_name or "").startswith("Dagster"):
-                error = error.cause
-            return RunFailed(_one_line(error.message), details=event.step_failure_data.error.to_string())
+            return RunFailed(_said_by(event.step_failure_data), details=event.step_failure_data.error.to_string())
     return RunFailed(f"Run {result.run_id} failed; open it in the Dagster UI (`bridgecart up`) to see why.")
 
 
-def _one_line(message: str) -> str:
-    first = message.strip().splitlines()[0] if message.strip() else "unknown error"
-    return re.sub(r"^[\w.]+(Error|Exception|Failure|\w*): ", "", first, count=1)
+def _said_by(failure: "StepFailureData") -> str:
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return _first_line(failure.user_failure_data.description)
+    error = failure.error
+    if error is None:
+        return "unknown error"
+    # Dagster wraps a bug; what that was raised from is for the details.
+    while error.cause is not None and (error.cls_name or "").startswith("Dagster"):
+        error = error.cause
+    return re.sub(r"^[\w.]+(Error|Exception|Failure|\w*): ", "", _first_line(error.message), count=1)
+
+
+def _first_line(message: str) -> str:
+    return message.strip().splitlines()[0] if message.strip() else "unknown error"
 
 
 def _count_batch(platform: Platform, key: str, summary: Summary) -> None:

@@ -15,6 +15,7 @@ from dagster_duckdb_pandas import DuckDBPandasTypeHandler
 
 from bridgecart_assets.contracts import BATCH_COLUMN, KPI_TABLES, SILVER_REJECTS, TABLES, Contract
 from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.failures import cause_first
 from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.metadata import report_link, table_metadata
@@ -49,6 +50,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
 
     platform: dg.ResourceDependency[Platform]
 
+    @cause_first()
     def handle_output(self, context: dg.OutputContext, obj: HandedOver) -> None:
         """Write the asset's table, add its counts to the materialization, publish it where the contract says so."""
         contract = contract_of(context.asset_key)
@@ -65,6 +67,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         ):
             publish(self.platform.warehouse, contract, settings.published_dir)
 
+    @cause_first()
     def load_input(self, context: dg.InputContext) -> Table | pd.DataFrame:
         """A reference to the stored table, or its rows where the input is annotated as a DataFrame."""
         contract = contract_of(context.asset_key)

@@ -13,6 +13,7 @@ from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.sensors import orders_sensor
+from bridgecart_assets_tests.support.causes import our_own
 
 
 @dataclass
@@ -24,8 +25,11 @@ class Daemon:
     launched: list[tuple[str, bool]] = field(default_factory=list)
 
     def evaluate(self) -> dg.SensorResult | dg.SkipReason:
-        """The sensor's answer; nothing is stored."""
-        with dg.build_sensor_context(instance=self.instance, resources={"platform": Platform()}) as context:
+        """The sensor's answer; nothing is stored. Raises what our code raised."""
+        with (
+            our_own(),
+            dg.build_sensor_context(instance=self.instance, resources={"platform": Platform()}) as context,
+        ):
             answer = orders_sensor(context)
         assert isinstance(answer, dg.SensorResult | dg.SkipReason)
         return answer

@@ -10,9 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from bridgecart_assets.kafka.errors import BrokerUnreachable
 from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
+from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.faults import Faults
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, Line, line_to
@@ -77,7 +76,7 @@ def test_a_line_cut_in_mid_read_for_a_moment_is_waited_for(
     sold.settle(faults, f"line to the broker cut in mid-read for a moment ({how})", 1, warehouse)
 
 
-def test_a_broker_out_of_reach_at_tick_time_fails_the_tick_and_the_next_one_goes_on(
+def test_a_broker_out_of_reach_at_tick_time_is_a_skip_that_says_so_and_the_next_tick_goes_on(
     line: Line, sold: Market, faults: Faults, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
@@ -85,8 +84,7 @@ def test_a_broker_out_of_reach_at_tick_time_fails_the_tick_and_the_next_one_goes
         for how in ("silence", "refusal"):
             cut(line, how)()
             monkeypatch.setenv("BRIDGECART_KAFKA_TIMEOUT_SECONDS", "0.5")
-            with pytest.raises(BrokerUnreachable, match="no answer from"):
-                daemon.tick()
+            assert "no answer from" in said(daemon.tick())
             assert daemon.keys() == []
             line.proxy.heal()
         monkeypatch.setenv("BRIDGECART_KAFKA_TIMEOUT_SECONDS", "5")

@@ -35,6 +35,7 @@ from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.processes import ROOT, environment, wait_until
 from bridgecart_assets_tests.kafka.contents import delete_records, records_of
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory, only_apache
+from bridgecart_assets_tests.support.causes import our_own
 from bridgecart_assets_tests.support.records import event
 from bridgecart_assets_tests.support.state import digests, rows
 
@@ -342,4 +343,5 @@ def set_config(connection: KafkaConnection, name: str, value: str) -> None:
 
 
 def materialize_again(daemon: Daemon, key: str) -> None:
-    defs.resolve_job_def("ingest_batch").execute_in_process(instance=daemon.instance, partition_key=key)
+    with our_own():
+        defs.resolve_job_def("ingest_batch").execute_in_process(instance=daemon.instance, partition_key=key)

@@ -33,6 +33,7 @@ from bridgecart_assets.warehouse.writing import ContractBroken, prepare
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory
 from bridgecart_assets_tests.sql.histories import busy_history
 from bridgecart_assets_tests.sql.history import compute, spend_model, store_model, store_orders, store_purchase_model
+from bridgecart_assets_tests.support.causes import our_own
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.warehouse.processes import process
@@ -69,9 +70,10 @@ def _materialize(
     platform = Platform()
     resources = {"platform": platform, "io_manager": WarehouseIOManager(platform=platform)}
     selection = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
-    return dg.materialize(
-        assets, instance=instance, resources=resources, partition_key=partition_key, selection=selection
-    )
+    with our_own():
+        return dg.materialize(
+            assets, instance=instance, resources=resources, partition_key=partition_key, selection=selection
+        )
 
 
 def _hands_over(contract: Contract, handed: object) -> dg.AssetsDefinition:
