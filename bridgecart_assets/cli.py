@@ -5,6 +5,7 @@ Exit codes: 0 all good, 1 something failed (one line says what), 2 wrong usage, 
 """
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.errors import BridgeCartError, refusal
 from bridgecart_assets.operations.interrupts import interrupt_on_signals, interrupts
+from bridgecart_assets.operations.streams import ReaderGone, standard_streams
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,14 +52,23 @@ def cli(*, debug: bool) -> None:
     by Ctrl-C and SIGTERM.
     """
     click.get_current_context().obj = {"debug": debug}
+    for warning in _warnings():
+        print(f"bridgecart: warning: {warning}", file=sys.stderr)
+
+
+def _warnings() -> list[str]:
+    """What is wrong with the environment and stops nothing."""
+    from bridgecart_assets.settings import unknown_variables
+
+    return unknown_variables(os.environ)
 
 
 def main() -> None:
     """Run the command line; expected failures are one line, everything else is a bug and shows itself as one."""
-    with interrupts() as interrupted_by, interrupt_on_signals():
+    with standard_streams(), interrupts() as interrupted_by, interrupt_on_signals():
         try:
             _load_env_file()
-            cli(prog_name="bridgecart", standalone_mode=False)
+            _run_to_the_last_line()
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(error.exit_code)
@@ -73,12 +84,29 @@ def main() -> None:
             # What Ctrl-C or SIGTERM hit may have failed with an error of its own.
             if interrupted_by():
                 _stop(interrupted_by())
-            if not isinstance(error, BridgeCartError):
-                raise
-            if "--debug" in sys.argv:
-                print(getattr(error, "details", ""), file=sys.stderr)
-                traceback.print_exc()
-            _complain(f"bridgecart: {error}", getattr(error, "exit_code", FAILED))
+            _explain(refusal(error) or error if isinstance(error, OSError) else error)
+            raise
+
+
+def _explain(error: BaseException) -> None:
+    """End with the line of an expected failure."""
+    if not isinstance(error, BridgeCartError):
+        return
+    if "--debug" in sys.argv:
+        print(getattr(error, "details", ""), file=sys.stderr)
+        traceback.print_exc()
+    if isinstance(error, ReaderGone):
+        sys.exit(error.exit_code)
+    _complain(f"bridgecart: {error}", getattr(error, "exit_code", FAILED))
+
+
+def _run_to_the_last_line() -> None:
+    if any("\udc80" <= character <= "\udcff" for argument in sys.argv[1:] for character in argument):
+        raise click.UsageError("an argument is not valid UTF-8")
+    try:
+        cli(prog_name="bridgecart", standalone_mode=False)
+    finally:
+        sys.stdout.flush()
 
 
 def _load_env_file() -> None:
@@ -255,7 +283,8 @@ def export(*, segments: tuple[str, ...], form: "Format", output: Path | None) ->
 
     target = output or Path(f"customers.{form}")
     count = export_customers(load_settings(), segments, form, target)
-    print(f"{count:,} customers written to {target}.")
+    # Into a pipe or a device, like /dev/stdout, go customers only.
+    print(f"{count:,} customers written to {target}.", file=sys.stdout if target.is_file() else sys.stderr)
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 `decide` is the whole decision, pure. What belongs elsewhere: which offsets a batch holds; the run fixes that.
 """
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlimit import max_runtime
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.settings import Settings, unknown_variables
 from bridgecart_assets.warehouse.ledger import EndOffsets, load_ends, newest_batches
 
 FIRST_BACKOFF = timedelta(seconds=5)
@@ -34,6 +35,8 @@ RUN_WAIT_SECONDS = 4.0
 _RUN_POLL_SECONDS = 0.2
 # A person may have added keys of another form after the newest batch.
 KEYS_LOOKED_AT = 100
+
+_warned_of: set[str] = set()
 
 
 class BatchStuck(BridgeCartError):
@@ -129,6 +132,7 @@ def _decide_open_batch(batch: OpenBatch, *, now: datetime, max_attempts: int) ->
 )
 def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
     """One tick: compare the topic's readable end with the ledger's and ask for a batch, a retry, or nothing."""
+    warn_of_unknown_variables(context.log)
     return answer_of(context, lambda: tick(context.instance, platform, context.log))
 
 
@@ -142,6 +146,14 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
 def segment_changes_sensor(platform: Platform) -> dg.RunRequest:
     """Customers were scored: say who changed."""
     return dg.RunRequest(run_config=PRINTED, tags=max_runtime(platform.settings.max_run_minutes))
+
+
+def warn_of_unknown_variables(log: Logger) -> None:
+    """Once in the life of a code server, in the log of a tick."""
+    for sentence in unknown_variables(os.environ):
+        if sentence not in _warned_of:
+            _warned_of.add(sentence)
+            log.warning(sentence)
 
 
 def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.SensorResult | dg.SkipReason:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import date
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,9 @@ from bridgecart_assets.errors import BridgeCartError
 PREFIX = "BRIDGECART_"
 # These name our own settings; every other BRIDGECART_KAFKA_* variable is handed to the Kafka client as it is.
 OWN_KAFKA_SETTINGS = frozenset({"bootstrap_servers", "topic", "group", "timeout_seconds", "stall_seconds"})
+_KAFKA = "kafka_"
+# Read by the test suite alone.
+_OF_THE_SUITE = frozenset({"require_all"})
 
 Period = Literal["day", "week", "month"]
 
@@ -138,7 +142,10 @@ class Settings(BaseSettings):
     @classmethod
     def _home_is_known(cls, value: Path) -> Path:
         try:
+            os.fspath(value).encode()
             return value.expanduser()
+        except UnicodeEncodeError:
+            raise ValueError("its name is not valid UTF-8") from None
         except RuntimeError:
             raise ValueError("no such user; give a folder without ~") from None
 
@@ -218,6 +225,31 @@ def load_settings() -> Settings:
     return _settings(frozenset(decisive.items()), Path.cwd())
 
 
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each `BRIDGECART_*` variable that no setting reads, with the setting of the nearest name.
+
+    Values are never shown. A variable of another version of BridgeCart is a reason to warn, not to stop.
+    """
+    names = (name for name, value in environ.items() if name.upper().startswith(PREFIX) and value)
+    return [said for name in sorted(names) if (said := _unknown(name)) is not None]
+
+
+def _unknown(variable: str) -> str | None:
+    name = variable[len(PREFIX) :].lower()
+    if name in _OF_THE_SUITE.union(Settings.model_fields):
+        return None
+    if name.startswith(_KAFKA):
+        # May be a property of the client, which refuses by name those that it does not know.
+        near = get_close_matches(name.removeprefix(_KAFKA), OWN_KAFKA_SETTINGS, n=1, cutoff=0.85)
+        meant = [f"{_KAFKA}{option}" for option in near]
+        if not meant:
+            return None
+    else:
+        meant = get_close_matches(name, set(Settings.model_fields) - {"kafka_properties"}, n=1, cutoff=0.7)
+    hint = f"did you mean {PREFIX}{meant[0].upper()}?" if meant else "docs/configuration.md has all of them."
+    return f"{ascii(variable)[1:-1]} is no setting of this version: {hint}"
+
+
 @lru_cache(maxsize=1)
 def _settings(_decisive: frozenset[tuple[str, str]], folder: Path) -> Settings:
     properties = {name: SecretStr(value) for name, value in _client_properties(os.environ).items()}
@@ -248,8 +280,8 @@ def _time_zones() -> frozenset[str]:
 
 
 def _client_properties(environ: Mapping[str, str]) -> dict[str, str]:
-    prefix = f"{PREFIX}KAFKA_"
-    names = {name: name.removeprefix(prefix).lower() for name in environ if name.startswith(prefix)}
+    prefix = f"{PREFIX}{_KAFKA}".upper()
+    names = {name: name[len(prefix) :].lower() for name in environ if name.upper().startswith(prefix)}
     return {
         option.replace("_", "."): environ[name]
         for name, option in names.items()

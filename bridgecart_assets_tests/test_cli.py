@@ -211,6 +211,18 @@ def test_a_client_property_that_kafka_does_not_know_is_named_without_its_value(
     assert "hunter2" not in done.err
 
 
+def test_a_mistyped_setting_is_a_warning_and_the_command_goes_on(
+    bridgecart: Bridgecart, filled: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = bridgecart("kpis", "--json")
+    monkeypatch.setenv("BRIDGECART_KPI_PERID", "hunter2")
+    done = bridgecart("kpis", "--json")
+    said = "BRIDGECART_KPI_PERID is no setting of this version: did you mean BRIDGECART_KPI_PERIOD?"
+    assert done == Done(0, plain.out, f"bridgecart: warning: {said}\n")
+    note = f"note       settings: {said} Until then it has no effect."
+    assert note in bridgecart("doctor").out.splitlines()
+
+
 def test_a_taken_port_is_named_before_anything_is_started(bridgecart: Bridgecart, data_dir: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,3 +1,4 @@
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgecart_assets.batches import OpenBatch
-from bridgecart_assets.sensors import FIRST_BACKOFF, Ask, BatchStuck, Patience, Skip, decide
+from bridgecart_assets.sensors import FIRST_BACKOFF, Ask, BatchStuck, Patience, Skip, decide, warn_of_unknown_variables
 
 NOW = datetime(2026, 1, 31, 7, 5, 10, tzinfo=UTC)
 NEW = "20260131T070510Z"
@@ -114,3 +115,14 @@ def test_an_open_batch_is_never_overtaken_and_is_asked_for_at_most_five_times(
         return
     outcome = decision(batch, unread)
     assert isinstance(outcome, Skip) or (outcome.key, outcome.is_new) == (OPEN, False)
+
+
+def test_a_mistyped_variable_is_logged_once_in_the_life_of_a_code_server(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("BRIDGECART_KPI_PERID", "hunter2")
+    for _ in range(2):
+        warn_of_unknown_variables(logging.getLogger("tick"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "BRIDGECART_KPI_PERID is no setting of this version: did you mean BRIDGECART_KPI_PERIOD?"
+    ]

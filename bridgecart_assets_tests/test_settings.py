@@ -1,6 +1,7 @@
 """Settings: every variable is read, a wrong value is one line that names its variable, secrets are never shown."""
 
 import pickle
+import re
 import traceback
 from datetime import date
 from pathlib import Path
@@ -9,9 +10,11 @@ import duckdb
 import pytest
 
 from bridgecart_assets.kafka.configured import kafka_connection
-from bridgecart_assets.settings import OWN_KAFKA_SETTINGS, Settings, SettingsError, load_settings
+from bridgecart_assets.kafka.remedies import OFTEN_SET
+from bridgecart_assets.settings import OWN_KAFKA_SETTINGS, Settings, SettingsError, load_settings, unknown_variables
 
 SECRET = "hunter2-top-secret"
+ROOT = Path(__file__).parents[1]
 
 
 def _set(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
@@ -147,9 +150,55 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
     assert load_settings() == before
 
 
-def test_variables_nobody_knows_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    _set(monkeypatch, REQUIRE_ALL="1", COLOUR="blue")
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("KPI_PERID", "KPI_PERIOD"),
+        ("MEMORYLIMIT", "MEMORY_LIMIT"),
+        ("SEGMENT", "SEGMENTS"),
+        ("BOOTSTRAP_SERVERS", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("KAFKA_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("KAFKA_TOPICS", "KAFKA_TOPIC"),
+    ],
+)
+def test_a_mistyped_variable_is_named_with_the_one_that_was_meant(name: str, meant: str) -> None:
+    (said,) = unknown_variables({f"BRIDGECART_{name}": SECRET, "PATH": "/bin"})
+    assert said == f"BRIDGECART_{name} is no setting of this version: did you mean BRIDGECART_{meant}?"
+
+
+def test_a_variable_that_nobody_knows_stops_nothing_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, COLOUR="blue")
     assert load_settings() == load_settings()
+    assert unknown_variables({"bridgecart_colour": "blue", "BRIDGECART_A\nB": "x", "BRIDGECART_EMPTY": ""}) == [
+        "BRIDGECART_A\\nB is no setting of this version: docs/configuration.md has all of them.",
+        "bridgecart_colour is no setting of this version: docs/configuration.md has all of them.",
+    ]
+
+
+def test_no_variable_that_is_read_anywhere_is_called_unknown() -> None:
+    read = [f"BRIDGECART_{name.upper()}" for name in Settings.model_fields if name != "kafka_properties"]
+    properties = [f"BRIDGECART_KAFKA_{name.upper().replace('.', '_')}" for name in OFTEN_SET]
+    also = ["BRIDGECART_REQUIRE_ALL", "_BRIDGECART_COMPLETE", "BRIDGECART_KAFKA_GROUP_ID", "bridgecart_kpi_period"]
+    assert unknown_variables(dict.fromkeys([*read, *properties, *also], "x")) == []
+
+
+def test_variables_of_the_repository_are_all_known() -> None:
+    """In compose files, workflows and documents; those that tests make up apart."""
+    files = [ROOT / "docker-compose.yml", ROOT / ".env.example", ROOT / "README.md", ROOT / "Makefile"]
+    files += [file for folder in ("docs", "deploy", "benchmarks", ".github") for file in (ROOT / folder).rglob("*.*")]
+    texts = [file.read_text(encoding="utf-8", errors="ignore") for file in files if file.is_file()]
+    names = {name for text in texts for name in re.findall(r"\bBRIDGECART_[A-Z_]*[A-Z]\b", text)}
+    assert len(names) > 10
+    assert unknown_variables(dict.fromkeys(names, "x")) == []
+
+
+def test_every_name_counts_in_small_letters_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("bridgecart_kafka_sasl_username", "shop")
+    assert list(load_settings().kafka_properties) == ["sasl.username"]
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _refusal(monkeypatch, DATA_DIR="/tmp/\udcff") == "BRIDGECART_DATA_DIR: its name is not valid UTF-8"
 
 
 def test_the_data_folder_is_absolute_and_knows_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

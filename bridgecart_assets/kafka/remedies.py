@@ -1,6 +1,7 @@
 """Remedies: what librdkafka and brokers refuse, in one line that says what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from confluent_kafka import KafkaError
@@ -32,6 +33,22 @@ _REMEDIES = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "allow its user on the cluster what it asked for",
 }
 _OBJECTS = ("logger", "default.topic.config")
+_UNKNOWN = "No such configuration property"
+# The client does not say which properties it has; these are the ones that people set.
+OFTEN_SET = (
+    *("security.protocol", "client.id", "client.rack", "group.instance.id", "debug", "metadata.max.age.ms"),
+    *("sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password"),
+    *("sasl.kerberos.service.name", "sasl.kerberos.principal", "sasl.kerberos.keytab", "sasl.kerberos.kinit.cmd"),
+    *("sasl.oauthbearer.method", "sasl.oauthbearer.config", "sasl.oauthbearer.client.id", "sasl.oauthbearer.scope"),
+    *("sasl.oauthbearer.client.secret", "sasl.oauthbearer.token.endpoint.url", "sasl.oauthbearer.extensions"),
+    *("ssl.ca.location", "ssl.ca.pem", "ssl.certificate.location", "ssl.certificate.pem", "ssl.key.location"),
+    *("ssl.key.pem", "ssl.key.password", "ssl.keystore.location", "ssl.keystore.password", "ssl.crl.location"),
+    *("ssl.cipher.suites", "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification"),
+    *("broker.address.family", "client.dns.lookup", "socket.timeout.ms", "socket.keepalive.enable"),
+    *("socket.connection.setup.timeout.ms", "connections.max.idle.ms", "reconnect.backoff.ms", "message.max.bytes"),
+    *("reconnect.backoff.max.ms", "fetch.wait.max.ms", "fetch.min.bytes", "fetch.max.bytes"),
+    *("max.partition.fetch.bytes", "receive.message.max.bytes", "compression.type", "linger.ms", "batch.size"),
+)
 _PASSWORDS = {"ssl.key.": "ssl.key.password", "ssl.keystore.": "ssl.keystore.password"}
 
 
@@ -58,7 +75,13 @@ def unusable(properties: Mapping[str, str], text: str) -> str:
     passwords = [password for start, password in _PASSWORDS.items() if any(name.startswith(start) for name in named)]
     reason = without_secrets(properties, text) + "".join(f"; there is no such {name}" for name in missing)
     variables = " or ".join(_variable(name) for name in dict.fromkeys([*named, *passwords]))
-    return f"the Kafka client does not accept its properties ({reason}); correct {variables or 'BRIDGECART_KAFKA_*'}"
+    correct = f"correct {variables or 'BRIDGECART_KAFKA_*'}{_nearest(named) if _UNKNOWN in text else ''}"
+    return f"the Kafka client does not accept its properties ({reason}); {correct}"
+
+
+def _nearest(unknown: Sequence[str]) -> str:
+    near = [meant for name in unknown for meant in get_close_matches(name, OFTEN_SET, n=1, cutoff=0.75)]
+    return f" (did you mean {' or '.join(map(_variable, near))}?)" if near else ""
 
 
 def _is_about_the_client_certificate(error: KafkaError) -> bool:

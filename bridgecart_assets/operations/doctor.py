@@ -4,6 +4,7 @@ The ledger in the warehouse is the truth about what was read, the topic about wh
 with them is a finding; some findings can be mended without touching a row.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from bridgecart_assets.operations.sides import BATCH_TABLES, Sides, look
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.runlock import run_lock
 from bridgecart_assets.runs import report_orphans, unfinished_runs
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.settings import Settings, unknown_variables
 from bridgecart_assets.warehouse.io_manager import ledger_metadata
 
 _NAMED = 3
@@ -35,7 +36,7 @@ class Finding:
     """One disagreement: which side is wrong, what it says, and what to do.
 
     Attributes:
-        where: ledger, registry, event log, runs, daemon, sensor, group or topic.
+        where: settings, ledger, registry, event log, runs, daemon, sensor, group or topic.
         mend: what `--repair` does about it; None when a person has to.
         is_note: nothing is wrong, but a person may wonder.
 
@@ -92,6 +93,7 @@ def _mend(findings: Sequence[Finding]) -> None:
 
 
 def _findings(sides: Sides) -> Iterator[Finding]:
+    yield from _settings_findings()
     yield from _orphan_findings(sides)
     yield from _registry_findings(sides)
     yield from _event_log_findings(sides)
@@ -99,6 +101,11 @@ def _findings(sides: Sides) -> Iterator[Finding]:
     yield from _topic_findings(sides)
     yield from _standstill_findings(sides)
     yield from _group_findings(sides)
+
+
+def _settings_findings() -> Iterator[Finding]:
+    for sentence in unknown_variables(os.environ):
+        yield Finding("settings", sentence, "Until then it has no effect.", is_note=True)
 
 
 def _orphan_findings(sides: Sides) -> Iterator[Finding]:

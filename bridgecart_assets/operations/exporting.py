@@ -10,7 +10,7 @@ from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.database import Warehouse, reason_of, table_exists
 from bridgecart_assets.warehouse.publishing import PARQUET, copy_to_file
 
 Format = Literal["csv", "parquet"]
@@ -47,8 +47,7 @@ def export_customers(settings: Settings, segments: Sequence[str], form: Format, 
         try:
             copy_to_file(connection, f"{rows} order by customer_id", target, _OPTIONS[form])
         except (OSError, duckdb.IOException) as error:
-            why = str(error).splitlines()[0]
-            raise BridgeCartError(f"Cannot write {target} ({why}): name another file.") from error
+            raise BridgeCartError(f"Cannot write {target} ({reason_of(error)}): name another file.") from error
         ((count,),) = connection.execute("select count(*) from exported").fetchall()
     return int(count)
 

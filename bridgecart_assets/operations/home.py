@@ -1,6 +1,7 @@
 """Dagster's instance folder under the data directory."""
 
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.errors import WRITABLE, BridgeCartError
 from bridgecart_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _IN_THIS_PROCESS = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
+_READ_ONLY = re.compile("readonly database|unable to open database file")
 
 
 class DataDirectoryUnusable(BridgeCartError):
@@ -40,9 +42,7 @@ def prepare_home(settings: Settings) -> Path:
         if not home.is_dir():
             _create(home)
     except OSError as error:
-        raise DataDirectoryUnusable(
-            f"Cannot write to {settings.data_dir} ({error.strerror}): make it writable or set BRIDGECART_DATA_DIR."
-        ) from error
+        raise DataDirectoryUnusable(f"Cannot write to {settings.data_dir} ({error.strerror}): {WRITABLE}.") from error
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
@@ -101,6 +101,8 @@ def _opened(home: Path) -> "Iterator[dg.DagsterInstance]":
         said = _storage_error(error)
         if said is None:
             raise
+        if _READ_ONLY.search(said):
+            raise DataDirectoryUnusable(f"Cannot write to {home} ({said}): {WRITABLE}.") from error
         raise StorageFailed(
             f"Dagster's storage failed ({said}): free some space if its disk is full, start it if it is a server, "
             f"or correct `storage` in {home / 'dagster.yaml'}; then run again."

@@ -13,7 +13,7 @@ from bridgecart_assets.contracts import KPI_TABLES
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse, plain
+from bridgecart_assets.warehouse.database import Warehouse, plain, reason_of
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.standing import read_data_clock, read_standing
 
@@ -30,20 +30,29 @@ class NothingPublished(BridgeCartError):
     """There are no KPIs yet."""
 
 
+class PublishedUnreadable(NothingPublished):
+    """The files of the KPIs are broken, or of another version."""
+
+
 def kpi_rows(published: Path) -> list[KpiRow]:
     """The four KPIs by period and segment, from the published Parquet files; ordered by period, then segment key.
 
-    Raises NothingPublished before the first run.
+    Raises NothingPublished before the first run, PublishedUnreadable.
     """
     files = {contract.name: published_path(published, contract) for contract in KPI_TABLES}
     if not all(file.is_file() for file in files.values()):
         raise NothingPublished("There are no KPIs yet: run `bridgecart run` or `bridgecart demo` first.")
-    with duckdb.connect() as connection:
-        for name, file in files.items():
-            connection.read_parquet(str(file)).create_view(name)
-        cursor = connection.execute(read_sql("kpis"))
-        columns = [column[0] for column in cursor.description or ()]
-        return [dict(zip(columns, map(plain, row), strict=True)) for row in cursor.fetchall()]
+    try:
+        with duckdb.connect() as connection:
+            for name, file in files.items():
+                connection.read_parquet(str(file)).create_view(name)
+            cursor = connection.execute(read_sql("kpis"))
+            columns = [column[0] for column in cursor.description or ()]
+            return [dict(zip(columns, map(plain, row), strict=True)) for row in cursor.fetchall()]
+    except duckdb.Error as error:
+        raise PublishedUnreadable(
+            f"The KPIs below {published} cannot be read ({reason_of(error)}): `bridgecart run` writes them anew."
+        ) from error
 
 
 def latest_period(rows: Sequence[KpiRow]) -> str | None:

@@ -18,7 +18,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.errors import WRITABLE, BridgeCartError
 from bridgecart_assets.memory import bound, default_limit, too_little
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.attaching import Attached, Options
@@ -27,7 +27,11 @@ from bridgecart_assets.warehouse.versions import bring_up_to_date, has_known_lay
 
 POLL_SECONDS = 0.05
 _HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
-_DISK_FULL = re.compile(r"no space left|quota exceeded|file too large|max_temp_directory_size", re.IGNORECASE)
+_DISK_FULL = re.compile(
+    r"no space left(?: on device)?|quota exceeded|file too large|max_temp_directory_size", re.IGNORECASE
+)
+_FORBIDDEN = re.compile(r"permission denied|read-only file system|operation not permitted", re.IGNORECASE)
+_SYSTEM = re.compile(f"{_DISK_FULL.pattern}|{_FORBIDDEN.pattern}|no such file or directory", re.IGNORECASE)
 _UNUSABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException, duckdb.InternalException)
 
 
@@ -123,7 +127,7 @@ class Warehouse:
                 fresh.replace(target)
             except (OSError, duckdb.IOException) as error:
                 raise WarehouseError(
-                    f"Cannot write {fresh} ({str(error).splitlines()[0]}): make room for a second warehouse file and "
+                    f"Cannot write {fresh} ({reason_of(error)}): make room for a second warehouse file and "
                     "run again; until then deleted rows are still in the first."
                 ) from error
             finally:
@@ -179,6 +183,8 @@ class Warehouse:
                 # Past the deadline DuckDB is asked all the same, because it names the holder.
                 if is_late:
                     raise self._held_by_a_writer(options) from None
+            except OSError as error:
+                raise _unwritable(self.path.parent, error.strerror) from error
             else:
                 try:
                     return Attached.to(self.path, read_only=read_only, options=options)
@@ -235,6 +241,15 @@ def plain(value: object) -> object:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
+def reason_of(error: OSError | duckdb.Error) -> str:
+    """Why a file could not be written or read, without the details that DuckDB adds."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error)
+    known = _SYSTEM.search(text)
+    return known[0] if known else text.splitlines()[0]
+
+
 def explain(error: duckdb.Error, path: Path, memory_limit: str) -> WarehouseError | None:
     """The error in one line with its remedy; None when it is no failure of the file, the disk or the memory."""
     text = str(error)
@@ -246,7 +261,7 @@ def explain(error: duckdb.Error, path: Path, memory_limit: str) -> WarehouseErro
         return WarehouseError(f"No space left to write {path}: free some space and run again; nothing was changed.")
     if isinstance(error, duckdb.OutOfMemoryException):
         return WarehouseError(too_little(memory_limit, bound()))
-    if isinstance(error, duckdb.IOException) and ("ermission denied" in text or not path.exists()):
+    if isinstance(error, duckdb.IOException) and (_FORBIDDEN.search(text) or not path.exists()):
         return _unwritable(path, text.splitlines()[0])
     # A damaged block is reported by the base class of all errors.
     if isinstance(error, _UNUSABLE) or "Corrupt database file" in text:
@@ -284,7 +299,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _unwritable(path: Path, reason: str | None) -> WarehouseError:
-    return WarehouseError(f"Cannot write to {path} ({reason}): make it writable or set BRIDGECART_DATA_DIR.")
+    return WarehouseError(f"Cannot write to {path} ({reason}): {WRITABLE}.")
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from bridgecart_assets.contracts import CUSTOMER_HASH, Contract
-from bridgecart_assets.warehouse.database import Warehouse, WarehouseError
+from bridgecart_assets.warehouse.database import Warehouse, WarehouseError, reason_of
 
 # What is smaller is renewed with every batch.
 LARGE_FILE_BYTES = 4 * 1024 * 1024
@@ -41,7 +41,7 @@ def publish(warehouse: Warehouse, contract: Contract, folder: Path) -> Path:
             copy_to_file(connection, f"from {contract.full_name} order by {order}", target, PARQUET)
         except (OSError, duckdb.IOException) as error:
             raise WarehouseError(
-                f"Cannot publish {target} ({str(error).splitlines()[0]}): make room and make it writable, or set "
+                f"Cannot publish {target} ({reason_of(error)}): make room and make it writable, or set "
                 "BRIDGECART_DATA_DIR, and run again; the warehouse itself has the rows."
             ) from error
     return target
@@ -50,13 +50,21 @@ def publish(warehouse: Warehouse, contract: Contract, folder: Path) -> Path:
 def copy_to_file(connection: duckdb.DuckDBPyConnection, rows: str, target: Path, options: str) -> None:
     """Write rows to a file of its own and rename it to the target; where that fails, nothing of it is left.
 
-    Raises OSError or duckdb.IOException.
+    A target that is no file, like /dev/stdout, is written as it is. Raises OSError or duckdb.IOException.
     """
+    if target.exists() and not target.is_file():
+        _copy(connection, rows, target, options)
+        return
+    target = target.resolve()
     partial = target.with_name(f"{target.name}.partial")
     try:
-        connection.execute(f"copy ({rows}) to $file ({options})", {"file": str(partial)})
+        _copy(connection, rows, partial, options)
         partial.replace(target)
     except (OSError, duckdb.IOException):
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, rows: str, file: Path, options: str) -> None:
+    connection.execute(f"copy ({rows}) to $file ({options})", {"file": str(file)})

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable, Mapping
 
 import pytest
-from confluent_kafka import KafkaError, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from bridgecart_assets.kafka.clients import open_admin, open_consumer, open_producer
 from bridgecart_assets.kafka.configured import kafka_connection
@@ -16,6 +16,7 @@ from bridgecart_assets.kafka.offsets import plan_batch
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.kafka.producing import produce
 from bridgecart_assets.kafka.reading import read_slice
+from bridgecart_assets.kafka.remedies import OFTEN_SET
 from bridgecart_assets.settings import load_settings
 from bridgecart_assets_tests.kafka.certificates import Authority
 from bridgecart_assets_tests.kafka.fixtures import TopicFactory, only_apache
@@ -70,7 +71,17 @@ def refusal(properties: Mapping[str, str], open_client: Callable[[KafkaConnectio
 def test_a_name_the_client_does_not_know_is_named_as_the_variable_it_came_from() -> None:
     message = refusal({"sasl.pasword": SECRET})
     assert 'No such configuration property: "sasl.pasword"' in message
-    assert "BRIDGECART_KAFKA_SASL_PASWORD" in message
+    assert "BRIDGECART_KAFKA_SASL_PASWORD (did you mean BRIDGECART_KAFKA_SASL_PASSWORD?)" in message
+    assert "did you mean" not in refusal({"colour.of.the.shop": SECRET})
+    assert "did you mean" not in refusal({"linger.ms": SECRET})
+
+
+def test_every_name_that_is_proposed_is_one_that_the_client_knows() -> None:
+    for name in OFTEN_SET:
+        with pytest.raises(KafkaException) as raised:
+            # The second name is wrong for certain; the client names the first that it does not know.
+            Producer({name: "no-such-value", "no.such.name": "x"})
+        assert f'No such configuration property: "{name}"' not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["LOG_LEVEL", "ERROR_CB", "OAUTH_CB", "ENABLED_EVENTS", "LOGGER", "ON_DELIVERY"])
