@@ -27,7 +27,10 @@ class GammaGamma:
 
 
 def fit_gamma_gamma(transactions: Floats, mean: Floats) -> GammaGamma:
-    """Maximum likelihood; one row a customer with at least one transaction and a positive mean. Raises FitFailed."""
+    """Maximum likelihood; one row a customer with at least one transaction and a positive mean.
+
+    Raises FitFailed without a maximum, or where it is at q <= 1: there the mean over all customers is infinite.
+    """
     from scipy.optimize import minimize
     from scipy.special import gammaln
 
@@ -50,4 +53,6 @@ def fit_gamma_gamma(transactions: Floats, mean: Floats) -> GammaGamma:
     if not found.success or np.abs(found.x).max() > _BOUND:
         raise FitFailed("spend does not fit the Gamma-Gamma model: its likelihood has no maximum within bounds")
     p, q, v = (float(value) for value in np.exp(found.x))
+    if q <= 1:
+        raise FitFailed("spend scatters too widely for the Gamma-Gamma model: the mean of all customers is infinite")
     return GammaGamma(p, q, v)

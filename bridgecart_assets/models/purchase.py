@@ -7,7 +7,7 @@ x + 1 in MBG/NBD (also after the first purchase) and x in BG/NBD.
 """
 
 from dataclasses import astuple, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,11 @@ Number = float | Floats
 # Nearer to a = 1 the formula divides one rounding error by another.
 _NEAR_ONE = 3e-5
 _AWAY = 1e-9
+# Among parameters of hundreds scipy's hyp2f1 gives no number or infinity here and there, among thousands mostly.
+_LARGE = 1_000.0
+_ROUNDING = 1e-6
+_NODES = 64
+_NO_CHANCE = 1e-200
 STEPS = 12
 # Stored digits: more than any decision needs, fewer than the optimiser's stopping point can disturb.
 STORED_DECIMALS = 6
@@ -148,17 +153,42 @@ def expected_if_alive(
     kind: Kind = "mbg",
 ) -> Floats:
     """Expected purchase days in the next so many weeks of customers that have not dropped out by T."""
-    chances, shape, lived = _chances(kind, x), r + x, alpha + T
-    is_near = np.abs(np.subtract(a, 1)) < _NEAR_ONE
-    if not np.any(is_near):
-        return _expected(a, b + chances, shape, lived, weeks)
-    # a = 1 is a removable singularity: between two sides of it the expectation is a line.
-    above, below = (_expected(1 + side, b + chances, shape, lived, weeks) for side in (_NEAR_ONE, -_NEAR_ONE))
-    between = below + (above - below) * (np.subtract(a, 1) + _NEAR_ONE) / (2 * _NEAR_ONE)
-    return np.where(is_near, between, _expected(np.where(is_near, 2.0, a), b + chances, shape, lived, weeks))
+    a, survivals, shape, lived, weeks = np.broadcast_arrays(
+        *(np.asarray(value, dtype=np.float64) for value in (a, b + _chances(kind, x), r + x, alpha + T, weeks))
+    )
+    # The chance to drop out scatters, and purchases fall ever more slowly as it grows: they are never fewer than with
+    # its mean for certain (Jensen), and never more than without it.
+    with np.errstate(invalid="ignore"):
+        # What is no number stays none.
+        fewest, most = _with_chance(a / (a + survivals), shape, lived, weeks), shape * weeks / lived
+    found = np.full(a.shape, np.nan)
+    is_closed = np.maximum(a + survivals, shape) < _LARGE
+    found[is_closed] = _closed_form(*(value[is_closed] for value in (a, survivals, shape, lived, weeks)))
+    is_possible = (found > fewest * (1 - _ROUNDING)) & (found < most * (1 + _ROUNDING))
+    is_open = ~is_possible & np.isfinite(a + survivals + shape + lived)
+    if is_open.any():
+        found[is_open] = _integral(*(value[is_open] for value in (a, survivals, shape, lived, weeks)))
+    return np.asarray(np.clip(found, fewest, most))
 
 
-def _expected(a: Number, survivals: Number, shape: Number, lived: Number, weeks: Number) -> Floats:
+def _with_chance(chance: Floats, shape: Floats, lived: Floats, weeks: Floats) -> Floats:
+    """Expected purchase days of customers who drop out with this chance each time."""
+    # Smaller ones change no digit, and would be lost in the product.
+    chance = np.maximum(chance, _NO_CHANCE)
+    return np.asarray(-np.expm1(-shape * np.log1p(chance * weeks / lived)) / chance)
+
+
+def _closed_form(a: Floats, survivals: Floats, shape: Floats, lived: Floats, weeks: Floats) -> Floats:
+    is_near = np.abs(a - 1) < _NEAR_ONE
+    found = _series(np.where(is_near, 2.0, a), survivals, shape, lived, weeks)
+    if is_near.any():
+        # a = 1 is a removable singularity: between two sides of it the expectation is a line.
+        above, below = (_series(1.0 + side, survivals, shape, lived, weeks) for side in (_NEAR_ONE, -_NEAR_ONE))
+        found = np.where(is_near, below + (above - below) * (a - 1 + _NEAR_ONE) / (2 * _NEAR_ONE), found)
+    return found
+
+
+def _series(a: Number, survivals: Floats, shape: Floats, lived: Floats, weeks: Floats) -> Floats:
     from scipy.special import hyp2f1
 
     # The usual formula after Euler's transformation: what grows with x stands in one place only, so that customers
@@ -168,15 +198,50 @@ def _expected(a: Number, survivals: Number, shape: Number, lived: Number, weeks:
     # changes nothing that is stored.
     total = a + survivals - 1 + _AWAY
     grown = lived + weeks
-    series = hyp2f1(np.subtract(a, 1), total - shape + _AWAY, total, weeks / grown)
-    return np.asarray(total / np.subtract(a, 1) * (1 - (lived / grown) ** np.subtract(a, 1) * series))
+    # What the series cannot say is no number here; the caller looks.
+    with np.errstate(all="ignore"):
+        series = hyp2f1(np.subtract(a, 1), total - shape + _AWAY, total, weeks / grown)
+        return np.asarray(total / np.subtract(a, 1) * (1 - (lived / grown) ** np.subtract(a, 1) * series))
+
+
+def _integral(a: Floats, survivals: Floats, shape: Floats, lived: Floats, weeks: Floats) -> Floats:
+    """The expectation over the chance to drop out, Beta(a, survivals), a weighted mean over a few of its values.
+
+    However even the chances are, it is exact, as the values lie where the chances do.
+    """
+    found = np.empty(len(a))
+    pairs, which = np.unique(np.column_stack([a, survivals]), axis=0, return_inverse=True)
+    ends = np.cumsum(np.bincount(which))[:-1]
+    for pair, rows in zip(pairs, np.split(np.argsort(which, kind="stable"), ends), strict=True):
+        chances, weights = _beta_quadrature(*pair)
+        found[rows] = _with_chance(chances, shape[rows, None], lived[rows, None], weeks[rows, None]) @ weights
+    return found
+
+
+@lru_cache(maxsize=2_000)
+def _beta_quadrature(a: float, b: float) -> tuple[Floats, Floats]:
+    """Values and weights of Gauss's rule for the mean over Beta(a, b): eigenvalues of a tridiagonal matrix.
+
+    Source: Golub & Welsch 1969, with the recurrence of the Jacobi polynomials on 0 to 1.
+    """
+    from scipy.linalg import eigh_tridiagonal
+
+    k, c = np.arange(1.0, _NODES), a + b
+    twice = 2 * k + c - 2
+    diagonal = np.concatenate([[a / c], (1 + (a - b) * (c - 2) / (twice * (twice + 2))) / 2])
+    # The first is the variance; there, (k + c - 2) / (twice - 1) is 1, or zero over zero.
+    last = np.divide(k + c - 2, twice - 1, out=np.ones_like(k), where=k > 1)
+    beside = np.sqrt(k * (k + a - 1) * (k + b - 1) * last / (twice**2 * (twice + 1)))
+    values, vectors = eigh_tridiagonal(diagonal, beside)
+    return np.clip(values, 0.0, 1.0), vectors[0] ** 2
 
 
 def outlooks(customers: pd.DataFrame, *, horizon_days: int, discount_rate: float) -> pd.DataFrame:
     """What customers buy within a horizon if they are alive: `purchases` and `discounted_purchases`.
 
     `customers` has frequency, weeks (T) and the parameters r, alpha, a, b (MBG/NBD) in every row; the columns are
-    added. Discounting is by twelve equal steps (months, if the horizon is a year) at a yearly rate.
+    added. Discounting is by twelve equal steps (months, if the horizon is a year) at a yearly rate. Nobody has more
+    purchase days than there are days.
     """
     r, alpha, a, b = (customers[name].to_numpy(dtype=np.float64) for name in ("r", "alpha", "a", "b"))
     x, T = customers["frequency"].to_numpy(dtype=np.float64) - 1, customers["weeks"].to_numpy(dtype=np.float64)
@@ -184,7 +249,8 @@ def outlooks(customers: pd.DataFrame, *, horizon_days: int, discount_rate: float
     discounted: Floats = np.zeros(len(customers))
     for step in range(1, STEPS + 1):
         days = horizon_days * step / STEPS
-        purchases = expected_if_alive(r, alpha, a, b, x, T, days / 7)
+        # np.minimum keeps what is no number, so that it is seen.
+        purchases = np.minimum(expected_if_alive(r, alpha, a, b, x, T, days / 7), days)
         discounted = discounted + (purchases - before) / (1 + discount_rate) ** (days / 365)
         before = purchases
     return customers.assign(purchases=before, discounted_purchases=discounted)

@@ -70,6 +70,7 @@ def fit_row(customers: pd.DataFrame, as_of: date) -> dict[str, object]:
         "log_spend_variance_within": spend.within,
         "log_spend_variance_between": spend.between,
         "coupon_share_mean": round(coupon_orders / orders, 9) if orders else 0.0,
+        "largest_mean_spend": float(customers["mean_spend"].max()),
     }
 
 

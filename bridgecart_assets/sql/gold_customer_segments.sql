@@ -27,7 +27,16 @@ select
     s.expected_purchases,
     case
         when s.frequency = 0 then 'no_purchase'
-        when s.p_alive is null then (select max(no_prediction_reason) from versions_in_force v join gold.purchase_model m on m.version = v.purchase_version)
+        when s.p_alive is null or s.churn_risk is null or s.expected_purchases is null or s.expected_spend is null
+            or s.predicted_clv is null
+        then coalesce(
+            (
+                select max(no_prediction_reason)
+                from versions_in_force v
+                join gold.purchase_model m on m.version = v.purchase_version
+            ),
+            'out_of_bounds'
+        )
     end as no_prediction_reason,
     s.net_sales
 from scored s

@@ -64,38 +64,51 @@ from placed;
 create or replace temp table predictors as
 select
     *, log_spend_variance_within as within, log_spend_variance_between as between_customers,
-    $churn_window_days::double / 7 as window_weeks, $clv_margin as clv_margin
+    $churn_window_days::double / 7 as window_weeks, $clv_margin as clv_margin, $clv_horizon_days::double as horizon_days
 from gold.purchase_model;
+
+-- Between the models and everybody who reads a figure: it is a number from 0 to the most that can be, or NULL.
+-- Never least() or greatest() alone: for them NaN is the largest number, and least() drops it.
+create or replace temp macro figure_within(figure, most) as case when isfinite(figure) and figure between 0 and most then figure end;
+create or replace temp macro figure_at_most(figure, most) as case when isfinite(figure) then least(figure, most) end;
 
 create or replace temp view scored as
 with chances as (
     select
-        t.*, o.purchases, o.discounted_purchases, m.clv_margin, m.as_of > t.as_of as in_hindsight,
-        -- Capped, because exp() of more is no number; the probability is 0 long before. least() leaves NULL out.
-        case when m.version is not null then 1 / (1 + exp(least(
+        t.*, o.purchases, o.discounted_purchases, m.clv_margin, m.horizon_days, m.as_of > t.as_of as in_hindsight,
+        -- exp() of too much is infinity, and the probability 0.
+        1 / (1 + exp(
             ln(m.a / (m.b + t.frequency - 1)) + (m.r + t.frequency - 1)
-            * ln((m.alpha + t.weeks) / (m.alpha + weeks_between(t.first_purchased_on, t.last_purchased_on))),
-            700
-        ))) end as p_alive,
+            * ln((m.alpha + t.weeks) / (m.alpha + weeks_between(t.first_purchased_on, t.last_purchased_on)))
+        )) as p_alive,
         1 - power((m.alpha + t.weeks) / (m.alpha + t.weeks + m.window_weeks), m.r + t.frequency - 1)
             as p_purchase_if_alive,
-        exp(
-            log_spend_of(t.frequency, t.log_spend_sum, m.log_spend_mean, m.within, m.between_customers)
-            + m.within / 2 + 1 / (t.frequency / m.within + 1 / m.between_customers) / 2
-        ) as expected_spend
+        exp(log_spend_of(t.frequency, t.log_spend_sum, m.log_spend_mean, m.within, m.between_customers))
+            as median_spend,
+        median_spend * exp(m.within / 2 + 1 / (t.frequency / m.within + 1 / m.between_customers) / 2) as mean_spend,
+        -- Where spend scatters widely the mean of the log-normal is far above all that was ever spent. Nobody is
+        -- expected to spend more than the best of the fit did on average, or than what is usual for themselves.
+        greatest(m.largest_mean_spend, median_spend) as most_spend
     from assigned t
     left join outlooks o using (purchase_version, frequency, weeks)
     -- Without an outlook the version makes no predictions.
     left join predictors m on m.version = o.purchase_version
 )
 select
-    * exclude (p_purchase_if_alive, clv_margin),
+    * exclude (
+        p_alive, p_purchase_if_alive, purchases, discounted_purchases, median_spend, mean_spend, most_spend,
+        clv_margin, horizon_days
+    ),
     segment_version as version,
     confidence < 0.1 as ambiguous,
-    p_alive * purchases as expected_purchases,
-    1 - p_alive * p_purchase_if_alive as churn_risk,
-    -- What money can hold; nobody spends more.
-    case when p_alive is not null
-        then round(least(clv_margin * p_alive * discounted_purchases * expected_spend, 9e15), 2)::decimal(18, 2)
-    end as predicted_clv
+    figure_within(chances.p_alive, 1) as p_alive,
+    -- Nobody buys on more days than there are.
+    figure_within(chances.p_alive * purchases, horizon_days) as expected_purchases,
+    figure_within(1 - chances.p_alive * p_purchase_if_alive, 1) as churn_risk,
+    figure_at_most(mean_spend, most_spend) as expected_spend,
+    -- 1e16 is more than the column can hold.
+    round(figure_within(
+        clv_margin * chances.p_alive * discounted_purchases * figure_at_most(mean_spend, most_spend),
+        least(horizon_days * most_spend, 1e16 - 2)
+    ), 2)::decimal(18, 2) as predicted_clv
 from chances;

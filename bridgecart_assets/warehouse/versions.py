@@ -11,7 +11,10 @@ import duckdb
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.sql import read_sql
 
-MIGRATIONS: tuple[str, ...] = ("migrations/0001_layouts_have_a_version",)
+MIGRATIONS: tuple[str, ...] = (
+    "migrations/0001_layouts_have_a_version",
+    "migrations/0002_bounded_predictions",
+)
 """SQL files; the n-th makes version n of what version n - 1 was."""
 
 _TABLE = "main.layout_version"

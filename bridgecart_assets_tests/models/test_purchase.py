@@ -1,9 +1,10 @@
 """The purchase model against published figures, an integral, a simulation, and its own limits."""
 
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
@@ -22,6 +23,7 @@ from bridgecart_assets.models.purchase import (
     expected_if_alive,
     fit_purchases,
     log_likelihood,
+    outlooks,
 )
 from bridgecart_assets_tests.models.cdnow import repeat_spend, summary
 
@@ -61,6 +63,13 @@ def test_gamma_gamma_moves_from_the_mean_of_all_to_that_of_the_customer():
     spend = model.expected_spend(np.array([0.0, 1.0, 10.0, 10_000.0]), np.full(4, 100.0))
     assert list(spend) == sorted(spend)
     assert spend[-1] == pytest.approx(100.0, rel=1e-3)
+
+
+def test_gamma_gamma_is_refused_where_it_expects_an_infinite_spend():
+    """With q <= 1 it would expect a negative one of customers with little history."""
+    rng = np.random.default_rng(2)
+    with pytest.raises(FitFailed, match="infinite"):
+        fit_gamma_gamma(np.full(400, 2.0), 10 ** rng.uniform(-2, 9, 400))
 
 
 @pytest.mark.parametrize("kind", ["bg", "mbg"])
@@ -132,6 +141,86 @@ def test_the_expectation_is_the_integral_over_the_chance_to_drop_out(
     assert found == pytest.approx(expected, rel=1e-6)
 
 
+# Whatever a fit may end at, and far beyond: exp(12) is 160,000.
+extremes = st.floats(-6, 6).map(lambda power: 10**power)
+extreme_models = st.builds(
+    PurchaseModel, r=extremes, alpha=extremes, a=extremes, b=extremes, kind=st.sampled_from(("bg", "mbg"))
+)
+
+
+@given(model=extreme_models, life=lives, days=st.integers(1, 3_650))
+@example(PurchaseModel(r=0.646039, alpha=3.057835, a=16538.967825, b=94683.831344), (2, 0.5, 50.0), 365)
+@example(PurchaseModel(r=1e6, alpha=1e-6, a=1e-6, b=1e6), (400, 1.0, 1.0), 3_650)
+@example(PurchaseModel(r=1e-6, alpha=1e6, a=1e-6, b=1e-6, kind="bg"), (0, 0.0, 1.0), 1)
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_whatever_the_parameters_a_figure_is_finite_and_within_its_bounds(
+    model: PurchaseModel, life: tuple[int, float, float], days: int
+):
+    x, share, T = life
+    t_x = share * T if x else 0.0
+    alive = model.p_alive(_one(x), _one(t_x), _one(T))[0]
+    buys = model.p_purchase(_one(x), _one(t_x), _one(T), days / 7)[0]
+    assert 0 <= buys <= alive <= 1
+    shape, lived, chances = model.r + x, model.alpha + T, x + (model.kind == "mbg")
+    found = expected_if_alive(model.r, model.alpha, model.a, model.b, _one(x), _one(T), days / 7, kind=model.kind)[0]
+    certain = model.a / (model.a + model.b + chances)
+    fewest = -np.expm1(-shape * np.log1p(certain * days / 7 / lived)) / certain
+    assert fewest * (1 - 1e-9) <= found <= shape * days / 7 / lived * (1 + 1e-9)
+    (row,) = outlooks(
+        pd.DataFrame([{"frequency": x + 1, "weeks": T, **asdict(model)}]), horizon_days=days, discount_rate=0.1
+    ).to_dict("records")
+    assert 0 <= row["discounted_purchases"] <= row["purchases"] <= days
+
+
+even = st.tuples(st.floats(0.001, 0.999), st.floats(3, 6)).map(lambda p: (p[0] * 10 ** p[1], (1 - p[0]) * 10 ** p[1]))
+
+
+@given(dropout=even, r=st.floats(0.05, 5), alpha=st.floats(0.5, 50), life=lives, horizon=st.floats(1, 104))
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_where_all_drop_out_with_the_same_chance_the_expectation_is_that_of_this_chance(
+    dropout: tuple[float, float], r: float, alpha: float, life: tuple[int, float, float], horizon: float
+):
+    """Of a and b in the thousands and more only a / (a + b) matters, to a share of some 1 / (a + b)."""
+    (a, b), (x, share, T) = dropout, life
+    x, t_x = x % 20, share * T if x % 20 else 0.0
+    p, model = a / (a + b), PurchaseModel(r, alpha, a, b)
+    limit = (1 - ((alpha + T) / (alpha + T + p * horizon)) ** (r + x)) / p
+    found = expected_if_alive(r, alpha, a, b, _one(x), _one(T), horizon)[0]
+    assert found == pytest.approx(limit, rel=30 * (x + 1) / min(a, b) + 1e-9)
+    odds = p / (1 - p) * ((alpha + T) / (alpha + t_x)) ** (r + x)
+    assert model.p_alive(_one(x), _one(t_x), _one(T))[0] == pytest.approx(1 / (1 + odds), rel=2 * (x + 1) / b)
+
+
+@given(
+    model=st.builds(
+        PurchaseModel,
+        r=st.floats(0.05, 100),
+        alpha=st.floats(0.5, 100),
+        a=st.floats(0.05, 1e5),
+        b=st.floats(0.05, 1e5),
+        kind=st.sampled_from(("bg", "mbg")),
+    ),
+    life=lives,
+    horizon=st.floats(1, 104),
+)
+@example(PurchaseModel(r=1.0, alpha=5.0, a=998.5, b=0.4), (0, 0.0, 10.0), 52.0)
+@example(PurchaseModel(r=1.0, alpha=5.0, a=998.7, b=0.4), (0, 0.0, 10.0), 52.0)
+@example(PurchaseModel(r=0.3, alpha=5.0, a=0.5, b=998.4), (0, 0.0, 1.0), 52.0)
+@example(PurchaseModel(r=0.3, alpha=5.0, a=0.5, b=998.6), (0, 0.0, 1.0), 52.0)
+@example(PurchaseModel(r=999.9, alpha=900.0, a=0.5, b=2.0), (0, 0.0, 1.0), 52.0)
+@example(PurchaseModel(r=1_000.1, alpha=900.0, a=0.5, b=2.0), (0, 0.0, 1.0), 52.0)
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_on_both_sides_of_where_the_closed_form_ends_the_expectation_is_the_integral(
+    model: PurchaseModel, life: tuple[int, float, float], horizon: float
+):
+    x, _, T = life
+    x = min(x, int(7 * T))
+    chances = x + (model.kind == "mbg")
+    found = expected_if_alive(model.r, model.alpha, model.a, model.b, _one(x), _one(T), horizon, kind=model.kind)[0]
+    expected = _integrated(model.a, model.b + chances, model.r + x, model.alpha + T, horizon)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_expectation_has_no_gap_where_the_usual_formula_divides_by_zero():
     x, T = np.array([0.0, 3.0]), np.array([10.0, 50.0])
     below, at, above = (expected_if_alive(0.5, 6.0, a, 1.6, x, T, 26.0) for a in (1 - 1e-5, 1.0, 1 + 1e-5))
@@ -170,6 +259,27 @@ def test_the_parameters_of_a_simulated_world_are_found_again(true: PurchaseModel
 def test_purchases_without_a_maximum_are_refused(x: Floats, t_x: Floats):
     with pytest.raises(FitFailed, match="no maximum"):
         fit_purchases(Customers.of(x, t_x, np.full(500, 52.0)))
+
+
+def _integrated(a: float, b: float, shape: float, lived: float, weeks: float) -> float:
+    """The expectation over Beta(a, b), summed in small steps of the chance's log-odds.
+
+    There the density is smooth and falls to both sides, however narrow or steep it is in the chance itself. Where the
+    chance is so small that it makes no difference, the sum has a closed form.
+    """
+
+    def log_density(at: Floats | float) -> Floats:
+        return np.asarray(-a * np.logaddexp(0, -np.asarray(at)) - b * np.logaddexp(0, at))
+
+    mode, step = np.log(a / b), min(0.05, np.sqrt((a + b) / (a * b)) / 20)
+    indifferent = -40 - np.log1p((shape + 1) * weeks / lived) - np.log1p(b)
+    at = mode + step * np.arange(-100_000, 100_001)
+    at = at[(at > indifferent) & (log_density(at) > log_density(mode) - 45)]
+    density = np.exp(log_density(at) - log_density(mode))
+    chance = np.exp(-np.logaddexp(0, -at))
+    bought = -np.expm1(-shape * np.log1p(chance * weeks / lived)) / chance
+    rest = float(np.exp(log_density(at[0] - step / 2) - log_density(mode))) / (a * step)
+    return float((density @ bought + rest * shape * weeks / lived) / (density.sum() + rest))
 
 
 def _one(value: float) -> Floats:

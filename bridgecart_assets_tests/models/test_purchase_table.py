@@ -115,5 +115,6 @@ def _people(
             "coupon_orders": rng.integers(0, n + 1),
             "log_spend_sum": n * logs,
             "log_spend_square_sum": n * logs**2 + n * 0.2,
+            "mean_spend": np.exp(logs),
         }
     )

@@ -260,8 +260,16 @@ def store_model(warehouse: Warehouse, model: pd.DataFrame) -> None:
         write_frame(connection, SEGMENT_MODEL, model, None)
 
 
-def store_purchase_model(warehouse: Warehouse, *, as_of: date = date(2020, 1, 1), reason: str | None = None) -> None:
-    """Replace the stored purchase model by PURCHASES and SPEND; with a reason, one that predicts nothing."""
+def store_purchase_model(
+    warehouse: Warehouse,
+    *,
+    as_of: date = date(2020, 1, 1),
+    reason: str | None = None,
+    model: PurchaseModel = PURCHASES,
+    spend: SpendModel = SPEND,
+    largest_mean_spend: float = 1e9,
+) -> None:
+    """Replace the stored purchase model; with a reason, by one that predicts nothing."""
     row = {
         "version": 1,
         "as_of": as_of,
@@ -270,16 +278,17 @@ def store_purchase_model(warehouse: Warehouse, *, as_of: date = date(2020, 1, 1)
         "fitted_customers": 100,
         "repeat_customers": 50,
         "history_days": 365,
-        "r": PURCHASES.r,
-        "alpha": PURCHASES.alpha,
-        "a": None if reason else PURCHASES.a,
-        "b": None if reason else PURCHASES.b,
+        "r": model.r,
+        "alpha": model.alpha,
+        "a": None if reason else model.a,
+        "b": None if reason else model.b,
         "log_likelihood": None,
-        "log_spend_mean": SPEND.mean,
-        "log_spend_variance_within": SPEND.within,
-        "log_spend_variance_between": SPEND.between,
+        "log_spend_mean": spend.mean,
+        "log_spend_variance_within": spend.within,
+        "log_spend_variance_between": spend.between,
         "coupon_share_mean": COUPON_SHARE,
         "no_prediction_reason": reason,
+        "largest_mean_spend": largest_mean_spend,
     }
     with warehouse.transaction() as connection:
         write_frame(connection, PURCHASE_MODEL, typed(pd.DataFrame([row]), PURCHASE_MODEL), None)

@@ -1,12 +1,19 @@
 """`gold.customer_segments`: lifecycle, predictions and their reasons; samples for the fits."""
 
+import math
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from bridgecart_assets import queries
+from bridgecart_assets.models.purchase import PurchaseModel
+from bridgecart_assets.models.spend import SpendModel
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets_tests.sql import predictions
 from bridgecart_assets_tests.sql.histories import busy_history
@@ -22,6 +29,7 @@ from bridgecart_assets_tests.sql.history import (
 
 TODAY = date(2025, 6, 30)
 W = 30
+FIGURES = ("p_alive", "churn_risk", "expected_purchases", "expected_spend")
 
 
 @pytest.mark.parametrize(
@@ -108,9 +116,64 @@ def test_margin_and_discount_rate_are_settings_of_the_predicted_value():
     assert _segments(warehouse, clv_horizon_days=30)["A"]["expected_purchases"] < plain["expected_purchases"] / 5
 
 
-def test_a_customer_whose_value_no_money_column_could_hold_does_not_stop_the_run():
-    warehouse = warehouse_with([Order("A", f"2025-06-{day:02d}", "9999999999999.99") for day in range(1, 31)])
-    assert _segments(warehouse, clv_horizon_days=3650)["A"]["predicted_clv"] > 10**13
+def test_a_customer_whose_value_no_money_column_could_hold_has_none_and_does_not_stop_the_run():
+    warehouse = warehouse_with([Order("A", f"2025-06-{day:02d}", "299999999999999.99") for day in range(1, 31)])
+    store_purchase_model(warehouse, largest_mean_spend=1e15)
+    row = _segments(warehouse, clv_horizon_days=3650)["A"]
+    assert (row["predicted_clv"], row["no_prediction_reason"]) == (None, "out_of_bounds")
+
+
+def test_nobody_is_expected_to_spend_more_than_the_best_customer_of_the_fit_or_than_is_usual_for_themselves():
+    """Spend that scatters over eleven powers of ten has a mean that nobody ever spent."""
+    warehouse = warehouse_with(
+        [*(Order("A", f"2025-06-{day:02d}", 10) for day in (1, 2)), Order("B", "2025-06-03", 900)]
+    )
+    store_purchase_model(warehouse, spend=SpendModel(mean=0.0, within=160.0, between=1e12), largest_mean_spend=500.0)
+    rows = _segments(warehouse)
+    assert rows["A"]["expected_spend"] == 500
+    assert rows["B"]["expected_spend"] == pytest.approx(900)
+
+
+@pytest.fixture(scope="module")
+def shop() -> MemoryWarehouse:
+    """A shop for models of all kinds."""
+    return _bought([300, 200, 199, 1])
+
+
+extremes = st.floats(-6, 6).map(lambda power: 10**power)
+
+
+@given(
+    model=st.builds(PurchaseModel, r=extremes, alpha=extremes, a=extremes, b=extremes),
+    spend=st.builds(SpendModel, mean=st.floats(-5, 25), within=st.floats(1e-6, 200), between=st.floats(1e-6, 200)),
+    most=st.floats(-2, 9).map(lambda power: 10**power),
+)
+@example(PurchaseModel(0.646039, 3.057835, 16538.967825, 94683.831344), SpendModel(3.9, 0.1, 0.2), 170.0)
+@example(PurchaseModel(1e6, 1e-6, 1e-6, 1e6), SpendModel(25.0, 200.0, 200.0), 1e9)
+@hypothesis_settings(max_examples=10, deadline=None)
+def test_whatever_the_models_say_predictions_are_finite_and_bounded_and_below_money(
+    shop: MemoryWarehouse, model: PurchaseModel, spend: SpendModel, most: float
+):
+    store_purchase_model(shop, model=model, spend=spend, largest_mean_spend=most)
+    for row in _segments(shop).values():
+        assert all(math.isfinite(row[name]) for name in FIGURES)
+        assert 0 <= row["p_alive"] <= 1
+        assert 0 <= row["churn_risk"] <= 1
+        assert 0 <= row["expected_purchases"] <= 365
+        assert 0 < row["expected_spend"] <= max(most, math.exp(25) * 10, 1000)
+        assert 0 <= row["predicted_clv"] <= Decimal(365 * row["expected_spend"] + 0.01)
+        assert row["no_prediction_reason"] is None
+
+
+@pytest.mark.parametrize("parameter", ["a", "b", "log_spend_variance_within"])
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_a_model_that_says_no_number_predicts_nothing_with_a_reason_and_stops_nothing(parameter: str, number: str):
+    warehouse = warehouse_with(busy_history(5))
+    with warehouse.transaction() as connection:
+        connection.execute(f"update gold.purchase_model set {parameter} = '{number}'::double")
+    for row in _segments(warehouse).values():
+        assert (row["predicted_clv"], row["no_prediction_reason"]) == (None, "out_of_bounds")
+        assert all(row[name] is None or math.isfinite(row[name]) for name in FIGURES)
 
 
 def test_a_customer_between_two_segments_is_ambiguous():

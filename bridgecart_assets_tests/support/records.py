@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+
 from bridgecart_assets.contracts import RAW_BATCHES, RAW_ORDERS
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.writing import delete_slice, prepare
 
 TOPIC_ID = "topic-1"
+_ARRIVED = pa.schema(
+    [("partition", pa.int32()), ("offset", pa.int64()), ("at", pa.timestamp("us")), ("payload", pa.binary())]
+)
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,19 @@ def store_batch(
         offset = offsets.get(record.partition, start)
         offsets[record.partition] = offset + 1
         timestamp = record.kafka_timestamp.replace(tzinfo=None) if record.kafka_timestamp else None
-        rows.append((topic_id, record.partition, offset, timestamp, "create", None, None, record.payload, batch_key))
+        rows.append({"partition": record.partition, "offset": offset, "at": timestamp, "payload": record.payload})
     ranges = [{"partition": p, "start": start, "end": end} for p, end in sorted(offsets.items())]
     with warehouse.transaction() as connection:
         for contract in (RAW_ORDERS, RAW_BATCHES):
             prepare(connection, contract)
             delete_slice(connection, contract, batch_key)
-        if rows:
-            connection.executemany("insert into raw.orders values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        connection.register("arrived", pa.Table.from_pylist(rows, schema=_ARRIVED))
+        connection.execute(
+            'insert into raw.orders select $topic_id, "partition", "offset", "at", \'create\', null, null, payload, '
+            "$batch_key from arrived",
+            {"topic_id": topic_id, "batch_key": batch_key},
+        )
+        connection.unregister("arrived")
         connection.execute(
             "insert into raw.batches values (?, 'orders', ?, 'test', ?, [], ?, ?)",
             [batch_key, topic_id, ranges, len(rows), len(rows)],

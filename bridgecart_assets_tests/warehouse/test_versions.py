@@ -8,9 +8,12 @@ import pytest
 
 from bridgecart_assets import sql
 from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES
+from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse import versions
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.versions import MIGRATIONS, WarehouseTooNew
+from bridgecart_assets_tests.support.pipeline import run_small_shop, run_whole_tables
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "layout.json"
 
@@ -71,6 +74,21 @@ def test_a_warehouse_from_before_layouts_had_a_version_is_brought_up_to_date(war
     with warehouse.reading() if opened == "to read" else warehouse.transaction() as connection:
         assert connection.sql("select kept from raw.orders").fetchall() == [(42,)]
     assert version_of(warehouse) == [(len(MIGRATIONS),)]
+
+
+def test_a_warehouse_from_before_predictions_had_bounds_keeps_its_models_and_goes_on(settings: Settings) -> None:
+    warehouse = run_small_shop(settings)
+    with warehouse.transaction() as connection:
+        connection.execute("alter table gold.purchase_model drop column largest_mean_spend")
+        for column in ("opening_predicted_clv", "closing_predicted_clv"):
+            connection.execute(f"alter table kpi.clv_growth alter column {column} type decimal(18, 2)")
+        connection.execute("update main.layout_version set version = 1")
+    with warehouse.transaction() as connection:
+        known = connection.sql("select version, largest_mean_spend from gold.purchase_model").fetchall()
+        assert known == [(1, 1e9)]
+        described = connection.sql("describe kpi.clv_growth").fetchall()
+        assert {kind for name, kind, *_ in described if name.endswith("ing_predicted_clv")} == {"DECIMAL(38,2)"}
+    run_whole_tables(warehouse, settings, refit_mode=RefitMode.NOW)
 
 
 @pytest.mark.usefixtures("with_a_second_version")
