@@ -16,9 +16,12 @@ from bridgecart_assets.warehouse.publishing import PARQUET, copy_to_file
 Format = Literal["csv", "parquet"]
 
 _OPTIONS = {"csv": "format csv, header", "parquet": PARQUET}
-_FORMULA = r"'(?s)[=+@\t\r-].*'"
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = "'=', '+', '-', '@', chr(9), chr(13)"
+# Before the heading of the first column, that is at the beginning of the file: without it a spreadsheet takes the
+# texts for those of its country's old code page.
+_BYTE_ORDER_MARK = "\ufeff"
 _KEYS = "select distinct segment_key from gold.customer_segments order by segment_key"
-_TYPES = "select column_name, column_type from (describe (from exported))"
 
 
 class NothingToExport(BridgeCartError):
@@ -28,8 +31,8 @@ class NothingToExport(BridgeCartError):
 def export_customers(settings: Settings, segments: Sequence[str], form: Format, target: Path) -> int:
     """Write the customers of these segments, or of all where none is named, to the file; how many they are.
 
-    Written beside the file and renamed, so nobody meets half of it. A text that a spreadsheet would take for a formula
-    has an apostrophe before it in CSV. Raises NothingToExport.
+    Written beside the file and renamed, so nobody meets half of it. CSV is for spreadsheets, `rows_for_spreadsheets`.
+    Raises NothingToExport.
     """
     warehouse = Warehouse.from_settings(settings)
     if not warehouse.exists:
@@ -43,16 +46,29 @@ def export_customers(settings: Settings, segments: Sequence[str], form: Format, 
             raise NothingToExport(f"No customer is in segment {', '.join(unknown)}; there are {', '.join(known)}.")
         parameters = {"segments": list(segments) or None}
         connection.execute(f"create temp table exported as {read_sql('export_customers')}", parameters)
-        rows = "from exported" if form == "parquet" else _safe_for_spreadsheets(connection)
+        ordered = "from exported order by customer_id"
+        rows = ordered if form == "parquet" else rows_for_spreadsheets(connection, ordered)
         try:
-            copy_to_file(connection, f"{rows} order by customer_id", target, _OPTIONS[form])
+            copy_to_file(connection, rows, target, _OPTIONS[form])
         except (OSError, duckdb.IOException) as error:
             raise BridgeCartError(f"Cannot write {target} ({reason_of(error)}): name another file.") from error
         ((count,),) = connection.execute("select count(*) from exported").fetchall()
     return int(count)
 
 
-def _safe_for_spreadsheets(connection: duckdb.DuckDBPyConnection) -> str:
-    texts = [name for name, kind in connection.execute(_TYPES).fetchall() if kind == "VARCHAR"]
-    guarded = (f"case when {t} ~ {_FORMULA} then chr(39) || {t} else {t} end as {t}" for t in texts)
-    return f"select * replace ({', '.join(guarded)}) from exported"
+def rows_for_spreadsheets(connection: duckdb.DuckDBPyConnection, rows: str) -> str:
+    """The query for the rows of a query as CSV that a spreadsheet shows as they are.
+
+    A text that begins like a formula has an apostrophe before it, and the file begins with a byte order mark.
+    """
+    columns = connection.execute(f"select column_name, column_type from (describe {rows})").fetchall()
+    headings = [f"{_BYTE_ORDER_MARK if place == 0 else ''}{name}" for place, (name, _) in enumerate(columns)]
+    shown = (
+        f'{_not_a_formula(name) if kind == "VARCHAR" else name} as "{heading}"'
+        for heading, (name, kind) in zip(headings, columns, strict=True)
+    )
+    return f"select {', '.join(shown)} from ({rows})"
+
+
+def _not_a_formula(text: str) -> str:
+    return f"case when left({text}, 1) in ({_FORMULA}) then chr(39) || {text} else {text} end"

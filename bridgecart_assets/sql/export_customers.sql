@@ -2,7 +2,7 @@
 -- silver.customers only.
 select
     s.customer_id, s.segment_key, s.segment, s.lifecycle,
-    f.frequency, f.orders, s.net_sales, f.average_order_value,
+    f.frequency, f.orders, s.net_sales, f.average_order_value::decimal(18, 2) as average_order_value,
     f.first_purchased_on, f.last_purchased_on, f.top_category,
     s.predicted_clv, s.churn_risk, s.p_alive, s.confidence, s.as_of
 from gold.customer_segments s

@@ -11,7 +11,7 @@ select
     c.churn_rate,
     c.churn_rate_reason,
     c.matures_on,
-    a.average_order_value,
+    round(a.average_order_value, 2) as average_order_value,
     a.average_order_value_reason,
     a.orders,
     s.sales,
