@@ -5,6 +5,7 @@ one that hangs in a library does not hear it: it would hold the warehouse for ev
 every run's process watches itself, too, and ends at once, as by kill -9: what was not committed has not happened.
 """
 
+import faulthandler
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ def max_runtime(minutes: float) -> Mapping[str, str]:
 def ended_in_time(minutes: float, tags: Mapping[str, str]) -> Iterator[None]:
     """End this process when the block, a run with these tags, takes longer than that many minutes."""
     has_monitor = tags.get(LAUNCHER_TAG) != CLI_LAUNCHER
-    timer = Timer(minutes * 60 + (GRACE_SECONDS if has_monitor else 0), _end, (minutes,))
+    timer = Timer(minutes * 60 + (GRACE_SECONDS if has_monitor else 0), _end, (minutes, has_monitor))
     timer.daemon = True
     timer.start()
     try:
@@ -38,7 +39,10 @@ def ended_in_time(minutes: float, tags: Mapping[str, str]) -> Iterator[None]:
         timer.cancel()
 
 
-def _end(minutes: float) -> None:
+def _end(minutes: float, has_log: bool) -> None:
+    if has_log:
+        # Where it hangs.
+        faulthandler.dump_traceback(sys.__stderr__ or sys.stderr)
     # A progress bar hides the cursor.
     sys.stderr.write(
         f"{_SHOW_CURSOR if sys.stderr.isatty() else ''}bridgecart: The run has taken longer than "

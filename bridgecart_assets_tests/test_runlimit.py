@@ -45,8 +45,14 @@ def hang(seconds: float, limit_seconds: float, tags: dict[str, str]) -> "subproc
     )
 
 
-@pytest.mark.parametrize("tags", [{LAUNCHER_TAG: CLI_LAUNCHER}, {}], ids=["of a command", "of a sensor"])
-def test_a_run_that_hangs_beyond_reach_ends_with_its_process_and_one_line(tags: dict[str, str], data_dir: Path) -> None:
+@pytest.mark.parametrize(
+    ("tags", "shows_where"),
+    [({LAUNCHER_TAG: CLI_LAUNCHER}, False), ({}, True)],
+    ids=["of a command", "of a sensor, whose log says where"],
+)
+def test_a_run_that_hangs_beyond_reach_ends_with_its_process_and_one_line(
+    tags: dict[str, str], shows_where: bool, data_dir: Path
+) -> None:
     begun = time.monotonic()
     done = hang(300, 1.0, tags)
     assert time.monotonic() - begun < 50
@@ -54,6 +60,7 @@ def test_a_run_that_hangs_beyond_reach_ends_with_its_process_and_one_line(tags: 
     assert done.stderr.splitlines()[-1].startswith(
         "bridgecart: The run has taken longer than BRIDGECART_MAX_RUN_MINUTES (0.0166667) and was ended; nothing is "
     )
+    assert ("in hang" in done.stderr) == shows_where
 
 
 def test_a_run_that_ends_in_time_is_left_alone(data_dir: Path) -> None:

@@ -16,6 +16,7 @@ from bridgecart_assets.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
+CREATE_SECONDS = 60.0
 # A command shows what happens itself. Captured, its output would go through two more processes for every run.
 _IN_THIS_PROCESS = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
@@ -70,20 +71,28 @@ def shared_databases(home: Path) -> list[Path]:
 
 def _create(home: Path) -> None:
     """All of it or nothing: a storage whose creation was cut off is never completed by Dagster and stays useless."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     home.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(home.with_name(f"{home.name}.lock")):
-        if home.is_dir():
-            return
-        partial = _partial(home)
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        (partial / "dagster.yaml").write_bytes(files(__package__).joinpath("dagster.yaml").read_bytes())
-        with _opened(partial):
-            # Opening makes the storage.
-            pass
-        partial.rename(home)
+    try:
+        with FileLock(home.with_name(f"{home.name}.lock"), timeout=CREATE_SECONDS):
+            if not home.is_dir():
+                _create_alone(home)
+    except Timeout:
+        raise DataDirectoryUnusable(
+            f"Another process has been making {home} for {CREATE_SECONDS:g} s: stop it, then try again."
+        ) from None
+
+
+def _create_alone(home: Path) -> None:
+    partial = _partial(home)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    (partial / "dagster.yaml").write_bytes(files(__package__).joinpath("dagster.yaml").read_bytes())
+    with _opened(partial):
+        # Opening makes the storage.
+        pass
+    partial.rename(home)
 
 
 def _partial(home: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from filelock import FileLock
 
 from bridgecart_assets.operations.home import (
     DataDirectoryUnusable,
@@ -133,3 +134,16 @@ def test_the_files_of_an_instance_are_kept_open_while_a_command_works_and_closed
 def test_an_instance_in_memory_is_left_alone() -> None:
     with kept_open(), dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(str(BATCHES.name), ["20260101T000000Z"])
+
+
+def test_whoever_waits_for_another_process_to_make_the_home_does_not_wait_for_ever(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridgecart_assets.operations.home.CREATE_SECONDS", 0.1)
+    settings.data_dir.mkdir()
+    with (
+        FileLock(f"{settings.dagster_home}.lock"),
+        pytest.raises(DataDirectoryUnusable, match="stop it, then try again"),
+    ):
+        prepare_home(settings)
+    prepare_home(settings)
