@@ -1,12 +1,28 @@
 import logging
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridgecart_assets.assets.specs import asset_key
 from bridgecart_assets.batches import OpenBatch
-from bridgecart_assets.sensors import FIRST_BACKOFF, Ask, BatchStuck, Patience, Skip, decide, warn_of_unknown_variables
+from bridgecart_assets.contracts import CUSTOMER_SEGMENTS
+from bridgecart_assets.definitions import build_defs
+from bridgecart_assets.platform import Platform
+from bridgecart_assets.runlimit import MAX_RUNTIME_TAG
+from bridgecart_assets.sensors import (
+    FIRST_BACKOFF,
+    Ask,
+    BatchStuck,
+    Patience,
+    Skip,
+    decide,
+    segment_changes_sensor,
+    warn_of_unknown_variables,
+)
 
 NOW = datetime(2026, 1, 31, 7, 5, 10, tzinfo=UTC)
 NEW = "20260131T070510Z"
@@ -126,3 +142,16 @@ def test_a_mistyped_variable_is_logged_once_in_the_life_of_a_code_server(
     assert [record.getMessage() for record in caplog.records] == [
         "BRIDGECART_KPI_PERID is no setting of this version: did you mean BRIDGECART_KPI_PERIOD?"
     ]
+
+
+def test_every_run_of_a_sensor_has_a_limit_that_dagster_sees_and_prints_no_more_than_info(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_MAX_RUN_MINUTES", "30")
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset_key(CUSTOMER_SEGMENTS)))
+        resources = {"platform": Platform()}
+        with dg.build_sensor_context(instance=instance, definitions=build_defs(), resources=resources) as context:
+            (request,) = segment_changes_sensor.evaluate_tick(context).run_requests or []
+    assert request.tags[MAX_RUNTIME_TAG] == "1800"
+    assert request.run_config == {"loggers": {"console": {"config": {"log_level": "INFO"}}}}

@@ -40,6 +40,7 @@ BROKER_PATIENCE = 60.0
 WEB_PATIENCE = 180.0
 PULSE_PATIENCE = 300.0
 SERVER_INFO = "/server_info"
+ADVICE = "Give it more, or set BRIDGECART_MEMORY_LIMIT to less than DuckDB has now."
 
 
 class ServerStopped(BridgeCartError):
@@ -107,7 +108,7 @@ def _supervise(
     memory = OutOfMemory()
     logs = settings.data_dir / "logs"
     server = Liveness(code_server.answers, every=ASK_SECONDS, patience=CODE_SERVER_PATIENCE)
-    others = _others(settings, broker, url)
+    others = others_asked(settings, broker, url)
     _after_clock_was_set_back(settings, say)
     while dagster.poll() is None:
         with suppress(subprocess.TimeoutExpired):
@@ -115,10 +116,7 @@ def _supervise(
         keep_small(logs)
         _keep_code_server(code_server, server, say)
         if memory.has_killed():
-            say(
-                f"The kernel killed a process for want of memory; {bound()}. Give it more, or set "
-                "BRIDGECART_MEMORY_LIMIT to less than DuckDB has now."
-            )
+            say(f"The kernel killed a process for want of memory; {bound()}. {ADVICE}")
         if clock.was_set_back():
             _after_clock_was_set_back(settings, say)
         if broker is not None and not broker.is_running():
@@ -128,10 +126,10 @@ def _supervise(
                 raise lost
 
 
-def _others(settings: Settings, broker: EmbeddedBroker | None, url: str) -> list[tuple[Liveness, ServerStopped]]:
+def others_asked(settings: Settings, broker: EmbeddedBroker | None, url: str) -> list[tuple[Liveness, ServerStopped]]:
     """What is asked besides the code server, and what it means when there is no answer any more."""
     log = settings.data_dir / "logs" / "dagster.log"
-    again = f"see {log}; start `bridgecart up` again, nothing is lost."
+    again = f"see {log}; start `bridgecart up` again, nothing that was taken in is lost."
     web = Liveness(lambda: answers_http(f"{url}{SERVER_INFO}"), every=ASK_SECONDS, patience=WEB_PATIENCE)
     pulse = Liveness(Pulse(settings).goes_on, every=PULSE_SECONDS, patience=PULSE_PATIENCE)
     asked = [
@@ -141,7 +139,7 @@ def _others(settings: Settings, broker: EmbeddedBroker | None, url: str) -> list
     if broker is not None:
         servers = broker.bootstrap_servers
         kafka = Liveness(lambda: answers_kafka(servers), every=ASK_SECONDS, patience=BROKER_PATIENCE)
-        asked.append((kafka, _broker_lost(settings, f"has not answered for {BROKER_PATIENCE:g} s")))
+        asked.append((kafka, _broker_lost(settings, f"has not answered for {BROKER_PATIENCE:g} s and is lost")))
     return asked
 
 
