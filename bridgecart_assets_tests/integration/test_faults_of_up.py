@@ -5,6 +5,7 @@ in a rough place: the topic is in `.env` and another one in the environment, the
 and the path of the folder for temporary files is too long for a socket.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -18,13 +19,14 @@ from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, ORDERS, Line, line_to
 from bridgecart_assets_tests.integration.market import open_market, settings_for
-from bridgecart_assets_tests.integration.processes import processes_of, wait_until
+from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
 from bridgecart_assets_tests.integration.served import REPOSITORY, RUN_SECONDS, TICK_SECONDS, Served, free_port, up
 from bridgecart_assets_tests.integration.shop import Shop, history
 
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
 READ_SECONDS = 30.0
 STOP_SECONDS = 40.0
+SECRET = "of the file, and of nobody else"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,9 @@ def served(folder: Path, shop: Shop) -> Iterator[Served]:
         patch.setenv("BRIDGECART_MAX_BATCH_DELAY", "3600")
         long = folder.parent / ("t" * 100)
         long.mkdir()
-        (folder.parent / ".env").write_text(f"BRIDGECART_KAFKA_TOPIC={shop.connection.topic}\n")
+        (folder.parent / ".env").write_text(
+            f"BRIDGECART_KAFKA_TOPIC={shop.connection.topic}\nBRIDGECART_DATA_DIR={folder}\nPASSWORD={SECRET}\n"
+        )
         rough = {"BRIDGECART_KAFKA_TOPIC": "another", "http_proxy": f"http://127.0.0.1:{free_port()}"}
         with up(folder, settings={**rough, "TMPDIR": str(long)}, cwd=folder.parent) as running:
             yield running
@@ -76,6 +80,12 @@ def kill_code_server(served: Served, folder: Path) -> None:
     )
     wait_until(lambda: not any(process.is_running() for process in family), TICK_SECONDS, "its processes are gone")
     assert code_server(folder).pid != dying.pid
+    webserver_is_well_again(served)
+
+
+def webserver_is_well_again(served: Served) -> None:
+    """It may have asked the code server while there was none, and looks again."""
+    wait_until(lambda: served.ask(REPOSITORY)["repositoriesOrError"]["nodes"], TICK_SECONDS, "the webserver is well")
 
 
 def held_in_mid_read(served: Served, line: Line) -> str:
@@ -108,9 +118,7 @@ def test_a_code_server_whose_socket_somebody_removed_is_started_again_and_the_se
     said = "code server lost its socket, which somebody removed. It was started again; see "
     wait_until(lambda: said in served.output.read_text(), TICK_SECONDS, "`up` says what happened")
     assert not lost.is_running()
-    wait_until(
-        lambda: served.ask(REPOSITORY)["repositoriesOrError"]["nodes"], TICK_SECONDS, "the webserver is well again"
-    )
+    webserver_is_well_again(served)
     served.skips(NOTHING_NEW)
 
 
@@ -146,9 +154,26 @@ def test_a_run_cancelled_in_mid_read_is_asked_for_again_and_nothing_is_lost(
     )
 
 
-def test_sigterm_ends_up_with_a_word_and_its_log_has_no_line_at_debug(served: Served, folder: Path) -> None:
+def test_another_command_in_the_folder_has_the_same_settings(
+    served: Served, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    elsewhere = folder.with_name("elsewhere")
+    done = bridgecart("status", "--json", BRIDGECART_KAFKA_TOPIC="another", BRIDGECART_DATA_DIR=str(elsewhere))
+    assert done.returncode == 0, done.stderr
+    status = json.loads(done.stdout)
+    assert (status["lag"], status["rows"]["raw.orders"]) == (0, len(history(ORDERS)))
+    assert not elsewhere.exists()
+
+
+def test_sigterm_ends_up_with_a_word_and_its_logs_have_neither_lines_at_debug_nor_secrets(
+    served: Served, folder: Path
+) -> None:
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(STOP_SECONDS) == 143
     assert served.output.read_text().splitlines()[-1] == "Stopped."
-    assert "DEBUG" not in (folder / "logs" / "code-server.log").read_text()
     assert processes_of(folder) == []
+    logs = {file.name: file.read_text() for file in [served.output, *(folder / "logs").iterdir()]}
+    assert logs.keys() == {"up.txt", "code-server.log", "dagster.log"}
+    assert "DEBUG" not in logs["code-server.log"]
+    assert not any(SECRET in text for text in logs.values())
