@@ -56,7 +56,7 @@ order by c."offset"
 _LEDGER = f"""
 insert into raw.batches
 select $batch_key, '{TOPIC}', '{TOPIC}', null, [{{'partition': 0, 'start': $first, 'end': $last}}], [], $last - $first,
-    $last - $first
+    $last - $first, null
 """
 
 

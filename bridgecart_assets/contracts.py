@@ -209,6 +209,13 @@ RAW_BATCHES = Contract(
         Column("lost", _OFFSETS, "Holes right before the ranges: removed by retention before any batch had read them"),
         Column("planned_records", "BIGINT", "Sum of the lengths of the ranges"),
         Column("records", "BIGINT", "Records read; fewer than planned where the broker itself has gaps"),
+        Column(
+            "last_records",
+            'STRUCT("partition" INTEGER, "offset" BIGINT, digest VARCHAR)[]',
+            "Last record of each Kafka partition, with a digest of its time, key and payload: whether it still stands "
+            "is asked before the next batch is believed. NULL in batches from before that was kept",
+            nullable=True,
+        ),
     ),
     key=("batch_key",),
 )

@@ -15,7 +15,7 @@ from bridgecart_assets.kafka.offsets import lag
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ends
+from bridgecart_assets.warehouse.ledger import load_position
 
 _EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
@@ -61,11 +61,11 @@ def _failed_of(evaluated: Sequence[dg.AssetCheckEvaluation]) -> list[dict[str, s
 
 def read_lag(settings: Settings, warehouse: Warehouse) -> tuple[str, int | None]:
     """The topic and its lag, or why it could not be read and None."""
-    ends = load_ends(warehouse)
+    position = load_position(warehouse)
     try:
         connection = kafka_connection(settings)
-        state = topic_state(connection)
-        unread = lag(ends.get(state.topic_id, {}), state, fail_on_data_loss=settings.fail_on_data_loss)
+        state = topic_state(connection, position.known)
+        unread = lag(position.committed(state.topic_id), state, fail_on_data_loss=settings.fail_on_data_loss)
     except (KafkaFailure, BridgeCartError) as error:
         return str(error), None
     return f"topic {state.topic} at {connection.bootstrap_servers}", sum(unread.values())

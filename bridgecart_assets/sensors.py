@@ -26,7 +26,7 @@ from bridgecart_assets.runlimit import max_runtime
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
 from bridgecart_assets.settings import Settings, unknown_variables
-from bridgecart_assets.warehouse.ledger import EndOffsets, load_ends, newest_batches
+from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger, load_position, newest_batches
 
 FIRST_BACKOFF = timedelta(seconds=5)
 # Dagster begins a tick five seconds after it began the one before. One that meets a run waits for its end for most of
@@ -169,13 +169,13 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
     unfinished = open_batch(instance, warehouse)
     # Before the topic, which grows: asked after it, the ledger could be ahead of it.
     known = newest_keys(instance, limit=KEYS_LOOKED_AT)
-    ends: EndOffsets = {}
+    position = Ledger()
     if unfinished is None:
-        ends = load_ends(warehouse)
+        position = load_position(warehouse)
         # An instance that lost its memory must not come upon the key of an old batch.
         known += newest_batches(warehouse, limit=KEYS_LOOKED_AT)
-    state = topic_state(platform.kafka)
-    unread = unread_records(ends, state, settings)
+    state = topic_state(platform.kafka, position.known)
+    unread = unread_records(position.ends, state, settings)
     now = datetime.now(UTC)
     decision = decide(
         open_batch=unfinished,

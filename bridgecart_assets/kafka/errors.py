@@ -59,6 +59,14 @@ class OffsetsWentBackwards(KafkaFailure):
     """The ledger is ahead of the topic although the topic id is the same."""
 
 
+class HistoryRewritten(KafkaFailure):
+    """The topic has other records where some were read already, although its id is the same."""
+
+
+class OtherCluster(KafkaFailure):
+    """A topic id that was read from one cluster is found in another."""
+
+
 class DataLoss(KafkaFailure):
     """Retention removed records that no batch has read."""
 

@@ -11,6 +11,14 @@ from typing import Self
 
 from bridgecart_assets.kafka.errors import DataLoss, OffsetsWentBackwards
 
+READ_ANEW = (
+    "put back the log that was read, or copy the records to a new topic and name that in BRIDGECART_KAFKA_TOPIC: all "
+    "are then read, and orders that stand already are not counted twice"
+)
+_CHECK_CLUSTER = (
+    "check that BRIDGECART_KAFKA_BOOTSTRAP_SERVERS names the cluster of this warehouse; if the cluster lost records, "
+    f"{READ_ANEW}"
+)
 _NAMED = 5  # partitions, in a message
 
 
@@ -116,8 +124,7 @@ def _unread(committed: Mapping[int, int], state: TopicState) -> dict[int, Offset
     missing = sorted(committed.keys() - state.partitions.keys())
     if missing:
         raise OffsetsWentBackwards(
-            f"offsets went backwards: topic {state.topic!r} no longer has partition {missing[0]}; "
-            "check that BRIDGECART_KAFKA_BOOTSTRAP_SERVERS names the cluster of this warehouse"
+            f"offsets went backwards: topic {state.topic!r} no longer has partition {missing[0]}; {_CHECK_CLUSTER}"
         )
     return {
         partition: _unread_of(partition, _begin(partition, committed, state), state)
@@ -134,7 +141,7 @@ def _unread_of(partition: int, committed: int, state: TopicState) -> OffsetRange
     if held.end < committed:
         raise OffsetsWentBackwards(
             f"offsets went backwards: partition {partition} of topic {state.topic!r} ends at {held.end}, the ledger "
-            f"at {committed}; check that BRIDGECART_KAFKA_BOOTSTRAP_SERVERS names the cluster of this warehouse"
+            f"at {committed}; {_CHECK_CLUSTER}"
         )
     return OffsetRange(max(held.start, committed), held.end)
 

@@ -5,8 +5,8 @@ batch plus one, but serves the whole batch. On Apache Kafka the second look is m
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from confluent_kafka import (
     Consumer,
@@ -17,7 +17,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 
 from bridgecart_assets.kafka.clients import (
     NO_ANSWER,
@@ -32,12 +32,25 @@ from bridgecart_assets.kafka.clients import (
     place,
 )
 from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.errors import TopicNotFound, TopicWithoutId
+from bridgecart_assets.kafka.continuity import (
+    NOTHING_KNOWN,
+    KnownTopic,
+    KnownTopics,
+    LastRecord,
+    last_records,
+    retained,
+    verify_cluster,
+    verify_history,
+)
+from bridgecart_assets.kafka.errors import BrokerRefused, ClusterUnsettled, TopicNotFound, TopicWithoutId
 from bridgecart_assets.kafka.offsets import OffsetRange, TopicState
+from bridgecart_assets.kafka.records import record_batch
 
 _TOPICS_NAMED = 5
 _POLL_SECONDS = 0.05
 _UNKNOWN = 2**63
+# A last record so many offsets before the end is read on the way to it.
+_NEAR = 1_000
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
 
@@ -49,13 +62,13 @@ class TopicIdentity:
     partitions: list[int]
 
 
-def topic_state(connection: KafkaConnection) -> TopicState:
-    """Identity, earliest offsets and readable ends of the topic.
+def topic_state(connection: KafkaConnection, known: KnownTopics = NOTHING_KNOWN) -> TopicState:
+    """Identity, earliest offsets and readable ends of the topic, which still has what is `known` of it.
 
     Raises `BrokerUnreachable`, `BrokerRefused`, `TopicNotFound`, `TopicWithoutId`: a failed read is never an empty
-    topic.
+    topic. Raises `HistoryRewritten` or `OtherCluster` when the topic is not the one that is known.
     """
-    return patiently(connection, lambda: _topic_state(connection))
+    return patiently(connection, lambda: _topic_state(connection, known))
 
 
 def topic_id(connection: KafkaConnection) -> str:
@@ -75,9 +88,7 @@ def readable_ends(connection: KafkaConnection, listed: Mapping[int, int]) -> dic
 
     Every partition has to answer within the connection's time-out, else `BrokerUnreachable`.
     """
-    with open_consumer(connection) as (consumer, reports):
-        consumer.assign([TopicPartition(connection.topic, partition, offset) for partition, offset in listed.items()])
-        return _follow(consumer, reports, listed)
+    return _look(connection, listed, {}).ends
 
 
 def describe(admin: Admin) -> TopicIdentity:
@@ -106,16 +117,39 @@ def _identify(admin: Admin) -> TopicIdentity:
     return identity
 
 
-def _topic_state(connection: KafkaConnection) -> TopicState:
+def _topic_state(connection: KafkaConnection, known: KnownTopics) -> TopicState:
     with open_admin(connection) as admin:
         identity = _identify(admin)
         # Asked in this order: what retention removes in between moves the start of a range, never past its end.
         earliest = _listed(admin, identity.partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         latest = _listed(admin, identity.partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         cluster = _cluster_id(admin)
-    ends = readable_ends(connection, latest)
-    ranges = {partition: OffsetRange(earliest[partition], ends[partition]) for partition in identity.partitions}
-    return TopicState(connection.topic, identity.topic_id, cluster, ranges)
+    last = known.get(identity.topic_id, KnownTopic()).last_records
+    look = _look(connection, latest, {p: r for p, r in last.items() if p in earliest and r.offset >= earliest[p]})
+    ranges = {partition: OffsetRange(earliest[partition], look.ends[partition]) for partition in identity.partitions}
+    state = TopicState(connection.topic, identity.topic_id, cluster, ranges)
+    verify_cluster(state, known)
+    compare = retained(last, state)
+    verify_history(state.topic, compare, look.found, is_compacted=lambda: _is_compacted(connection))
+    return state
+
+
+def _look(connection: KafkaConnection, listed: Mapping[int, int], last: Mapping[int, LastRecord]) -> "_Look":
+    with open_consumer(connection) as (consumer, reports):
+        look = _Look(consumer, reports, dict(listed), last)
+        look.take()
+        return look
+
+
+def _is_compacted(connection: KafkaConnection) -> bool:
+    resource = ConfigResource(ResourceType.TOPIC, connection.topic)
+    with open_admin(connection) as admin:
+        request = admin.client.describe_configs([resource], request_timeout=connection.timeout_seconds)
+        try:
+            return "compact" in str(answer(admin, request[resource])["cleanup.policy"].value)
+        except BrokerRefused:
+            # Who may not ask is told of a rewritten history: that is not to be passed over.
+            return False
 
 
 def _existing_topics(admin: Admin) -> str:
@@ -143,29 +177,74 @@ def _listed(admin: Admin, partitions: list[int], which: OffsetSpec) -> dict[int,
     return {asked.partition: answer(admin, request).offset for asked, request in requests.items()}
 
 
-def _follow(consumer: Consumer, reports: Reports, listed: Mapping[int, int]) -> dict[int, int]:
-    ends = dict(listed)
-    goals: dict[int, int] = {}
-    deadline = time.monotonic() + reports.connection.timeout_seconds
-    while open_partitions := [partition for partition in ends if ends[partition] < goals.get(partition, _UNKNOWN)]:
-        # One event per partition is all an idle topic sends: asking for more would wait for it in vain.
-        for message in consumer.consume(len(open_partitions), timeout=_POLL_SECONDS):
-            _note(consumer, reports, message, ends, goals)
-        reports.raise_refusal()
-        if time.monotonic() > deadline:
-            raise failure(reports, NO_ANSWER)
-    return ends
+@dataclass
+class _Look:
+    """What fetching tells: per partition where it ends, and what is served from the last record on that was read."""
 
+    consumer: Consumer
+    reports: Reports
+    ends: dict[int, int]
+    last: Mapping[int, LastRecord]
+    goals: dict[int, int] = field(default_factory=dict)
+    begun: dict[int, int] = field(default_factory=dict)
+    served: dict[int, Message | None] = field(default_factory=dict)
 
-def _note(consumer: Consumer, reports: Reports, message: Message, ends: dict[int, int], goals: dict[int, int]) -> None:
-    error, (partition, offset) = message.error(), place(message)
-    if error is None:
-        ends[partition] = offset + 1
-        if partition not in goals:
+    @property
+    def found(self) -> dict[int, LastRecord | None]:
+        """What is to be compared with the last records that were read."""
+        records = last_records(record_batch([message for message in self.served.values() if message is not None]))
+        return {partition: records.get(partition) for partition in self.served}
+
+    def take(self) -> None:
+        """Look at both, in one go where the last record that was read is near the end."""
+        begin = {partition: self._begin(partition) for partition in self.ends}
+        self._fetch(begin, lambda partition: self.ends[partition] < self.goals.get(partition, _UNKNOWN))
+        far = {p: record.offset for p, record in self.last.items() if begin[p] > record.offset}
+        self._fetch(far, lambda partition: partition not in self.served)
+
+    def _begin(self, partition: int) -> int:
+        listed = self.ends[partition]
+        last = self.last.get(partition)
+        return last.offset if last is not None and 0 < listed - last.offset <= _NEAR else listed
+
+    def _fetch(self, offsets: Mapping[int, int], is_open: Callable[[int], bool]) -> None:
+        if not offsets:
+            return
+        self.begun |= offsets
+        topic = self.reports.connection.topic
+        self.consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in offsets.items()])
+        deadline = time.monotonic() + self.reports.connection.timeout_seconds
+        while unanswered := [partition for partition in offsets if is_open(partition)]:
+            # One event per partition is all an idle topic sends: asking for more would wait for it in vain.
+            for message in self.consumer.consume(len(unanswered), timeout=_POLL_SECONDS):
+                self._note(message)
+            self.reports.raise_refusal()
+            if time.monotonic() > deadline:
+                raise failure(self.reports, NO_ANSWER)
+
+    def _note(self, message: Message) -> None:
+        error, (partition, offset) = message.error(), place(message)
+        if error is None:
+            self._note_record(message, partition, offset)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            self.ends[partition] = self.goals[partition] = max(self.ends[partition], offset)
+            self._note_served(partition, None)
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            # Retention was faster than this look.
+            raise ClusterUnsettled(f"topic {message.topic()!r} was shortened while it was looked at; try again")
+        elif error.code() not in TOLERATED_WHEN_READING:
+            raise failure(self.reports, error)
+
+    def _note_record(self, message: Message, partition: int, offset: int) -> None:
+        self.ends[partition] = max(self.ends[partition], offset + 1)
+        if partition not in self.goals:
             # The end as this fetch saw it: a fixed goal, so that producers who keep writing cannot keep us here.
-            _, high = consumer.get_watermark_offsets(TopicPartition(reports.connection.topic, partition), cached=True)
-            goals[partition] = high if high >= 0 else _UNKNOWN
-    elif error.code() == KafkaError._PARTITION_EOF:
-        ends[partition] = goals[partition] = max(ends[partition], offset)
-    elif error.code() not in TOLERATED_WHEN_READING:
-        raise failure(reports, error)
+            place_of = TopicPartition(self.reports.connection.topic, partition)
+            _, high = self.consumer.get_watermark_offsets(place_of, cached=True)
+            self.goals[partition] = high if high >= 0 else _UNKNOWN
+        if partition in self.last and offset >= self.last[partition].offset:
+            self._note_served(partition, message)
+
+    def _note_served(self, partition: int, message: Message | None) -> None:
+        if partition in self.last and self.begun[partition] <= self.last[partition].offset:
+            self.served.setdefault(partition, message)

@@ -17,10 +17,11 @@ from confluent_kafka import Message, TopicPartition
 
 from bridgecart_assets.kafka.clients import Reports, open_consumer
 from bridgecart_assets.kafka.connection import KafkaConnection, redact
+from bridgecart_assets.kafka.continuity import NOTHING_KNOWN, KnownTopics, LastRecord, last_records
 from bridgecart_assets.kafka.cursor import Cursor
 from bridgecart_assets.kafka.errors import RangeNotReadable, ReadStalled, RecordsGone, TopicReplaced
 from bridgecart_assets.kafka.offsets import BatchPlan, TopicState
-from bridgecart_assets.kafka.positions import topic_id, topic_state
+from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.kafka.records import record_batch
 
 _POLL_SECONDS = 0.1
@@ -53,24 +54,29 @@ def read_slice(
     chunk_bytes: int = 64 * 1024 * 1024,
     stall_seconds: float = 30.0,
     max_bytes: int | None = None,
+    known: KnownTopics = NOTHING_KNOWN,
 ) -> "Slice":
     """Exactly the records of `plan` as `RECORD_SCHEMA`, offsets ascending within a partition.
 
     The call itself verifies that the topic can still serve the plan and raises `TopicReplaced`, `RecordsGone` or
     `RangeNotReadable` before anything is read. Iterating raises `ReadStalled` when nothing arrives for
     `stall_seconds`. A chunk holds at most `chunk_records` rows and, unless records suddenly grow, `chunk_bytes`.
-    With `max_bytes` reading ends before the chunk that would exceed it, the first one excepted.
+    With `max_bytes` reading ends before the chunk that would exceed it, the first one excepted. At the end the topic
+    has to have what is `known` of it.
     """
     verify_plan(plan, topic_state(connection))
     limit = max_bytes or sys.maxsize
     chunk_bytes = min(chunk_bytes, limit // _CHUNKS_IN_LIMIT)
     abandoned = threading.Event()
     chunks = _chunks(connection, plan, chunk_records, chunk_bytes, stall_seconds, abandoned)
-    return Slice(connection, plan, chunks, abandoned, max_bytes=limit)
+    return Slice(connection, plan, chunks, abandoned, max_bytes=limit, known=known)
 
 
 class Slice:
-    """The chunks of one plan, to be iterated once; `covered` is the plan as far as it was read, known at the end."""
+    """The chunks of one plan, to be iterated once.
+
+    At the end, `covered` is the plan as far as it was read, and `last_records` are the last ones of each partition.
+    """
 
     def __init__(
         self,
@@ -80,19 +86,22 @@ class Slice:
         abandoned: threading.Event,
         *,
         max_bytes: int,
+        known: KnownTopics,
     ) -> None:
         self.covered = plan
+        self.last_records: dict[int, LastRecord] = {}
+        self._known = known
         self._connection = connection
         self._chunks = chunks
         self._abandoned = abandoned
         self._max_bytes = max_bytes
 
     def __iter__(self) -> Generator[pa.RecordBatch, None, None]:
-        """The chunks, as many as the limit of bytes allows. Raises `TopicReplaced` at the end."""
+        """The chunks, as many as the limit of bytes allows. Raises `TopicReplaced` or `HistoryRewritten` at the end."""
         with closing(self._chunks):
             yield from self._within_limit()
         # A topic re-created while it was read serves other records under the same offsets.
-        _verify_topic(self.covered, topic_id(self._connection))
+        _verify_topic(self.covered, topic_state(self._connection, self._known).topic_id)
 
     def ahead(self) -> Generator[pa.RecordBatch, None, None]:
         """The chunks as by iteration, each read in another thread while the caller works on the one before it.
@@ -110,20 +119,13 @@ class Slice:
 
     def _within_limit(self) -> Iterator[pa.RecordBatch]:
         size = 0
-        ends: dict[int, int] = {}
         for chunk in self._chunks:
             if size and size + chunk.nbytes > self._max_bytes:
-                self.covered = self.covered.cut(ends)
+                self.covered = self.covered.cut({p: last.offset + 1 for p, last in self.last_records.items()})
                 return
             size += chunk.nbytes
-            ends |= _ends(chunk)
+            self.last_records |= last_records(chunk)
             yield chunk
-
-
-def _ends(chunk: pa.RecordBatch) -> dict[int, int]:
-    """The next offset per partition after the records of a chunk."""
-    last = pa.Table.from_batches([chunk]).group_by("partition").aggregate([("offset", "max")])
-    return {row["partition"]: row["offset_max"] + 1 for row in last.to_pylist()}
 
 
 def verify_plan(plan: BatchPlan, state: TopicState) -> None:

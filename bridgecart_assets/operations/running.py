@@ -16,7 +16,7 @@ from bridgecart_assets.operations.interrupts import interrupts
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.ledger import load_ends, load_ledger, newest_batches
+from bridgecart_assets.warehouse.ledger import load_ends, load_ledger, load_position, newest_batches
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -138,7 +138,7 @@ def run_holding_lock(
     summary = Summary() if summary is None else summary
     with dagster_instance(settings) as instance:
         settle_unfinished_runs(instance)
-        state = topic_state(platform.kafka)
+        state = topic_state(platform.kafka, load_position(platform.warehouse).known)
         for key in open_keys(instance, platform, state):
             progress(f"batch {key}: topic to silver")
             left = assets_left(INGEST, key, platform.warehouse, state)
@@ -192,8 +192,9 @@ def open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicSt
         for expired in expired_keys(instance, platform.settings.max_batch_keys):
             instance.delete_dynamic_partition(str(BATCHES.name), expired)
         yield key
-        if load_ledger(platform.warehouse, only=key).plans[key].topic_id != state.topic_id:
-            # Created anew meanwhile: the end in `state` can never be reached.
+        plan = load_ledger(platform.warehouse, only=key).plans[key]
+        if plan.topic_id != state.topic_id or not (plan.records or plan.lost):
+            # Created anew meanwhile, or it lost records that were not read: the end in `state` cannot be reached.
             return
 
 

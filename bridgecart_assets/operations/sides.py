@@ -12,6 +12,7 @@ from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.kafka.continuity import KnownTopics
 from bridgecart_assets.kafka.groups import committed_offsets
 from bridgecart_assets.kafka.offsets import TopicState
 from bridgecart_assets.kafka.positions import topic_state
@@ -55,12 +56,13 @@ def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work
     warehouse = Warehouse.from_settings(settings)
     now = datetime.now(UTC)
     at_work = not is_run_lock_free(settings.data_dir) if is_command_at_work is None else is_command_at_work
-    connection, topic, group, kafka_says = _look_at_kafka(settings)
+    ledger = load_ledger(warehouse)
+    connection, topic, group, kafka_says = _look_at_kafka(settings, ledger.known)
     return Sides(
         settings=settings,
         instance=instance,
         warehouse=warehouse,
-        ledger=load_ledger(warehouse),
+        ledger=ledger,
         wrong_raw=_batches(warehouse, "doctor_raw"),
         incomplete_silver=_batches(warehouse, "doctor_silver"),
         registered=instance.get_dynamic_partitions(str(BATCHES.name)),
@@ -80,12 +82,12 @@ def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work
 
 
 def _look_at_kafka(
-    settings: Settings,
+    settings: Settings, known: KnownTopics
 ) -> tuple[KafkaConnection | None, TopicState | None, Mapping[int, int] | None, str | None]:
     connection = None
     try:
         connection = kafka_connection(settings)
-        topic = topic_state(connection)
+        topic = topic_state(connection, known)
         return connection, topic, committed_offsets(connection, settings.kafka_group) or {}, None
     except BridgeCartError as error:
         return connection, None, None, str(error)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.kafka.continuity import NOTHING_KNOWN, KnownTopics
 from bridgecart_assets.kafka.offsets import BatchPlan
 
 Parameter = str | int | float | bool | list[str] | None
@@ -99,7 +100,7 @@ class Sample:
 class KafkaSlice:
     """The records of a topic between fixed offsets, streamed into `raw.orders` together with the ledger row.
 
-    `topic_ends` are the ends of the topic's partitions when the plan was made.
+    `topic_ends` are the ends of the topic's partitions when the plan was made; `known` is what the ledger knew of it.
     """
 
     connection: KafkaConnection
@@ -108,6 +109,7 @@ class KafkaSlice:
     stall_seconds: float
     max_bytes: int | None = None
     topic_ends: Mapping[int, int] = field(default_factory=dict)
+    known: KnownTopics = field(default_factory=lambda: NOTHING_KNOWN)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from bridgecart_assets.contracts import RAW_BATCHES
+from bridgecart_assets.kafka.continuity import KnownTopic, KnownTopics, LastRecord
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.warehouse.database import Warehouse, WarehouseError, table_exists
 
@@ -18,10 +19,14 @@ class LedgerConflict(WarehouseError):
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the warehouse holds: `plans` by batch key, `ends` as topic id -> Kafka partition -> next offset."""
+    """What the warehouse holds: `plans` by batch key, `ends` as topic id -> Kafka partition -> next offset.
+
+    `known` is what the topics have to have still.
+    """
 
     plans: Mapping[str, BatchPlan] = field(default_factory=dict)
     ends: EndOffsets = field(default_factory=dict)
+    known: KnownTopics = field(default_factory=dict)
 
     def committed(self, topic_id: str) -> Mapping[int, int]:
         """Next offset per Kafka partition of one topic incarnation; empty when nothing was read from it."""
@@ -49,15 +54,17 @@ def read_ledger(connection: duckdb.DuckDBPyConnection, *, only: str | None = Non
         batch_key: BatchPlan(batch_key, topic, topic_id, _offsets(ranges), _offsets(lost))
         for batch_key, topic, topic_id, ranges, lost in rows
     }
-    return Ledger(plans=plans, ends=_end_offsets(connection))
+    return Ledger(plans=plans, ends=_end_offsets(connection), known=_known_topics(connection))
+
+
+def load_position(warehouse: Warehouse) -> Ledger:
+    """The ledger without its plans: where it ends now, and what is known of the topics; empty without any batch."""
+    return load_ledger(warehouse, only="")
 
 
 def load_ends(warehouse: Warehouse) -> EndOffsets:
     """Where the ledger ends now: topic id -> Kafka partition -> next offset; empty without any batch."""
-    if not warehouse.exists:
-        return {}
-    with warehouse.reading() as connection:
-        return _end_offsets(connection) if table_exists(connection, RAW_BATCHES) else {}
+    return load_position(warehouse).ends
 
 
 def newest_batches(warehouse: Warehouse, *, limit: int) -> list[str]:
@@ -84,6 +91,21 @@ def _end_offsets(connection: duckdb.DuckDBPyConnection) -> EndOffsets:
     for topic_id, partition, end in rows:
         ends.setdefault(topic_id, {})[partition] = end
     return ends
+
+
+def _known_topics(connection: duckdb.DuckDBPyConnection) -> KnownTopics:
+    read_from = connection.execute(
+        "select topic_id, list(distinct cluster_id) filter (cluster_id is not null) from raw.batches "
+        "group by all order by all"
+    ).fetchall()
+    rows = connection.execute(
+        'select b.topic_id, u.r."partition", max(u.r."offset"), max_by(u.r.digest, u.r."offset") '
+        "from raw.batches b, unnest(b.last_records) as u(r) group by all order by all"
+    ).fetchall()
+    last: dict[str, dict[int, LastRecord]] = {}
+    for topic_id, partition, offset, digest in rows:
+        last.setdefault(topic_id, {})[partition] = LastRecord(offset, digest)
+    return {topic_id: KnownTopic(frozenset(ids or ()), last.get(topic_id, {})) for topic_id, ids in read_from}
 
 
 def verify_plan(ledger: Ledger, plan: BatchPlan) -> None:

@@ -1,6 +1,7 @@
 """Fixing the plan of a batch: what the ledger has, or else from the ledger's end to the topic's end."""
 
 from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.kafka.continuity import NOTHING_KNOWN
 from bridgecart_assets.kafka.offsets import plan_batch
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.settings import Settings
@@ -12,14 +13,16 @@ from bridgecart_assets.warehouse.ledger import load_ledger
 def plan_slice(warehouse: Warehouse, connection: KafkaConnection, settings: Settings, batch_key: str) -> KafkaSlice:
     """The slice of this batch: exactly its own offsets when the ledger has it, else the next ones within the limits.
 
-    Raises what reading the topic's state raises, and DataLoss where the settings ask for it; LedgerConflict follows
-    at the write if another run was faster.
+    Raises what reading the topic's state raises, HistoryRewritten among it, and DataLoss where the settings ask for
+    it; LedgerConflict follows at the write if another run was faster.
     """
     # The ledger first, it may have to be waited for: asked after the topic, it could be ahead of it.
     ledger = load_ledger(warehouse, only=batch_key)
-    state = topic_state(connection)
-    known = ledger.plans.get(batch_key)
-    plan = known or plan_batch(
+    stored = ledger.plans.get(batch_key)
+    # What is read again is compared with the rows that stand, whatever became of later records.
+    known = NOTHING_KNOWN if stored else ledger.known
+    state = topic_state(connection, known)
+    plan = stored or plan_batch(
         batch_key=batch_key,
         committed=ledger.committed(state.topic_id),
         state=state,
@@ -31,6 +34,7 @@ def plan_slice(warehouse: Warehouse, connection: KafkaConnection, settings: Sett
         plan=plan,
         cluster_id=state.cluster_id,
         stall_seconds=settings.kafka_stall_seconds,
-        max_bytes=None if known else settings.max_batch_bytes,
+        max_bytes=None if stored else settings.max_batch_bytes,
         topic_ends={partition: span.end for partition, span in state.partitions.items()},
+        known=known,
     )

@@ -22,7 +22,8 @@ from bridgecart_assets.contracts import (
     TABLES,
     Contract,
 )
-from bridgecart_assets.kafka.errors import RecordsGone
+from bridgecart_assets.kafka.continuity import LastRecord
+from bridgecart_assets.kafka.errors import HistoryRewritten, RecordsGone
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.kafka.reading import read_slice
 from bridgecart_assets.sql import read_sql
@@ -31,6 +32,11 @@ from bridgecart_assets.warehouse.handover import Computed, KafkaSlice, Parameter
 from bridgecart_assets.warehouse.ledger import read_ledger, verify_plan
 from bridgecart_assets.warehouse.refreshing import begin_refresh
 from bridgecart_assets.warehouse.scope import Changes, Scope, Whole, scoped
+
+_CONTENTS = (
+    'select "partition", "offset", hash(kafka_timestamp, timestamp_type, key, headers, payload) as content '
+    "from raw.orders where batch_key = ?"
+)
 
 
 class ContractBroken(WarehouseError):
@@ -94,18 +100,24 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
     """Stream the records of the plan into `raw.orders` and write the ledger row, in one transaction.
 
     Raises LedgerConflict when the plan does not continue the ledger, RecordsGone when a batch to be written again
-    would lose records; reading errors pass through.
+    would lose records, HistoryRewritten when it would get others; reading errors pass through.
     """
     plan = handed.plan
     for contract in (RAW_ORDERS, RAW_BATCHES):
         prepare(connection, contract)
     verify_plan(read_ledger(connection, only=plan.batch_key), plan)
-    held = count_rows(connection, RAW_ORDERS, plan.batch_key)
+    held = _hold(connection, plan.batch_key)
     arrived = _screen(connection, plan.batch_key)
     for contract in (RAW_ORDERS, RAW_BATCHES):
         delete_slice(connection, contract, plan.batch_key)
     records = 0
-    read = read_slice(handed.connection, plan, stall_seconds=handed.stall_seconds, max_bytes=handed.max_bytes)
+    read = read_slice(
+        handed.connection,
+        plan,
+        stall_seconds=handed.stall_seconds,
+        max_bytes=handed.max_bytes,
+        known=handed.known,
+    )
     with closing(read.ahead()) as chunks:
         for chunk in chunks:
             _insert_chunk(connection, chunk, plan, arrived)
@@ -115,9 +127,11 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
             f"batch {plan.batch_key} cannot be read again: the topic has {records} of its {held} records left, "
             "as after compaction; its rows stay as they were read"
         )
+    if held:
+        _compare_with_held(connection, plan.batch_key)
     covered = read.covered
     connection.execute(
-        f"insert into raw.batches ({_names(RAW_BATCHES.column_names)}) values (?, ?, ?, ?, ?, ?, ?, ?)",
+        f"insert into raw.batches ({_names(RAW_BATCHES.column_names)}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             covered.batch_key,
             covered.topic,
@@ -127,10 +141,41 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
             _as_structs(covered.lost),
             covered.records,
             records,
+            _as_last_records(read.last_records),
         ],
     )
     for contract in (RAW_ORDERS, RAW_BATCHES):
         _check_key(connection, contract, contract.full_name, plan.batch_key)
+
+
+def _hold(connection: duckdb.DuckDBPyConnection, batch_key: str) -> int:
+    """Note what the batch's rows say, before they are written again; how many there are."""
+    held = count_rows(connection, RAW_ORDERS, batch_key)
+    if held:
+        connection.execute(f"create temp table held as {_CONTENTS}", [batch_key])
+    return held
+
+
+def _compare_with_held(connection: duckdb.DuckDBPyConnection, batch_key: str) -> None:
+    """Raise HistoryRewritten unless every record that the batch held was read again as it stood."""
+    first = connection.execute(
+        f'select count(*) over (), "partition", "offset" from (from held except {_CONTENTS}) order by all limit 1',
+        [batch_key],
+    ).fetchone()
+    if first is not None:
+        count, partition, offset = first
+        raise HistoryRewritten(
+            f"batch {batch_key} cannot be read again: the topic has other records in place of {count} of its own, the "
+            f"first at offset {offset} of partition {partition}; its rows stay as they were read"
+        )
+    connection.execute("drop table held")
+
+
+def _as_last_records(last: Mapping[int, LastRecord]) -> list[dict[str, int | str]]:
+    return [
+        {"partition": partition, "offset": record.offset, "digest": record.digest}
+        for partition, record in sorted(last.items())
+    ]
 
 
 def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str) -> str:

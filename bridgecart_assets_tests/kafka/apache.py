@@ -139,6 +139,10 @@ class ApacheKafka:
         """`host:port` of one node."""
         return f"{_HOST}:{self._nodes[node].ports[listener]}"
 
+    def data_folder(self, node: int = 1) -> Path:
+        """What a node keeps: records and the cluster's metadata."""
+        return self._nodes[node].data
+
     def log_file(self, node: int = 1) -> Path:
         """What a node logs."""
         return self._nodes[node].log

@@ -121,5 +121,15 @@ def test_it_ends_when_the_topic_was_created_again_meanwhile(warehouse: Warehouse
         assert list(keys) == []
 
 
+def test_it_ends_when_the_topic_lost_what_it_had_and_a_batch_found_nothing_more(warehouse: Warehouse) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        keys = open_keys(instance, Platform(), TopicState("orders", TOPIC_ID, "test", {0: OffsetRange(0, 9)}))
+        for start, records in ((0, 2), (2, 0)):
+            key = next(keys)
+            store_batch(warehouse, key, [Record(event())] * records, start=start)
+            taken_in(instance, key)
+        assert list(keys) == []
+
+
 def taken_in(instance: dg.DagsterInstance, key: str) -> None:
     create_run_for_test(instance, "ingest_batch", status=dg.DagsterRunStatus.SUCCESS, tags={PARTITION_TAG: key})

@@ -10,6 +10,8 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
+from bridgecart_assets.kafka import continuity
+from bridgecart_assets.kafka.continuity import NOTHING_KNOWN, KnownTopic, KnownTopics, LastRecord
 from bridgecart_assets.kafka.errors import BrokerUnreachable, ReadStalled
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange, TopicState
 from bridgecart_assets.warehouse.database import WarehouseLocked
@@ -28,14 +30,27 @@ class Row:
 
 @dataclass
 class Log:
-    """A Kafka partition: every payload ever produced, of which those before `low` are removed."""
+    """A Kafka partition: every payload ever produced, of which those before `low` are removed.
+
+    `past` are the histories that it had before it was rewritten.
+    """
 
     payloads: list[str] = field(default_factory=list)
     low: int = 0
+    past: list[list[str]] = field(default_factory=list)
 
     @property
     def high(self) -> int:
         return len(self.payloads)
+
+    def rewrite(self, lost: int) -> None:
+        """Lose the last records that it holds, as when a disk is put back from a copy."""
+        self.past.append(self.payloads)
+        self.payloads = self.payloads[: max(self.low, self.high - lost)]
+
+    def had(self, offset: int, payload: str) -> bool:
+        """Whether this stood there, now or in an earlier history."""
+        return any(history[offset : offset + 1] == [payload] for history in (self.payloads, *self.past))
 
 
 @dataclass
@@ -47,11 +62,16 @@ class Incarnation:
 
     def produce(self, partition: int, count: int) -> None:
         log = self.logs[partition]
-        log.payloads += [f"{self.topic_id}-{partition}-{log.high + i}" for i in range(count)]
+        version = len(log.past)
+        log.payloads += [f"{self.topic_id}-{partition}-{log.high + i}-{version}" for i in range(count)]
 
     def state(self) -> TopicState:
         held = {partition: OffsetRange(log.low, log.high) for partition, log in enumerate(self.logs)}
         return TopicState("orders", self.topic_id, "cluster", held)
+
+    def last_records(self, offsets: Mapping[int, int]) -> dict[int, LastRecord]:
+        """What stands at these offsets."""
+        return {p: LastRecord(offset, self.logs[p].payloads[offset]) for p, offset in offsets.items()}
 
 
 @dataclass
@@ -71,10 +91,14 @@ class Cluster:
     def create_topic(self, partitions: int) -> None:
         self.incarnations.append(Incarnation(f"T{len(self.incarnations)}", [Log() for _ in range(partitions)]))
 
-    def state(self) -> TopicState:
+    def state(self, known: KnownTopics = NOTHING_KNOWN) -> TopicState:
         """What a client is told; what happens `meanwhile`, happens before the caller can act on it."""
         self._be_asked()
-        state, meanwhile = self.topic.state(), self.meanwhile
+        topic, state, meanwhile = self.topic, self.topic.state(), self.meanwhile
+        continuity.verify_cluster(state, known)
+        last = continuity.retained(known.get(state.topic_id, KnownTopic()).last_records, state)
+        found = topic.last_records({p: record.offset for p, record in last.items()})
+        continuity.verify_history(state.topic, last, found, is_compacted=lambda: False)
         self.meanwhile = None
         if meanwhile is not None:
             meanwhile()
@@ -114,9 +138,15 @@ class Tables:
     def ledger(self) -> Ledger:
         ends: dict[str, dict[int, int]] = {}
         for plan in self.plans.values():
-            known = ends.setdefault(plan.topic_id, {})
-            known |= {p: max(span.end, known.get(p, 0)) for p, span in plan.ranges.items()}
-        return Ledger(plans=self.plans, ends=ends)
+            so_far = ends.setdefault(plan.topic_id, {})
+            so_far |= {p: max(span.end, so_far.get(p, 0)) for p, span in plan.ranges.items()}
+        last: dict[str, dict[int, LastRecord]] = {}
+        for row in (row for rows in self.raw.values() for row in rows):
+            of_topic = last.setdefault(row.topic_id, {})
+            if row.partition not in of_topic or of_topic[row.partition].offset < row.offset:
+                of_topic[row.partition] = LastRecord(row.offset, row.payload)
+        known = {topic_id: KnownTopic(frozenset({"cluster"}), last.get(topic_id, {})) for topic_id in ends}
+        return Ledger(plans=self.plans, ends=ends, known=known)
 
     def with_raw(self, plan: BatchPlan, rows: Sequence[Row]) -> "Tables":
         return self.with_plan(plan).with_rows(plan, rows)

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.jobs import SILVER_BATCH
-from bridgecart_assets.kafka.errors import DataLoss
+from bridgecart_assets.kafka.errors import DataLoss, HistoryRewritten, OffsetsWentBackwards
 from bridgecart_assets.runs import SUBMISSION
 from bridgecart_assets.sensors import BatchStuck
 from bridgecart_assets_tests.protocol.fakes import Cluster, Instance, Log, Store
@@ -32,12 +32,15 @@ PARTITIONS = st.integers(0, 3)
 ANY = st.integers(0, 7)
 SOME = st.integers(1, 6)
 STEPS_OF_A_RUN = 400
+# A person has to decide: nothing is read until then.
+STOPS = (DataLoss, HistoryRewritten, OffsetsWentBackwards)
 
 
 class BatchMachine(RuleBasedStateMachine):
     """Producers, sensor daemon, runs, `bridgecart run`, people and misfortune, at one topic and one warehouse."""
 
     fail_on_data_loss: bool = True
+    histories_are_rewritten: bool = False
 
     @initialize(partitions=st.integers(1, 2), records=st.integers(0, 6), removed=st.integers(0, 3))
     def begin(self, partitions, records, removed):
@@ -68,7 +71,8 @@ class BatchMachine(RuleBasedStateMachine):
     def retention_removes_what_was_read(self):
         topic = self.world.cluster.topic
         for partition, end in self.world.store.tables.ledger.committed(topic.topic_id).items():
-            topic.logs[partition].low = max(topic.logs[partition].low, end)
+            log = topic.logs[partition]
+            log.low = max(log.low, min(end, log.high))
 
     @precondition(lambda self: len(self.world.cluster.topic.logs) < 4)
     @rule()
@@ -81,6 +85,13 @@ class BatchMachine(RuleBasedStateMachine):
     def delete_the_topic_and_create_it_again(self, partitions, records):
         self.world.cluster.create_topic(partitions)
         self.world.cluster.topic.produce(0, records)
+
+    @precondition(lambda self: self.histories_are_rewritten)
+    @rule(partition=PARTITIONS, lost=SOME, records=st.integers(0, 9))
+    def the_history_is_rewritten(self, partition, lost, records):
+        topic = self.world.cluster.topic
+        topic.logs[partition % len(topic.logs)].rewrite(lost)
+        topic.produce(partition % len(topic.logs), records)
 
     @rule(questions=st.integers(1, 3))
     def the_broker_is_away(self, questions):
@@ -227,6 +238,18 @@ class BatchMachine(RuleBasedStateMachine):
         }
         self.world.cluster.meanwhile = happens[what]
 
+    @precondition(lambda self: self.histories_are_rewritten and not (self.tick or self.command or self.world.working))
+    @rule(steps=SOME, lost=SOME, records=st.integers(0, 3))
+    def the_history_is_rewritten_while_a_run_works(self, steps, lost, records):
+        self.produce(0, 2)
+        self.time_goes_by(60)
+        self.daemon_ticks()
+        for run in list(self.world.working):
+            self._work_on(run, steps)
+        self.the_history_is_rewritten(0, lost, lost + records)
+        for run in list(self.world.working):
+            self._work_on(run)
+
     # What must hold
 
     @invariant()
@@ -249,11 +272,11 @@ class BatchMachine(RuleBasedStateMachine):
             before = len(world.instance.runs)
             try:
                 list(tick(world))
-            except DataLoss:
+            except STOPS:
                 return
             except BatchStuck:
                 # What the error says to do.
-                if isinstance(_outcome(command(world)), DataLoss):
+                if isinstance(_outcome(command(world)), STOPS):
                     return
             self._let_finish()
             check_tables(world)
@@ -309,8 +332,7 @@ def check_tables(world):
     produced = {topic.topic_id: topic.logs for topic in world.cluster.incarnations}
     rows = [row for batch in tables.raw.values() for row in batch]
     for row in rows:
-        payloads = produced[row.topic_id][row.partition].payloads
-        if row.offset >= len(payloads) or payloads[row.offset] != row.payload:
+        if not produced[row.topic_id][row.partition].had(row.offset, row.payload):
             raise ProtocolBroken(f"another record stands at the place of {row}")
     holes = [
         (plan.topic_id, partition, offset)
@@ -341,7 +363,12 @@ def check_complete(world):
     """What holds once the sensor says that every record is in a batch."""
     tables, topic = world.store.tables, world.cluster.topic
     committed = tables.ledger.committed(topic.topic_id)
+    read = {(row.topic_id, row.partition, row.payload) for rows in tables.raw.values() for row in rows}
     for partition, log in enumerate(topic.logs):
+        held = log.payloads[max(log.low, world.promised_from.get((topic.topic_id, partition), 0)) :]
+        missing = [payload for payload in held if (topic.topic_id, partition, payload) not in read]
+        if missing:
+            raise ProtocolBroken(f"in no batch, though its place is: {missing}")
         if committed.get(partition, 0 if committed else log.low) != log.high:
             raise ProtocolBroken(f"partition {partition} is read up to {committed.get(partition)} of {log.high}")
     for key, rows in tables.raw.items():

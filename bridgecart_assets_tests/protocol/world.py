@@ -25,7 +25,7 @@ from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.jobs import SILVER_BATCH, ingest_batch, orders_batch
 from bridgecart_assets.kafka import reading
-from bridgecart_assets.kafka.errors import BrokerUnreachable, DataLoss, OffsetsWentBackwards
+from bridgecart_assets.kafka.errors import BrokerUnreachable, DataLoss, HistoryRewritten, OffsetsWentBackwards
 from bridgecart_assets.kafka.offsets import BatchPlan, TopicState
 from bridgecart_assets.operations import running
 from bridgecart_assets.platform import Platform
@@ -128,12 +128,16 @@ def connect(patch: pytest.MonkeyPatch) -> None:
     def load_ends(warehouse: StoreHandle) -> EndOffsets:
         return warehouse.store.readable.ledger.ends
 
+    def load_position(warehouse: StoreHandle) -> Ledger:
+        return replace(warehouse.store.readable.ledger, plans={})
+
     fakes = {
         "batches_without_silver": batches_without_silver,
         "datetime": Clock,
         "is_run_lock_free": lambda lock: lock.holder is None,
         "load_ends": load_ends,
         "load_ledger": load_ledger,
+        "load_position": load_position,
         "newest_batches": newest_batches,
         "topic_state": Cluster.state,
     }
@@ -175,8 +179,9 @@ def _answer(world: World) -> dg.SensorResult | dg.SkipReason:
     except DataLoss:
         check_loss(world)
         raise
-    except OffsetsWentBackwards as error:
-        raise ProtocolBroken("a topic that only ever grew is said to have gone backwards") from error
+    except (HistoryRewritten, OffsetsWentBackwards):
+        check_rewritten(world)
+        raise
     for key in _new_keys(answer):
         # A batch that Dagster forgot is registered again.
         is_behind = tables.raw.get(key) and not tables.silver.get(key)
@@ -211,6 +216,12 @@ def check_loss(world: World) -> None:
         raise ProtocolBroken("a loss is reported, but everything that is gone had been read")
 
 
+def check_rewritten(world: World) -> None:
+    """A stop is right only when the topic lost records; that a batch had read them, only the ledger's end can tell."""
+    if not any(log.past for topic in world.cluster.incarnations for log in topic.logs):
+        raise ProtocolBroken("a topic that only ever grew is said to have another history")
+
+
 def work(world: World, run: Run) -> Steps:
     """One run, from its start to its end. A killed one stays STARTED until somebody notices."""
     run.status = DagsterRunStatus.STARTED
@@ -220,9 +231,9 @@ def work(world: World, run: Run) -> Steps:
         if LAUNCHER_TAG not in run.tags:
             run.tags[GRPC_INFO_TAG] = json.dumps({"socket": "/nowhere/a-code-server-that-is-gone"})
         raise
-    except OffsetsWentBackwards as error:
-        raise ProtocolBroken("a topic that only ever grew is said to have gone backwards") from error
     except BridgeCartError as error:
+        if isinstance(error, HistoryRewritten | OffsetsWentBackwards):
+            check_rewritten(world)
         run.error = error
         run.finish(DagsterRunStatus.FAILURE, Clock.told)
     else:
@@ -276,6 +287,7 @@ def write_slice(world: World, handed: KafkaSlice) -> Steps:
     plan, seen = handed.plan, world.store.tables
     ledger.verify_plan(seen.ledger, plan)
     reading.verify_plan(plan, world.cluster.state())
+    held = seen.raw.get(plan.batch_key)
     covered, rows = plan, list[Row]()
     for partition in sorted(plan.ranges):
         yield "reads"
@@ -285,8 +297,10 @@ def write_slice(world: World, handed: KafkaSlice) -> Steps:
             break
         rows += chunk
     yield "has read"
+    if held and tuple(rows) != held:
+        raise HistoryRewritten("the batch has other records in the topic")
     # Of a plan without ranges, the topic's identity is all there is to verify.
-    reading.verify_plan(replace(plan, ranges={}), world.cluster.state())
+    reading.verify_plan(replace(plan, ranges={}), world.cluster.state(handed.known))
     yield "before the commit"
     yield from commit_raw(world, seen, covered, rows)
 
@@ -327,7 +341,8 @@ def command(world: World) -> Steps:
     try:
         running.settle_unfinished_runs(world.dagster)
         yield "settled"
-        state = world.cluster.state()
+        yield from wait_for_the_file(world)
+        state = world.cluster.state(world.store.readable.ledger.known)
         yield "has read the topic's state"
         keys = running.open_keys(world.dagster, world.platform, state)
         for _ in range(BATCHES_IN_VAIN + retained(state)):

@@ -9,14 +9,14 @@ import dagster as dg
 import pytest
 
 from bridgecart_assets import batches, partitions, sensors
-from bridgecart_assets.kafka import reading
+from bridgecart_assets.kafka import continuity, reading
 from bridgecart_assets.kafka.errors import RecordsGone
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange, TopicState, lag, plan_batch
 from bridgecart_assets.partitions import next_batch_key
 from bridgecart_assets.warehouse import ledger, planning
 from bridgecart_assets.warehouse.handover import KafkaSlice
 from bridgecart_assets.warehouse.io_manager import LEDGER_METADATA
-from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger
+from bridgecart_assets.warehouse.ledger import Ledger
 from bridgecart_assets_tests.protocol import world as processes
 from bridgecart_assets_tests.protocol.fakes import Cluster, Incarnation, Row, StoreHandle, Tables
 from bridgecart_assets_tests.protocol.world import Steps, World
@@ -55,15 +55,15 @@ def believes_what_the_last_run_told_dagster(patch: pytest.MonkeyPatch) -> None:
         asked.append(instance)
         return rightly_open(instance, warehouse)
 
-    def told(warehouse: StoreHandle) -> EndOffsets:
+    def told(warehouse: StoreHandle) -> Ledger:
         latest = asked[-1].latest
         if latest is None or not warehouse.exists:
-            return {}
+            return Ledger()
         ends = latest.asset_materialization.metadata[LEDGER_METADATA].value
-        return {topic_id: {int(p): end for p, end in of.items()} for topic_id, of in ends.items()}
+        return Ledger(ends={topic_id: {int(p): end for p, end in of.items()} for topic_id, of in ends.items()})
 
     patch.setattr(sensors, "open_batch", open_batch)
-    patch.setattr(sensors, "load_ends", told)
+    patch.setattr(sensors, "load_position", told)
 
 
 def tells_dagster_the_batchs_own_end(patch: pytest.MonkeyPatch) -> None:
@@ -190,6 +190,24 @@ def writes_what_is_left_of_a_batch_that_is_read_again(patch: pytest.MonkeyPatch)
 def cuts_a_batch_but_not_its_ledger_row(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BatchPlan, "cut", lambda plan, _: plan)
 
+
+def believes_that_a_topic_keeps_its_history(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(continuity, "verify_history", lambda *_, **__: None)
+
+
+def looks_at_the_history_only_before_it_reads(patch: pytest.MonkeyPatch) -> None:
+    rightly_write = processes.write_slice
+
+    def write(world: World, handed: KafkaSlice) -> Steps:
+        yield from rightly_write(world, replace(handed, known={}))
+
+    patch.setattr(processes, "write_slice", write)
+
+
+WRONG_ABOUT_HISTORY: list[Wrong] = [
+    believes_that_a_topic_keeps_its_history,
+    looks_at_the_history_only_before_it_reads,
+]
 
 WRONG: list[Wrong] = [
     writes_without_looking_whether_another_was_faster,

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bridgecart_assets.contracts import RAW_BATCHES
+from bridgecart_assets.kafka.continuity import KnownTopic, LastRecord
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import (
@@ -13,6 +14,7 @@ from bridgecart_assets.warehouse.ledger import (
     LedgerConflict,
     cluster_ids,
     load_ledger,
+    load_position,
     newest_batches,
     read_ledger,
     verify_plan,
@@ -114,5 +116,21 @@ def test_the_ledger_gives_back_every_plan_and_the_ends_of_each_incarnation(wareh
     assert ledger.committed("never seen") == {}
     assert cluster_ids(warehouse) == {"test"}
     only = load_ledger(warehouse, only=SECOND)
-    assert only == Ledger({SECOND: ledger.plans[SECOND]}, ledger.ends)
+    assert only == Ledger({SECOND: ledger.plans[SECOND]}, ledger.ends, ledger.known)
+    assert load_position(warehouse) == Ledger({}, ledger.ends, ledger.known)
     assert newest_batches(warehouse, limit=2) == [THIRD, SECOND]
+
+
+def test_the_ledger_knows_the_last_record_of_each_partition_and_the_clusters_it_was_read_from(
+    warehouse: Warehouse,
+) -> None:
+    for key, start in ((FIRST, 0), (SECOND, 5)):
+        store_batch(warehouse, key, [Record(b"")] * 5, start=start)
+    known = {FIRST: [(0, 4, "a"), (1, 7, "c")], SECOND: [(0, 9, "b")]}
+    with warehouse.transaction() as connection:
+        for key, records in known.items():
+            kept = [{"partition": p, "offset": offset, "digest": digest} for p, offset, digest in records]
+            connection.execute("update raw.batches set last_records = ? where batch_key = ?", [kept, key])
+    assert load_position(warehouse).known == {
+        "topic-1": KnownTopic(frozenset({"test"}), {0: LastRecord(9, "b"), 1: LastRecord(7, "c")})
+    }

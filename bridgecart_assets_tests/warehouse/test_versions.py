@@ -8,12 +8,15 @@ import pytest
 
 from bridgecart_assets import sql
 from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES
+from bridgecart_assets.kafka.continuity import KnownTopic
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse import versions
 from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.ledger import load_position
 from bridgecart_assets.warehouse.versions import MIGRATIONS, WarehouseTooNew
 from bridgecart_assets_tests.support.pipeline import run_small_shop, run_whole_tables
+from bridgecart_assets_tests.support.records import TOPIC_ID, Record, store_batch
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "layout.json"
 
@@ -89,6 +92,18 @@ def test_a_warehouse_from_before_predictions_had_bounds_keeps_its_models_and_goe
         described = connection.sql("describe kpi.clv_growth").fetchall()
         assert {kind for name, kind, *_ in described if name.endswith("ing_predicted_clv")} == {"DECIMAL(38,2)"}
     run_whole_tables(warehouse, settings, refit_mode=RefitMode.NOW)
+
+
+def test_a_ledger_from_before_last_records_were_kept_knows_none_and_takes_in_the_next_batch(
+    warehouse: Warehouse,
+) -> None:
+    store_batch(warehouse, "20300101T000000Z", [Record(b"order")])
+    with warehouse.transaction() as connection:
+        connection.execute("alter table raw.batches drop column last_records")
+        connection.execute("create or replace table main.layout_version as select 2 as version")
+    assert load_position(warehouse).known == {TOPIC_ID: KnownTopic(frozenset({"test"}))}
+    store_batch(warehouse, "20300101T000100Z", [Record(b"order")], start=1)
+    assert load_position(warehouse).ends == {TOPIC_ID: {0: 2}}
 
 
 @pytest.mark.usefixtures("with_a_second_version")

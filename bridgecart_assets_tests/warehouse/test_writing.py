@@ -14,7 +14,7 @@ import pytest
 
 from bridgecart_assets import contracts
 from bridgecart_assets.contracts import MONEY, RAW_BATCHES, RAW_ORDERS, Column, Contract
-from bridgecart_assets.kafka.errors import TopicReplaced
+from bridgecart_assets.kafka.errors import HistoryRewritten, TopicReplaced
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange, plan_batch
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.kafka.producing import produce
@@ -274,6 +274,45 @@ def test_the_same_slice_again_changes_nothing(warehouse: Warehouse, slice_of: Ka
     before = digests(warehouse, with_ledger=True)
     _store(warehouse, slice_of)
     assert digests(warehouse, with_ledger=True) == before
+
+
+def test_a_batch_of_which_the_topic_has_other_records_keeps_its_rows(
+    warehouse: Warehouse, slice_of: KafkaSlice
+) -> None:
+    _store(warehouse, slice_of)
+    for change in ("payload = 'other'::blob", "key = null", "kafka_timestamp = kafka_timestamp + interval 1 second"):
+        with warehouse.transaction() as connection:
+            connection.execute(f"update raw.orders set {change} where key = 'key-1'::blob")
+        before = digests(warehouse, with_ledger=True)
+        with pytest.raises(HistoryRewritten, match=f"batch {FIRST} cannot be read again: .* in place of 1 of its own"):
+            _store(warehouse, slice_of)
+        assert digests(warehouse, with_ledger=True) == before
+        with warehouse.transaction() as connection:
+            connection.execute("delete from raw.orders where key is null or key = 'key-1'::blob")
+        # A row that was lost is read again.
+        _store(warehouse, slice_of)
+        assert rows(warehouse, "select count(*) from raw.orders") == [(6,)]
+
+
+def test_the_last_record_of_each_partition_is_kept_with_the_batch_and_looked_for_after_the_next_one_was_read(
+    warehouse: Warehouse, slice_of: KafkaSlice
+) -> None:
+    _store(warehouse, slice_of)
+    known = load_ledger(warehouse).known
+    last = known[slice_of.plan.topic_id].last_records
+    assert {p: record.offset + 1 for p, record in last.items()} == slice_of.plan.ends
+    produce(slice_of.connection, [(b"key-%d" % n, b"next", 0) for n in range(6)])
+    state = topic_state(slice_of.connection, known)
+    plan = plan_batch(batch_key=SECOND, committed=slice_of.plan.ends, state=state, max_records=100)
+    following = replace(slice_of, plan=plan, known=known)
+    other = {0: replace(last[0], digest="0" * 16)}
+    rewritten = {plan.topic_id: replace(known[plan.topic_id], last_records=other)}
+    before = digests(warehouse, with_ledger=True)
+    with pytest.raises(HistoryRewritten, match="its history was rewritten"):
+        _store(warehouse, replace(following, known=rewritten))
+    assert digests(warehouse, with_ledger=True) == before
+    _store(warehouse, following)
+    assert rows(warehouse, "select count(*) from raw.orders") == [(12,)]
 
 
 def test_a_slice_kafka_can_no_longer_serve_keeps_the_rows_it_had(warehouse: Warehouse, slice_of: KafkaSlice) -> None:
