@@ -1,6 +1,5 @@
 """What of the pipeline's state is not in the warehouse: records that wait in the topic, checks that failed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,24 +43,19 @@ class Health:
 
 def read_health(settings: Settings, instance: dg.DagsterInstance | None) -> Health:
     """Health as of now; without an instance no check has been evaluated."""
-    kafka, waiting = read_lag(settings, Warehouse.from_settings(settings))
-    evaluated = _latest_evaluations(instance) if instance is not None else []
-    return Health(kafka, waiting, len(evaluated), _failed_of(evaluated))
+    kafka, waiting = _lag(settings)
+    return Health(kafka, waiting, *(read_checks(instance) if instance is not None else (0, [])))
 
 
-def failed_checks(instance: dg.DagsterInstance) -> list[dict[str, str]]:
-    """`severity`, `asset`, `check` and what it `says`, of the checks whose latest evaluation failed; errors first."""
-    return _failed_of(_latest_evaluations(instance))
-
-
-def _failed_of(evaluated: Sequence[dg.AssetCheckEvaluation]) -> list[dict[str, str]]:
+def read_checks(instance: dg.DagsterInstance) -> tuple[int, list[dict[str, str]]]:
+    """How many checks were ever evaluated, and those whose latest evaluation failed, errors first."""
+    evaluated = _latest_evaluations(instance)
     failed = [_failed(evaluation) for evaluation in evaluated if not evaluation.passed]
-    return sorted(failed, key=lambda check: (check["severity"], check["asset"], check["check"]))
+    return len(evaluated), sorted(failed, key=lambda check: (check["severity"], check["asset"], check["check"]))
 
 
-def read_lag(settings: Settings, warehouse: Warehouse) -> tuple[str, int | None]:
-    """The topic and its lag, or why it could not be read and None."""
-    position = load_position(warehouse)
+def _lag(settings: Settings) -> tuple[str, int | None]:
+    position = load_position(Warehouse.from_settings(settings))
     try:
         connection = kafka_connection(settings)
         state = topic_state(connection, position.known)

@@ -92,6 +92,12 @@ def read_last_command(instance: dg.DagsterInstance) -> datetime | None:
     return _instant(runs[0].end_time) if runs else None
 
 
+def relies_on_daemon(daemon: DaemonState, last_command_at: datetime | None) -> bool:
+    """Whether a daemon takes in the orders, or did so last: who has gone over to `bridgecart run` needs none."""
+    heard = daemon.last_heard_at
+    return daemon.is_alive or (heard is not None and (last_command_at is None or last_command_at <= heard))
+
+
 def read_waiting_batch(instance: dg.DagsterInstance, warehouse: Warehouse, max_attempts: int) -> WaitingBatch | None:
     """The batch that is to be run again, None where no run of the next one failed. Raises WarehouseError."""
     batch = open_batch(instance, warehouse)

@@ -66,9 +66,9 @@ def _look(settings: Settings, causes: Sequence[Cause], error: Exception | None) 
 
 
 def _failed_checks(instance: "dg.DagsterInstance") -> list[dict[str, str]]:
-    from bridgecart_assets.health import failed_checks
+    from bridgecart_assets.health import read_checks
 
-    return failed_checks(instance)
+    return read_checks(instance)[1]
 
 
 def _told_all_the_same(settings: Settings, causes: Sequence[Cause]) -> str:

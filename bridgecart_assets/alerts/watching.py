@@ -17,7 +17,7 @@ from bridgecart_assets.alerts.causes import (
     sensor_causes,
 )
 from bridgecart_assets.batches import PARTITION_TAG
-from bridgecart_assets.health import failed_checks
+from bridgecart_assets.health import read_checks
 from bridgecart_assets.partitions import latest_batch
 from bridgecart_assets.run_health import error_line, read_sensor, read_waiting_batch, run_error
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG
@@ -40,7 +40,7 @@ def daemon_sees(instance: dg.DagsterInstance, settings: Settings, book: Book, no
     """All causes that the daemon's sensor looks for. What a command failed with, the command tells."""
     return {
         **warehouse_sees(instance, settings, now),
-        "check": check_causes(failed_checks(instance)),
+        "check": check_causes(read_checks(instance)[1]),
         "run": failed_runs(instance, book, now),
     }
 

@@ -21,6 +21,7 @@ from bridgecart_assets.kafka.reading import verify_plan
 from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.operations.sides import BATCH_TABLES, Sides, look
 from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.run_health import relies_on_daemon
 from bridgecart_assets.runlock import run_lock
 from bridgecart_assets.runs import report_orphans, unfinished_runs
 from bridgecart_assets.settings import Settings, unknown_variables
@@ -215,8 +216,8 @@ def _topic_findings(sides: Sides) -> Iterator[Finding]:
 def _standstill_findings(sides: Sides) -> Iterator[Finding]:
     """Records wait, and nobody is there to take them in: not the daemon that was, nor a command since."""
     waiting = _waiting_records(sides)
-    heard, command = sides.daemon.last_heard_at, sides.last_command_at
-    if not waiting or heard is None or (command is not None and command > heard):
+    heard = sides.daemon.last_heard_at
+    if not waiting or heard is None or not relies_on_daemon(sides.daemon, sides.last_command_at):
         return
     if not sides.daemon.is_alive:
         yield Finding(

@@ -1,35 +1,43 @@
-"""Serving the report next to the Dagster UI: one file, read anew for every request."""
+"""Serving the report next to the Dagster UI: the newest page, and for machines how the pipeline is."""
 
 import errno
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.settings import Settings
 
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 LAST_PORT = 65_535
-_STOP_POLL_SECONDS = 0.1
+_GOODBYE_SECONDS = 1
 _HEADERS = {
     # The browser keeps the page and asks each time whether it is still the newest.
-    "Cache-Control": "no-cache",
-    "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    b"cache-control": b"no-cache",
+    b"content-security-policy": b"frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
 }
 _NOT_YET = (
-    b'<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="3">'
-    b"<title>Customer segments - BridgeCart</title>"
-    b"<p>There is no report yet: the first batch writes it, and this page looks again by itself."
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="3">'
+    "<title>Customer segments - BridgeCart</title>"
+    "<p>There is no report yet: the first batch writes it, and this page looks again by itself."
+)
+_NOT_FOR_US = (
+    "The report is not served under this name. Behind a proxy, set BRIDGECART_REPORT_URL to the address that people "
+    "open, and start again.\n"
 )
 
 
@@ -40,112 +48,141 @@ def beside(other: Listener) -> tuple[Listener, ...]:
 
 
 @contextmanager
-def report_server(report: Path, *places: Listener) -> Iterator[Listener]:
-    """Serve the file at the first of the places that is free, while the block lasts. Raises CannotListen."""
-    server = _listen(report, places)
-    thread = Thread(target=server.serve_forever, args=(_STOP_POLL_SECONDS,), name="report", daemon=True)
+def report_server(report: Path, *places: Listener, settings: Settings | None = None) -> Iterator[Listener]:
+    """Serve the file at the first of the places that is free, while the block lasts. Raises CannotListen.
+
+    With settings also `/metrics` and `/healthz` of their pipeline, and the page under the name of their report_url.
+    """
+    import uvicorn
+
+    listening, place = _listen(places)
+    app = _OnlyForUs(_app(report, settings), _names(place, settings))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=_GOODBYE_SECONDS,
+        )
+    )
+    thread = Thread(target=server.run, args=([listening],), name="report", daemon=True)
     thread.start()
     try:
-        yield Listener(server.place.host, server.server_port)
+        yield Listener(place.host, listening.getsockname()[1])
     finally:
-        server.shutdown()
-        server.server_close()
+        server.should_exit = True
         thread.join()
+        listening.close()
 
 
 def serve_report(settings: Settings, place: Listener, *, say: Callable[[str], None]) -> NoReturn:
     """Serve the report until interrupted. Raises CannotListen."""
-    with report_server(settings.report_path, place) as served:
+    with report_server(settings.report_path, place, settings=settings) as served:
         say(f"Report: {served.url}")
         while True:
             signal.pause()
 
 
-def _listen(report: Path, places: Sequence[Listener]) -> "_Server":
+def _listen(places: Sequence[Listener]) -> tuple[socket.socket, Listener]:
     *preferred, last = places
     for place in preferred:
         try:
-            return _Server(report, place)
+            return _bound(place), place
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
     last.require_free()
-    return _Server(report, last)
+    return _bound(last), last
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, report: Path, place: Listener) -> None:
-        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-        self.address_family, *_, address = found[0]
-        self.report = report
-        self.place = place
-        self.is_private = place.is_loopback
-        super().__init__((str(address[0]), int(address[1])), _Handler)
-
-    def server_bind(self) -> None:
-        # Not HTTPServer's: that asks the network for the name of the host.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever closes a page while it is sent is no error of ours; everything else is told as ever."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
+def _bound(place: Listener) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen()
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    server_version = "BridgeCart"
-    sys_version = ""
-    protocol_version = "HTTP/1.1"
-    timeout = 30
+def _names(place: Listener, settings: Settings | None) -> frozenset[str] | None:
+    """The names under which it is served; None is any: where others reach it, they name it as they like."""
+    if not place.is_loopback:
+        return None
+    public = urlsplit(settings.report_url).hostname if settings is not None and settings.report_url else None
+    return frozenset({"127.0.0.1", "localhost", "::1", place.host.lower(), public or "localhost"})
 
-    def do_GET(self) -> None:
-        """The page, or that it has not changed since the browser got it."""
-        if not self._is_asked_for_us():
-            self._answer(HTTPStatus.MISDIRECTED_REQUEST, b"")
-        elif self.path.split("?")[0] != "/":
-            self._answer(HTTPStatus.NOT_FOUND, b"")
-        else:
-            self._answer_with_report()
 
-    do_HEAD = do_GET
+class _OnlyForUs:
+    """No page of another site may read this one by a name that it made point at this machine."""
 
-    def _is_asked_for_us(self) -> bool:
-        """No page of another site may read this one by a name that it made point at this machine."""
-        name = self.headers.get("Host", "").rsplit(":", 1)[0]
-        host = self.server.place.host
-        ours = ("127.0.0.1", "localhost", "[::1]", f"[{host}]" if ":" in host else host)
-        return not self.server.is_private or name in ours
+    def __init__(self, app: "ASGIApp", names: frozenset[str] | None) -> None:
+        self._app = app
+        self._names = names
 
-    def _answer_with_report(self) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Pass on what is asked for us, with our headers on every answer."""
+        from starlette.responses import PlainTextResponse
+
+        async def send_with_headers(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS.items()]
+            await send(message)
+
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        is_ours = self._names is None or _hostname(host) in self._names
+        answer = self._app if is_ours else PlainTextResponse(_NOT_FOR_US, status_code=421)
+        await answer(scope, receive, send_with_headers)
+
+
+def _hostname(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def _app(report: Path, settings: Settings | None) -> "Starlette":
+    from starlette.applications import Starlette
+    from starlette.responses import HTMLResponse, PlainTextResponse, Response
+    from starlette.routing import Route
+
+    def page(request: "Request") -> "Response":
         try:
-            with self.server.report.open("rb") as file:
-                page = file.read()
-                tag = f'"{os.fstat(file.fileno()).st_mtime_ns:x}-{len(page):x}"'
+            with report.open("rb") as file:
+                content = file.read()
+                tag = f'"{os.fstat(file.fileno()).st_mtime_ns:x}-{len(content):x}"'
         except FileNotFoundError:
-            self._answer(HTTPStatus.OK, _NOT_YET)
-            return
-        if self.headers.get("If-None-Match") == tag:
-            self._answer(HTTPStatus.NOT_MODIFIED, b"", tag)
-        else:
-            self._answer(HTTPStatus.OK, page, tag)
+            return HTMLResponse(_NOT_YET)
+        is_known = request.headers.get("if-none-match") == tag
+        return (
+            Response(status_code=304, headers={"ETag": tag})
+            if is_known
+            else HTMLResponse(content, headers={"ETag": tag})
+        )
 
-    def _answer(self, status: HTTPStatus, body: bytes, tag: str | None = None) -> None:
-        self.send_response(status)
-        for name, value in _HEADERS.items():
-            self.send_header(name, value)
-        if tag is not None:
-            self.send_header("ETag", tag)
-        if status != HTTPStatus.NOT_MODIFIED:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+    routes = [Route("/", page)]
+    if settings is not None:
+        from bridgecart_assets.operations.metrics import CONTENT_TYPE, exposition
+        from bridgecart_assets.operations.observing import Observer
 
-    def log_message(self, *_: object) -> None:
-        """Nothing: a page that looks for news every few seconds is no news."""
+        observer = Observer(settings)
+
+        def metrics(_: "Request") -> "Response":
+            return Response(exposition(observer, datetime.now(UTC)), headers={"Content-Type": CONTENT_TYPE})
+
+        def healthz(_: "Request") -> "Response":
+            problems = observer.problems(datetime.now(UTC))
+            return PlainTextResponse("".join(f"{line}\n" for line in problems or ["ok"]), 503 if problems else 200)
+
+        routes += [Route("/metrics", metrics), Route("/healthz", healthz)]
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return app

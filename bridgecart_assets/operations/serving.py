@@ -68,7 +68,7 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
             if orders_per_second > 0:
                 stack.enter_context(child(_feed_command(orders_per_second), logs / "orders.log"))
                 say(f"Made-up orders: {orders_per_second:g} a second.")
-        report = stack.enter_context(report_server(settings.report_path, *beside(listener)))
+        report = stack.enter_context(report_server(settings.report_path, *beside(listener), settings=settings))
         variables = {} if settings.report_url else {f"{PREFIX}REPORT_URL": report.url}
         code_server = stack.enter_context(CodeServer(settings, logs / "code-server.log", variables))
         command = _dagster_command(listener, code_server.workspace)

@@ -12,6 +12,7 @@ import pytest
 
 from bridgecart_assets.operations.listening import CannotListen, Listener
 from bridgecart_assets.operations.report_server import beside, report_server
+from bridgecart_assets.settings import Settings
 
 
 @pytest.fixture
@@ -93,14 +94,14 @@ def test_before_the_first_report_the_page_says_so_and_looks_again(tmp_path: Path
     assert b'http-equiv="refresh"' in body
 
 
-@pytest.mark.parametrize("path", ["/../bridgecart.duckdb", "/segments.html", "/%2e%2e/x"])
+@pytest.mark.parametrize("path", ["/../bridgecart.duckdb", "/segments.html", "/%2e%2e/x", "//", "//shop.example/"])
 def test_there_is_nothing_but_the_page(served: Listener, path: str):
     assert ask(f"{served.url}{path}")[0] == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_it_can_only_be_read(served: Listener, method: str):
-    assert ask(f"{served.url}/", method)[0] == 501
+    assert ask(f"{served.url}/", method)[0] == 405
 
 
 def test_a_head_has_the_headers_alone(served: Listener):
@@ -110,7 +111,22 @@ def test_a_head_has_the_headers_alone(served: Listener):
 
 @pytest.mark.parametrize("host", ["shop.example", "shop.example:80", "127.0.0.1.shop.example", ""])
 def test_a_page_of_another_site_cannot_read_it_by_a_name_of_its_own(served: Listener, host: str):
-    assert ask(f"{served.url}/", Host=host)[::2] == (421, b"")
+    status, headers, body = ask(f"{served.url}/", Host=host)
+    assert (status, b"BRIDGECART_REPORT_URL" in body, b"figures" in body) == (421, True, False)
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+
+
+@pytest.mark.parametrize("host", ["reports.shop.example", "Reports.Shop.Example:443", "127.0.0.1", "localhost:3001"])
+def test_behind_a_proxy_it_answers_to_the_name_that_people_open(report: Path, settings: Settings, host: str):
+    public = settings.model_copy(update={"report_url": "https://reports.shop.example/segments/"})
+    with report_server(report, Listener("127.0.0.1", free_port()), settings=public) as served:
+        assert ask(f"{served.url}/", Host=host)[::2] == (200, b"<p>figures")
+        for other in ("shop.example", "x.reports.shop.example", "reports.shop.example.evil.example", "[::1"):
+            assert ask(f"{served.url}/", Host=other)[0] == 421
+
+
+def test_without_settings_there_is_the_page_alone(served: Listener):
+    assert [ask(f"{served.url}{path}")[0] for path in ("/metrics", "/healthz", "/metrics/")] == [404, 404, 404]
 
 
 def test_an_address_of_this_machine_that_was_asked_for_is_answered(report: Path):
