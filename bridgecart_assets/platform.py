@@ -13,7 +13,6 @@ from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.runlimit import ended_in_time
 from bridgecart_assets.settings import Settings, load_settings
-from bridgecart_assets.sqlitefiles import kept_open
 from bridgecart_assets.warehouse.announcing import announce
 from bridgecart_assets.warehouse.database import Warehouse, rows_of, table_exists
 from bridgecart_assets.warehouse.handover import Parameter, Sample
@@ -25,9 +24,8 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
-        """For a run or a tick, in whatever process, with Dagster's files kept open meanwhile; a run ends in time."""
+        """For a run or a tick, in whatever process; a run ends in time."""
         with ExitStack() as stack:
-            stack.enter_context(kept_open())
             if context.run is not None:
                 stack.enter_context(ended_in_time(self.settings.max_run_minutes, context.run.tags))
             yield self

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from bridgecart_assets.assets.specs import asset_key
 from bridgecart_assets.contracts import Contract
@@ -25,6 +26,7 @@ from bridgecart_assets.run_health import relies_on_daemon
 from bridgecart_assets.runlock import run_lock
 from bridgecart_assets.runs import report_orphans, unfinished_runs
 from bridgecart_assets.settings import Settings, unknown_variables
+from bridgecart_assets.sqlitestorage import EventLogStorage
 from bridgecart_assets.warehouse.io_manager import ledger_metadata
 
 _NAMED = 3
@@ -37,7 +39,7 @@ class Finding:
     """One disagreement: which side is wrong, what it says, and what to do.
 
     Attributes:
-        where: settings, ledger, registry, event log, runs, daemon, sensor, group or topic.
+        where: settings, ledger, registry, event log, runs, daemon, sensor, group, topic or storage.
         mend: what `--repair` does about it; None when a person has to.
         is_note: nothing is wrong, but a person may wonder.
 
@@ -102,6 +104,7 @@ def _findings(sides: Sides) -> Iterator[Finding]:
     yield from _topic_findings(sides)
     yield from _standstill_findings(sides)
     yield from _group_findings(sides)
+    yield from _storage_findings(sides)
 
 
 def _settings_findings() -> Iterator[Finding]:
@@ -273,6 +276,18 @@ def _group_findings(sides: Sides) -> Iterator[Finding]:
             "Only monitoring tools read it.",
             f"The next batch or {_REPAIR} sets it; if it comes back, another program uses this group.",
             lambda: commit_offsets(connection, sides.settings.kafka_group, ends),
+        )
+
+
+def _storage_findings(sides: Sides) -> Iterator[Finding]:
+    storage = sides.instance.event_log_storage
+    if isinstance(storage, SqliteEventLogStorage) and not isinstance(storage, EventLogStorage):
+        yield Finding(
+            "storage",
+            "Dagster keeps ten times what a run needs: its home was made by an older version, and what is in "
+            f"{sides.settings.dagster_home / 'dagster.yaml'} is yours.",
+            "While nothing runs, put the storage block of docs/operations.md into it.",
+            is_note=True,
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bridgecart_assets.errors import WRITABLE, BridgeCartError
 from bridgecart_assets.settings import Settings
+from bridgecart_assets.sqlitefiles import can_shrink, shared_databases
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -60,13 +61,8 @@ def remove_home(settings: Settings) -> None:
 @contextmanager
 def dagster_instance(settings: Settings) -> "Iterator[dg.DagsterInstance]":
     """The Dagster instance of the data directory, closed at the end. Raises StorageFailed, whenever it happens."""
-    with _opened(prepare_home(settings)) as instance:
+    with instance_in(prepare_home(settings)) as instance:
         yield instance
-
-
-def shared_databases(home: Path) -> list[Path]:
-    """The SQLite files of the instance that all its processes use; those of single runs apart."""
-    return [home / "history" / "runs.db", home / "history" / "runs" / "index.db", home / "schedules" / "schedules.db"]
 
 
 def _create(home: Path) -> None:
@@ -89,9 +85,11 @@ def _create_alone(home: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     (partial / "dagster.yaml").write_bytes(files(__package__).joinpath("dagster.yaml").read_bytes())
-    with _opened(partial):
+    with instance_in(partial):
         # Opening makes the storage.
         pass
+    for file in shared_databases(partial):
+        can_shrink(file)
     partial.rename(home)
 
 
@@ -100,11 +98,10 @@ def _partial(home: Path) -> Path:
 
 
 @contextmanager
-def _opened(home: Path) -> "Iterator[dg.DagsterInstance]":
-    from bridgecart_assets.sqlitefiles import kept_open
-
+def instance_in(home: Path) -> "Iterator[dg.DagsterInstance]":
+    """The Dagster instance of a folder, closed at the end. Raises StorageFailed, whenever it happens."""
     try:
-        with kept_open(), _instance(home) as instance:
+        with _instance(home) as instance:
             yield instance
     except Exception as error:
         said = _storage_error(error)
@@ -123,6 +120,8 @@ def _instance(home: Path) -> "dg.DagsterInstance":
     from dagster._check import CheckError
     from dagster._core.instance.ref import InstanceRef
 
+    # The storage's place in `dagster.yaml`.
+    os.environ["DAGSTER_HOME"] = str(home)
     try:
         return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_IN_THIS_PROCESS))
     except (CheckError, dg.DagsterInvalidConfigError) as error:

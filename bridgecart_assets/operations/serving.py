@@ -19,7 +19,7 @@ from bridgecart_assets.memory import OutOfMemory, bound
 from bridgecart_assets.operations.children import child
 from bridgecart_assets.operations.clock import WallClock, forget_future_ticks
 from bridgecart_assets.operations.code_server import CodeServer
-from bridgecart_assets.operations.home import dagster_instance, prepare_home, shared_databases
+from bridgecart_assets.operations.home import dagster_instance, prepare_home
 from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.operations.liveness import Liveness, Pulse, answers_http, answers_kafka
 from bridgecart_assets.operations.logs import keep_small
@@ -27,7 +27,7 @@ from bridgecart_assets.operations.own_broker import own_broker
 from bridgecart_assets.operations.report_server import beside, report_server
 from bridgecart_assets.runlock import serve_lock
 from bridgecart_assets.settings import PREFIX, Settings, load_settings
-from bridgecart_assets.sqlitefiles import held_open
+from bridgecart_assets.sqlitefiles import held_open, shared_databases
 
 READY_SECONDS = 120.0
 READY_POLL_SECONDS = 0.2

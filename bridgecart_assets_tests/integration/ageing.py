@@ -13,6 +13,7 @@ import dagster as dg
 
 from bridgecart_assets.batches import PARTITION_TAG
 from bridgecart_assets.contracts import RAW_BATCHES, TABLES
+from bridgecart_assets.packedtext import packed, unpacked
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
@@ -55,13 +56,14 @@ select * from asset_check_executions where partition = ?1
 """
 _EVENTS = """
 insert into event_logs (run_id, event, dagster_event_type, timestamp, step_key, asset_key, partition)
-select ?1, replace(event, ?2, ?3), dagster_event_type, timestamp, step_key, asset_key, ?3
+select ?1, packed(replace(unpacked(event), ?2, ?3)), dagster_event_type, timestamp, step_key, asset_key, ?3
 from of_the_batch
 """
 _CHECKS = """
 insert into asset_check_executions (
     asset_key, check_name, partition, run_id, execution_status, evaluation_event, evaluation_event_timestamp)
-select asset_key, check_name, ?3, ?1, execution_status, replace(evaluation_event, ?2, ?3), evaluation_event_timestamp
+select asset_key, check_name, ?3, ?1, execution_status, packed(replace(unpacked(evaluation_event), ?2, ?3)),
+    evaluation_event_timestamp
 from checks_of_the_batch
 """
 _RUNS = """
@@ -90,6 +92,8 @@ def split_the_batch(settings: Settings, instance: dg.DagsterInstance, batches: i
     copies = [(str(uuid.uuid4()), only, key, run.run_id) for key in keys]
     history = settings.dagster_home / "history"
     with closing(sqlite3.connect(history / "runs" / "index.db")) as events, events:
+        for function in (packed, unpacked):
+            events.create_function(function.__name__, 1, function)
         # Neither table has an index by partition.
         for template in _TEMPLATES.split(";"):
             events.execute(template, [only])

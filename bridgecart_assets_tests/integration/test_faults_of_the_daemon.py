@@ -10,7 +10,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import SensorInstigatorData
 
 from bridgecart_assets.operations.clock import forget_future_ticks
-from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.operations.home import dagster_instance, instance_in
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
@@ -30,7 +30,7 @@ def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> N
 
 def stored(data_dir: Path) -> tuple[int, list[DagsterRunStatus]]:
     """How many keys there are, and the runs, as their status."""
-    with dg.DagsterInstance.from_config(str(data_dir / "dagster_home")) as instance:
+    with instance_in(data_dir / "dagster_home") as instance:
         keys = instance.get_dynamic_partitions(str(BATCHES.name))
         return len(keys), [run.status for run in instance.get_runs()]
 

@@ -3,9 +3,9 @@
 import random
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
+from bridgecart_assets.operations.home import instance_in
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.runs import unfinished_runs
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
@@ -30,7 +30,7 @@ def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> N
 def assert_healed(folder: Path, market: Market, faults: Faults, fault: str, kills: int) -> None:
     warehouse = warehouse_in(folder)
     market.settle(faults, fault, kills, warehouse)
-    with dg.DagsterInstance.from_config(str(folder / "dagster_home")) as instance:
+    with instance_in(folder / "dagster_home") as instance:
         assert unfinished_runs(instance) == []
         keys = instance.get_dynamic_partitions(str(BATCHES.name))
     assert {key for (key,) in rows(warehouse, "select batch_key from raw.batches")} == set(keys)

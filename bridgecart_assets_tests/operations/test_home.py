@@ -16,11 +16,10 @@ from bridgecart_assets.operations.home import (
     dagster_instance,
     prepare_home,
     remove_home,
-    shared_databases,
 )
 from bridgecart_assets.partitions import BATCHES, newest_keys
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.sqlitefiles import held_open, kept_open
+from bridgecart_assets.sqlitefiles import held_open, shared_databases
 
 
 def test_the_home_is_complete_with_config_and_storage(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,19 +120,6 @@ def test_a_held_file_keeps_its_log_when_others_close_it(tmp_path: Path) -> None:
     assert not log_of(file).exists()
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("select count(*) from written").fetchall() == [(2,)]
-
-
-def test_the_files_of_an_instance_are_kept_open_while_a_command_works_and_closed_afterwards(settings: Settings) -> None:
-    with dagster_instance(settings) as instance:
-        instance.add_dynamic_partitions(str(BATCHES.name), ["20260101T000000Z"])
-        (_, index, _) = shared_databases(settings.dagster_home)
-        assert log_of(index).exists()
-    assert list(settings.data_dir.rglob("*.db-wal")) == []
-
-
-def test_an_instance_in_memory_is_left_alone() -> None:
-    with kept_open(), dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions(str(BATCHES.name), ["20260101T000000Z"])
 
 
 def test_whoever_waits_for_another_process_to_make_the_home_does_not_wait_for_ever(
