@@ -107,6 +107,8 @@ def seconds_to_visible(sent: Sequence[tuple[float, int]], visible: Sequence[tupl
 def follow(orders: int, seconds: float, orders_per_second: int) -> Figures:
     """`bridgecart up` with a history behind it, orders of this very moment at a steady rate, and a look at the KPIs."""
     os.environ.pop(BOOTSTRAP_VARIABLE, None)
+    # How soon it can be; the default waits for larger batches.
+    os.environ["BRIDGECART_MAX_BATCH_DELAY"] = "0"
     settings = load_settings()
     with running_up() as process:
         connection = kafka_connection(settings)

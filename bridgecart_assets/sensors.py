@@ -22,6 +22,7 @@ from bridgecart_assets.kafka.offsets import TopicState, lag
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 from bridgecart_assets.platform import Platform
+from bridgecart_assets.pruning import prune_or_warn
 from bridgecart_assets.runlimit import max_runtime
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
@@ -60,14 +61,14 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to wait for a larger batch: until `min_records` are there, or `max_delay` after the batch before."""
+class BatchingPolicy:
+    """When a batch starts: once `min_records` wait, or `max_delay` after the batch before."""
 
     min_records: int
     max_delay: timedelta
 
 
-NO_PATIENCE = Patience(min_records=1, max_delay=timedelta(0))
+AT_ONCE = BatchingPolicy(min_records=1, max_delay=timedelta(0))
 
 
 def decide(
@@ -78,7 +79,7 @@ def decide(
     now: datetime,
     max_attempts: int,
     last_batch_at: datetime | None = None,
-    patience: Patience = NO_PATIENCE,
+    policy: BatchingPolicy = AT_ONCE,
 ) -> Skip | Ask:
     """What a tick asks for when nothing is in progress.
 
@@ -92,12 +93,12 @@ def decide(
     waiting = sum(unread.values())
     if waiting == 0:
         return Skip("no new records: every record of the topic is in a batch")
-    if waiting < patience.min_records and last_batch_at is not None:
-        wait_until = last_batch_at + patience.max_delay
+    if waiting < policy.min_records and last_batch_at is not None:
+        wait_until = last_batch_at + policy.max_delay
         # A clock that was set back must not make it wait until it has caught up.
         if last_batch_at <= now < wait_until:
             return Skip(
-                f"{waiting} new records; a batch starts at {patience.min_records}, or at {wait_until:%H:%M:%S} UTC"
+                f"{waiting} new records; a batch starts at {policy.min_records}, or at {wait_until:%H:%M:%S} UTC"
             )
     return Ask(
         new_key, is_new=True, reason=f"{waiting} new records in {sum(1 for n in unread.values() if n)} partitions"
@@ -184,8 +185,10 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
         now=now,
         max_attempts=settings.max_batch_attempts,
         last_batch_at=_last_batch_at(instance),
-        patience=Patience(settings.min_batch_records, timedelta(seconds=settings.max_batch_delay)),
+        policy=BatchingPolicy(settings.min_batch_records, timedelta(seconds=settings.max_batch_delay)),
     )
+    # Nothing is in progress.
+    prune_or_warn(instance, settings, log.warning)
     if isinstance(decision, Skip):
         return dg.SkipReason(decision.reason)
     log.info(decision.reason)

@@ -71,10 +71,13 @@ class Settings(BaseSettings):
         description="Upper bound of one batch's records in memory, bytes; a batch has at least one record.",
     )
     min_batch_records: int = Field(
-        1, ge=1, description="The sensor waits for this many new records, but no longer than the delay below."
+        2_000, ge=1, description="The sensor waits for this many new records, but no longer than the delay below."
     )
     max_batch_delay: float = Field(
-        60.0, ge=0, le=_DAY, description="Longest wait for more records after the batch before, seconds."
+        30.0,
+        ge=0,
+        le=_DAY,
+        description="Longest wait for more records after the batch before, seconds. 0: every batch starts at once.",
     )
     fail_on_data_loss: bool = Field(
         True,
@@ -82,6 +85,12 @@ class Settings(BaseSettings):
     )
     max_batch_keys: int = Field(
         10_000, ge=1, description="Batches that Dagster lists; keys of older ones are dropped, their rows stay."
+    )
+    keep_runs: int = Field(
+        2_000,
+        ge=1,
+        description="Finished runs that Dagster keeps; older ones are pruned with their files. What is shown of assets "
+        "and batches stays.",
     )
     max_batch_attempts: int = Field(
         5, ge=1, description="Failed runs of one batch after which the sensor stops asking for it."

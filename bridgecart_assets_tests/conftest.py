@@ -11,6 +11,7 @@ from bridgecart_assets.envfile import env_file
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets_tests.kafka.fixtures import broker, broker_kind, secured, topic
+from bridgecart_assets_tests.support.batching import AT_ONCE
 
 __all__ = ["broker", "broker_kind", "secured", "topic"]
 
@@ -23,6 +24,8 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     folder = tmp_path / "data"
     monkeypatch.setenv("BRIDGECART_DATA_DIR", str(folder))
+    for name, value in AT_ONCE.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
     return folder
 

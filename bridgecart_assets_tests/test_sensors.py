@@ -16,8 +16,8 @@ from bridgecart_assets.runlimit import MAX_RUNTIME_TAG
 from bridgecart_assets.sensors import (
     FIRST_BACKOFF,
     Ask,
+    BatchingPolicy,
     BatchStuck,
-    Patience,
     Skip,
     decide,
     segment_changes_sensor,
@@ -52,7 +52,7 @@ def test_when_nothing_tells_where_the_ledger_ends_one_run_finds_out() -> None:
     assert "finds out" in asked.reason
 
 
-def with_patience(waiting: int, *, age: float) -> Skip | Ask:
+def with_policy(waiting: int, *, age: float) -> Skip | Ask:
     return decide(
         open_batch=None,
         unread={0: waiting},
@@ -60,21 +60,21 @@ def with_patience(waiting: int, *, age: float) -> Skip | Ask:
         now=NOW,
         max_attempts=5,
         last_batch_at=NOW - timedelta(seconds=age),
-        patience=Patience(min_records=100, max_delay=timedelta(seconds=60)),
+        policy=BatchingPolicy(min_records=100, max_delay=timedelta(seconds=60)),
     )
 
 
 def test_a_small_batch_waits_for_more_records_and_says_how_many_and_how_long() -> None:
-    assert with_patience(99, age=20) == Skip("99 new records; a batch starts at 100, or at 07:05:50 UTC")
+    assert with_policy(99, age=20) == Skip("99 new records; a batch starts at 100, or at 07:05:50 UTC")
 
 
 def test_a_batch_is_asked_for_when_it_is_large_enough_or_has_waited_long_enough() -> None:
-    assert isinstance(with_patience(100, age=0), Ask)
-    assert isinstance(with_patience(1, age=60), Ask)
+    assert isinstance(with_policy(100, age=0), Ask)
+    assert isinstance(with_policy(1, age=60), Ask)
 
 
 def test_a_clock_that_was_set_back_does_not_make_a_small_batch_wait() -> None:
-    assert isinstance(with_patience(1, age=-3600), Ask)
+    assert isinstance(with_policy(1, age=-3600), Ask)
 
 
 @pytest.mark.parametrize("unread", [None, {0: 0}, {0: 9}])

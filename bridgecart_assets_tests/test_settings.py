@@ -12,6 +12,7 @@ import pytest
 from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.remedies import OFTEN_SET
 from bridgecart_assets.settings import OWN_KAFKA_SETTINGS, Settings, SettingsError, load_settings, unknown_variables
+from bridgecart_assets_tests.support.batching import AT_ONCE
 
 SECRET = "hunter2-top-secret"
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,7 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("MAX_BATCH_DELAY", "0", "max_batch_delay", 0.0),
         ("FAIL_ON_DATA_LOSS", "false", "fail_on_data_loss", False),
         ("MAX_BATCH_KEYS", "100", "max_batch_keys", 100),
+        ("KEEP_RUNS", "100", "keep_runs", 100),
         ("MAX_BATCH_ATTEMPTS", "2", "max_batch_attempts", 2),
         ("MAX_RUN_MINUTES", "0.5", "max_run_minutes", 0.5),
         ("MAX_PAYLOAD_BYTES", "1000", "max_payload_bytes", 1000),
@@ -142,6 +144,8 @@ def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in AT_ONCE:
+        monkeypatch.delenv(name)
     before = load_settings()
     for name in Settings.model_fields:
         if name not in {"data_dir", "kafka_properties"}:

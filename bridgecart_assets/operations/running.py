@@ -133,6 +133,7 @@ def run_holding_lock(
     """`run_everything` for a caller that holds the run lock."""
     from bridgecart_assets.batches import assets_left
     from bridgecart_assets.operations.home import dagster_instance
+    from bridgecart_assets.pruning import RUNS_AT_ONCE, prune_or_warn
 
     platform = Platform()
     summary = Summary() if summary is None else summary
@@ -147,6 +148,7 @@ def run_holding_lock(
             _count_batch(platform, key, summary)
         progress("customers, segments and KPIs")
         refresh(instance, summary, refit=refit, full=full)
+        prune_or_warn(instance, settings, progress, runs=len(summary.batches) + RUNS_AT_ONCE)
     return summary
 
 

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import psutil
 
+from bridgecart_assets_tests.support.batching import AT_ONCE
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -44,8 +46,8 @@ def bridgecart(*arguments: str, **settings: str) -> "subprocess.CompletedProcess
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """This test's environment and some more settings."""
-    return {**os.environ, **settings}
+    """This test's environment and some more settings; batches start at once unless they say otherwise."""
+    return {**AT_ONCE, **os.environ, **settings}
 
 
 def processes_of(data_dir: Path) -> list[psutil.Process]:

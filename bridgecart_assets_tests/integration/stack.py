@@ -19,6 +19,7 @@ import psutil
 from bridgecart_assets_tests.integration.postgres import Postgres
 from bridgecart_assets_tests.integration.processes import ROOT, processes_of, wait_until
 from bridgecart_assets_tests.integration.served import Served, free_port
+from bridgecart_assets_tests.support.batching import AT_ONCE
 from bridgecart_assets_tests.support.compose import services
 
 READY_SECONDS = 90.0
@@ -95,7 +96,11 @@ class Stack:
         }
         assert here.keys() <= of_file.keys(), "a variable of the test is none of the stack"
         # Not of the stack: the tests' broker has topics of many.
-        own = {"BRIDGECART_SEGMENT_CHANGES_TOPIC": f"{self.topic}-changes", "BRIDGECART_KAFKA_GROUP": self.topic}
+        own = {
+            **AT_ONCE,
+            "BRIDGECART_SEGMENT_CHANGES_TOPIC": f"{self.topic}-changes",
+            "BRIDGECART_KAFKA_GROUP": self.topic,
+        }
         return {name: self._moved(value) for name, value in {**of_image, **of_file, **here, **own}.items()}
 
     def command(self, words: list[str]) -> list[str]:

@@ -58,6 +58,8 @@ def aged(data_dir: Path, batches: int) -> Iterator[dg.DagsterInstance]:
     shutil.copytree(data_dir, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRIDGECART_DATA_DIR", str(folder))
+        # What a tick prunes costs the same however many runs there are; here all stay.
+        patch.setenv("BRIDGECART_KEEP_RUNS", "100000")
         with dagster_instance(load_settings()) as instance:
             split_the_batch(load_settings(), instance, batches)
             yield instance

@@ -154,13 +154,14 @@ def test_few_records_wait_for_more_but_not_for_ever(
     daemon: Daemon, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BRIDGECART_MIN_BATCH_RECORDS", "100")
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_DELAY", "60")
     shop.sell(10)
     asked_for(daemon.tick())
     shop.sell(60)
     assert said(daemon.tick()).startswith("60 new records; a batch starts at 100, or at ")
     monkeypatch.setenv("BRIDGECART_MAX_BATCH_DELAY", "0")
     asked_for(daemon.evaluate())
-    monkeypatch.delenv("BRIDGECART_MAX_BATCH_DELAY")
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_DELAY", "60")
     shop.sell(40)
     asked_for(daemon.tick())
     assert said(daemon.tick()) == NOTHING_NEW

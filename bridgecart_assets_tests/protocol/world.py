@@ -139,6 +139,7 @@ def connect(patch: pytest.MonkeyPatch) -> None:
         "load_ledger": load_ledger,
         "load_position": load_position,
         "newest_batches": newest_batches,
+        "prune_or_warn": lambda *_: None,
         "topic_state": Cluster.state,
     }
     for module in (batches, planning, running, sensors):
