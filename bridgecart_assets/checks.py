@@ -1,7 +1,8 @@
 """Asset checks: one SQL file each, giving the rows that break the rule. No row: passed.
 
-A check blocks where whatever comes after it would tell something false. Each failing check says which rows and
-what to do. What must never be stored at all is refused in the write itself (`warehouse/writing.py`).
+Every check says how many rows it looked at and how many of them break the rule, passed or not: Dagster plots it. A
+check blocks where whatever comes after it would tell something false. Each failing check says which rows and what to
+do. What must never be stored at all is refused in the write itself (`warehouse/writing.py`).
 """
 
 import warnings
@@ -19,6 +20,7 @@ from bridgecart_assets.failures import cause_first
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import snapshots_following
+from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import rows_of
 from bridgecart_assets.warehouse.handover import Parameter
@@ -33,7 +35,15 @@ CONTRACT_CHECK = "keeps_its_contract"
 
 @dataclass(frozen=True)
 class Rule:
-    """One check: `sql/checks/<name>.sql` of a table, what it promises, and what to do when it is broken."""
+    """One check: `sql/checks/<name>.sql` of a table, what it promises, and what to do when it is broken.
+
+    Attributes:
+        also_reads: tables that must be written first, although the rule's own table is not made from them.
+        counted_by: the column of the SQL that says how many rows a line of it stands for; None is one.
+        looks_at: whose rows are looked at, of the batch where the table has batches; None is the rule's own table.
+        limit: the setting that says which share of them may break the rule; None is not a single one.
+
+    """
 
     table: Contract
     name: str
@@ -41,8 +51,44 @@ class Rule:
     remedy: str
     blocking: bool = True
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
-    # Tables the check reads although its own table is not made from them: they must be written first.
     also_reads: tuple[Contract, ...] = ()
+    counted_by: str | None = None
+    looks_at: Contract | None = None
+    limit: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found.
+
+    Attributes:
+        looked_at: rows that were looked at.
+        broken: rows that break the rule.
+        limit: the share of them that may.
+        lines: of the rule's SQL, for people: a few rows, or kinds of rows.
+
+    """
+
+    looked_at: int
+    broken: int
+    limit: float
+    lines: list[dict[str, str]]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no more rows break the rule than may."""
+        return self.broken <= self.limit * self.looked_at
+
+    @property
+    def numbers(self) -> dict[str, int | float]:
+        """What Dagster plots, of a check that passed, too. What is missing counts as looked at."""
+        share = self.broken / max(self.looked_at, self.broken, 1)
+        return {
+            "rows_looked_at": self.looked_at,
+            "rows_breaking": self.broken,
+            "share": share,
+            "limit": self.limit,
+        }
 
 
 WARN = dg.AssetCheckSeverity.WARN
@@ -71,6 +117,8 @@ RULES: tuple[Rule, ...] = (
         "Normal for topics with transactions or compaction; elsewhere ask who deleted the records.",
         blocking=False,
         severity=WARN,
+        counted_by="missing",
+        looks_at=contracts.RAW_ORDERS,
     ),
     Rule(
         contracts.RAW_BATCHES,
@@ -79,18 +127,22 @@ RULES: tuple[Rule, ...] = (
         "Ask the source for these orders again, and raise the topic's retention.ms.",
         blocking=False,
         severity=WARN,
+        counted_by="records",
+        looks_at=contracts.RAW_ORDERS,
     ),
     Rule(
         contracts.SILVER_ORDERS,
         "silver_reconciles_with_raw",
         "Every record of the batch is an order, a duplicate or rejected: raw = orders + duplicates + rejected.",
         "Materialize silver of this batch again.",
+        looks_at=contracts.RAW_ORDERS,
     ),
     Rule(
         contracts.SILVER_ORDERS,
         "silver_orders_are_unique",
         "No order stands twice.",
         "Materialize silver of this batch again; the keys shown stand more than once.",
+        counted_by="copies",
     ),
     Rule(
         contracts.SILVER_DUPLICATES,
@@ -105,6 +157,7 @@ RULES: tuple[Rule, ...] = (
         "Both orders stand. Ask the source which is right; to drop one, it must not be sent under another time.",
         blocking=False,
         severity=WARN,
+        counted_by="orders",
     ),
     Rule(
         contracts.SILVER_ORDERS,
@@ -113,6 +166,7 @@ RULES: tuple[Rule, ...] = (
         "Orders stand with the source's spelling. Add the spelling to sql/stage_spellings.sql if it is right.",
         blocking=False,
         severity=WARN,
+        counted_by="orders",
     ),
     Rule(
         contracts.SILVER_REJECTS,
@@ -121,6 +175,9 @@ RULES: tuple[Rule, ...] = (
         "Look at the reasons; the payloads stand in silver.rejected_orders. Mend the source or the contract.",
         blocking=False,
         severity=WARN,
+        counted_by="rejected",
+        looks_at=contracts.RAW_ORDERS,
+        limit="max_reject_share",
     ),
     Rule(
         contracts.SILVER_REJECTS,
@@ -129,12 +186,16 @@ RULES: tuple[Rule, ...] = (
         "Look at the reasons: most of the batch is no order. Mend the source or the contract, then materialize silver "
         "of this batch again.",
         blocking=False,
+        counted_by="rejected",
+        looks_at=contracts.RAW_ORDERS,
+        limit="error_reject_share",
     ),
     Rule(
         contracts.SILVER_CUSTOMERS,
         "customers_match_orders",
         "There is one customer row for every customer with an order.",
         REBUILD,
+        counted_by="customers",
     ),
     Rule(
         contracts.CUSTOMER_FEATURES,
@@ -161,6 +222,7 @@ RULES: tuple[Rule, ...] = (
         "customers_are_in_one_segment",
         "Every customer is in exactly one segment.",
         REBUILD,
+        counted_by="customers",
     ),
     Rule(
         contracts.SEGMENT_DRIFT,
@@ -177,6 +239,7 @@ RULES: tuple[Rule, ...] = (
         "The snapshot as of now says the same as the current features and segments.",
         "Materialize customer_segments and customer_snapshots again, in one run.",
         also_reads=(contracts.CUSTOMER_FEATURES, contracts.CUSTOMER_SEGMENTS),
+        counted_by="customers_that_differ",
     ),
     Rule(
         contracts.SEGMENT_MEMBERSHIP,
@@ -184,18 +247,21 @@ RULES: tuple[Rule, ...] = (
         "Every customer of now has one current row, and nobody else has a history.",
         "Materialize customer_segments, customer_snapshots and this asset again, in one run.",
         also_reads=(contracts.CUSTOMER_SEGMENTS,),
+        counted_by="customers",
     ),
     Rule(
         contracts.SEGMENT_MEMBERSHIP,
         "membership_spells_are_contiguous",
         "A customer's spells neither overlap nor leave gaps, and two in a row are in two segments.",
         REBUILD,
+        counted_by="spells",
     ),
     Rule(
         contracts.SEGMENT_MEMBERSHIP,
         "membership_spells_are_closed_open",
         "A spell begins before it ends, and is current exactly while it has no end.",
         REBUILD,
+        counted_by="spells",
     ),
     Rule(
         contracts.SEGMENT_MEMBERSHIP,
@@ -203,6 +269,7 @@ RULES: tuple[Rule, ...] = (
         "The current row says the same as the current segments.",
         "Materialize customer_segments, customer_snapshots and this asset again, in one run.",
         also_reads=(contracts.CUSTOMER_SEGMENTS,),
+        counted_by="customers_that_differ",
     ),
     Rule(
         contracts.CLV_GROWTH,
@@ -334,8 +401,6 @@ def evaluate(
     settings = platform.settings
     parameters: dict[str, Parameter] = {
         BATCH_COLUMN: batch_key,
-        "max_reject_share": settings.max_reject_share,
-        "error_reject_share": settings.error_reject_share,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
     }
     reach = snapshots_following(settings).reach
@@ -348,7 +413,8 @@ def evaluate(
                 # Checks of spellings look at the same list as the cleaning.
                 run_stage(connection, ("stage_spellings",), {})
             revision = scope_unchecked(connection, table, reach, read_by=sql, only_changes=only_changes)
-            results = [_result(rule, *_violations(connection, rule, parameters)) for rule in asked]
+            look = _Look(connection, settings, parameters, read_by=sql)
+            results = [_result(rule, look.at(rule)) for rule in asked]
             failed = [result for result in results if not result.passed and result.severity != WARN]
             if revision is not None and not failed and asked == rules_of(table):
                 passed.append((table, revision))
@@ -359,11 +425,47 @@ def evaluate(
                 note_checked(connection, table, revision)
 
 
-def _violations(
-    connection: duckdb.DuckDBPyConnection, rule: Rule, parameters: dict[str, Parameter]
-) -> tuple[Sequence[str], list[tuple[object, ...]]]:
-    violations = _column_violations(connection, rule.table) if rule.name == CONTRACT_CHECK else None
-    return violations or rows_of(connection, _sql(rule), parameters)
+class _Look:
+    """Looks at one table for several rules: what they share is counted once."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        parameters: dict[str, Parameter],
+        *,
+        read_by: str,
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._parameters = parameters
+        self._read_by = read_by
+        self._counted: dict[str, int] = {}
+
+    def at(self, rule: Rule) -> Finding:
+        """What breaks the rule, and among how many rows: none where the table has not even its columns."""
+        problems = _column_violations(self._connection, rule.table) if rule.name == CONTRACT_CHECK else None
+        columns, rows = problems or rows_of(self._connection, _sql(rule), self._parameters)
+        stands_for = columns.index(rule.counted_by) if rule.counted_by in columns else None
+        return Finding(
+            looked_at=0 if problems else self._count(rule.looks_at or rule.table),
+            # A line without rows, as of a hole without records, is a line.
+            broken=len(rows) if stands_for is None else sum(max(1, int(str(row[stands_for]))) for row in rows),
+            limit=float(getattr(self._settings, rule.limit)) if rule.limit else 0.0,
+            lines=[dict(zip(columns, map(str, row), strict=True)) for row in rows[:SHOWN_ROWS]],
+        )
+
+    def _count(self, table: Contract) -> int:
+        """Rows of the batch, of the customers that are looked at, or all."""
+        rows, where = table.full_name, ""
+        if table.partitioned:
+            where = f"where {BATCH_COLUMN} = $batch_key"
+        elif scoped(table) in self._read_by:
+            rows = scoped(table)
+        if rows not in self._counted:
+            _, ((count,),) = rows_of(self._connection, f"select count(*) from {rows} {where}", self._parameters)
+            self._counted[rows] = int(str(count))
+        return self._counted[rows]
 
 
 def _column_violations(
@@ -378,16 +480,17 @@ def _column_violations(
     return (("column", "problem"), problems) if problems else None
 
 
-def _result(rule: Rule, columns: Sequence[str], rows: list[tuple[object, ...]]) -> dg.AssetCheckResult:
-    passed = not rows
-    shown = [dict(zip(columns, map(str, row), strict=True)) for row in rows[:SHOWN_ROWS]]
+def _result(rule: Rule, found: Finding) -> dg.AssetCheckResult:
+    metadata: dict[str, int | float | dg.JsonMetadataValue] = {**found.numbers}
+    if not found.passed:
+        metadata["first_rows"] = dg.MetadataValue.json(found.lines)
     return dg.AssetCheckResult(
         asset_key=asset_key(rule.table),
         check_name=rule.name,
-        passed=passed,
+        passed=found.passed,
         severity=rule.severity,
-        description=None if passed else f"{len(rows)} row(s) break the rule. {rule.remedy}",
-        metadata={} if passed else {"rows": len(rows), "first_rows": dg.MetadataValue.json(shown)},
+        description=None if found.passed else f"{found.broken} row(s) break the rule. {rule.remedy}",
+        metadata=metadata,
     )
 
 
@@ -413,6 +516,7 @@ def _contract_rule(table: Contract) -> Rule:
         CONTRACT_CHECK,
         f"The table has the columns of its contract, and ({', '.join(table.key)}) is unique.",
         REBUILD,
+        counted_by="copies",
     )
 
 

@@ -1,8 +1,10 @@
-"""What Dagster's UI shows beside an asset: small tables, and where the report is."""
+"""What Dagster's UI shows beside an asset: figures that it plots, small tables, and where the report is."""
 
 import dagster as dg
+import duckdb
 import pandas as pd
 
+from bridgecart_assets.contracts import Contract
 from bridgecart_assets.settings import Settings
 
 _UI_TYPES = {"b": "bool", "i": "int", "f": "float"}
@@ -16,6 +18,20 @@ def table_metadata(frame: pd.DataFrame) -> dg.TableMetadataValue:
         for row in frame.to_dict("records")
     ]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
+
+
+def kpi_figures(connection: duckdb.DuckDBPyConnection, kpi: Contract) -> dict[str, float | str]:
+    """A KPI of each segment in the latest period that has it, under names that stay: `churn_rate S01`.
+
+    The column is called as its table. A figure that does not exist is left out.
+    """
+    figure = kpi.name
+    rows = connection.execute(
+        f"select period, segment_key, {figure}::double from {kpi.full_name} where {figure} is not null and period = "
+        f"(select max(period) from {kpi.full_name} where is_complete and {figure} is not null) order by segment_key"
+    ).fetchall()
+    figures: dict[str, float | str] = {f"{figure} {key}": value for _, key, value in rows}
+    return {"period": str(rows[0][0]), **figures} if rows else {}
 
 
 def report_link(settings: Settings) -> dict[str, dg.MetadataValue]:

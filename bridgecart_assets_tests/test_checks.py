@@ -299,6 +299,44 @@ def test_every_check_passes_on_good_data(platform: Platform):
     assert [_name(result) for result in results if not result.passed] == []
     assert len(results) == 2 * (len(RULES) + len(TABLES))
     assert {result.description for result in results} == {None}
+    for result in results:
+        looked_at, breaking, share, limit = _numbers(result)
+        assert breaking <= limit * looked_at
+        assert share == (breaking / looked_at if looked_at else 0)
+
+
+def test_what_a_passing_check_says_in_numbers_is_what_the_tables_have(platform: Platform):
+    numbers = {(result.asset_key, result.check_name): _numbers(result) for result in _evaluate(platform)}
+
+    def of(table: Contract, name: str = CONTRACT_CHECK) -> tuple[float, ...]:
+        return numbers[asset_key(table), name]
+
+    for table in TABLES.values():
+        where = f"where batch_key = '{SECOND}'" if table.partitioned else ""
+        assert of(table) == (_count(platform, f"{table.full_name} {where}"), 0, 0.0, 0.0), table.full_name
+    records = _count(platform, f"raw.orders where batch_key = '{SECOND}'")
+    settings = platform.settings
+    rejected = (records, 1, 1 / records)
+    assert of(contracts.SILVER_REJECTS, "silver_reject_share_is_low") == (*rejected, settings.max_reject_share)
+    assert of(contracts.SILVER_REJECTS, "silver_reject_share_is_bearable") == (*rejected, settings.error_reject_share)
+
+
+def test_a_failing_check_counts_the_rows_behind_the_lines_that_it_shows(platform: Platform):
+    _execute(platform, "delete from silver.customers where customer_id >= 'C030'")
+    (result,) = [result for result in _evaluate(platform) if not result.passed]
+    assert _numbers(result) == (30, 18, 18 / 30, 0.0)
+    assert len(_shown(result)) == 1
+    assert str(result.description).startswith("18 row(s) break the rule.")
+
+
+def test_of_customers_that_did_not_change_only_the_totals_are_looked_at(platform: Platform):
+    rules = rules_of(contracts.CUSTOMER_FEATURES)
+    looked_at = [
+        [_numbers(result)[0] for result in evaluate(platform, rules, None, only_changes=True)] for _ in range(2)
+    ]
+    customers = _count(platform, "gold.customer_features")
+    assert looked_at[0] == [customers, customers]
+    assert looked_at[1] == [0, 0]
 
 
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.rule)
@@ -397,7 +435,7 @@ def test_a_failing_check_shows_a_few_rows_and_counts_all(platform: Platform):
         platform, f"update silver.orders set payment_method = 'Barter ' || \"offset\" where batch_key = '{SECOND}'"
     )
     (result,) = [result for result in _evaluate(platform) if not result.passed]
-    count = result.metadata["rows"].value
+    count = result.metadata["rows_breaking"].value
     assert isinstance(count, int)
     assert count > checks.SHOWN_ROWS
     assert len(_shown(result)) == checks.SHOWN_ROWS
@@ -535,6 +573,18 @@ def _execute(platform: Platform, *statements: str) -> None:
 def _assert_tells(result: dg.AssetCheckResult, remedy: str) -> None:
     assert str(result.description).endswith(remedy)
     assert _shown(result)
+
+
+def _numbers(result: dg.AssetCheckResult) -> tuple[float, ...]:
+    """Rows looked at, rows that break the rule, their share, the share that may."""
+    found = tuple(result.metadata[name].value for name in ("rows_looked_at", "rows_breaking", "share", "limit"))
+    assert all(isinstance(value, int | float) for value in found)
+    return found  # type: ignore[return-value]
+
+
+def _count(platform: Platform, rows: str) -> int:
+    _, ((count,),) = platform.query(f"select count(*) from {rows}", {})
+    return int(str(count))
 
 
 def _shown(result: dg.AssetCheckResult) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.model_table import newest_version
 from bridgecart_assets.models.purchase_table import newest_and_provisional, refit_purchases
-from bridgecart_assets.models.refitting import refit
+from bridgecart_assets.models.refitting import RefitOutcome, refit
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.queries import (
     membership_query,
@@ -87,12 +87,17 @@ def segment_model(
     )
     return dg.Output(
         outcome.model,
-        metadata={"decision": outcome.decision, **_quality(outcome.model), **_drift_metadata(outcome.drift)},
+        metadata={
+            "decision": outcome.decision,
+            **_quality(outcome.model),
+            **_comparison(outcome),
+            **_drift_metadata(outcome.drift),
+        },
     )
 
 
 def _quality(model: pd.DataFrame) -> dict[str, dg.MetadataValue]:
-    """The newest version in figures, and its segments beside those of the version that it follows."""
+    """The newest version in figures."""
     if model.empty:
         return {}
     newest = newest_version(model).iloc[0]
@@ -102,15 +107,31 @@ def _quality(model: pd.DataFrame) -> dict[str, dg.MetadataValue]:
         "status": dg.MetadataValue.text(str(newest["status"])),
         "traits_hash": dg.MetadataValue.text(str(newest["traits_hash"])),
         **{name: dg.MetadataValue.float(float(newest[name])) for name in figures if pd.notna(newest[name])},
-        "old_and_new_segments": table_metadata(compare_versions(model)),
     }
+
+
+def _comparison(outcome: RefitOutcome) -> dict[str, dg.MetadataValue]:
+    """The newest version's segments beside those that it follows, when it is new or waits for a person."""
+    model = outcome.model
+    is_old = outcome.decision.startswith("kept")
+    if model.empty or (is_old and newest_version(model).iloc[0]["status"] != "proposed"):
+        return {}
+    return {"old_and_new_segments": table_metadata(compare_versions(model))}
 
 
 def _drift_metadata(drift: pd.DataFrame) -> dict[str, dg.MetadataValue]:
     if drift.empty:
         return {}
+    """The index of each measure, which Dagster plots; beside its threshold while there is an alert."""
+    figures = {f"psi {measure}": dg.MetadataValue.float(float(psi)) for measure, psi in _known(drift)}
+    alerts = int(drift["alert"].sum())
     shown = drift[["measure", "psi", "threshold", "alert", "model_version"]]
-    return {"alerts": dg.MetadataValue.int(int(drift["alert"].sum())), "drift": table_metadata(shown)}
+    table = {"drift": table_metadata(shown)} if alerts else {}
+    return {"alerts": dg.MetadataValue.int(alerts), **figures, **table}
+
+
+def _known(drift: pd.DataFrame) -> list[tuple[str, float]]:
+    return [(measure, psi) for measure, psi in zip(drift["measure"], drift["psi"], strict=True) if pd.notna(psi)]
 
 
 @table_asset(

@@ -18,8 +18,7 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.failures import cause_first
 from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
-from bridgecart_assets.metadata import report_link, table_metadata
-from bridgecart_assets.pictures import PICTURES
+from bridgecart_assets.metadata import kpi_figures, report_link, table_metadata
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import WarehouseMissing, rows_of, table_exists
@@ -35,7 +34,7 @@ FOLLOWS_CHANGES = {"bridgecart/refresh": "changes"}
 MAKES_EVERYTHING = {"bridgecart/refresh": "everything"}
 
 # Rows that are shown beside a table in the UI: `sql/shown/<schema>_<table>.sql`, and what they are called there.
-SHOWN = {SILVER_REJECTS: "reject_reasons", **dict.fromkeys(KPI_TABLES, "latest_periods")}
+SHOWN = {SILVER_REJECTS: "reject_reasons"}
 
 HandedOver = Query | KafkaSlice | WrittenWith | pd.DataFrame
 
@@ -88,8 +87,8 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 raise BridgeCartError(f"{contract.full_name}: an asset cannot hand over {type(obj).__name__}.")
 
     def _add_counts(self, context: dg.OutputContext, contract: Contract, batch_key: str | None) -> None:
-        """How many rows there are, and for some tables those that people look for, and pictures."""
-        metadata: dict[str, int | dg.MetadataValue] = {}
+        """How many rows there are, and for some tables those that people look for; of a KPI each segment's figure."""
+        metadata: dict[str, int | float | str | dg.MetadataValue] = {}
         with self.platform.warehouse.reading() as connection:
             metadata["dagster/row_count"] = count_rows(connection, contract)
             if contract.partitioned:
@@ -98,10 +97,8 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 sql = read_sql(f"shown/{contract.schema}_{contract.name}")
                 columns, rows = rows_of(connection, sql, {BATCH_COLUMN: batch_key})
                 metadata[SHOWN[contract]] = table_metadata(pd.DataFrame(rows, columns=list(columns)))
-            for name, picture in PICTURES.get(contract, {}).items():
-                _, rows = rows_of(connection, read_sql(f"pictures/{picture.sql}"), {})
-                if rows:
-                    metadata[name] = dg.MetadataValue.md(picture.markdown(rows))
+            if contract in KPI_TABLES:
+                metadata |= kpi_figures(connection, contract)
         if contract in KPI_TABLES:
             metadata |= report_link(self.platform.settings)
         context.add_output_metadata(metadata)

@@ -39,7 +39,9 @@ def test_a_refit_shows_its_decision_its_quality_and_every_segment_before_and_aft
         assert tuple(row) == COLUMNS
         assert row["verdict"] == "kept"
         assert None not in row.values()
-    assert [row["measure"] for row in told["drift"]] == [*contracts.TRAITS, "segment_mix"]
+    assert [name for name in told if name.startswith("psi ")] == [
+        f"psi {name}" for name in (*contracts.TRAITS, "segment_mix")
+    ]
 
 
 def test_a_proposal_is_shown_in_every_run_until_it_is_decided(shop: Warehouse, monkeypatch: pytest.MonkeyPatch):
@@ -66,11 +68,15 @@ def test_customers_that_changed_lead_to_one_refit_and_the_drift_that_is_left_is_
     assert "after drift in" in str(told[MODEL]["decision"])
     assert told[MODEL]["alerts"] > 0
     in_force = rows(shop, "select max(version) from gold.segment_model where status = 'active'")[0][0]
-    stored = rows(shop, "select measure, model_version, alert from gold.segment_drift order by measure")
-    assert stored == [
-        (row["measure"], in_force, row["alert"]) for row in sorted(told[DRIFT]["drift"], key=lambda row: row["measure"])
-    ]
-    assert _materialize(RefitMode.WHEN_DUE)[MODEL]["decision"] == "kept version 2: a refit is not due"
+    stored = rows(shop, "select measure, model_version, psi, alert from gold.segment_drift order by measure")
+    assert {version for _, version, _, _ in stored} == {in_force}
+    assert {f"psi {measure}": psi for measure, _, psi, _ in stored} == {
+        name: value for name, value in told[DRIFT].items() if name.startswith("psi ")
+    }
+    assert told[DRIFT]["alerts"] == sum(alert for *_, alert in stored)
+    calm = _materialize(RefitMode.WHEN_DUE)[MODEL]
+    assert calm["decision"] == "kept version 2: a refit is not due"
+    assert not {"old_and_new_segments", "drift"} & set(calm), "nothing is shown again that did not change"
 
 
 def test_nothing_that_is_told_names_a_customer(shop: Warehouse):
