@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from pydantic import SecretStr
 
 from bridgecart_assets.kafka.configured import kafka_connection
 from bridgecart_assets.kafka.remedies import OFTEN_SET
@@ -83,6 +84,8 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("PUBLISH_CUSTOMERS_MINUTES", "90", "publish_customers_minutes", 90.0),
         ("SEGMENT_CHANGES_TOPIC", "moves", "segment_changes_topic", "moves"),
         ("REPORT_URL", "https://reports.example/", "report_url", "https://reports.example/"),
+        ("ALERT_WEBHOOK", "https://chat.example/a", "alert_webhook", SecretStr("https://chat.example/a")),
+        ("ALERT_NO_DATA_HOURS", "24", "alert_no_data_hours", 24.0),
         ("MAX_REJECT_SHARE", "1", "max_reject_share", 1.0),
         ("ERROR_REJECT_SHARE", "0.25", "error_reject_share", 0.25),
     ],
