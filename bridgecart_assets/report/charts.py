@@ -1,12 +1,13 @@
 """The report's charts, in Altair: what is drawn, not with which rows.
 
-Each names the rows it draws; the page hands them in, with `name` (the segment in words) and `color` (its own, always
-the same) beside a segment key. The signals `segment`, `period` (both '' for all) and `shown` (the period that cards
+Each names the rows it draws; the page hands them in, with `name` (the segment in words) and the look of the segment
+(`LOOK`: its own, always the same) beside a segment key. Colours are the page's CSS variables, so that a theme and paper
+need no other drawing. The signals `segment`, `period` (both '' for all) and `shown` (the period that cards
 speak of) filter them; `unit` is the length of the periods.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import altair as alt
 
@@ -17,6 +18,28 @@ ALL = "segment == '' "
 IS_CHOSEN = f"{ALL}|| datum.segment_key == segment"
 IN_PERIOD = "period == '' || datum.period == period"
 SHORT_PERIOD = "unit == 'month' ? slice(datum.value, 0, 7) : datum.value"
+# A logarithmic scale has more lines than labels.
+LABELLED = alt.condition("datum.label", alt.value(1), alt.value(0))
+# Neither good nor bad.
+BLUE, OCHRE, GREY = "#2f7fc1", "#b7791f", "#6b7683"
+# How a segment looks as a line, a point and a bar; `page.js` says which key looks how.
+LOOK = ("segment_key", "name", "color", "dash", "shape", "fill", "edge", "edge_dash", "ink")
+# Of whom a figure is: column, words.
+AT_OPENING = ("customers", "Customers at the opening")
+ACTIVE = ("active", "Customers active at the opening")
+BUYERS = ("buyers", "Customers who bought")
+RATES: Mapping[str, tuple[str, list[int], str]] = {
+    "what happened": (BLUE, [1, 0], "circle"),
+    "early estimate": ("#c2410c", [5, 4], "diamond"),
+    "estimate in hindsight": ("#8a5f2f", [2, 3], "triangle-down"),
+}
+# The days since the first purchase at which cohorts are compared (`mean_clv_<days>`).
+AGES: Mapping[int, tuple[str, list[int]]] = {
+    30: ("#8a6d1a", [2, 2]),
+    90: ("#9b5fb5", [6, 3]),
+    180: ("#2a8f8f", [8, 3, 2, 3]),
+    365: (BLUE, [1, 0]),
+}
 LIFECYCLES = ("new", "active", "needs attention", "at risk", "dormant")
 
 
@@ -29,10 +52,13 @@ def specs() -> Mapping[str, Mapping[str, Any]]:
 
 def _charts() -> Mapping[str, Chart]:
     return {
-        "trend_clv_growth": _trend("clv_growth", "CLV growth", "+.0%"),
-        "trend_churn_rate": _trend("churn_rate", "Churn rate", ".0%"),
-        "trend_average_order_value": _trend("average_order_value", "Average order value", ",.0f"),
-        "trend_sales_contribution": _trend("sales_contribution", "Share of sales", ".0%"),
+        "trend_clv_growth": _trend("clv_growth", "CLV growth", "+.0%", AT_OPENING, "low_sample"),
+        "trend_churn_rate": _trend("churn_rate", "Churn rate", ".0%", ACTIVE, "churn_low_sample"),
+        "trend_average_order_value": _trend("average_order_value", "Average order", ",.0f", BUYERS, "order_low_sample"),
+        "trend_average_order_value_log": _trend(
+            "average_order_value", "Average order", "~s", BUYERS, "order_low_sample", scale="log"
+        ),
+        "trend_sales_contribution": _trend("sales_contribution", "Share of sales", ".0%", BUYERS, "order_low_sample"),
         "shares": _shares(),
         "map": _map(),
         "apart": _apart(),
@@ -56,12 +82,41 @@ def _base(rows: str, height: int | alt.Step = HEIGHT) -> alt.Chart:
 
 
 def _periods(field: str = "period") -> alt.X:
-    axis = alt.Axis(labelAngle=0, labelOverlap="greedy", labelExpr=SHORT_PERIOD, title=None, offset=6)
+    axis = alt.Axis(
+        labelAngle=0, labelOverlap="greedy", labelSeparation=6, labelExpr=SHORT_PERIOD, title=None, offset=6
+    )
     return alt.X(f"{field}:O", axis=axis, scale=alt.Scale(padding=0.7))
 
 
 def _color() -> alt.Color:
     return alt.Color("color:N", scale=None)
+
+
+def _dash() -> alt.StrokeDash:
+    return alt.StrokeDash("dash:N", scale=None)
+
+
+def _shape() -> alt.Shape:
+    return alt.Shape("shape:N", scale=None)
+
+
+def _bar() -> Mapping[str, Any]:
+    return {
+        "color": _color(),
+        "fillOpacity": alt.FillOpacity("fill:Q", scale=None),
+        "stroke": alt.Stroke("edge:N", scale=None),
+        "strokeDash": alt.StrokeDash("edge_dash:N", scale=None),
+    }
+
+
+def _keys(base: alt.Chart, fits: str, **place: Any) -> alt.Chart:
+    """The segment's key on each part of a stack that it fits on."""
+    return base.mark_text(fontSize=10).encode(
+        # Not filtered: the others would be stacked without what was left out.
+        text=alt.condition(fits, "segment_key:N", alt.value("")),
+        color=alt.Color("ink:N", scale=None),
+        **place,
+    )
 
 
 def _tooltips(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
@@ -71,33 +126,39 @@ def _tooltips(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
     ]
 
 
-def _trend(field: str, title: str, form: str) -> Chart:
-    precise = form.replace(".0%", ".1%").replace(".0f", ".2f")
+def _trend(
+    field: str, title: str, form: str, of_whom: tuple[str, str], low_sample: str, scale: Literal["log"] | None = None
+) -> Chart:
+    precise = ",.2f" if scale else form.replace(".0%", ".1%").replace(".0f", ".2f")
     base = (
         _base("figures")
         .transform_filter("datum.segment_key != 'all'")
         .encode(
             x=_periods(),
-            y=alt.Y(f"{field}:Q", title=None, axis=alt.Axis(format=form, tickCount=5)),
+            y=alt.Y(
+                f"{field}:Q",
+                title=None,
+                axis=alt.Axis(format=form, tickCount=5, gridOpacity=LABELLED, tickOpacity=LABELLED),
+                scale=alt.Scale(type=scale, nice=False) if scale else alt.Undefined,
+            ),
             color=_color(),
+            detail="segment_key:N",
             opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.12)),
             tooltip=_tooltips(
-                ("name", "Segment", ""),
-                ("period", "Period", ""),
-                (field, title, precise),
-                ("customers", "Customers", ",d"),
+                ("name", "Segment", ""), ("period", "Period", ""), (field, title, precise), (*of_whom, ",d")
             ),
         )
     )
-    lines = base.mark_line(strokeWidth=2, invalid="break-paths-show-domains")
+    lines = base.mark_line(strokeWidth=2, invalid="break-paths-show-domains").encode(strokeDash=_dash())
     # Hollow: few customers, or a period that is still open.
     points = (
         base.transform_filter(f"isValid(datum.{field})")
         .mark_point(size=36, strokeWidth=1.5)
         .encode(
+            shape=_shape(),
             fill=alt.condition(
-                "datum.low_sample || !datum.is_complete", alt.value("transparent"), alt.Fill("color:N", scale=None)
-            )
+                f"datum.{low_sample} || !datum.is_complete", alt.value("transparent"), alt.Fill("color:N", scale=None)
+            ),
         )
     )
     chosen = (
@@ -110,54 +171,66 @@ def _trend(field: str, title: str, form: str) -> Chart:
 
 
 def _shares() -> Chart:
-    titles = "{share_of_customers: 'customers', share_of_sales: 'sales', share_of_predicted_clv: 'predicted value'}"
-    return (
+    titles = "{share_of_customers: 'customers', share_of_sales: 'net sales', share_of_predicted_clv: 'predicted value'}"
+    base = (
         _base("segments", alt.Step(44))
         .transform_fold(["share_of_customers", "share_of_sales", "share_of_predicted_clv"], as_=["kind", "share"])
         .transform_calculate(of=f"{titles}[datum.kind]")
-        .mark_bar()
         .encode(
-            x=alt.X("share:Q", title=None, axis=alt.Axis(format=".0%", tickCount=5), stack="normalize"),
-            y=alt.Y("of:N", title=None, sort=["customers", "sales", "predicted value"]),
-            color=_color(),
+            y=alt.Y("of:N", title=None, sort=["customers", "net sales", "predicted value"]),
             order=alt.Order("segment_key:O"),
             opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.2)),
-            tooltip=_tooltips(("name", "Segment", ""), ("of", "Share of", ""), ("share", "Share", ".1%")),
         )
     )
+    x: dict[str, Any] = {
+        "shorthand": "share:Q",
+        "title": None,
+        "axis": alt.Axis(format=".0%", tickCount=5),
+        "stack": "normalize",
+    }
+    bars = base.mark_bar().encode(
+        x=alt.X(**x),
+        tooltip=_tooltips(("name", "Segment", ""), ("of", "Share of", ""), ("share", "Share", ".1%")),
+        **_bar(),
+    )
+    return alt.layer(bars, _keys(base, "datum.share > 0.06", x=alt.X(**x, bandPosition=0.5)))
 
 
 def _map() -> Chart:
     base = (
         _base("segments", 300)
-        .transform_filter("isValid(datum.purchase_days_a_year) && isValid(datum.spend_a_day)")
+        .transform_filter("datum.purchase_days_a_year > 0 && datum.net_a_purchase_day > 0")
         .encode(
             x=alt.X(
                 "purchase_days_a_year:Q",
-                title="Days with a purchase a year (log scale)",
+                title="Purchase days of a customer a year (log scale)",
                 scale=alt.Scale(type="log", padding=50, nice=False),
                 axis=alt.Axis(tickCount=5, format="~g", grid=False),
             ),
             y=alt.Y(
-                "spend_a_day:Q",
-                title="Spend on such a day (log scale)",
+                "net_a_purchase_day:Q",
+                title="Net sales a purchase day (log scale)",
                 scale=alt.Scale(type="log", padding=50, nice=False),
                 axis=alt.Axis(tickCount=5, format="~s", grid=False),
             ),
             opacity=alt.condition(IS_CHOSEN, alt.value(0.85), alt.value(0.15)),
         )
     )
-    bubbles = base.mark_circle().encode(
+    bubbles = base.mark_point(shape="circle", strokeWidth=1.5).encode(
         color=_color(),
-        size=alt.Size("customers:Q", scale=alt.Scale(range=[100, 2500], domainMin=0), legend=None),
+        fill=alt.Fill("color:N", scale=None),
+        fillOpacity=alt.FillOpacity("fill:Q", scale=None),
+        # None smaller than its key.
+        size=alt.Size("customers:Q", scale=alt.Scale(range=[700, 2800], domainMin=0), legend=None),
         tooltip=_tooltips(
             ("name", "Segment", ""),
             ("customers", "Customers", ",d"),
             ("purchase_days_a_year", "Purchase days a year", ",.1f"),
-            ("spend_a_day", "Spend on such a day", ",.2f"),
+            ("net_a_purchase_day", "Net sales a purchase day", ",.2f"),
         ),
     )
-    return alt.layer(bubbles, base.mark_text(fontWeight="bold").encode(text="segment_key:N"))
+    keys = base.mark_text(fontWeight="bold").encode(text="segment_key:N", color=alt.Color("ink:N", scale=None))
+    return alt.layer(bubbles, keys)
 
 
 def _apart() -> Chart:
@@ -168,6 +241,7 @@ def _apart() -> Chart:
     mean = alt.Chart(alt.NamedData(name="traits")).mark_rule().encode(x=alt.datum(0))
     points = base.mark_point(filled=True, size=150).encode(
         color=_color(),
+        shape=_shape(),
         opacity=alt.condition(IS_CHOSEN, alt.value(0.9), alt.value(0.12)),
         tooltip=_tooltips(("name", "Segment", ""), ("trait", "Trait", ""), ("apart", "Deviations", "+.2f")),
     )
@@ -255,7 +329,7 @@ def _bridge() -> Chart:
             x2="ends:Q",
             color=alt.Color(
                 "kind:N",
-                scale=alt.Scale(domain=["value", "more", "less"], range=["#5b6b7b", "#1b7f5c", "#c2410c"]),
+                scale=alt.Scale(domain=["value", "more", "less"], range=[GREY, BLUE, OCHRE]),
                 legend=None,
             ),
             tooltip=_tooltips(("step", "Step", ""), ("change", "Amount", ",.2f"), ("ends", "Reached", ",.2f")),
@@ -268,78 +342,93 @@ def _churn() -> Chart:
         _base("figures").transform_filter("datum.segment_key == (segment == '' ? 'all' : segment)").encode(x=_periods())
     )
     axis = alt.Axis(format=".0%", tickCount=5)
+    happened, early, hindsight = RATES
+    colors, dashes, shapes = ([looks[place] for looks in RATES.values()] for place in range(3))
     interval = (
         base.transform_filter("isValid(datum.churn_rate)")
         .mark_errorbar(ticks=True, opacity=0.6)
         .encode(y=alt.Y("churn_rate_low:Q", title=None, axis=axis), y2="churn_rate_high:Q")
     )
-    lines = (
+    rates = (
         base.transform_fold(["churn_rate", "estimated_churn_rate"], as_=["what", "rate"])
-        .transform_calculate(kind="datum.what == 'churn_rate' ? 'matured' : 'early estimate'")
+        .transform_calculate(
+            kind=f"datum.what == 'churn_rate' ? '{happened}' : datum.in_hindsight ? '{hindsight}' : '{early}'"
+        )
         .transform_filter("isValid(datum.rate)")
-        .mark_line(point=True)
         .encode(
             y=alt.Y("rate:Q", title=None, axis=axis),
-            color=alt.Color(
-                "kind:N",
-                title=None,
-                scale=alt.Scale(domain=["matured", "early estimate"], range=["#2f7fc1", "#c2410c"]),
-                legend=alt.Legend(orient="top"),
-            ),
-            strokeDash=alt.StrokeDash(
-                "kind:N", scale=alt.Scale(domain=["matured", "early estimate"], range=[[1, 0], [5, 4]]), title=None
-            ),
-            tooltip=_tooltips(
-                ("period", "Period", ""),
-                ("kind", "Churn rate", ""),
-                ("rate", "Rate", ".1%"),
-                ("active", "Active", ",d"),
-            ),
+            color=_kinds(alt.Color, RATES, colors, legend=alt.Legend(orient="top", columns=2, labelLimit=150)),
         )
     )
-    return alt.layer(interval, lines)
+    lines = rates.mark_line().encode(strokeDash=_kinds(alt.StrokeDash, RATES, dashes))
+    points = rates.mark_point(size=45).encode(
+        shape=_kinds(alt.Shape, RATES, shapes),
+        tooltip=_tooltips(
+            ("period", "Period", ""), ("kind", "Churn rate", ""), ("rate", "Rate", ".1%"), (*ACTIVE, ",d")
+        ),
+    )
+    return alt.layer(interval, lines, points)
+
+
+def _kinds(channel: Any, kinds: Iterable[str], looks: Sequence[Any], **options: Any) -> Any:
+    scale = alt.Scale(domain=[*kinds], range=[*looks])
+    return channel("kind:N", title=None, sort=[*kinds], scale=scale, **options)
 
 
 def _by_value(rows: str, title: str) -> Chart:
-    return (
+    base = (
         _base(rows, alt.Step(22))
         .transform_filter(f"({IS_CHOSEN}) && ({IN_PERIOD})")
+        .transform_aggregate(sales="sum(sales)", orders="sum(orders)", groupby=["value", *LOOK])
         .transform_joinaggregate(of_value="sum(sales)", groupby=["value"])
-        .mark_bar()
+        .transform_joinaggregate(most="max(of_value)")
         .encode(
-            x=alt.X("sum(sales):Q", title="Sales", axis=alt.Axis(format="~s", tickCount=4)),
             y=alt.Y(
                 "value:N",
                 title=None,
                 sort=alt.EncodingSortField("of_value", op="max", order="descending"),
                 axis=alt.Axis(labelLimit=130),
             ),
-            color=_color(),
             order=alt.Order("segment_key:O"),
-            tooltip=[
-                alt.Tooltip("value:N", title=title),
-                alt.Tooltip("name:N", title="Segment"),
-                alt.Tooltip("sum(sales):Q", title="Sales", format=",.2f"),
-                alt.Tooltip("sum(orders):Q", title="Orders", format=",d"),
-            ],
         )
     )
+    x: dict[str, Any] = {
+        "shorthand": "sales:Q",
+        "title": "Sales",
+        "axis": alt.Axis(format="~s", tickCount=4),
+        "stack": "zero",
+    }
+    bars = base.mark_bar().encode(
+        x=alt.X(**x),
+        tooltip=_tooltips(
+            ("value", title, ""), ("name", "Segment", ""), ("sales", "Sales", ",.2f"), ("orders", "Purchases", ",d")
+        ),
+        **_bar(),
+    )
+    return alt.layer(bars, _keys(base, "datum.sales > 0.09 * datum.most", x=alt.X(**x, bandPosition=0.5)))
 
 
 def _ages() -> Chart:
     band = alt.Axis(labelAngle=0, labelExpr="datum.value + '-' + (datum.value + 9)", labelOverlap="greedy")
-    return (
+    base = (
         _base("ages")
         .transform_filter(IS_CHOSEN)
-        .mark_bar()
-        .encode(
-            x=alt.X("from_age:O", title="Age, years", axis=band),
-            y=alt.Y("customers:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
-            color=_color(),
-            order=alt.Order("segment_key:O"),
-            tooltip=_tooltips(("name", "Segment", ""), ("from_age", "From age", ""), ("customers", "Customers", ",d")),
-        )
+        .transform_joinaggregate(of_age="sum(customers)", groupby=["from_age"])
+        .transform_joinaggregate(most="max(of_age)")
+        .encode(x=alt.X("from_age:O", title="Age, years", axis=band), order=alt.Order("segment_key:O"))
     )
+    y: dict[str, Any] = {
+        "shorthand": "customers:Q",
+        "title": None,
+        "axis": alt.Axis(format="~s", tickCount=5),
+        "stack": "zero",
+    }
+    bars = base.mark_bar().encode(
+        y=alt.Y(**y),
+        tooltip=_tooltips(("name", "Segment", ""), ("from_age", "From age", ""), ("customers", "Customers", ",d")),
+        **_bar(),
+    )
+    return alt.layer(bars, _keys(base, "datum.customers > 0.09 * datum.most", y=alt.Y(**y, bandPosition=0.5)))
 
 
 def _discounts() -> Chart:
@@ -369,13 +458,13 @@ def _discounts() -> Chart:
         .encode(
             x=_periods(),
             y=alt.Y("share:Q", title=None, axis=alt.Axis(format=".0%", tickCount=5)),
-            color=alt.Color(
-                "kind:N",
-                title=None,
-                scale=alt.Scale(domain=kinds, range=["#2f7fc1", "#c2410c", "#1b7f5c"]),
+            color=_kinds(
+                alt.Color,
+                kinds,
+                [BLUE, "#c2410c", "#1b7f5c"],
                 legend=alt.Legend(orient="top", columns=1, labelLimit=240),
             ),
-            strokeDash=alt.StrokeDash("kind:N", title=None, scale=alt.Scale(domain=kinds)),
+            strokeDash=_kinds(alt.StrokeDash, kinds, [[1, 0], [6, 3], [2, 2]]),
             tooltip=_tooltips(("period", "Period", ""), ("kind", "Share", ""), ("share", "", ".1%")),
         )
     )
@@ -383,20 +472,29 @@ def _discounts() -> Chart:
 
 def _cohorts() -> Chart:
     month = alt.Axis(labelAngle=0, labelOverlap="greedy", labelExpr="slice(datum.value, 0, 7)")
-    return (
+    kinds = {f"mean_clv_{days}": f"first {days} days" for days in AGES}
+    colors, dashes = ([looks[place] for looks in AGES.values()] for place in range(2))
+    base = (
         _base("cohorts")
-        .mark_bar(cornerRadiusEnd=2, color="#2f7fc1")
+        .transform_fold([*kinds], as_=["column", "value"])
+        .transform_calculate(kind=f"{kinds}[datum.column]")
+        .transform_filter("isValid(datum.value)")
         .encode(
             x=alt.X("cohort:O", title="Month of the first purchase", axis=month),
-            y=alt.Y("mean_clv:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
-            tooltip=_tooltips(
-                ("cohort", "First purchase", ""),
-                ("customers", "Customers", ",d"),
-                ("mean_clv", "Mean value so far", ",.2f"),
-                ("net_sales", "Value so far", ",.2f"),
-            ),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
+            color=_kinds(alt.Color, kinds.values(), colors, legend=alt.Legend(orient="top", columns=2)),
         )
     )
+    lines = base.mark_line().encode(strokeDash=_kinds(alt.StrokeDash, kinds.values(), dashes))
+    points = base.mark_point(filled=True, size=36).encode(
+        tooltip=_tooltips(
+            ("cohort", "First purchase", ""),
+            ("customers", "Customers", ",d"),
+            ("kind", "Since the first purchase", ""),
+            ("value", "Net sales of a customer, mean", ",.2f"),
+        )
+    )
+    return alt.layer(lines, points)
 
 
 def _batches() -> Chart:
@@ -404,7 +502,7 @@ def _batches() -> Chart:
     axis = alt.Axis(format=",d", values=[0, *(10**power for power in range(1, 9))])
     return (
         _base("batches", 140)
-        .mark_bar(color="#2f7fc1", size=12)
+        .mark_bar(color=BLUE, size=12)
         .encode(
             x=alt.X("batch_key:O", title="Batch, oldest to newest", axis=alt.Axis(labels=False, ticks=False)),
             y=alt.Y("records:Q", title=None, axis=axis, scale=alt.Scale(type="symlog")),
@@ -417,7 +515,7 @@ def _drift() -> Chart:
     base = _base("drift", alt.Step(28)).encode(y=alt.Y("measure:N", title=None, axis=alt.Axis(labelLimit=150)))
     bars = base.mark_bar().encode(
         x=alt.X("psi:Q", title="Stability index; tick: threshold"),
-        color=alt.condition("datum.alert", alt.value("#c2410c"), alt.value("#2f7fc1")),
+        color=alt.condition("datum.alert", alt.value("#c2410c"), alt.value(BLUE)),
         tooltip=_tooltips(("measure", "Measure", ""), ("psi", "PSI", ".3f"), ("threshold", "Threshold", ".3f")),
     )
     return alt.layer(bars, base.mark_tick(thickness=2, size=20).encode(x="threshold:Q"))

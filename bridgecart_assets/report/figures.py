@@ -16,7 +16,7 @@ MOST_PERIODS = 120
 MOST_VALUES = 12
 
 SECTIONS: tuple[str, ...] = (
-    *("figures", "bridge", "flows", "segments", "lifecycles", "ages", "purchases", "cohorts"),
+    *("figures", "bridge", "flows", "segments", "everybody", "lifecycles", "ages", "purchases", "cohorts"),
     *("versions", "purchase_models", "drift", "rejects", "batches"),
 )
 
@@ -29,13 +29,18 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
 
     `tables` has a section per SQL file, with the names of its `columns` and its `rows` as lists.
     """
-    parameters = {"kpi_period": settings.kpi_period, "most_periods": MOST_PERIODS, "most_values": MOST_VALUES}
+    parameters = {
+        "kpi_period": settings.kpi_period,
+        "churn_window_days": settings.churn_window_days,
+        "most_periods": MOST_PERIODS,
+        "most_values": MOST_VALUES,
+    }
 
     def section(name: str) -> Rows:
         columns, rows = rows_of(connection, read_sql(f"report/{name}"), parameters)
         return {"columns": list(columns), "rows": [list(map(plain, row)) for row in rows]}
 
-    run_stage(connection, ("report/shown_periods",), parameters)
+    run_stage(connection, ("report/shown_periods", "report/segment_facts"), parameters)
     clock = section("clock")
     standing = [contract for contract in TABLES.values() if table_exists(connection, contract)]
     return {

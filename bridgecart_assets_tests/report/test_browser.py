@@ -2,14 +2,13 @@
 
 import csv
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from bridgecart_assets.operations.listening import Listener
 from bridgecart_assets.operations.report_server import report_server
@@ -18,72 +17,22 @@ from bridgecart_assets.report.page import write_page
 from bridgecart_assets.report.writing import write_report
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.report.pages import (
+    WIDE,
+    Open,
+    column,
+    computed,
+    drawn,
+    objects,
+    open_table,
+    page_with,
+    replaced,
+    times_drawn,
+    with_rows,
+)
 from bridgecart_assets_tests.report.shops import HOSTILE, grown_shop
 
-WIDE = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=375, height=800)
-QUIET = ("log", "info", "debug")
-# Vega-Lite says so of every chart whose height follows from its rows.
-WIDTH_ONLY = 'Dropping "fit-y" because spec has discrete height'
-Open = Callable[..., Page]
-DRAW_SECONDS = 15.0
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Open]:
-    """Opens a report and waits until it is drawn; at the end nothing may have failed in it or been fetched by it."""
-    complaints: list[str] = []
-    contexts = []
-
-    def open_page(
-        target: Settings | str, *, size: ViewportSize = WIDE, scheme: str = "light", choice: str = ""
-    ) -> Page:
-        context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
-        page.on(
-            "console",
-            lambda said: None if said.type in QUIET or WIDTH_ONLY in said.text else complaints.append(said.text),
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
-        address = target if isinstance(target, str) else write_report(target).as_uri()
-        page.on(
-            "request",
-            lambda sent: (
-                complaints.append(f"asked for {sent.url}")
-                if not sent.url.startswith((address, "data:", "blob:"))
-                else None
-            ),
-        )
-        page.goto(address + choice)
-        drawn(page)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def drawn(page: Page, times: int = 1) -> None:
-    """Wait until everything was drawn so many times. The page's policy forbids Playwright's own way of waiting."""
-    deadline = time.monotonic() + DRAW_SECONDS
-    while times_drawn(page) < times:
-        assert time.monotonic() < deadline, f"not drawn {times} times within {DRAW_SECONDS:g} s"
-        page.wait_for_timeout(20)
-
-
-def times_drawn(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.dataset.drawn ?? 0"))
-
-
-def open_table(page: Page, title: str) -> None:
-    page.locator("summary", has_text=re.compile(f"^{title}")).click()
-
-
-def column(page: Page, place: int) -> list[str]:
-    return page.locator("table:visible tbody tr").locator(f"td:nth-child({place})").all_inner_texts()
 
 
 def test_every_chart_is_drawn_and_every_kpi_has_a_figure(opened: Open, grown: Settings):
@@ -206,21 +155,12 @@ def test_in_the_dark_it_is_dark_and_the_button_changes_it(opened: Open, grown: S
             for part in re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
         )
 
-    colors = page.locator("figure[data-chart=shares] svg .mark-rect").inner_html()
+    colors = computed(page, "figure[data-chart=shares] svg .mark-rect path", "fill")
     assert brightness() < 150
     page.get_by_role("button", name="Light").click()
-    drawn(page, 2)
     assert brightness() > 600
-    assert page.locator("figure[data-chart=shares] svg .mark-rect").inner_html() != colors
+    assert computed(page, "figure[data-chart=shares] svg .mark-rect path", "fill") != colors
     expect(page.get_by_role("button", name="Dark")).to_be_visible()
-
-
-def test_a_segment_has_the_same_colour_whichever_others_there_are(opened: Open, grown: Settings):
-    def color(page: Page) -> str:
-        swatch = page.locator("#legend button[data-key=S02] .swatch")
-        return str(swatch.evaluate("mark => getComputedStyle(mark).backgroundColor"))
-
-    assert color(opened(grown)) == color(opened(grown, choice="#segment=S01")) == "rgb(179, 89, 0)"
 
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1920])
@@ -310,15 +250,118 @@ def test_a_served_page_takes_in_newer_figures_where_it_stands(opened: Open, grow
         expect(page.locator("#segment")).to_have_value("S02")
 
 
-def test_on_paper_it_is_light_enough_and_without_buttons(opened: Open, grown: Settings):
+def test_the_cards_of_the_segments_say_what_their_customers_did_and_what_is_predicted(opened: Open, grown: Settings):
+    page = opened(grown)
+    with Warehouse.from_settings(grown).reading() as connection:
+        tables = gather(connection, grown)["tables"]
+    for row in objects(tables["segments"]):
+        card = page.locator("#profiles .card", has_text=f"{row['segment_key']} ").inner_text()
+        said = re.search(
+            r"Bought on ([\d.]+) days a year, ([\d.,]+) on each, ([\d.]+)\s% of the purchases with a coupon\.\s+"
+            r"Average order so far ([\d.,]+) before refunds, ([\d.]+) orders on such a day",
+            card,
+        )
+        assert said, card
+        numbers = [float(text.replace(",", "")) for text in said.groups()]
+        facts = ("purchase_days_a_year", "net_a_purchase_day", "coupon_share", "average_order_value")
+        expected = [row[name] * (100 if name == "coupon_share" else 1) for name in facts]
+        assert numbers == [*(pytest.approx(value, abs=0.051) for value in expected), pytest.approx(1, abs=0.2)]
+        assert "predicted for the next 365 days" in card
+    expect(page.locator("#everybody-words")).to_contain_text("All customers bought on")
+
+
+def test_growth_of_a_sum_and_parts_of_a_whole_are_not_coloured_good_or_bad(opened: Open, grown: Settings):
     page = opened(grown, choice="#segment=S02")
-    page.emulate_media(media="print")
-    expect(page.locator("#filters")).to_be_hidden()
-    assert page.locator("#legend button:visible").all_inner_texts() == ["S02 " + _name(page, "S02")]
+    judged = {
+        card.locator("h3").inner_text(): card.locator(".better, .worse").count()
+        for card in page.locator("#cards .card").all()
+    }
+    assert judged == {"CLV growth": 0, "Churn rate": 1, "Average order value": 1, "Contribution to sales": 0}
+    expect(page.locator("#cards .card").first).to_contain_text("falls as history gets longer")
+    expect(page.locator("figure[data-chart=trend_clv_growth] figcaption")).to_contain_text(
+        "compare segments, not periods"
+    )
+    expect(page.locator("figure[data-chart=cohorts] figcaption")).to_contain_text("Value by cohort at the same age")
+    assert {color for (color,) in computed(page, "figure[data-chart=bridge] .mark-rect path", "fill")} == {
+        *("rgb(107, 118, 131)", "rgb(47, 127, 193)", "rgb(183, 121, 31)"),
+    }
 
 
-def _name(page: Page, key: str) -> str:
-    return str(page.locator(f"#legend button[data-key={key}]").text_content()).removeprefix(f"{key} ")
+def test_what_is_not_known_of_a_point_is_not_said_to_be_nobody(opened: Open, grown: Settings):
+    page = opened(grown)
+    nobody = computed(page, "#legend button[data-key=unassigned] .swatch path", "stroke")[0]
+    points = "figure[data-chart=trend_average_order_value] .mark-symbol.role-mark path"
+    place = computed(page, points, "stroke").index(nobody)
+    page.locator(points).nth(place).hover()
+    expect(page.locator("#vg-tooltip-element")).to_contain_text("Customers who bought")
+    told = page.locator("#vg-tooltip-element td.value").all_inner_texts()
+    assert told[0] == "without a segment"
+    assert "0" not in told
+
+
+def test_segments_that_are_far_apart_stand_on_a_logarithmic_scale_and_others_do_not(
+    opened: Open, grown: Settings, tmp_path: Path
+):
+    figure = "figure[data-chart=trend_average_order_value]"
+
+    def lowest_label(page: Page) -> float:
+        texts = page.locator(f"{figure} .role-axis-label text").all_text_contents()
+        return min(
+            float(text.replace("k", "e3").replace(",", "")) for text in texts if not text.startswith("202") and text
+        )
+
+    page = opened(grown)
+    expect(page.locator(f"{figure} figcaption")).to_contain_text("logarithmic scale")
+    assert lowest_label(page) > 0
+    near = with_rows(
+        grown, "figures", lambda row: {**row, "average_order_value": 50.0 + int(row["customers"] or 0) % 7}
+    )
+    page = opened(page_with(near, tmp_path))
+    expect(page.locator(f"{figure} figcaption")).not_to_contain_text("logarithmic")
+    assert lowest_label(page) == 0
+
+
+def test_an_estimate_in_hindsight_looks_different_and_is_called_so(opened: Open, grown: Settings, tmp_path: Path):
+    def estimated(rows: list[dict[str, Any]], *, in_hindsight: bool) -> int:
+        return sum(
+            row["segment_key"] == "all" and is_known(row) and row["in_hindsight"] is in_hindsight for row in rows
+        )
+
+    def is_known(row: Mapping[str, Any]) -> bool:
+        return row["estimated_churn_rate"] is not None
+
+    changed = with_rows(grown, "figures", lambda row: {**row, "in_hindsight": row["period"] < "2025-09-01"})
+    rows = objects(changed["tables"]["figures"])
+    page = opened(page_with(changed, tmp_path))
+    colors = [color for (color,) in computed(page, "figure[data-chart=churn] .mark-symbol.role-mark path", "stroke")]
+    assert colors.count("rgb(138, 95, 47)") == estimated(rows, in_hindsight=True) > 5
+    assert colors.count("rgb(194, 65, 12)") == estimated(rows, in_hindsight=False) > 2
+    legend = page.locator("figure[data-chart=churn] .role-legend-label text").all_text_contents()
+    assert legend == ["what happened", "early estimate", "estimate in hindsight"]
+    expect(page.locator("#cards")).to_contain_text("Early estimate for 2025-12")
+    expect(page.locator("#cards")).to_contain_text("of the customers active at its opening")
+    page = opened(grown)
+    expect(page.locator("#cards")).to_contain_text("Estimate in hindsight for 2025-12")
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        (["zz_m-in-e"], "The only batch, zz_m-in-e, has 1 records"),
+        (["20260101T000000Z", "zz_m-in-e"], "The latest of 2 batches was planned at 2026-01-01 00:00:00 UTC with 1"),
+        (["backfill", "zz_m-in-e"], "One of 2 batches, zz_m-in-e, has 1 records"),
+    ],
+)
+def test_a_batch_that_a_person_named_is_called_by_its_name(
+    opened: Open, empty: Settings, tmp_path: Path, keys: list[str], says: str
+):
+    with Warehouse.from_settings(empty).reading() as connection:
+        figures = gather(connection, empty)
+    (batch,) = objects(figures["tables"]["batches"])
+    figures = replaced(figures, "batches", [{**batch, "batch_key": key} for key in keys])
+    stored = [row if row[0] != "raw.batches" else [row[0], len(keys), row[2]] for row in figures["stored"]["rows"]]
+    page = opened(page_with({**figures, "stored": {**figures["stored"], "rows": stored}}, tmp_path))
+    expect(page.locator("#health-words")).to_contain_text(says)
 
 
 def test_an_empty_page_is_a_page(opened: Open, tmp_path: Path, empty: Settings):

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +12,25 @@ import duckdb
 import pytest
 
 from bridgecart_assets.report import figures
+from bridgecart_assets.report.charts import AGES
 from bridgecart_assets.report.figures import gather
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets_tests.report.pages import objects
 
 PAGE = Path(figures.__file__).parent / "page"
 CENT = pytest.approx
+FACTS = (
+    *("purchase_days_a_year", "net_a_purchase_day", "average_order_value", "orders_a_purchase_day"),
+    "coupon_share",
+)
 
 
 @pytest.fixture
 def connection(grown: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     with Warehouse.from_settings(grown).reading() as reading:
         yield reading
-
-
-def objects(table: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
 
 def rows(connection: duckdb.DuckDBPyConnection, settings: Settings, section: str) -> Sequence[Mapping[str, Any]]:
@@ -147,6 +151,108 @@ def test_segments_lifecycles_and_flows_count_every_customer(connection: duckdb.D
     last = max(row["period"] for row in flows)
     assert sum(row["customers"] for row in flows if row["period"] == last) == customers
     assert sum(row["customers"] for row in rows(connection, grown, "cohorts")) == buyers
+
+
+def test_what_the_customers_of_a_segment_did_is_counted_from_their_orders(
+    connection: duckdb.DuckDBPyConnection, grown: Settings
+):
+    segment_of = dict(connection.sql("select customer_id, segment_key from gold.customer_segments").fetchall())
+    ((as_of,),) = connection.sql("select max(as_of) from gold.customer_segments").fetchall()
+    orders = connection.sql(
+        "select customer_id, purchased_at::date, order_kind, net_amount::double, coupon_used from silver.orders"
+    ).fetchall()
+    days: dict[str, dict[date, float]] = defaultdict(lambda: defaultdict(float))
+    for customer, day, _, net, _ in orders:
+        days[customer][day] += net
+    bought_on = {customer: [day for day in its if its[day] > 0.001] for customer, its in days.items()}
+    buyers = {customer for customer, its in bought_on.items() if its}
+
+    def expected(customers: set[str]) -> Sequence[float]:
+        purchases = [(net, coupon) for who, _, kind, net, coupon in orders if who in customers and kind == "purchase"]
+        purchase_days = sum(len(bought_on[customer]) for customer in customers)
+        return (
+            365 * purchase_days / sum((as_of - min(bought_on[customer])).days for customer in customers),
+            sum(sum(days[customer].values()) for customer in customers) / purchase_days,
+            sum(net for net, _ in purchases) / len(purchases),
+            len(purchases) / purchase_days,
+            sum(coupon is True for _, coupon in purchases) / sum(coupon is not None for _, coupon in purchases),
+        )
+
+    segments = rows(connection, grown, "segments")
+    assert len(segments) == 4
+    for row in segments:
+        counted = expected({customer for customer in buyers if segment_of[customer] == row["segment_key"]})
+        assert [row[name] for name in FACTS] == [CENT(value, abs=0.01) for value in counted]
+    (all_customers,) = rows(connection, grown, "everybody")
+    assert [all_customers[name] for name in FACTS] == [CENT(value, abs=0.01) for value in expected(buyers)]
+
+
+def test_the_average_order_the_orders_a_day_and_the_refunds_make_the_net_sales_a_day(
+    connection: duckdb.DuckDBPyConnection, grown: Settings
+):
+    refunds = dict(
+        connection.sql(
+            "select segment_key, -sum(net_amount)::double from silver.orders join gold.customer_segments using "
+            "(customer_hash, customer_id) where order_kind <> 'purchase' group by all"
+        ).fetchall()
+    )
+    for row in rows(connection, grown, "segments"):
+        before_refunds = row["average_order_value"] * row["orders_a_purchase_day"]
+        share = refunds[row["segment_key"]] / (row["net_sales"] + refunds[row["segment_key"]])
+        assert row["net_a_purchase_day"] == CENT(before_refunds * (1 - share), rel=0.002)
+
+
+def test_churn_risk_of_all_and_of_the_active_are_told_apart(connection: duckdb.DuckDBPyConnection, grown: Settings):
+    risks = connection.execute(
+        "select s.segment_key, avg(s.churn_risk), avg(s.churn_risk) filter (where s.customer_id in ("
+        "select customer_id from silver.orders group by customer_id, purchased_at::date having sum(net_amount) > 0 "
+        "and purchased_at::date >= s.as_of - $window)) from gold.customer_segments s group by all order by 1",
+        {"window": grown.churn_window_days},
+    ).fetchall()
+    shown = [
+        (row["segment_key"], row["mean_churn_risk"], row["active_churn_risk"])
+        for row in rows(connection, grown, "segments")
+    ]
+    assert shown == [(key, CENT(every, abs=1e-4), CENT(active, abs=1e-4)) for key, every, active in risks]
+    assert all(active < every for _, every, active in shown)
+
+
+def test_an_estimate_for_all_customers_is_in_hindsight_where_one_of_a_segment_is(
+    connection: duckdb.DuckDBPyConnection, grown: Settings
+):
+    of_segments: dict[str, set[bool | None]] = defaultdict(set)
+    figures = rows(connection, grown, "figures")
+    for row in figures:
+        if row["segment_key"] != "all":
+            of_segments[row["period"]].add(row["in_hindsight"])
+    shown = {row["period"]: row["in_hindsight"] for row in figures if row["segment_key"] == "all"}
+    assert True in shown.values()
+    assert shown == {
+        period: True in found or (None if found == {None} else False) for period, found in of_segments.items()
+    }
+
+
+def test_cohorts_are_compared_at_the_same_age(connection: duckdb.DuckDBPyConnection, grown: Settings):
+    ((as_of,),) = connection.sql("select max(as_of) from gold.customer_segments").fetchall()
+    first = dict(
+        connection.sql(
+            "select customer_id, min(day) from (select customer_id, purchased_at::date as day from silver.orders "
+            "group by all having sum(net_amount) > 0) group by all"
+        ).fetchall()
+    )
+    orders = connection.sql("select customer_id, purchased_at::date, net_amount::double from silver.orders").fetchall()
+    missing = 0
+    for row in rows(connection, grown, "cohorts"):
+        cohort = date.fromisoformat(row["cohort"])
+        members = {who for who, day in first.items() if day.replace(day=1) == cohort}
+        assert row["customers"] == len(members)
+        last_day = (cohort + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        for age in AGES:
+            spent = sum(net for who, day, net in orders if who in members and (day - first[who]).days < age)
+            is_old_enough = last_day + timedelta(days=age) <= as_of
+            assert row[f"mean_clv_{age}"] == (CENT(spent / len(members), abs=0.006) if is_old_enough else None)
+            missing += not is_old_enough
+    assert missing > len(AGES)
 
 
 def test_only_the_newest_periods_are_in_it(

@@ -2,9 +2,13 @@
 (() => {
   const REFRESH_MILLISECONDS = 5000;
   const ERRORS = 1; // of Vega's log levels
-  const LIGHT = ["#0b62a8", "#b35900", "#14694c", "#99347c", "#7a6400", "#0a7c8c", "#a3303a", "#5b4fb5"];
-  const DARK = ["#6cb4f0", "#f0a04b", "#5fc79c", "#e58fca", "#d9c04a", "#56cfdf", "#f2888f", "#aba1f5"];
-  const NOBODY = { light: "#6b7683", dark: "#98a3ae" };
+  const COLORS = 8; // --s1 to --s8 of the style
+  const SOLID = [1, 0];
+  const DASHES = [SOLID, [8, 3], [2, 2], [8, 3, 2, 3], [14, 4], [4, 5], [14, 3, 2, 3, 2, 3]];
+  const SHAPES = ["circle", "square", "diamond", "triangle-up", "cross"];
+  const FILLS = [1, 0.4, 0.12];
+  const PRINT_WIDTH = 600; // of a chart: shown at 85 % on half a page of A4 landscape, at 115 % on a page of A4 portrait
+  const FAR_APART = 8;
   const REASONS = {
     no_baseline: "the first period: there is nothing to compare with",
     empty_segment: "nobody was in the segment at the opening",
@@ -14,6 +18,11 @@
     nobody_active: "nobody was active at the opening",
     no_orders: "no purchase in the period",
     total_sales_not_positive: "the sales of all segments together are not above zero",
+  };
+  // The same shapes as Vega's, in a box of 12.
+  const MARKS = {
+    circle: "M6 2.2a3.8 3.8 0 1 0 .01 0z", square: "M2.6 2.6h6.8v6.8H2.6z", diamond: "M6 1.2 10.8 6 6 10.8 1.2 6z",
+    "triangle-up": "M6 1.8 10.6 9.8H1.4z", cross: "M4.6 1.6h2.8v3h3v2.8h-3v3H4.6v-3h-3V4.6h3z",
   };
   const PLACES = { new: "new customers", gone: "gone", unassigned: "without a segment", all: "all customers" };
   const TRAITS = { apart_purchases: "buys often", apart_spend: "spends much", apart_coupons: "uses coupons" };
@@ -60,21 +69,36 @@
     return made;
   }
 
-  function theme() {
-    return document.documentElement.dataset.theme;
-  }
-
-  // A segment has the colour of the number in its key, which is never used again.
-  function colorOf(key) {
+  // A segment looks as the number in its key says, which is never used again. The numbers of colours, dashes and shapes
+  // have no common divisor, so that 280 keys look different, 56 of them by colour and dash alone; the order of the
+  // colours lets people who see few of them tell the segments of one dash apart.
+  function lookOf(key) {
     const number = /^S(\d+)$/.exec(key);
-    if (!number) return NOBODY[theme()];
-    const palette = theme() === "dark" ? DARK : LIGHT;
-    return palette[(Number(number[1]) - 1) % palette.length];
+    if (!number) return { color: "var(--nobody)", dash: [3, 6], shape: "circle", fill: 1, edge: "var(--card)", edge_dash: SOLID, ink: "var(--card)" };
+    const place = Number(number[1]) - 1;
+    const color = `var(--s${(place % COLORS) + 1})`;
+    const dash = DASHES[place % DASHES.length];
+    const round = Math.floor(place / COLORS) % FILLS.length;
+    const isFull = round === 0;
+    return {
+      color, dash, shape: SHAPES[place % SHAPES.length], fill: FILLS[round],
+      edge: isFull ? "var(--card)" : color, edge_dash: isFull ? SOLID : dash, ink: isFull ? "var(--card)" : "var(--text)",
+    };
   }
 
+  // Its line with its point, as in the charts.
   function swatch(key) {
-    const mark = element("span", { className: "swatch", "aria-hidden": "true" });
-    mark.style.background = colorOf(key);
+    const { color, dash, shape, fill } = lookOf(key);
+    const drawn = (tag, properties) => {
+      const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
+      return made;
+    };
+    const mark = drawn("svg", { class: "swatch", viewBox: "0 0 36 12", "aria-hidden": "true" });
+    mark.append(
+      drawn("path", { d: "M0 6h36", stroke: color, "stroke-width": 2, "stroke-dasharray": dash.join(" ") }),
+      drawn("path", { d: MARKS[shape], transform: "translate(12)", stroke: color, fill: color, "fill-opacity": fill }),
+    );
     return mark;
   }
 
@@ -103,15 +127,7 @@
     tables.churn = tables.figures;
     for (const rows of Object.values(tables)) {
       for (const row of rows) {
-        if ("segment_key" in row) row.name = nameOf(row.segment_key);
-      }
-    }
-  }
-
-  function paintRows() {
-    for (const rows of Object.values(tables)) {
-      for (const row of rows) {
-        if ("segment_key" in row) row.color = colorOf(row.segment_key);
+        if ("segment_key" in row) Object.assign(row, { name: nameOf(row.segment_key) }, lookOf(row.segment_key));
       }
     }
   }
@@ -185,12 +201,13 @@
     return element("div", { className: "card" }, element("h3", {}, title), element("p", { className: "value" }, value), ...written);
   }
 
-  function change(now, before, { relative = false, moreIsBetter = true, than }) {
+  // Coloured only where one direction is better for a shop whatever else happens.
+  function change(now, before, { relative = false, better = 0, than }) {
     if (!is(now) || !is(before) || (relative && before === 0)) return null;
     const difference = relative ? now / before - 1 : now - before;
     const size = relative ? format.growth(difference) : `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toFixed(1)} points`;
-    const isBetter = difference === 0 ? "" : difference > 0 === moreIsBetter ? "better" : "worse";
-    return element("p", { className: isBetter }, `${size} against ${than}`);
+    const judged = better * difference;
+    return element("p", { className: judged > 0 ? "better" : judged < 0 ? "worse" : "" }, `${size} against ${than}`);
   }
 
   function showCards() {
@@ -210,7 +227,8 @@
         shown(row.clv_growth, "growth"),
         why(row.clv_growth_reason),
         change(row.clv_growth, last?.clv_growth, { than }),
-        `Value at the close: ${short.format(row.closing_clv)}.`,
+        "Of the net sales so far of the same customers. It falls as history gets longer: compare segments, not periods.",
+        `Net sales so far of those in it at the close: ${short.format(row.closing_clv)}.`,
         evidence(row.customers, row.low_sample, "customers at the opening"),
         isOpen,
       ),
@@ -219,8 +237,8 @@
         "Average order value",
         shown(row.average_order_value, "money"),
         why(row.average_order_value_reason),
-        change(row.average_order_value, last?.average_order_value, { relative: true, than }),
-        `${whole.format(row.orders)} purchases.`,
+        change(row.average_order_value, last?.average_order_value, { relative: true, better: 1, than }),
+        `Net of discounts, refunds not taken off. ${whole.format(row.orders)} purchases.`,
         evidence(row.buyers, row.order_low_sample, "customers who bought"),
         isOpen,
       ),
@@ -228,7 +246,7 @@
         ? card(
             "Net sales",
             short.format(row.sales),
-            change(row.sales, last?.sales, { relative: true, than }),
+            change(row.sales, last?.sales, { relative: true, better: 1, than }),
             `${cents.format(row.sales)} currency units, refunds taken off.`,
             isOpen,
           )
@@ -248,47 +266,44 @@
     const rated = tables.figures.filter((one) => one.segment_key === key && one.period <= row.period && is(one.churn_rate));
     const latest = rated[rated.length - 1];
     const before = rated[rated.length - 2];
+    const kind = row.in_hindsight ? "Estimate in hindsight" : "Early estimate";
     const estimate =
       is(row.estimated_churn_rate) && !is(row.churn_rate)
-        ? `Early estimate for ${periodName(row.period)}: ${format.share(row.estimated_churn_rate)}.`
+        ? `${kind} for ${periodName(row.period)}: ${format.share(row.estimated_churn_rate)} of the customers active at its opening.`
         : null;
     if (!latest) return card("Churn rate", "-", `None: ${REASONS[row.churn_rate_reason] ?? row.churn_rate_reason}.`, estimate);
     return card(
       "Churn rate",
       format.share(latest.churn_rate),
       latest.period === row.period ? null : `Of ${periodName(latest.period)}, the latest whose window is over.`,
-      change(latest.churn_rate, before?.churn_rate, { moreIsBetter: false, than: before ? periodName(before.period) : "" }),
-      `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95 %).`,
-      evidence(latest.active, latest.churn_low_sample, "active customers"),
+      change(latest.churn_rate, before?.churn_rate, { better: -1, than: before ? periodName(before.period) : "" }),
+      `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95 %).`,
+      evidence(latest.active, latest.churn_low_sample, "customers active at the opening"),
       estimate,
     );
   }
 
   // ---- The segments in words
 
+  // What customers did, counted from their orders.
+  function deeds(row, bought = "Bought") {
+    const coupons = is(row.coupon_share) ? `${format.share(row.coupon_share)} of the purchases with a coupon` : "coupons unknown";
+    return [
+      `${bought} on ${row.purchase_days_a_year.toFixed(1)} days a year, ${format.money(row.net_a_purchase_day)} on each, ${coupons}.`,
+      `Average order so far ${format.money(row.average_order_value)} before refunds, ${row.orders_a_purchase_day.toFixed(2)} orders on such a day.`,
+    ];
+  }
+
   function inWords(row) {
-    const howMuch = (apart, more, less) => {
-      if (!is(apart) || Math.abs(apart) < 0.25) return null;
-      return `${Math.abs(apart) < 0.75 ? "somewhat" : "much"} ${apart > 0 ? more : less}`;
-    };
-    const apart = [
-      howMuch(row.apart_purchases, "more often", "less often"),
-      howMuch(row.apart_spend, "spending more", "spending less"),
-      howMuch(row.apart_coupons, "with more coupons", "with fewer coupons"),
-    ].filter((part) => part);
     const stages = tables.lifecycles.filter((one) => one.segment_key === row.segment_key);
     const all = stages.reduce((sum, one) => sum + one.customers, 0);
     const most = stages.reduce((best, one) => (best && best.customers >= one.customers ? best : one), null);
     return [
-      `${format.share(row.share_of_customers)} of the customers, ${shown(row.share_of_sales, "share")} of the sales so far.`,
-      is(row.purchase_days_a_year)
-        ? `Buys on ${row.purchase_days_a_year.toFixed(1)} days a year, ${short.format(row.spend_a_day)} on each, ${format.share(row.coupon_share)} of the purchases with a coupon.`
-        : "Nothing bought yet.",
-      apart.length ? `Buys ${apart.join(", ")} than all customers.` : is(row.purchase_days_a_year) ? "Near the mean of all customers." : null,
-      is(row.mean_predicted_clv)
-        ? `Worth ${short.format(row.mean_clv)} each so far, ${short.format(row.mean_predicted_clv)} more within ${figures.settings.clv_horizon_days} days.`
-        : `Worth ${short.format(row.mean_clv)} each so far.`,
-      most ? `Most are ${most.lifecycle} (${format.share(most.customers / all)}).` : null,
+      `${format.share(row.share_of_customers)} of the customers, ${shown(row.share_of_sales, "share")} of the net sales so far.`,
+      ...(is(row.purchase_days_a_year) ? deeds(row) : ["Nothing bought yet."]),
+      `${short.format(row.mean_clv)} net sales each so far` +
+        (is(row.mean_predicted_clv) ? `; predicted for the next ${figures.settings.clv_horizon_days} days: ${short.format(row.mean_predicted_clv)}.` : "."),
+      most ? `The largest part is ${most.lifecycle} (${format.share(most.customers / all)}).` : null,
       row.customers < 30 ? "Low confidence: fewer than 30 customers." : null,
     ];
   }
@@ -319,11 +334,18 @@
       shown: tables.figures.length ? periodName(shownPeriod()) : "",
       segment: chosen.segment ? nameOf(chosen.segment) : "all customers",
       period: chosen.period ? periodName(chosen.period) : "all periods",
+      horizon: `${settings.clv_horizon_days} days`,
+      window: `${settings.churn_window_days} days`,
+      scale: isFarApart()
+        ? "; on a logarithmic scale, because the segments are far apart: the same distance is the same ratio"
+        : "",
     };
     for (const place of document.querySelectorAll("[data-says]")) place.textContent = says[place.dataset.says];
     byId("churn-words").textContent =
-      `A customer churns who was active at the opening and buys nothing in the ${settings.churn_window_days} days after it. ` +
-      "So a rate exists once that window is over; until then there is an estimate by the purchase model.";
+      `Every churn rate here is of the customers who were active at the opening, that is who had bought in the ${settings.churn_window_days} days before: ` +
+      `the share of them who buy nothing in the ${settings.churn_window_days} days after it. ` +
+      "It exists once that window is over. The purchase model's estimate is early when the model knew no order after the opening, and made in hindsight otherwise.";
+    byId("everybody-words").textContent = tables.everybody.map((row) => deeds(row, "All customers bought").join(" ")).join("");
     byId("model-words").textContent = modelWords();
     byId("health-words").textContent = healthWords();
   }
@@ -344,17 +366,26 @@
 
   function healthWords() {
     const count = (name) => tables.stored.find((row) => row.table === name)?.rows ?? 0;
-    const latest = tables.batches[tables.batches.length - 1];
-    if (!latest) return "No batch has run yet.";
-    const batches = count("raw.batches");
-    const key = latest.batch_key;
-    const at = `${key.slice(0, 4)}-${key.slice(4, 6)}-${key.slice(6, 8)} ${key.slice(9, 11)}:${key.slice(11, 13)}:${key.slice(13, 15)}`;
+    if (!tables.batches.length) return "No batch has run yet.";
     return (
       `${whole.format(count("raw.orders"))} records = ${whole.format(count("silver.orders"))} orders + ` +
       `${whole.format(count("silver.duplicate_orders"))} duplicates + ${whole.format(count("silver.rejected_orders"))} rejected. ` +
-      `${batches === 1 ? "The only batch" : `The latest of ${whole.format(batches)} batches`} was planned at ${at} UTC with ${whole.format(latest.planned_records)} records of topic ${latest.topic}.` +
+      batchWords(count("raw.batches")) +
       stateWords()
     );
+  }
+
+  // A batch has the instant at which it was planned for its key, or a name that a person gave it.
+  function batchWords(batches) {
+    const instant = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/;
+    const planned = tables.batches.filter((row) => instant.test(row.batch_key));
+    const latest = planned[planned.length - 1] ?? tables.batches[tables.batches.length - 1];
+    const what = `${whole.format(latest.planned_records)} records of topic ${latest.topic}.`;
+    const which = batches === 1 ? "The only batch" : `The latest of ${whole.format(batches)} batches`;
+    const parts = instant.exec(latest.batch_key);
+    if (!parts) return `${batches === 1 ? which : `One of ${whole.format(batches)} batches`}, ${latest.batch_key}, has ${what}`;
+    const [, year, month, day, hour, minute, second] = parts;
+    return `${which} was planned at ${year}-${month}-${day} ${hour}:${minute}:${second} UTC with ${what}`;
   }
 
   // As of when the page was written.
@@ -375,23 +406,25 @@
 
   const COLUMNS = {
     figures: [
-      ["period", "Period", "text"], ["name", "Segment", "text"], ["is_complete", "Complete", "flag"], ["customers", "Customers", "count"],
+      ["period", "Period", "text"], ["name", "Segment", "text"], ["is_complete", "Complete", "flag"], ["customers", "Customers at the opening", "count"],
       ["clv_growth", "CLV growth", "growth"], ["clv_growth_reason", "Why none", "reason"], ["churn_rate", "Churn rate", "share"],
-      ["churn_rate_reason", "Why none", "reason"], ["average_order_value", "Average order", "money"], ["orders", "Purchases", "count"],
+      ["churn_rate_reason", "Why none", "reason"], ["average_order_value", "Average order", "money"], ["buyers", "Customers who bought", "count"], ["orders", "Purchases", "count"],
       ["sales", "Net sales", "money"], ["sales_contribution", "Contribution", "share"], ["low_sample", "Low sample", "flag"],
     ],
     churn: [
-      ["period", "Period", "text"], ["name", "Segment", "text"], ["active", "Active", "count"], ["churned", "Churned", "count"],
+      ["period", "Period", "text"], ["name", "Segment", "text"], ["active", "Active at the opening", "count"], ["churned", "Of these churned", "count"],
       ["churn_rate", "Churn rate", "share"], ["churn_rate_low", "95 % from", "share"], ["churn_rate_high", "to", "share"],
       ["estimated_churn_rate", "Estimate", "share"], ["estimate_error", "Error", "growth"], ["in_hindsight", "In hindsight", "flag"],
       ["matures_on", "Window over on", "text"],
     ],
     segments: [
       ["name", "Segment", "text"], ["customers", "Customers", "count"], ["share_of_customers", "Of customers", "share"],
-      ["net_sales", "Value so far", "money"], ["share_of_sales", "Of value", "share"], ["mean_clv", "Each", "money"],
-      ["predicted_clv", "Predicted", "money"], ["mean_predicted_clv", "Each", "money"], ["mean_churn_risk", "Churn risk", "share"],
-      ["purchase_days_a_year", "Purchase days a year", "figure"], ["spend_a_day", "Spend on each", "money"],
-      ["coupon_share", "With coupon", "share"], ["ambiguous_share", "Between segments", "share"],
+      ["net_sales", "Net sales so far", "money"], ["share_of_sales", "Of net sales", "share"], ["mean_clv", "Each", "money"],
+      ["predicted_clv", "Predicted value", "money"], ["mean_predicted_clv", "Each", "money"],
+      ["mean_churn_risk", "Churn risk, all of them", "share"], ["active_churn_risk", "Churn risk, the active", "share"],
+      ["purchase_days_a_year", "Purchase days a year", "figure"], ["net_a_purchase_day", "Net sales a purchase day", "money"],
+      ["average_order_value", "Average order so far", "money"], ["coupon_share", "Purchases with coupon", "share"],
+      ["ambiguous_share", "Between segments", "share"],
     ],
     flows: [
       ["period", "Period", "text"], ["opening_key", "Opening", "text"], ["closing_key", "Close", "text"], ["customers", "Customers", "count"],
@@ -410,7 +443,9 @@
     ],
     ages: [["name", "Segment", "text"], ["from_age", "From age", "count"], ["customers", "Customers", "count"]],
     cohorts: [
-      ["cohort", "First purchase in", "text"], ["customers", "Customers", "count"], ["net_sales", "Value so far", "money"], ["mean_clv", "Each", "money"],
+      ["cohort", "First purchase in", "text"], ["customers", "Customers", "count"], ["mean_clv_30", "Each, first 30 days", "money"],
+      ["mean_clv_90", "90 days", "money"], ["mean_clv_180", "180 days", "money"], ["mean_clv_365", "365 days", "money"],
+      ["net_sales", "Net sales so far, all", "money"],
     ],
     versions: [
       ["version", "Version", "count"], ["status", "Status", "text"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
@@ -522,25 +557,31 @@
 
   // ---- Charts
 
-  function config() {
-    const style = getComputedStyle(document.documentElement);
-    const color = (name) => style.getPropertyValue(name).trim();
-    return {
-      background: "transparent",
-      font: "system-ui, sans-serif",
-      view: { stroke: null },
-      axis: {
-        labelColor: color("--soft"), titleColor: color("--soft"), gridColor: color("--line"), domainColor: color("--line"),
-        tickColor: color("--line"), labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal",
-      },
-      axisBand: { grid: false },
-      axisX: { grid: false },
-      legend: { labelColor: color("--text"), titleColor: color("--soft"), labelFontSize: 12 },
-      text: { color: color("--text") },
-      rule: { color: color("--soft") },
-      tick: { color: color("--text") },
-      errorbar: { rule: { color: color("--soft") }, ticks: { color: color("--soft") } },
-    };
+  const CONFIG = {
+    background: "transparent",
+    font: "system-ui, sans-serif",
+    view: { stroke: null },
+    axis: {
+      labelColor: "var(--soft)", titleColor: "var(--soft)", gridColor: "var(--line)", domainColor: "var(--line)",
+      tickColor: "var(--line)", labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal",
+    },
+    axisBand: { grid: false },
+    axisX: { grid: false },
+    legend: { labelColor: "var(--text)", titleColor: "var(--soft)", labelFontSize: 12, symbolStrokeWidth: 2 },
+    text: { color: "var(--text)" },
+    rule: { color: "var(--soft)" },
+    tick: { color: "var(--text)" },
+    errorbar: { rule: { color: "var(--soft)" }, ticks: { color: "var(--soft)" } },
+  };
+
+  // Whether the average order of one segment would press the lines of the others to the floor of a linear scale.
+  function isFarApart() {
+    const values = tables.figures.filter((row) => row.segment_key !== "all" && row.average_order_value > 0).map((row) => row.average_order_value);
+    return Math.max(...values) > FAR_APART * Math.min(...values);
+  }
+
+  function chartOf({ dataset }) {
+    return dataset.farApart && isFarApart() ? dataset.farApart : dataset.chart;
   }
 
   function signals() {
@@ -553,7 +594,8 @@
   }
 
   async function draw(figure) {
-    const { chart, rows } = figure.dataset;
+    const { rows } = figure.dataset;
+    const chart = chartOf(figure);
     let place = figure.querySelector(".chart");
     if (!place) {
       // To those who do not see it a chart is one picture with a name; its rows are in a table below it.
@@ -564,22 +606,27 @@
     const caption = figure.querySelector("figcaption").textContent;
     place.parentElement.setAttribute("aria-label", isEmpty ? `${caption}: nothing to draw yet` : caption);
     if (isEmpty) {
-      views.get(figure)?.finalize();
-      views.delete(figure);
+      forget(figure);
       place.replaceChildren(element("p", { className: "nothing" }, "Nothing to draw yet."));
       return;
     }
-    let view = views.get(figure);
-    if (!view) {
+    if (views.has(figure) && views.get(figure).chart !== chart) forget(figure);
+    if (!views.has(figure)) {
       // Expressions are interpreted: the page's policy allows no code to be made from texts.
-      const options = { actions: false, ast: true, renderer: "svg", config: config(), tooltip: { theme: theme() }, logLevel: ERRORS };
-      view = (await window.vegaEmbed(place, withRows(specs[chart], rows), options)).view;
-      views.set(figure, view);
+      const options = { actions: false, ast: true, renderer: "svg", config: CONFIG, logLevel: ERRORS };
+      const { view } = await window.vegaEmbed(place, withRows(specs[chart], rows), options);
+      views.set(figure, { view, chart });
       return;
     }
+    const { view } = views.get(figure);
     view.data(rows, copies(rows));
     for (const [name, value] of Object.entries(signals())) view.signal(name, value);
     await view.runAsync();
+  }
+
+  function forget(figure) {
+    views.get(figure)?.view.finalize();
+    views.delete(figure);
   }
 
   // Vega marks the rows that it is given.
@@ -596,6 +643,15 @@
     document.documentElement.dataset.drawn = String(Number(document.documentElement.dataset.drawn ?? 0) + 1);
   }
 
+  // Paper follows at once, without time for anything asynchronous; then the charts fit themselves to the screen again.
+  function drawForPaper() {
+    for (const { view } of views.values()) view.width(PRINT_WIDTH).run();
+  }
+
+  function drawForScreen() {
+    dispatchEvent(new Event("resize"));
+  }
+
   // ---- Everything together
 
   function show() {
@@ -603,7 +659,6 @@
     byId("empty").hidden = !isEmpty;
     byId("everything").hidden = isEmpty;
     byId("filters").hidden = isEmpty;
-    paintRows();
     if (!isEmpty) {
       showFilters();
       showCards();
@@ -617,12 +672,6 @@
   function setTheme(wanted) {
     document.documentElement.dataset.theme = wanted;
     byId("theme").textContent = wanted === "dark" ? "Light" : "Dark";
-  }
-
-  function redraw() {
-    for (const view of views.values()) view.finalize();
-    views.clear();
-    return show();
   }
 
   // Served over HTTP, the page looks for newer figures and takes them in where it stands.
@@ -659,14 +708,10 @@
     byId("period").addEventListener("change", (event) => choose({ period: event.target.value }));
     byId("clear").addEventListener("click", () => choose({ segment: "", period: "" }));
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
-    byId("theme").addEventListener("click", () => {
-      setTheme(theme() === "dark" ? "light" : "dark");
-      redraw();
-    });
-    prefersDark.addEventListener("change", () => {
-      setTheme(prefersDark.matches ? "dark" : "light");
-      redraw();
-    });
+    byId("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+    prefersDark.addEventListener("change", () => setTheme(prefersDark.matches ? "dark" : "light"));
+    addEventListener("beforeprint", drawForPaper);
+    addEventListener("afterprint", drawForScreen);
     addEventListener("hashchange", () => {
       readHash();
       show();

@@ -29,7 +29,7 @@ summed as (
         sum(opening_clv) as opening_clv, sum(organic) as organic, sum(removed) as removed,
         sum(closing_clv) as closing_clv,
         any_value(matures_on) as matures_on, any_value(matured) as matured,
-        sum(active) as active, sum(churned) as churned,
+        sum(active) as active, sum(churned) as churned, bool_or(in_hindsight) as in_hindsight,
         sum(buyers) as buyers, sum(orders) as orders, sum(purchase_sales) as purchase_sales, sum(sales) as sales
     from by_segment
     group by period, closes_on

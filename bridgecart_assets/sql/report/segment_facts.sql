@@ -1,0 +1,51 @@
+-- The orders until now by current segment of the customer and month of the first purchase: facts, not model traits.
+create or replace temp table since_first_purchase as
+select
+    s.segment_key,
+    date_trunc('month', f.first_purchased_on)::date as cohort,
+    count(*) filter (where o.order_kind = 'purchase') as orders,
+    coalesce(sum(o.net_amount) filter (where o.order_kind = 'purchase'), 0) as purchase_sales,
+    count(*) filter (where o.order_kind = 'purchase' and o.coupon_used) as with_coupon,
+    count(o.coupon_used) filter (where o.order_kind = 'purchase') as coupon_known,
+    sum(o.net_amount) filter (where o.purchased_at < f.first_purchased_on + 30) as net_sales_30,
+    sum(o.net_amount) filter (where o.purchased_at < f.first_purchased_on + 90) as net_sales_90,
+    sum(o.net_amount) filter (where o.purchased_at < f.first_purchased_on + 180) as net_sales_180,
+    sum(o.net_amount) filter (where o.purchased_at < f.first_purchased_on + 365) as net_sales_365
+from silver.orders o
+join gold.customer_features f using (customer_hash, customer_id)
+join gold.customer_segments s using (customer_hash, customer_id)
+where o.purchased_at < s.as_of and f.first_purchased_on is not null
+group by s.segment_key, cohort;
+
+-- What the customers of each segment, and all of them ('all'), did until now.
+create or replace temp table segment_facts as
+with bought as (
+    select
+        coalesce(segment_key, 'all') as segment_key,
+        sum(orders) as orders, sum(purchase_sales) as purchase_sales,
+        sum(with_coupon) as with_coupon, sum(coupon_known) as coupon_known
+    from since_first_purchase
+    group by grouping sets ((segment_key), ())
+),
+days as (
+    select
+        coalesce(s.segment_key, 'all') as segment_key,
+        sum(f.frequency) as purchase_days,
+        -- From the first purchase to now, both days counted.
+        sum(f.tenure_days + 1) as days,
+        sum(f.net_sales) as net_sales
+    from gold.customer_segments s
+    join gold.customer_features f using (customer_hash, customer_id)
+    where f.frequency > 0
+    group by grouping sets ((s.segment_key), ())
+)
+select
+    segment_key,
+    round(365 * d.purchase_days::double / d.days, 2) as purchase_days_a_year,
+    round(d.net_sales::double / d.purchase_days, 2) as net_a_purchase_day,
+    round(b.purchase_sales::double / b.orders, 2) as average_order_value,
+    round(b.orders::double / d.purchase_days, 3) as orders_a_purchase_day,
+    round(b.with_coupon::double / nullif(b.coupon_known, 0), 4) as coupon_share
+from days d
+join bought b using (segment_key)
+where d.days > 0
