@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from bridgecart_assets.settings import Settings
@@ -18,43 +17,34 @@ MARGIN_MILLIMETRES = 10
 PRINTED_WIDTH = 600
 
 
-@pytest.mark.parametrize("landscape", [False, True], ids=["portrait", "landscape"])
-def test_on_paper_all_is_dark_on_white_and_nothing_is_cut_off(
-    opened: Open, grown: Settings, tmp_path: Path, landscape: bool
-):
+def test_on_paper_all_is_dark_on_white_and_nothing_is_cut_off(opened: Open, grown: Settings, tmp_path: Path):
     if not shutil.which("pdftoppm"):
         missing("there is no pdftoppm (Debian: apt install poppler-utils)")
     page = opened(grown, scheme="dark")
     open_table(page, "KPIs by period")
-    legend = page.locator("#legend button").all_inner_texts()
-    target = tmp_path / "report.pdf"
-    page.pdf(path=target, format="A4", landscape=landscape, print_background=True)
-    for sheet in sheets(target):
-        margin = round(MARGIN_MILLIMETRES / 25.4 * DOTS_PER_INCH)
-        inner = sheet[margin:-margin, margin:-margin]
-        assert sheet.sum() - inner.sum() == 255 * (sheet.size - inner.size)
-        assert 200 < sheet.mean() < 255
-        assert sheet.min() < 150
-    words, width, right = printed(target)
-    assert set(" ".join(legend).split()) <= words
-    # The ends of the axes, the last steps and columns, both ends of the legends of charts.
-    assert {"100%", "closing", "dormant", "2025-11", "hindsight", "sample"} <= words
-    assert right < width * (1 - MARGIN_MILLIMETRES / (297 if landscape else 210))
-    assert not {"Download", "Show", "Light"} & words
-
-
-def test_charts_are_drawn_for_paper_and_for_the_screen_again_afterwards(opened: Open, grown: Settings, tmp_path: Path):
-    page = opened(grown)
+    legend = set(" ".join(page.locator("#legend button").all_inner_texts()).split())
     widths = "[...document.querySelectorAll('figure svg')].map(svg => Number(svg.getAttribute('width')))"
-    before = page.evaluate(widths)
-    assert PRINTED_WIDTH not in before
+    on_screen = page.evaluate(widths)
     page.evaluate(
         f"matchMedia('print').addEventListener('change', (event) => {{ if (event.matches) window.printed = {widths} }})"
     )
-    page.pdf(path=tmp_path / "report.pdf", format="A4")
-    assert set(page.evaluate("window.printed")) == {PRINTED_WIDTH}
+    for landscape, paper_width in ((False, 210), (True, 297)):
+        target = tmp_path / str(paper_width) / "report.pdf"
+        page.pdf(path=target, format="A4", landscape=landscape, print_background=True)
+        for sheet in sheets(target):
+            margin = round(MARGIN_MILLIMETRES / 25.4 * DOTS_PER_INCH)
+            inner = sheet[margin:-margin, margin:-margin]
+            assert sheet.sum() - inner.sum() == 255 * (sheet.size - inner.size)
+            assert 200 < sheet.mean() < 255
+            assert sheet.min() < 150
+        words, width, right = printed(target)
+        # The legend, the ends of axes, the last step and column, both ends of the charts' own legends.
+        assert legend | {"100%", "closing", "dormant", "2025-11", "hindsight", "sample"} <= words
+        assert right < width * (1 - MARGIN_MILLIMETRES / paper_width)
+        assert not {"Download", "Show", "Light"} & words
+        assert set(page.evaluate("window.printed")) == {PRINTED_WIDTH} != set(on_screen)
     page.wait_for_timeout(500)
-    assert page.evaluate(widths) == before
+    assert page.evaluate(widths) == on_screen
 
 
 def sheets(pdf: Path) -> list[NDArray[np.uint8]]:
