@@ -81,7 +81,8 @@ def test_who_needs_more_is_told_which_limit_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tree", [v1, v2])
 def test_processes_that_the_kernel_killed_are_counted_and_noticed_once(tmp_path: Path, tree) -> None:
     name = "/a/memory.events" if tree is v2 else "/a/memory.oom_control"
-    tree(tmp_path, "/a", **{name: "low 0\noom 7\noom_kill 2\noom_group_kill 0"})
+    others = {name.removeprefix("/a"): "oom_kill 99"}
+    tree(tmp_path, "/a", **others, **{name: "low 0\noom 7\noom_kill 2\noom_group_kill 0"})
     watch = OutOfMemory(tmp_path)
     assert kills(tmp_path) == 2
     assert not watch.has_killed()
