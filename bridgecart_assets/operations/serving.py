@@ -34,7 +34,7 @@ READY_POLL_SECONDS = 0.2
 WATCH_SECONDS = 0.5
 # How often each process is asked, and for how long it may be silent: on a busy machine answers take a while.
 ASK_SECONDS = 5.0
-PULSE_SECONDS = 60.0
+PULSE_SECONDS = 90.0
 CODE_SERVER_PATIENCE = 60.0
 BROKER_PATIENCE = 60.0
 WEB_PATIENCE = 180.0

@@ -161,8 +161,7 @@ def test_another_command_in_the_folder_has_the_same_settings(
     elsewhere = folder.with_name("elsewhere")
     done = bridgecart("status", "--json", BRIDGECART_KAFKA_TOPIC="another", BRIDGECART_DATA_DIR=str(elsewhere))
     assert done.returncode == 0, done.stderr
-    status = json.loads(done.stdout)
-    assert (status["lag"], status["rows"]["raw.orders"]) == (0, len(history(ORDERS)))
+    assert json.loads(done.stdout)["rows"]["raw.orders"] == len(history(ORDERS))
     assert not elsewhere.exists()
 
 
