@@ -27,6 +27,7 @@ class Health:
         kafka: the topic, or why it could not be read.
         lag: records of the topic that no batch has taken in; None where it could not be read.
         checks: how many checks have ever been evaluated.
+        waiting_for_transactions: records that no batch can take in before an open transaction ends; None as the lag.
         failed_checks: `severity`, `asset`, `check` and what it `says`, of those whose latest evaluation failed.
 
     """
@@ -35,16 +36,23 @@ class Health:
     lag: int | None
     checks: int
     failed_checks: list[dict[str, str]]
+    waiting_for_transactions: int | None = None
 
     def for_report(self) -> dict[str, Any]:
         """What a page may say that goes to other people: not where the broker is."""
-        return {"lag": self.lag, "checks": self.checks, "failed_checks": self.failed_checks}
+        return {
+            "lag": self.lag,
+            "waiting_for_transactions": self.waiting_for_transactions,
+            "checks": self.checks,
+            "failed_checks": self.failed_checks,
+        }
 
 
 def read_health(settings: Settings, instance: dg.DagsterInstance | None) -> Health:
     """Health as of now; without an instance no check has been evaluated."""
-    kafka, waiting = _lag(settings)
-    return Health(kafka, waiting, *(read_checks(instance) if instance is not None else (0, [])))
+    kafka, unread, waiting = _lag(settings)
+    checks, failed = read_checks(instance) if instance is not None else (0, [])
+    return Health(kafka, unread, checks, failed, waiting)
 
 
 def read_checks(instance: dg.DagsterInstance) -> tuple[int, list[dict[str, str]]]:
@@ -54,15 +62,16 @@ def read_checks(instance: dg.DagsterInstance) -> tuple[int, list[dict[str, str]]
     return len(evaluated), sorted(failed, key=lambda check: (check["severity"], check["asset"], check["check"]))
 
 
-def _lag(settings: Settings) -> tuple[str, int | None]:
+def _lag(settings: Settings) -> tuple[str, int | None, int | None]:
     position = load_position(Warehouse.from_settings(settings))
     try:
         connection = kafka_connection(settings)
         state = topic_state(connection, position.known)
         unread = lag(position.committed(state.topic_id), state, fail_on_data_loss=settings.fail_on_data_loss)
     except (KafkaFailure, BridgeCartError) as error:
-        return str(error), None
-    return f"topic {state.topic} at {connection.bootstrap_servers}", sum(unread.values())
+        return str(error), None, None
+    says = f"topic {state.topic} at {connection.bootstrap_servers}"
+    return says, sum(unread.values()), sum(state.pending.values())
 
 
 def _latest_evaluations(instance: dg.DagsterInstance) -> list[dg.AssetCheckEvaluation]:

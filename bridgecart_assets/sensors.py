@@ -19,6 +19,7 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.failures import answer_of
 from bridgecart_assets.jobs import PRINTED, announce_segments, orders_batch
 from bridgecart_assets.kafka.offsets import TopicState, lag
+from bridgecart_assets.kafka.pending import Pending, pending_records
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 from bridgecart_assets.platform import Platform
@@ -80,17 +81,21 @@ def decide(
     max_attempts: int,
     last_batch_at: datetime | None = None,
     policy: BatchingPolicy = AT_ONCE,
+    pending: Pending | None = None,
 ) -> Skip | Ask:
     """What a tick asks for when nothing is in progress.
 
-    `unread` is the lag per Kafka partition, None when nothing tells where the ledger ends. Raises BatchStuck when
-    the open batch has used up its attempts.
+    `unread` is the lag per Kafka partition, None when nothing tells where the ledger ends; `pending` is what waits
+    for open transactions. Raises BatchStuck when the open batch has used up its attempts.
     """
     if open_batch is not None:
         return _decide_open_batch(open_batch, now=now, max_attempts=max_attempts)
     if unread is None:
         return Ask(new_key, is_new=True, reason="no batch tells where the ledger ends: this run finds out")
     waiting = sum(unread.values())
+    if waiting == 0 and pending is not None:
+        remedy = f". {pending.remedy}" if pending.is_hanging(now) else ""
+        return Skip(f"no new records that can be read; {pending.says}{remedy}")
     if waiting == 0:
         return Skip("no new records: every record of the topic is in a batch")
     if waiting < policy.min_records and last_batch_at is not None:
@@ -177,7 +182,10 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
         known += newest_batches(warehouse, limit=KEYS_LOOKED_AT)
     state = topic_state(platform.kafka, position.known)
     unread = unread_records(position.ends, state, settings)
+    pending = pending_records(platform.kafka, state)
     now = datetime.now(UTC)
+    if pending is not None and pending.is_hanging(now):
+        log.warning(f"{pending.says}. {pending.remedy}")
     decision = decide(
         open_batch=unfinished,
         unread=unread,
@@ -186,6 +194,7 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
         max_attempts=settings.max_batch_attempts,
         last_batch_at=_last_batch_at(instance),
         policy=BatchingPolicy(settings.min_batch_records, timedelta(seconds=settings.max_batch_delay)),
+        pending=pending,
     )
     # Nothing is in progress.
     prune_or_warn(instance, settings, log.warning)
@@ -251,6 +260,7 @@ def _lag_observation(state: TopicState, unread: Mapping[int, int]) -> dg.AssetOb
         KAFKA_ORDERS,
         metadata={
             "lag": sum(unread.values()),
+            "waiting_for_transactions": sum(state.pending.values()),
             "topic": state.topic,
             "topic_id": state.topic_id,
             "end_offsets": dg.MetadataValue.json({str(p): span.end for p, span in sorted(state.partitions.items())}),

@@ -60,4 +60,9 @@ def test_without_a_broker_the_lag_is_unknown_and_it_says_what_to_do(settings: Se
 
 def test_a_page_for_others_does_not_say_where_the_broker_is():
     health = Health("topic orders at broker-7.internal:9092", 5, 1, [])
-    assert health.for_report() == {"lag": 5, "checks": 1, "failed_checks": []}
+    assert health.for_report() == {
+        "lag": 5,
+        "waiting_for_transactions": None,
+        "checks": 1,
+        "failed_checks": [],
+    }

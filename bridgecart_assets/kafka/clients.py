@@ -105,10 +105,12 @@ def open_admin(connection: KafkaConnection) -> Iterator[Admin]:
 
 
 @contextmanager
-def open_consumer(connection: KafkaConnection, group: str | None = None) -> Iterator[tuple[Consumer, Reports]]:
+def open_consumer(
+    connection: KafkaConnection, group: str | None = None, *, isolation: str = "read_committed"
+) -> Iterator[tuple[Consumer, Reports]]:
     """A consumer for `assign()`: it joins no group, commits nothing and never jumps to another offset.
 
-    `group` is the one whose offsets it may ask for.
+    `group` is the one whose offsets it may ask for, `isolation` whether it is served what is not committed.
     """
     reports = Reports(connection)
     defaults = {
@@ -124,7 +126,7 @@ def open_consumer(connection: KafkaConnection, group: str | None = None) -> Iter
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "error",
-        "isolation.level": "read_committed",
+        "isolation.level": isolation,
         "check.crcs": True,
     }
     config = client_config(connection, defaults=defaults, required=required)

@@ -41,12 +41,16 @@ class OffsetRange:
 
 @dataclass(frozen=True)
 class TopicState:
-    """A topic at one moment: per partition the earliest offset retained and the end that can be read."""
+    """A topic at one moment: per partition the earliest offset retained and the end that can be read.
+
+    `pending` are the offsets behind that end which an open transaction holds back, of partitions that have any.
+    """
 
     topic: str
     topic_id: str
     cluster_id: str | None
     partitions: Mapping[int, OffsetRange]
+    pending: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

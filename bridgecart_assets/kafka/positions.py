@@ -120,14 +120,18 @@ def _identify(admin: Admin) -> TopicIdentity:
 def _topic_state(connection: KafkaConnection, known: KnownTopics) -> TopicState:
     with open_admin(connection) as admin:
         identity = _identify(admin)
-        # Asked in this order: what retention removes in between moves the start of a range, never past its end.
+        latest_of = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        # Asked in this order: what retention removes in between moves the start of a range, never past its end; and
+        # what was there before, but cannot be read after, waits for a transaction.
         earliest = _listed(admin, identity.partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        latest = _listed(admin, identity.partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        highest = _listed(admin, identity.partitions, latest_of, IsolationLevel.READ_UNCOMMITTED)
+        latest = _listed(admin, identity.partitions, latest_of)
         cluster = _cluster_id(admin)
     last = known.get(identity.topic_id, KnownTopic()).last_records
     look = _look(connection, latest, {p: r for p, r in last.items() if p in earliest and r.offset >= earliest[p]})
     ranges = {partition: OffsetRange(earliest[partition], look.ends[partition]) for partition in identity.partitions}
-    state = TopicState(connection.topic, identity.topic_id, cluster, ranges)
+    pending = {p: high - look.ends[p] for p, high in highest.items() if high > look.ends[p]}
+    state = TopicState(connection.topic, identity.topic_id, cluster, ranges, pending)
     verify_cluster(state, known)
     compare = retained(last, state)
     verify_history(state.topic, compare, look.found, is_compacted=lambda: _is_compacted(connection))
@@ -168,12 +172,15 @@ def _cluster_id(admin: Admin) -> str | None:
     return found
 
 
-def _listed(admin: Admin, partitions: list[int], which: OffsetSpec) -> dict[int, int]:
+def _listed(
+    admin: Admin,
+    partitions: list[int],
+    which: OffsetSpec,
+    isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+) -> dict[int, int]:
     connection = admin.reports.connection
     asked = {TopicPartition(connection.topic, partition): which for partition in partitions}
-    requests = admin.client.list_offsets(
-        asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=connection.timeout_seconds
-    )
+    requests = admin.client.list_offsets(asked, isolation_level=isolation, request_timeout=connection.timeout_seconds)
     return {asked.partition: answer(admin, request).offset for asked, request in requests.items()}
 
 

@@ -206,6 +206,10 @@ def _topic_findings(sides: Sides) -> Iterator[Finding]:
         lag(committed, sides.topic, fail_on_data_loss=sides.settings.fail_on_data_loss)
     except KafkaFailure as error:
         yield Finding("topic", f"{error}.", "Until then nothing is read.")
+    pending = sides.pending
+    if pending is not None:
+        is_hanging = pending.is_hanging(datetime.now(UTC))
+        yield Finding("topic", f"{pending.says}.", pending.remedy, is_note=not is_hanging)
     unreadable = [plan.batch_key for plan in sides.ledger.plans.values() if not _is_readable(plan, sides.topic)]
     if unreadable:
         yield Finding(

@@ -99,6 +99,7 @@ class Status:
     data_clock: datetime | None
     batches: int
     rows: Mapping[str, int]
+    waiting_for_transactions: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types, instants in UTC, and how old batch and data are, seconds."""
@@ -144,6 +145,7 @@ def read_status(settings: Settings) -> Status:
         data_clock=standing.data_clock,
         batches=standing.batches,
         rows=standing.rows,
+        waiting_for_transactions=health.waiting_for_transactions,
     )
 
 

@@ -15,6 +15,7 @@ from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.continuity import KnownTopics
 from bridgecart_assets.kafka.groups import committed_offsets
 from bridgecart_assets.kafka.offsets import TopicState
+from bridgecart_assets.kafka.pending import Pending, pending_records
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.run_health import DaemonState, SensorState, read_daemon, read_last_command, read_sensor
@@ -49,6 +50,7 @@ class Sides:
     topic: TopicState | None
     group: Mapping[int, int] | None
     kafka_says: str | None
+    pending: Pending | None
 
 
 def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work: bool | None = None) -> Sides:
@@ -78,6 +80,7 @@ def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work
         topic=topic,
         group=group,
         kafka_says=kafka_says,
+        pending=pending_records(connection, topic) if connection is not None and topic is not None else None,
     )
 
 

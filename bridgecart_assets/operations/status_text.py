@@ -51,7 +51,7 @@ def _fitted(lines: Sequence[str], width: int, room: int) -> list[str]:
 
 
 def _head(state: "Status") -> list[str]:
-    lag = "unknown" if state.lag is None else f"{state.lag:,} records"
+    lag = "unknown" if state.lag is None else f"{state.lag:,} records{_in_transactions(state)}"
     last = state.last_batch or "none"
     facts = {
         "Orders sensor": _sensor(state),
@@ -66,6 +66,11 @@ def _head(state: "Status") -> list[str]:
         "Warehouse": state.warehouse,
     }
     return [f"{name:<{_LABEL}}{' '.join(said.split())}" for name, said in facts.items()]
+
+
+def _in_transactions(state: "Status") -> str:
+    records = state.waiting_for_transactions
+    return f"; {records:,} more wait for an open transaction of a producer" if records else ""
 
 
 def _sensor(state: "Status") -> str:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from bridgecart_assets.definitions import defs
+from bridgecart_assets.health import read_health
 from bridgecart_assets.kafka.clients import answer, open_admin
 from bridgecart_assets.kafka.connection import KafkaConnection
 from bridgecart_assets.kafka.errors import KafkaFailure, ReadStalled, RecordsGone, TopicNotFound, TopicReplaced
@@ -29,6 +31,8 @@ from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.kafka.producing import produce
 from bridgecart_assets.kafka.reading import read_slice
 from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets.operations.doctor import examine
+from bridgecart_assets.settings import load_settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
@@ -119,9 +123,14 @@ def test_aborted_records_never_appear_and_an_open_transaction_is_waited_for(
 
     asked_for(daemon.tick())
     assert silver_orders(warehouse) == ["A1", "A2"]
-    assert said(daemon.tick()) == NOTHING_NEW
+    # C1, which is open, with D1, E1 and E1's marker behind it.
+    held_back = "4 records wait for an open transaction of a producer, the first of them since 20"
+    assert said(daemon.tick()).startswith(f"no new records that can be read; {held_back}")
+    health = read_health(load_settings(), daemon.instance)
+    assert (health.lag, health.waiting_for_transactions) == (0, 4)
     other.commit_transaction(10)
     asked_for(daemon.tick())
+    assert read_health(load_settings(), daemon.instance).waiting_for_transactions == 0
     assert silver_orders(warehouse) == ["A1", "A2", "C1", "D1", "E1"]
     # Offsets 2 and 5 to 6 are markers, 3 to 4 aborted.
     assert raw_offsets(warehouse) == [0, 1, 6, 7, 8]
@@ -134,6 +143,63 @@ def test_aborted_records_never_appear_and_an_open_transaction_is_waited_for(
     assert silver_orders(warehouse) == ["A1", "A2", "C1", "D1", "E1"]
     assert [success for _, success in daemon.launched] == [True, True, True]
     assert gaps(daemon) == (True, "WARN")
+
+
+@only_apache
+@pytest.mark.parametrize("minutes", [2, 20])
+def test_a_transaction_that_stays_open_is_told_from_one_that_hangs(
+    daemon: Daemon, configured_topic: TopicFactory, capfd: pytest.CaptureFixture[str], minutes: int
+) -> None:
+    connection = configured_topic(2)
+    produce(connection, [(b"A", order("A"), 0)])
+    asked_for(daemon.tick())
+    producer = transactional(connection, connection.topic)
+    producer.begin_transaction()
+    begun = datetime.now(UTC) - timedelta(minutes=minutes)
+    (partition,) = {p for p, span in topic_state(connection).partitions.items() if span.count}
+    for number in range(3):
+        at = int(begun.timestamp() * 1000) + number
+        producer.produce(connection.topic, order(f"{number}"), partition=partition, timestamp=at)
+    producer.flush(10)
+    says = (
+        f"3 records wait for an open transaction of a producer, the first of them since {begun:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    remedy = f"abort --topic {connection.topic} --partition {partition} --start-offset 1"
+    is_hanging = minutes > 15
+    reason = said(daemon.tick())
+    assert reason.startswith(f"no new records that can be read; {says}")
+    assert (remedy in reason) is is_hanging
+    assert (remedy in capfd.readouterr().err) is is_hanging
+    assert [(f.is_note, remedy in f.remedy) for f in examine(load_settings()) if says in f.says] == [
+        (not is_hanging, True)
+    ]
+    # A batch takes in what can be read, and its observation says how much cannot.
+    produce(connection, [(None, order(f"other {number}"), 0) for number in range(20)])
+    asked = daemon.tick()
+    assert isinstance(asked, dg.SensorResult)
+    (observed,) = asked.asset_events
+    assert isinstance(observed, dg.AssetObservation)
+    waiting = observed.metadata["waiting_for_transactions"].value
+    assert isinstance(waiting, int)
+    assert waiting > 3
+    producer.abort_transaction(10)
+
+
+def test_nothing_is_said_to_wait_while_producers_go_on_writing(topic: TopicFactory) -> None:
+    connection = topic(2)
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            produce(connection, [(b"%d" % n, b"order", 0) for n in range(200)])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert [topic_state(connection).pending for _ in range(20)] == [{}] * 20
+    finally:
+        stop.set()
+        writer.join()
 
 
 @only_apache

@@ -395,11 +395,14 @@
     const waiting = is(state.lag)
       ? state.lag === 0 ? "No record waits in the topic." : `Lag: ${whole.format(state.lag)} records wait in the topic.`
       : "How many records wait in the topic is unknown: the broker could not be asked.";
+    const held = state.waiting_for_transactions
+      ? ` ${whole.format(state.waiting_for_transactions)} more wait for an open transaction of a producer.`
+      : "";
     const failed = state.failed_checks.length;
     const checks = failed
       ? `${failed} of ${state.checks} checks failed when they were last evaluated; the table below says what to do.`
       : `All ${state.checks} checks passed when they were last evaluated.`;
-    return ` ${waiting} ${state.checks ? checks : "No check has been evaluated yet."}`;
+    return ` ${waiting}${held} ${state.checks ? checks : "No check has been evaluated yet."}`;
   }
 
   // ---- Tables
