@@ -583,9 +583,12 @@ def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | N
     when = (
         f"of the period from {matured}, the latest whose window is over"
         if matured
-        else "exists once its window is over"
+        else "of this period exists once its window is over"
     )
-    print(f"* The churn rate {when}. unassigned: customers without a segment when the period opened.")
+    print(
+        f"* The churn rate {when}: of those active when it opened. "
+        "Customers: at the opening. unassigned: who had no segment then, newcomers included."
+    )
 
 
 def _print_summary(summary: "Summary") -> None:

@@ -75,7 +75,8 @@ def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = Non
     if latest is not None:
         matured, churn = latest_churn(kpis, latest)
         lines += [
-            f"KPIs of the period from {latest}; churn rates of that from {matured}, the latest whose window is over:"
+            f"KPIs of the period from {latest}; churn rates, of those active when it opened, of that from {matured}, "
+            "the latest whose window is over:"
             if matured
             else f"KPIs of the period from {latest}; no churn window is over yet:",
             "",

@@ -375,6 +375,11 @@ def _kinds(channel: Any, kinds: Iterable[str], looks: Sequence[Any], **options: 
     return channel("kind:N", title=None, sort=[*kinds], scale=scale, **options)
 
 
+def _dashes(columns: int) -> alt.Legend:
+    """A legend of lines."""
+    return alt.Legend(orient="top", columns=columns, labelLimit=240, symbolType="stroke", symbolSize=300)
+
+
 def _by_value(rows: str, title: str) -> Chart:
     base = (
         _base(rows, alt.Step(22))
@@ -462,7 +467,7 @@ def _discounts() -> Chart:
                 alt.Color,
                 kinds,
                 [BLUE, "#c2410c", "#1b7f5c"],
-                legend=alt.Legend(orient="top", columns=1, labelLimit=240),
+                legend=_dashes(1),
             ),
             strokeDash=_kinds(alt.StrokeDash, kinds, [[1, 0], [6, 3], [2, 2]]),
             tooltip=_tooltips(("period", "Period", ""), ("kind", "Share", ""), ("share", "", ".1%")),
@@ -482,7 +487,7 @@ def _cohorts() -> Chart:
         .encode(
             x=alt.X("cohort:O", title="Month of the first purchase", axis=month),
             y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
-            color=_kinds(alt.Color, kinds.values(), colors, legend=alt.Legend(orient="top", columns=2)),
+            color=_kinds(alt.Color, kinds.values(), colors, legend=_dashes(2)),
         )
     )
     lines = base.mark_line().encode(strokeDash=_kinds(alt.StrokeDash, kinds.values(), dashes))
@@ -514,7 +519,7 @@ def _batches() -> Chart:
 def _drift() -> Chart:
     base = _base("drift", alt.Step(28)).encode(y=alt.Y("measure:N", title=None, axis=alt.Axis(labelLimit=150)))
     bars = base.mark_bar().encode(
-        x=alt.X("psi:Q", title="Stability index; tick: threshold"),
+        x=alt.X("psi:Q", title="Stability index; tick: threshold", axis=alt.Axis(tickCount=5)),
         color=alt.condition("datum.alert", alt.value("#c2410c"), alt.value(BLUE)),
         tooltip=_tooltips(("measure", "Measure", ""), ("psi", "PSI", ".3f"), ("threshold", "Threshold", ".3f")),
     )

@@ -62,8 +62,8 @@ def test_the_kpis_are_those_of_the_latest_complete_period_with_the_latest_churn_
     ]
     lines = markdown(summary(PASSED), rows).splitlines()
     assert (
-        "KPIs of the period from 2025-12-01; churn rates of that from 2025-10-01, the latest whose window is over:"
-        in lines
+        "KPIs of the period from 2025-12-01; churn rates, of those active when it opened, of that from 2025-10-01, "
+        "the latest whose window is over:" in lines
     )
     assert [line for line in lines if line.startswith("| S01")] == [
         r"| S01 rare, \<script\> | 1,731 | 7.5% | 38.7% | 22,005.67 | 31.7% |"

@@ -303,7 +303,7 @@
       ...(is(row.purchase_days_a_year) ? deeds(row) : ["Nothing bought yet."]),
       `${short.format(row.mean_clv)} net sales each so far` +
         (is(row.mean_predicted_clv) ? `; predicted for the next ${figures.settings.clv_horizon_days} days: ${short.format(row.mean_predicted_clv)}.` : "."),
-      most ? `The largest part is ${most.lifecycle} (${format.share(most.customers / all)}).` : null,
+      most ? `Most common lifecycle: ${most.lifecycle}, ${format.share(most.customers / all)} of those who have bought.` : null,
       row.customers < 30 ? "Low confidence: fewer than 30 customers." : null,
     ];
   }
@@ -562,6 +562,7 @@
 
   const CONFIG = {
     background: "transparent",
+    padding: { left: 5, top: 5, right: 20, bottom: 5 }, // the last label of an axis may stand half beyond its end
     font: "system-ui, sans-serif",
     view: { stroke: null },
     axis: {
