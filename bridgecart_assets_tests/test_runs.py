@@ -66,6 +66,18 @@ def test_runs_of_a_command_are_orphans_unless_a_command_is_at_work(instance: dg.
     assert status_of(instance, mine) == "FAILURE"
 
 
+@pytest.mark.parametrize(("killed", "names_memory"), [(0, False), (2, True)])
+def test_an_orphans_record_names_memory_where_the_kernel_has_killed_for_want_of_it(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, killed: int, names_memory: bool
+) -> None:
+    monkeypatch.setattr("bridgecart_assets.runs.kills", lambda: killed)
+    mine = run(instance, "STARTED", **{LAUNCHER_TAG: CLI_LAUNCHER})
+    report_orphans(instance, datetime.now(UTC), is_command_at_work=False)
+    said = " ".join(entry.message for entry in instance.all_logs(mine))
+    assert "Orphaned: the process that worked on this run is gone." in said
+    assert ("the kernel has killed 2 process(es) here so far; the " in said) == names_memory
+
+
 def test_a_run_whose_code_server_listens_is_no_orphan_and_one_whose_is_gone_is(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:

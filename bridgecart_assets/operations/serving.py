@@ -44,7 +44,7 @@ ADVICE = "Give it more, or set BRIDGECART_MEMORY_LIMIT to less than DuckDB has n
 
 
 class ServerStopped(BridgeCartError):
-    """Dagster ended by itself."""
+    """A process that `up` cannot do without ended by itself, or does not answer any more."""
 
 
 def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], None]) -> None:
