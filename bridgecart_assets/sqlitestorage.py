@@ -156,13 +156,14 @@ class EventLogStorage(SqliteEventLogStorage):
         kind = event.dagster_event_type
         slim = _without_repetition(event)
         with self.index_connection() as connection:
-            event_id: int = connection.execute(statement).lastrowid
+            # Results stand in the table of results: the row of a check only has its place in the order of events.
+            indexed = statement.values(event="") if kind in ASSET_CHECK_EVENTS else statement
+            event_id: int = connection.execute(indexed).lastrowid
             if kind in ASSET_EVENTS:
                 self._store_asset_event_tags(connection, [slim], [event_id])
                 self._store_asset_event(connection, slim, event_id)
             if kind and EVENT_TYPE_TO_PIPELINE_RUN_STATUS.get(kind) in FINISHED_STATUSES:
-                # Results stand in the table of results: these rows gave them their place in the order of events.
-                # Not the newest row, or SQLite would give its number once more.
+                # Never the newest row of all, or SQLite would give its number once more.
                 of_checks = SqlEventLogStorageTable.c.dagster_event_type.in_(_CHECK_EVENTS)
                 of_the_run = SqlEventLogStorageTable.c.run_id == event.run_id
                 connection.execute(SqlEventLogStorageTable.delete().where(of_the_run, of_checks))

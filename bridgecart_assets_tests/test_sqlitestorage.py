@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from bridgecart_assets.settings import Settings
 from bridgecart_assets.sqlitefiles import shared_databases
 from bridgecart_assets.sqlitestorage import EventLogStorage
 from bridgecart_assets_tests.support.smalljob import CHECK, TABLE, make_run
+
+ADLER = 1726160866
 
 
 @pytest.fixture
@@ -250,6 +253,11 @@ def test_who_watches_a_run_is_told_of_every_event(instance: dg.DagsterInstance) 
         time.sleep(0.05)
     instance.end_watch_event_logs(run_id, hear)
     assert told == expected
+
+
+def test_the_dictionary_is_that_of_the_events_that_were_written() -> None:
+    # Another one reads nothing of what is there: a better one needs a name of its own in the stored bytes.
+    assert zlib.adler32(packedtext.DICTIONARY) == ADLER
 
 
 @given(st.one_of(st.none(), st.text(), st.text(min_size=300).map(lambda rest: "{" + rest)))

@@ -18,6 +18,8 @@ from bridgecart_assets_tests.integration.postgres import Postgres, postgres_serv
 from bridgecart_assets_tests.integration.processes import processes_of, wait_until
 from bridgecart_assets_tests.integration.served import up
 from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.support.smalljob import make_run
+from bridgecart_assets_tests.test_pruning import counted, prune, runs_of, shown
 
 pytestmark = any_broker
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
@@ -102,6 +104,16 @@ def test_killed_runs_leave_nothing_open_there(
     assert killer.run("run").returncode == 0
     assert postgres.rows(url, "select count(*) from runs where status not in ('SUCCESS', 'FAILURE')") == [(0,)]
     market.settle(faults, "kill -9 of the run, storage on PostgreSQL", len(moments), warehouse)
+
+
+def test_old_runs_are_pruned_there_too(instance: dg.DagsterInstance, settings: Settings) -> None:
+    runs = [make_run(instance, key) for key in "ABCD"]
+    before = shown(instance)
+    assert prune(instance, settings, 2) == 2
+    assert runs_of(instance) == runs[2:]
+    assert shown(instance) == before
+    assert [counted(instance, run_id) for run_id in runs[:2]] == [(1, 0), (1, 0)]
+    assert instance.get_records_for_run(runs[3]).records
 
 
 def test_a_server_that_is_not_there_is_one_line_with_the_remedy(

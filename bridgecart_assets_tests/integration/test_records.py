@@ -47,7 +47,7 @@ def bytes_a_run(instance: dg.DagsterInstance, settings: Settings, shop: Shop, ru
     for number in range(2 + runs):
         if number == 2:
             before = size_of(settings)
-        shop.sell(100)
+        shop.sell(40)
         asked_for(daemon.tick())
         pruning.prune(instance, settings)
     assert [success for _, success in daemon.launched] == [True] * (2 + runs)
