@@ -28,6 +28,7 @@ from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets_tests.support.pipeline import run_small_shop
+from bridgecart_assets_tests.support.webhooks import webhook
 
 COMMANDS = sorted(cli.commands)
 KPIS = {"clv_growth", "churn_rate", "average_order_value", "sales_contribution"}
@@ -387,6 +388,20 @@ def test_status_counts_the_rows_of_every_table(
     assert status["last_batch_at"] == "2026-01-01T00:00:00Z"
     assert status["data_clock"] == "2025-03-20T10:00:00Z"
     assert status["last_batch_age_seconds"] < status["data_age_seconds"]
+
+
+def test_a_run_that_fails_under_cron_posts_once_and_ends_as_ever(
+    bridgecart: Bridgecart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("BRIDGECART_KAFKA_TIMEOUT_SECONDS", "0.5")
+    with webhook() as hook:
+        monkeypatch.setenv("BRIDGECART_ALERT_WEBHOOK", hook.url)
+        for _ in range(2):
+            assert_one_line(bridgecart("run"), "no answer from Kafka at 127.0.0.1:9")
+        (message,) = hook.posted
+    assert "`bridgecart run` failed: " in message
+    assert "no answer from Kafka at 127.0.0.1:9" in message
 
 
 def test_status_shows_lag_as_unknown_and_why_when_the_broker_does_not_answer(

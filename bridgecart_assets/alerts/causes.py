@@ -110,8 +110,9 @@ def batch_causes(batch: "WaitingBatch | None") -> list[Cause]:
     """A batch failed as often as it is tried."""
     if batch is None or not batch.is_stuck:
         return []
+    times = "once" if batch.failures == 1 else f"{batch.failures} times"
     says = (
-        f"Batch {batch.key} failed {batch.failures} times, and nothing after it is read: {batch.last_error} Mend the "
+        f"Batch {batch.key} failed {times}, and nothing after it is read: {batch.last_error} Mend the "
         f"cause, then materialize batch {batch.key} in the Dagster UI or run `bridgecart run`."
     )
     return [Cause(f"batch/{batch.key}", says, f"batch {batch.key} is stuck no longer.")]

@@ -14,7 +14,7 @@ from bridgecart_assets.platform import Platform
 
 
 @dg.sensor(
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Posts to BRIDGECART_ALERT_WEBHOOK, where that is set: failed runs and checks, a stuck batch, no new "
     "data, the orders sensor off. One message when it begins, one when it is over.",

@@ -95,7 +95,7 @@ def _cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Cause | None:
     batch = run.tags.get(PARTITION_TAG)
     what = f"batch {batch}" if batch else f"job {run.job_name}"
     says = f"A run of {what} failed: {error if isinstance(error, str) else error_line(error)}"
-    return Cause(_key(run), says, f"a run of {what} succeeded.")
+    return Cause(_key(run), says, f"{what} fails no longer.")
 
 
 def _is_failing(instance: dg.DagsterInstance, key: str) -> bool:

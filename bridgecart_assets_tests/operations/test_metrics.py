@@ -1,5 +1,6 @@
 """Metrics and health over HTTP: true, cheap, and without disturbing whoever writes."""
 
+import re
 import shutil
 import time
 import urllib.error
@@ -102,6 +103,21 @@ def test_the_figures_are_those_of_the_pipeline(shop: Settings, instance: dg.Dags
     sizes = families["size_bytes"].values
     assert sizes['{of="warehouse"}'] == shop.warehouse_path.stat().st_size
     assert sizes['{of="dagster_home"}'] > 10_000
+
+
+def test_the_documents_have_every_metric_and_no_other(
+    shop: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    def lag(_: Observer) -> int:
+        return 7
+
+    monkeypatch.setattr(Observer, "lag", lag)
+    beat(instance, NOW)
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = text.split("<!-- metrics:")[1].split("<!-- /metrics -->")[0]
+    families = read(Observer(shop))
+    assert families["lag_records"].values == {"": 7}
+    assert set(re.findall(r"`bridgecart_(\w+)", table)) == set(families)
 
 
 def test_before_the_first_run_it_tells_what_there_is(settings: Settings):
