@@ -211,6 +211,12 @@ def test_a_health_check_asks_the_service_itself_whatever_proxy_docker_gives_to_c
     assert subprocess.run([sys.executable, *asked], capture_output=True, check=False, timeout=60).returncode != 0
 
 
+def test_a_daemon_that_hangs_is_unhealthy_within_minutes():
+    daemon = compose.services()["daemon"]
+    assert daemon["healthcheck"]["test"] == ["CMD", "dagster-daemon", "liveness-check"]
+    assert int(daemon["environment"]["DAGSTER_DAEMON_HEARTBEAT_TOLERANCE"]) <= 300
+
+
 def test_services_reach_the_code_server_without_a_proxy():
     for service in compose.services().values():
         if "build" in service:
