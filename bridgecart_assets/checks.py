@@ -16,6 +16,7 @@ import duckdb
 from bridgecart_assets import contracts
 from bridgecart_assets.assets.specs import POOL, asset_key, step_tags
 from bridgecart_assets.contracts import BATCH_COLUMN, Contract
+from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.failures import cause_first
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.platform import Platform
@@ -31,6 +32,10 @@ from bridgecart_assets.warehouse.writing import run_stage
 
 SHOWN_ROWS = 5
 CONTRACT_CHECK = "keeps_its_contract"
+
+
+class CheckFailed(BridgeCartError):
+    """A blocking check of ERROR severity failed: nothing is made of its table."""
 
 
 @dataclass(frozen=True)
@@ -385,9 +390,27 @@ def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
         batch_key = context.partition_key if partitioned else None
         selected = [by_key[key] for key in by_key if key in context.selected_asset_check_keys]
         with cause_first():
-            yield from evaluate(platform, selected, batch_key, only_changes=follows_changes(context.run))
+            results = evaluate(platform, selected, batch_key, only_changes=follows_changes(context.run))
+            yield from _stopping(results, rules)
 
     return check_step
+
+
+def _stopping(results: Iterable[dg.AssetCheckResult], rules: Sequence[Rule]) -> Iterator[dg.AssetCheckResult]:
+    """All results; then the first that stops the run is its failure. Dagster's own would not say what to do."""
+    blocking = {rule.name for rule in rules if rule.blocking and rule.severity != WARN}
+    stopping: list[dg.AssetCheckResult] = []
+    for result in results:
+        yield result
+        stopping += [result] if not result.passed and result.check_name in blocking else []
+    for first in stopping[:1]:
+        asset = first.asset_key.to_user_string() if first.asset_key else ""
+        raise CheckFailed(stopped_by(first.check_name or "", asset, first.description))
+
+
+def stopped_by(check: str, asset: str, says: str | None) -> str:
+    """The line of a run that a check stopped."""
+    return f"Check {check} of {asset} failed and stopped the run: {(says or '').strip() or 'it says no more'}"
 
 
 def evaluate(

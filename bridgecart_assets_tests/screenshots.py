@@ -5,12 +5,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from bridgecart_assets import location
 from bridgecart_assets_tests.integration.processes import ROOT, bridgecart
 from bridgecart_assets_tests.integration.served import up
 from bridgecart_assets_tests.support.browser import chromium
 
 IMAGES = ROOT / "docs" / "images"
-LOCATION = "locations/bridgecart"
+LOCATION = f"locations/{location.LOCATION}"
 SETTLE_MILLISECONDS = 6_000
 
 
@@ -22,13 +23,24 @@ def take(page: Page, name: str, url: str, *, height: int = 900) -> None:
     page.screenshot(path=IMAGES / f"{name}.png")
 
 
-def take_picture(page: Page, name: str, url: str, shows: str) -> None:
-    """The same of an asset, where its picture is."""
-    page.set_viewport_size({"width": 1280, "height": 700})
+def take_plots(page: Page, name: str, url: str) -> None:
+    """The same of an asset, where Dagster plots its numbers."""
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(url)
+    page.get_by_role("button", name="Plots").click()
     page.wait_for_timeout(SETTLE_MILLISECONDS)
-    page.locator(f'img[alt^="{shows}"]').first.evaluate("image => image.scrollIntoView({block: 'center'})")
+    page.get_by_role("button", name="Plots").evaluate("button => button.scrollIntoView()")
     page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def take_dagster(page: Page, url: str) -> None:
+    """Dagster's UI."""
+    take(page, "dagster-report", f"{url}/assets/report/segments")
+    take(page, "dagster-checks", f"{url}/assets/silver/orders?view=checks")
+    take(page, "dagster-sensor", f"{url}/{LOCATION}/sensors/orders_sensor")
+    take(page, "dagster-graph", f"{url}/asset-groups")
+    take_plots(page, "dagster-churn", f"{url}/assets/kpi/churn_rate")
+    take_plots(page, "dagster-model", f"{url}/assets/gold/segment_model")
 
 
 def main() -> None:
@@ -49,12 +61,7 @@ def main() -> None:
             wide.screenshot(path=IMAGES / "report-movement.png")
             phone = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
             take(phone, "report-phone", report, height=844)
-            take(wide, "dagster-report", f"{served.url}/assets/report/segments")
-            take(wide, "dagster-checks", f"{served.url}/assets/silver/orders?view=checks")
-            take(wide, "dagster-sensor", f"{served.url}/{LOCATION}/sensors/orders_sensor")
-            take(wide, "dagster-graph", f"{served.url}/asset-groups")
-            take_picture(wide, "dagster-churn", f"{served.url}/assets/kpi/churn_rate", "Churn rate")
-            take_picture(wide, "dagster-model", f"{served.url}/assets/gold/segment_model", "Segments")
+            take_dagster(wide, served.url)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from bridgecart_assets.checks import CONTRACT_CHECK, RULES, Rule, build_checks, 
 from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.operations.running import failure_of
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
@@ -510,6 +511,12 @@ def test_a_failed_check_of_a_kpi_stops_the_history_of_the_metrics(platform: Plat
     assert not result.success
     failed = [found.check_name for found in result.get_asset_check_evaluations() if not found.passed]
     assert "clv_ties_to_orders" in failed
+    failures = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
+    lines = [str(failure.description) for failure in failures if failure is not None]
+    assert len(lines) == len(failures)
+    assert lines[0] == str(failure_of(result))
+    first = "Check clv_closes_into_next_opening of kpi/clv_growth failed and stopped the run: "
+    assert [line for line in lines if line.startswith(first)]
     made = {event.asset_key for event in result.get_asset_materialization_events()}
     assert made == {asset_key(table) for table in tables if table != contracts.SEGMENT_METRICS_HISTORY}
 

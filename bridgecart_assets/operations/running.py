@@ -285,11 +285,11 @@ def _model_decision(result: "ExecutionResult") -> str:
 
 def failure_of(result: "ExecutionResult") -> RunFailed:
     """The one line that says why a run failed: the blocking check, or else what the first failed step raised."""
+    from bridgecart_assets.checks import stopped_by
+
     for check in result.get_asset_check_evaluations():
         if check.blocking and not check.passed and check.severity.value == "ERROR":
-            asset = check.asset_key.to_user_string()
-            why = (check.description or "").strip() or "it says no more"
-            return CheckStoppedRun(f"Check {check.check_name} of {asset} failed and stopped the run: {why}")
+            return CheckStoppedRun(stopped_by(check.check_name, check.asset_key.to_user_string(), check.description))
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
             return RunFailed(_said_by(event.step_failure_data), details=event.step_failure_data.error.to_string())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bridgecart_assets import location
 from bridgecart_assets.checks import RULES
 from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.kafka.topics import create_topic
@@ -22,7 +23,7 @@ from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.browser import chromium
 from bridgecart_assets_tests.support.state import digests
 
-LOCATION = "locations/bridgecart"
+LOCATION = f"locations/{location.LOCATION}"
 PATIENCE = 30_000  # milliseconds; a browser, a webserver and a run share two cores
 BACKFILLS = """query { partitionBackfillsOrError(limit: 5) { ... on PartitionBackfills { results {
   status numPartitions } } } }"""
