@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, ThrottleEvent
 from confluent_kafka.admin import AdminClient
 
 from bridgecart_assets.kafka.connection import KafkaConnection, client_config, redact
@@ -25,7 +25,7 @@ from bridgecart_assets.kafka.errors import (
     TopicAlreadyExists,
     TopicNotFound,
 )
-from bridgecart_assets.kafka.remedies import is_refusal, not_a_text, remedy, unusable
+from bridgecart_assets.kafka.remedies import is_refusal, not_a_text, remedy, silence_remedy, unusable
 
 logger = logging.getLogger(__name__)
 
@@ -57,15 +57,17 @@ ELECTIONS = frozenset(
 TOLERATED_WHEN_READING = INTERRUPTIONS | {KafkaError.GROUP_AUTHORIZATION_FAILED}
 NO_ANSWER = KafkaError(KafkaError._TIMED_OUT, "no response")
 _POLL_SECONDS = 0.1
+_NODES_SECONDS = 3.0
 
 
 @dataclass
 class Reports:
-    """What a client's background threads reported through `error_cb`: the last interruption, any refusal."""
+    """What a client's background threads reported: the last interruption, any refusal, the longest throttling."""
 
     connection: KafkaConnection
     refusal: KafkaError | None = None
     last: KafkaError | None = None
+    throttled_seconds: float = 0.0
 
     def __call__(self, error: KafkaError) -> None:
         """Note and log one report."""
@@ -75,6 +77,15 @@ class Reports:
         elif error.code() != KafkaError._ALL_BROKERS_DOWN:
             # "1/1 brokers are down" only follows the report that says why.
             self.last = error
+
+    @property
+    def callbacks(self) -> dict[str, Any]:
+        """The part of a client's configuration that has it report here."""
+        return {"error_cb": self, "throttle_cb": self.note_throttling}
+
+    def note_throttling(self, event: ThrottleEvent) -> None:
+        """Note for how long a broker holds its answers back."""
+        self.throttled_seconds = max(self.throttled_seconds, event.throttle_time)
 
     def raise_refusal(self) -> None:
         """Raise `BrokerRefused` if a broker refused this client: waiting longer does not help then."""
@@ -97,7 +108,7 @@ def open_admin(connection: KafkaConnection) -> Iterator[Admin]:
     # A request waits for the node that was the controller when the client started. Killed, it is replaced within
     # seconds; by default the client would learn of it after minutes.
     defaults = {"topic.metadata.refresh.interval.ms": 2_000}
-    config = client_config(connection, defaults=defaults, required={"error_cb": reports})
+    config = client_config(connection, defaults=defaults, required=reports.callbacks)
     # Destroyed here and in this thread. Left to the garbage collector, a client whose request failed late can be
     # collected in its own callback thread, and librdkafka aborts the process for that.
     with _construct(AdminClient, connection, config) as client:
@@ -121,7 +132,7 @@ def open_consumer(
         "queued.max.messages.kbytes": 32 * 1024,
     }
     required = {
-        "error_cb": reports,
+        **reports.callbacks,
         "group.id": group or f"bridgecart-read-{uuid.uuid4().hex}",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
@@ -142,7 +153,7 @@ def open_producer(
 ) -> tuple[Producer, Reports]:
     """A producer; `client_config` says which settings win. Raises `InvalidClientProperty`."""
     reports = Reports(connection)
-    config = client_config(connection, defaults=defaults, required={**required, "error_cb": reports})
+    config = client_config(connection, defaults=defaults, required={**required, **reports.callbacks})
     return _construct(Producer, connection, config), reports
 
 
@@ -153,13 +164,33 @@ def answer(admin: Admin, future: "concurrent.futures.Future[T]") -> T:
         admin.client.poll(0)
         admin.reports.raise_refusal()
         if time.monotonic() > deadline:
-            raise failure(admin.reports, NO_ANSWER)
+            raise failure(admin.reports, NO_ANSWER, _silent_node(admin, NO_ANSWER))
     try:
         return future.result()
     except KafkaException as error:
         admin.client.poll(0)
         # Without the cause, here and elsewhere: librdkafka's own text may quote secrets.
-        raise failure(admin.reports, error.args[0]) from None
+        raise failure(admin.reports, error.args[0], _silent_node(admin, error.args[0])) from None
+
+
+def _silent_node(admin: Admin, error: KafkaError) -> str | None:
+    """A node that is named by the cluster and not by the settings, if the cluster answers but no reason was reported.
+
+    A connection that is accepted and never answered is not reported. Written as librdkafka writes it.
+    """
+    connection, reports = admin.reports.connection, admin.reports
+    is_explained = reports.last is not None or reports.refusal is not None or reports.throttled_seconds > 0
+    if error.code() not in INTERRUPTIONS or is_explained:
+        return None
+    try:
+        # By a new client: this one has given up the addresses of the settings for those that the cluster names.
+        with open_admin(connection) as new:
+            nodes = new.client.list_topics(timeout=min(_NODES_SECONDS, connection.timeout_seconds)).brokers
+    except KafkaException:
+        return None
+    addresses = {number: f"{node.host}:{node.port}" for number, node in sorted(nodes.items())}
+    given = connection.bootstrap_servers.split(",")
+    return next((f"{address}/{n}: no connection" for n, address in addresses.items() if address not in given), None)
 
 
 def patiently(connection: KafkaConnection, ask: Callable[[], T]) -> T:
@@ -174,8 +205,11 @@ def patiently(connection: KafkaConnection, ask: Callable[[], T]) -> T:
         time.sleep(_POLL_SECONDS)
 
 
-def failure(reports: Reports, error: KafkaError) -> KafkaFailure:
-    """The exception to raise for an error of a client: its class says the remedy's kind, its text the remedy."""
+def failure(reports: Reports, error: KafkaError, silence: str | None = None) -> KafkaFailure:
+    """The exception to raise for an error of a client: its class says the remedy's kind, its text the remedy.
+
+    `silence` says why nobody answers, where the client itself did not report it.
+    """
     connection = reports.connection
     where = f"Kafka at {connection.bootstrap_servers}"
     error = reports.refusal or error
@@ -183,11 +217,9 @@ def failure(reports: Reports, error: KafkaError) -> KafkaFailure:
         reason = redact(connection, error.str())
         return BrokerRefused(f"{where} refused this client ({reason}); {remedy(error, connection.topic)}")
     if error.code() in INTERRUPTIONS:
-        reason = redact(connection, (reports.last or error).str().partition(" (after ")[0])
-        return BrokerUnreachable(
-            f"no answer from {where} within {connection.timeout_seconds:g} s ({reason}); "
-            "start the broker or correct BRIDGECART_KAFKA_BOOTSTRAP_SERVERS or BRIDGECART_KAFKA_SECURITY_PROTOCOL"
-        )
+        reason = redact(connection, silence or (reports.last or error).str().partition(" (after ")[0])
+        cure = silence_remedy(connection.bootstrap_servers, reason, reports.throttled_seconds)
+        return BrokerUnreachable(f"no answer from {where} within {connection.timeout_seconds:g} s ({reason}); {cure}")
     if error.code() in ELECTIONS:
         return ClusterUnsettled(f"{where} is electing a leader ({error.name()}); try again in a moment")
     if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):

@@ -28,7 +28,9 @@ def client_config(
 ) -> dict[str, Any]:
     """A librdkafka configuration: the caller's properties win over `defaults`, `required` wins over both."""
     # librdkafka logs to stderr by itself; what it has to say arrives through error_cb as well.
-    quiet = {"log_level": 0, "client.id": "bridgecart"}
+    quiet: dict[str, Any] = {"log_level": 0, "client.id": "bridgecart"}
+    # An address where nobody answers is reported before the request's own time is over.
+    quiet["socket.connection.setup.timeout.ms"] = max(1_000, int(connection.timeout_seconds * 500))
     return {
         **quiet,
         **defaults,

@@ -164,8 +164,9 @@ def _data_loss(lost: Mapping[int, OffsetRange], state: TopicState) -> DataLoss:
     more = f" and {len(lost) - _NAMED} more partitions" if len(lost) > _NAMED else ""
     return DataLoss(
         f"retention removed {sum(span.count for span in lost.values())} records of topic {state.topic!r} that no batch "
-        f"had read: {', '.join(named)}{more}; raise retention.ms, and set BRIDGECART_FAIL_ON_DATA_LOSS=false to "
-        "record the hole in the ledger and go on"
+        f"had read: {', '.join(named)}{more}; raise retention.ms (or mend producers that give Kafka seconds for "
+        "milliseconds: it takes their records for those of January 1970 and removes them at once), and set "
+        "BRIDGECART_FAIL_ON_DATA_LOSS=false to record the hole in the ledger and go on"
     )
 
 

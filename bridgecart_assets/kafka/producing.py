@@ -10,7 +10,7 @@ from bridgecart_assets.kafka.clients import Reports, failure, open_producer
 from bridgecart_assets.kafka.connection import KafkaConnection, redact
 from bridgecart_assets.kafka.errors import ProduceFailed
 from bridgecart_assets.kafka.positions import topic_id
-from bridgecart_assets.kafka.remedies import is_refusal
+from bridgecart_assets.kafka.remedies import is_refusal, produce_remedy
 
 Event = tuple[bytes | None, bytes | None, int]
 """Key, value (None: a tombstone) and creation time in milliseconds since 1970 (0: the client's clock)."""
@@ -82,7 +82,8 @@ def produce(
         reason = undelivered.error.str() if undelivered.error else f"no answer within {flush_seconds:g} s"
         raise ProduceFailed(
             f"{min(sent, left + undelivered.count)} of {sent} records for topic {connection.topic!r} were not "
-            f"acknowledged by Kafka at {connection.bootstrap_servers} ({redact(connection, reason)}); send them again"
+            f"acknowledged by Kafka at {connection.bootstrap_servers} ({redact(connection, reason)}); "
+            f"{produce_remedy(undelivered.error, reports.throttled_seconds)}"
         )
     return sent
 

@@ -23,6 +23,7 @@ from bridgecart_assets.kafka.errors import RangeNotReadable, ReadStalled, Record
 from bridgecart_assets.kafka.offsets import BatchPlan, TopicState
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.kafka.records import record_batch
+from bridgecart_assets.kafka.remedies import quota_remedy
 
 _POLL_SECONDS = 0.1
 # Small polls keep messages in the processor's cache: 500 at a time is twice as fast as 5,000.
@@ -213,8 +214,10 @@ def _messages(
 def _stalled(cursor: Cursor, plan: BatchPlan, reports: Reports, stall_seconds: float) -> ReadStalled:
     partition = min(cursor.unread)
     because = redact(reports.connection, f"; last report: {reports.last.str()}") if reports.last else ""
+    cure = f"try again when the broker is healthy{because}"
+    if reports.throttled_seconds:
+        cure = f"{quota_remedy(reports.throttled_seconds)}, or BRIDGECART_KAFKA_STALL_SECONDS"
     return ReadStalled(
         f"batch {plan.batch_key}: partition {partition} of topic {plan.topic!r} served nothing for {stall_seconds:g} s "
-        f"at offset {cursor.next[partition]}, {cursor.ends[partition]} is needed; try again when the broker is "
-        f"healthy{because}"
+        f"at offset {cursor.next[partition]}, {cursor.ends[partition]} is needed; {cure}"
     )

@@ -1,5 +1,6 @@
 """Remedies: what librdkafka and brokers refuse, in one line that says what to do."""
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,6 +33,15 @@ _REMEDIES = {
     ),
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "allow its user on the cluster what it asked for",
 }
+_PRODUCE_REMEDIES = {
+    KafkaError.INVALID_TIMESTAMP: (
+        "they are dated too early or too late for the topic: raise its message.timestamp.before.max.ms or "
+        "message.timestamp.after.max.ms"
+    ),
+    KafkaError.MSG_SIZE_TOO_LARGE: "they are too large for the topic: raise its max.message.bytes",
+}
+# So librdkafka names a node that it learned of from another: by its number; those it was given, as "bootstrap".
+_ADVERTISED = re.compile(r"(?P<address>[^\s/]+:\d+)/(?P<node>\d+): ")
 _OBJECTS = ("logger", "default.topic.config")
 _UNKNOWN = "No such configuration property"
 # The client does not say which properties it has; these are the ones that people set.
@@ -60,6 +70,36 @@ def is_refusal(error: KafkaError) -> bool:
 def remedy(error: KafkaError, topic: str) -> str:
     """What to do about a refusal."""
     return _REMEDIES.get(error.code(), _CERTIFICATE).format(topic=topic)
+
+
+def silence_remedy(bootstrap_servers: str, reason: str, throttled_seconds: float) -> str:
+    """What to do when no answer comes, for the last report of a client and for how long brokers throttled it."""
+    if throttled_seconds:
+        return quota_remedy(throttled_seconds)
+    advertised = _ADVERTISED.search(reason)
+    if advertised and advertised["address"] not in bootstrap_servers.split(","):
+        return (
+            f"the cluster answers, and says that node {advertised['node']} is to be reached at "
+            f"{advertised['address']}: start that node, or correct its advertised.listeners to an address that this "
+            "machine can reach"
+        )
+    return "start the broker or correct BRIDGECART_KAFKA_BOOTSTRAP_SERVERS or BRIDGECART_KAFKA_SECURITY_PROTOCOL"
+
+
+def quota_remedy(throttled_seconds: float) -> str:
+    """What to do about a quota."""
+    return (
+        f"the broker throttles this client by a quota, for {throttled_seconds:.1f} s at a time; raise its "
+        "consumer_byte_rate, producer_byte_rate or request_percentage (`kafka-configs.sh --describe --entity-type "
+        "clients` and `users` list them)"
+    )
+
+
+def produce_remedy(error: KafkaError | None, throttled_seconds: float) -> str:
+    """What to do about records that were not acknowledged."""
+    if error is not None and error.code() in _PRODUCE_REMEDIES:
+        return _PRODUCE_REMEDIES[error.code()]
+    return quota_remedy(throttled_seconds) if throttled_seconds else "send them again"
 
 
 def not_a_text(properties: Mapping[str, str]) -> str | None:

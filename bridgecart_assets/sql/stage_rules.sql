@@ -55,6 +55,8 @@ select
             when given_date is null then 'missing_purchase_date'
             when purchase_instant is null or not isfinite(purchase_instant) then 'bad_purchase_date'
             when purchase_instant < timestamptz '1990-01-01 00:00:00+00' then 'out_of_range_purchase_date'
+            -- Seconds where Kafka expects milliseconds: not the order is dated wrongly, but its record.
+            when kafka_timestamp < timestamp '1990-01-01' then 'bad_kafka_timestamp'
             when purchase_instant at time zone 'UTC' > kafka_timestamp + interval 5 minutes
                 then 'future_purchase_date'
             when purchase_instant >= timestamptz '2100-01-01 00:00:00+00' then 'out_of_range_purchase_date'

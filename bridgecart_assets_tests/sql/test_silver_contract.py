@@ -211,6 +211,12 @@ DATES = [
         "purchase_date", "future_purchase_date", '"294247-01-10T04:00:54.775806Z"', '"2030-01-01T00:00:00-01:00"'
     ),
     Case(
+        "a Kafka timestamp in seconds, as if they were milliseconds",
+        with_json("purchase_date", '"2025-01-01"', "timestamp-in-seconds"),
+        ("bad_kafka_timestamp",),
+        kafka_timestamp=datetime(1970, 1, 21, 2, 8, 9, 600_000, tzinfo=UTC),
+    ),
+    Case(
         "year 2100 without a Kafka timestamp",
         with_json("purchase_date", '"2100-01-01"', "no-timestamp-2100"),
         ("out_of_range_purchase_date",),
