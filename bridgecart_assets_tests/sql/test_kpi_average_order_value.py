@@ -1,16 +1,26 @@
 """`kpi.average_order_value`: a ratio of sums over orders, worked by hand, and its edges."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridgecart_assets.contracts import AVERAGE_ORDER_VALUE
+from bridgecart_assets.contracts import AVERAGE_ORDER_VALUE, KPI_TABLES
+from bridgecart_assets.operations.results import kpi_rows
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets_tests.sql.history import (
     MemoryWarehouse,
     Order,
+    compute,
     compute_kpi,
     kpi_row,
+    spend_model,
+    store_model,
+    store_orders,
+    store_purchase_model,
     tiny_settings,
     warehouse_with,
 )
@@ -27,6 +37,20 @@ def test_average_order_value_is_a_ratio_of_sums_and_no_mean_of_customer_means():
     assert (small["customers"], small["orders"], small["sales"]) == (2, 10, Decimal("150.00"))
     # The mean of the two customer means would be 35.
     assert small["average_order_value"] == 15.0
+
+
+def test_the_average_that_people_and_programs_are_shown_has_two_decimals(tmp_path: Path):
+    settings = Settings(data_dir=tmp_path)
+    warehouse = Warehouse.from_settings(settings)
+    store_orders(warehouse, [Order("hugo", "2025-01-12", net) for net in ("19.28", "19.28", "134.97")])
+    store_purchase_model(warehouse)
+    store_model(warehouse, spend_model())
+    compute(warehouse, settings)
+    for contract in KPI_TABLES:
+        publish(warehouse, contract, settings.published_dir)
+    # As a double it is 57.843333333333334.
+    shown = {row["average_order_value"] for row in kpi_rows(settings.published_dir)} - {None}
+    assert shown == {57.84}
 
 
 def test_refunds_and_zero_value_orders_are_counted_apart_and_change_no_average():
