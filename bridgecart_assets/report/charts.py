@@ -110,7 +110,7 @@ def _bar() -> Mapping[str, Any]:
 
 
 def _keys(base: alt.Chart, fits: str, **place: Any) -> alt.Chart:
-    """The segment's key on each part of a stack that it fits on."""
+    """The segment's key on each part of a stack that it fits on: `fits` is of its size in pixels."""
     return base.mark_text(fontSize=10).encode(
         # Not filtered: the others would be stacked without what was left out.
         text=alt.condition(fits, "segment_key:N", alt.value("")),
@@ -193,7 +193,7 @@ def _shares() -> Chart:
         tooltip=_tooltips(("name", "Segment", ""), ("of", "Share of", ""), ("share", "Share", ".1%")),
         **_bar(),
     )
-    return alt.layer(bars, _keys(base, "datum.share > 0.06", x=alt.X(**x, bandPosition=0.5)))
+    return alt.layer(bars, _keys(base, "datum.share * width > 30", x=alt.X(**x, bandPosition=0.5)))
 
 
 def _map() -> Chart:
@@ -285,7 +285,11 @@ def _migration() -> Chart:
         .transform_joinaggregate(opened="sum(customers)", groupby=["opening_key"])
         .transform_calculate(share="datum.customers / datum.opened")
         .encode(
-            x=alt.X("closing_key:N", title="Segment at the close", axis=alt.Axis(labelAngle=0, orient="top")),
+            x=alt.X(
+                "closing_key:N",
+                title="Segment at the close",
+                axis=alt.Axis(labelAngle=0, labelOverlap="parity", orient="top"),
+            ),
             y=alt.Y("opening_key:N", title="Segment at the opening"),
         )
     )
@@ -410,7 +414,7 @@ def _by_value(rows: str, title: str) -> Chart:
         ),
         **_bar(),
     )
-    return alt.layer(bars, _keys(base, "datum.sales > 0.09 * datum.most", x=alt.X(**x, bandPosition=0.5)))
+    return alt.layer(bars, _keys(base, "datum.sales / datum.most * width > 30", x=alt.X(**x, bandPosition=0.5)))
 
 
 def _ages() -> Chart:
@@ -433,7 +437,7 @@ def _ages() -> Chart:
         tooltip=_tooltips(("name", "Segment", ""), ("from_age", "From age", ""), ("customers", "Customers", ",d")),
         **_bar(),
     )
-    return alt.layer(bars, _keys(base, "datum.customers > 0.09 * datum.most", y=alt.Y(**y, bandPosition=0.5)))
+    return alt.layer(bars, _keys(base, "datum.customers / datum.most * height > 14", y=alt.Y(**y, bandPosition=0.5)))
 
 
 def _discounts() -> Chart:

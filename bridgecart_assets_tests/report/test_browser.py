@@ -128,11 +128,13 @@ def test_a_table_downloads_as_csv_with_what_is_chosen(opened: Open, grown: Setti
     assert download.value.suggested_filename == "figures.csv"
     target = tmp_path / "figures.csv"
     download.value.save_as(target)
-    with target.open(encoding="utf-8", newline="") as file:
+    with target.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(column(page, 1)) == 18
     assert {row["name"].split()[0] for row in rows} == {"S03"}
-    assert all(float(row["sales"]) == pytest.approx(float(row["sales"])) for row in rows)
+    assert target.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert [row["sales"] for row in rows] == [text.replace(",", "") for text in column(page, 12)]
+    assert {re.sub(r"\d+\.\d\d", "amount", row["average_order_value"]) for row in rows} == {"", "amount"}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -210,7 +212,7 @@ def test_a_text_that_a_spreadsheet_would_execute_is_a_text_in_the_download(
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").click()
     download.value.save_as(tmp_path / "out.csv")
-    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         values = {row["value"] for row in csv.DictReader(file)}
     assert '\'=HYPERLINK(1),\n"x"' in values
 

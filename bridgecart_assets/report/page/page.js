@@ -542,14 +542,19 @@
   }
 
   function csv(columns, rows) {
-    const field = (value) => {
+    const field = (value, kind) => {
       if (!is(value)) return "";
+      if (kind === "money") return value.toFixed(2);
       // A text that a spreadsheet would take for a formula.
       const text = typeof value === "string" && /^[=+@\t\r-]/.test(value) ? `'${value}` : String(value);
       return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
-    const lines = [columns.map(([column]) => column), ...rows.map((row) => columns.map(([column]) => row[column]))];
-    return lines.map((line) => line.map(field).join(",") + "\r\n").join("");
+    const lines = [
+      columns.map(([column]) => column),
+      ...rows.map((row) => columns.map(([column, , kind]) => field(row[column], kind))),
+    ];
+    // Spreadsheets know by the byte order mark that it is UTF-8.
+    return "\ufeff" + lines.map((line) => line.join(",") + "\r\n").join("");
   }
 
   function save(file, text) {
