@@ -182,9 +182,9 @@ def test_what_the_customers_of_a_segment_did_is_counted_from_their_orders(
     assert len(segments) == 4
     for row in segments:
         counted = expected({customer for customer in buyers if segment_of[customer] == row["segment_key"]})
-        assert [row[name] for name in FACTS] == [CENT(value, abs=0.01) for value in counted]
+        assert [row[name] for name in FACTS] == [CENT(value, abs=0.005) for value in counted]
     (all_customers,) = rows(connection, grown, "everybody")
-    assert [all_customers[name] for name in FACTS] == [CENT(value, abs=0.01) for value in expected(buyers)]
+    assert [all_customers[name] for name in FACTS] == [CENT(value, abs=0.005) for value in expected(buyers)]
 
 
 def test_the_average_order_the_orders_a_day_and_the_refunds_make_the_net_sales_a_day(

@@ -41,11 +41,11 @@ days as (
 )
 select
     segment_key,
-    round(365 * d.purchase_days::double / d.days, 2) as purchase_days_a_year,
+    round(365 * d.purchase_days::double / d.days, 6) as purchase_days_a_year,
     round(d.net_sales::double / d.purchase_days, 2) as net_a_purchase_day,
     round(b.purchase_sales::double / b.orders, 2) as average_order_value,
-    round(b.orders::double / d.purchase_days, 3) as orders_a_purchase_day,
-    round(b.with_coupon::double / nullif(b.coupon_known, 0), 4) as coupon_share
+    round(b.orders::double / d.purchase_days, 6) as orders_a_purchase_day,
+    round(b.with_coupon::double / nullif(b.coupon_known, 0), 6) as coupon_share
 from days d
 join bought b using (segment_key)
 where d.days > 0

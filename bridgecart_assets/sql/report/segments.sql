@@ -21,12 +21,12 @@ segments as (
         round(sum(s.net_sales)::double / count(*), 2) as mean_clv,
         round(sum(s.predicted_clv)::double / nullif(count(s.predicted_clv), 0), 2) as mean_predicted_clv,
         count(s.predicted_clv) as predicted_customers,
-        round(avg(s.churn_risk), 4) as mean_churn_risk,
-        round(avg(s.churn_risk) filter (where f.last_purchased_on >= s.as_of - $churn_window_days), 4) as active_churn_risk,
+        round(avg(s.churn_risk), 6) as mean_churn_risk,
+        round(avg(s.churn_risk) filter (where f.last_purchased_on >= s.as_of - $churn_window_days), 6) as active_churn_risk,
         round((avg(s.log_purchase_rate) - any_value(e.rate)) / nullif(any_value(e.rate_spread), 0), 3) as apart_purchases,
         round((avg(s.log_spend) - any_value(e.spend)) / nullif(any_value(e.spend_spread), 0), 3) as apart_spend,
         round((avg(s.coupon_share) - any_value(e.coupons)) / nullif(any_value(e.coupons_spread), 0), 3) as apart_coupons,
-        round(count(*) filter (where s.ambiguous)::double / count(*), 4) as ambiguous_share
+        round(count(*) filter (where s.ambiguous)::double / count(*), 6) as ambiguous_share
     from gold.customer_segments s
     join gold.customer_features f using (customer_hash, customer_id)
     cross join everybody e
