@@ -106,7 +106,8 @@ def test_killed_runs_leave_nothing_open_there(
     market.settle(faults, "kill -9 of the run, storage on PostgreSQL", len(moments), warehouse)
 
 
-def test_old_runs_are_pruned_there_too(instance: dg.DagsterInstance, settings: Settings) -> None:
+def test_old_runs_are_pruned_there_too(broker_kind: str, instance: dg.DagsterInstance, settings: Settings) -> None:
+    assert broker_kind == "embedded"
     runs = [make_run(instance, key) for key in "ABCD"]
     before = shown(instance)
     assert prune(instance, settings, 2) == 2
