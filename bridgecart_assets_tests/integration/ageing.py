@@ -68,8 +68,8 @@ from checks_of_the_batch
 """
 _RUNS = """
 insert into runs (run_id, snapshot_id, pipeline_name, mode, status, run_body, partition, start_time, end_time)
-select ?1, snapshot_id, pipeline_name, mode, status, replace(replace(run_body, run_id, ?1), ?2, ?3), ?3, start_time,
-    end_time
+select ?1, snapshot_id, pipeline_name, mode, status,
+    packed(replace(replace(unpacked(run_body), run_id, ?1), ?2, ?3)), ?3, start_time, end_time
 from runs
 where run_id = ?4
 """
@@ -92,17 +92,22 @@ def split_the_batch(settings: Settings, instance: dg.DagsterInstance, batches: i
     copies = [(str(uuid.uuid4()), only, key, run.run_id) for key in keys]
     history = settings.dagster_home / "history"
     with closing(sqlite3.connect(history / "runs" / "index.db")) as events, events:
-        for function in (packed, unpacked):
-            events.create_function(function.__name__, 1, function)
+        _speak_of_packed_texts(events)
         # Neither table has an index by partition.
         for template in _TEMPLATES.split(";"):
             events.execute(template, [only])
         for statement in (_EVENTS, _CHECKS):
             events.executemany(statement, [copy[:3] for copy in copies])
     with closing(sqlite3.connect(history / "runs.db")) as runs, runs:
+        _speak_of_packed_texts(runs)
         for statement in (_RUNS, _TAGS):
             runs.executemany(statement, copies)
     return keys
+
+
+def _speak_of_packed_texts(connection: sqlite3.Connection) -> None:
+    for function in (packed, unpacked):
+        connection.create_function(function.__name__, 1, function)
 
 
 def _split_warehouse(warehouse: Warehouse, keys: Sequence[str]) -> None:
