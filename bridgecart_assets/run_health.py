@@ -19,7 +19,11 @@ ORDERS_SENSOR = "orders_sensor"
 SENSOR_DAEMON = "SENSOR"
 # A broker that restarts is no cause for alarm.
 FAILING_FOR = timedelta(minutes=5)
-_GOOD_TICKS = [TickStatus.SUCCESS, TickStatus.SKIPPED]
+# Ticks come every five seconds, less often where each of them waits for a time-out.
+_BETWEEN_TICKS = timedelta(minutes=1)
+_TICKS_LOOKED_AT = 100
+# How a tick begins that skipped because the topic or the warehouse could not be read.
+NOTHING_READ = "nothing was read"
 _LONGEST = 400
 
 
@@ -73,7 +77,7 @@ def read_sensor(instance: dg.DagsterInstance, now: datetime) -> SensorState:
     if not state.is_running:
         return SensorState(is_on=False, since=last_tick_at, last_tick_at=last_tick_at)
     since = _instant(data.last_sensor_start_timestamp)
-    return SensorState(True, since, last_tick_at, _failing(instance, state, since, now))
+    return SensorState(True, since, last_tick_at, _failing(instance, state, now))
 
 
 def read_daemon(instance: dg.DagsterInstance, now: datetime) -> DaemonState:
@@ -150,22 +154,28 @@ def _last_error(instance: dg.DagsterInstance, key: str) -> str:
     return error if isinstance(error, str) else error_line(error)
 
 
-def _failing(instance: dg.DagsterInstance, state: InstigatorState, since: datetime | None, now: datetime) -> str | None:
-    newest = _newest_tick(instance, state, [*_GOOD_TICKS, TickStatus.FAILURE])
-    if newest is None or newest.status != TickStatus.FAILURE:
+def _failing(instance: dg.DagsterInstance, state: InstigatorState, now: datetime) -> str | None:
+    """What the newest tick says, if every tick of FAILING_FOR and somewhat more read nothing."""
+    looked_at = now - FAILING_FOR - _BETWEEN_TICKS
+    ticks = instance.get_ticks(
+        state.instigator_origin_id,
+        state.selector_id,
+        after=looked_at.timestamp(),
+        limit=_TICKS_LOOKED_AT,
+        statuses=[TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE],
+    )
+    said = [_read_nothing(tick) for tick in ticks]
+    if not ticks or None in said or ticks[-1].timestamp > (now - FAILING_FOR).timestamp():
         return None
-    good = _newest_tick(instance, state, _GOOD_TICKS)
-    good_until = datetime.fromtimestamp(good.timestamp, UTC) if good is not None else since
-    if good_until is not None and now - good_until < FAILING_FOR:
-        return None
-    return error_line(newest.error) if newest.error is not None else "unknown error"
+    return said[0]
 
 
-def _newest_tick(
-    instance: dg.DagsterInstance, state: InstigatorState, statuses: Sequence[TickStatus]
-) -> InstigatorTick | None:
-    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1, statuses=statuses)
-    return next(iter(ticks), None)
+def _read_nothing(tick: InstigatorTick) -> str | None:
+    """What a tick says that failed, or skipped because the topic could not be read; None for any other."""
+    if tick.status == TickStatus.FAILURE:
+        return error_line(tick.error) if tick.error is not None else "unknown error"
+    reason = tick.skip_reason or ""
+    return shortened(reason) if reason.startswith(NOTHING_READ) else None
 
 
 def _data(state: InstigatorState) -> SensorInstigatorData:

@@ -40,7 +40,9 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def ticked(instance: dg.DagsterInstance, state: InstigatorState, status: TickStatus, at: datetime) -> None:
+def ticked(
+    instance: dg.DagsterInstance, state: InstigatorState, status: TickStatus, at: datetime, reason: str | None = None
+) -> None:
     error = WRAPPED if status == TickStatus.FAILURE else None
     instance.create_tick(
         TickData(
@@ -51,6 +53,7 @@ def ticked(instance: dg.DagsterInstance, state: InstigatorState, status: TickSta
             at.timestamp(),
             selector_id=state.selector_id,
             error=error,
+            skip_reason=reason,
         )
     )
 
@@ -76,25 +79,39 @@ def test_the_state_under_an_earlier_name_of_the_code_location_does_not_count(ins
     assert not read_sensor(instance, NOW).is_on
 
 
+FAILED, SKIPPED = TickStatus.FAILURE, TickStatus.SKIPPED
+
+
 @pytest.mark.parametrize(
     ("ticks", "failing"),
     [
-        ([(9, TickStatus.SKIPPED), (8, TickStatus.FAILURE), (0, TickStatus.FAILURE)], "Records 5 to 9 are gone."),
-        ([(9, TickStatus.SKIPPED), (8, TickStatus.FAILURE), (0, TickStatus.SKIPPED)], None),
-        ([(2, TickStatus.SKIPPED), (1, TickStatus.FAILURE), (0, TickStatus.FAILURE)], None),
-        ([(0, TickStatus.FAILURE)], "Records 5 to 9 are gone."),
-        ([(8, TickStatus.FAILURE), (0, TickStatus.STARTED)], "Records 5 to 9 are gone."),
+        ([(9, SKIPPED), (5.5, FAILED), (3, FAILED), (0, FAILED)], "Records 5 to 9 are gone."),
+        ([(5.5, FAILED), (3, FAILED), (0, TickStatus.STARTED)], "Records 5 to 9 are gone."),
+        ([(5.5, FAILED), (3, SKIPPED), (0, FAILED)], None),
+        ([(5.5, FAILED), (3, FAILED), (0, SKIPPED)], None),
+        ([(90, FAILED), (1, FAILED), (0, FAILED)], None),
+        ([], None),
     ],
-    ids=["for long", "until now", "a moment", "since it is on", "and is at it again"],
+    ids=["for long", "and is at it again", "on and off", "until now", "since a restart", "never"],
 )
 def test_a_sensor_that_fails_at_every_tick_for_minutes_says_what_with(
-    instance: dg.DagsterInstance, ticks: list[tuple[int, TickStatus]], failing: str | None
+    instance: dg.DagsterInstance, ticks: list[tuple[float, TickStatus]], failing: str | None
 ):
     state = sensor_state(InstigatorStatus.RUNNING, NOW)
     instance.add_instigator_state(state)
     for minutes_ago, status in ticks:
         ticked(instance, state, status, NOW - minutes_ago * MINUTE)
     assert read_sensor(instance, NOW).failing == failing
+
+
+def test_ticks_that_skip_because_nothing_could_be_read_count_as_failing(instance: dg.DagsterInstance):
+    state = sensor_state(InstigatorStatus.RUNNING, NOW)
+    instance.add_instigator_state(state)
+    for minutes_ago in (5.5, 3, 0):
+        ticked(instance, state, SKIPPED, NOW - minutes_ago * MINUTE, "nothing was read: no answer from Kafka.")
+    assert read_sensor(instance, NOW).failing == "nothing was read: no answer from Kafka."
+    ticked(instance, state, SKIPPED, NOW + MINUTE / 60, "no new records")
+    assert read_sensor(instance, NOW).failing is None
 
 
 def test_a_daemon_is_alive_as_long_as_it_is_heard(instance: dg.DagsterInstance):
