@@ -94,10 +94,11 @@ def _end_offsets(connection: duckdb.DuckDBPyConnection) -> EndOffsets:
 
 
 def _known_topics(connection: duckdb.DuckDBPyConnection) -> KnownTopics:
-    read_from = connection.execute(
-        "select topic_id, list(distinct cluster_id) filter (cluster_id is not null) from raw.batches "
-        "group by all order by all"
-    ).fetchall()
+    pairs = connection.execute("select distinct topic_id, cluster_id from raw.batches order by all").fetchall()
+    read_from: dict[str, set[str]] = {topic_id: set() for topic_id, _ in pairs}
+    for topic_id, cluster_id in pairs:
+        if cluster_id is not None:
+            read_from[topic_id].add(cluster_id)
     rows = connection.execute(
         'select b.topic_id, u.r."partition", max(u.r."offset"), max_by(u.r.digest, u.r."offset") '
         "from raw.batches b, unnest(b.last_records) as u(r) group by all order by all"
@@ -105,7 +106,7 @@ def _known_topics(connection: duckdb.DuckDBPyConnection) -> KnownTopics:
     last: dict[str, dict[int, LastRecord]] = {}
     for topic_id, partition, offset, digest in rows:
         last.setdefault(topic_id, {})[partition] = LastRecord(offset, digest)
-    return {topic_id: KnownTopic(frozenset(ids or ()), last.get(topic_id, {})) for topic_id, ids in read_from}
+    return {topic_id: KnownTopic(frozenset(ids), last.get(topic_id, {})) for topic_id, ids in read_from.items()}
 
 
 def verify_plan(ledger: Ledger, plan: BatchPlan) -> None:
