@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bridgecart_assets.models.evaluation import Calibration
+    from bridgecart_assets.operations.doctor import Finding
     from bridgecart_assets.operations.evaluating import Evaluation
     from bridgecart_assets.operations.exporting import Format
     from bridgecart_assets.operations.results import KpiRow
@@ -97,7 +98,17 @@ def _explain(error: BaseException) -> None:
         traceback.print_exc()
     if isinstance(error, ReaderGone):
         sys.exit(error.exit_code)
-    _complain(f"bridgecart: {error}", getattr(error, "exit_code", FAILED))
+    _complain(f"bridgecart: {error}{_what_would_be_missing(error)}", getattr(error, "exit_code", FAILED))
+
+
+def _what_would_be_missing(error: BridgeCartError) -> str:
+    """What a warehouse built again would lack, where that is the advice."""
+    if not error.is_mended_by_topic:
+        return ""
+    from bridgecart_assets.operations.deep import what_the_topic_has
+    from bridgecart_assets.settings import load_settings
+
+    return f" {what_the_topic_has(load_settings())}"
 
 
 def _run_to_the_last_line() -> None:
@@ -486,9 +497,12 @@ def _status_lines(settings: "Settings") -> list[str]:
 
 @cli.command()
 @click.option("--repair", is_flag=True, help="Mend what is safe to mend; no row is changed.")
+@click.option("--deep", is_flag=True, help="Before that, read every block of the warehouse and every published file.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def doctor(*, repair: bool, as_json: bool) -> None:
+def doctor(*, repair: bool, deep: bool, as_json: bool) -> None:
     """Compare ledger, Dagster's records, consumer group and topic; a line for each disagreement.
+
+    --deep finds damage that no run meets. Where the warehouse is damaged, nothing is compared or mended.
 
     Exits with 1 when something is left that needs a hand. Notes do not count.
     """
@@ -496,7 +510,15 @@ def doctor(*, repair: bool, as_json: bool) -> None:
     from bridgecart_assets.settings import load_settings
 
     settings = load_settings()
-    mended, found = doctors.repair(settings) if repair else ([], doctors.examine(settings))
+    damage = _read_everything(settings) if deep else []
+    mended: list[doctors.Finding] = []
+    found = damage
+    if not any(finding.where == "warehouse" for finding in damage):
+        if repair:
+            mended, found = doctors.repair(settings, progress=_say_aside)
+        else:
+            found = doctors.examine(settings)
+        found = [*damage, *found]
     if as_json:
         print(json.dumps({"mended": [f.to_json() for f in mended], "found": [f.to_json() for f in found]}, indent=2))
     else:
@@ -508,6 +530,13 @@ def doctor(*, repair: bool, as_json: bool) -> None:
             print("Ledger, registry, event log, runs, consumer group and topic agree.")
     if any(not finding.is_note for finding in found):
         sys.exit(FAILED)
+
+
+def _read_everything(settings: "Settings") -> "list[Finding]":
+    from bridgecart_assets.operations.deep import read_everything
+
+    with _progress() as (counted, _):
+        return read_everything(settings, progress=lambda done, total, what: counted(done, total, f"reading {what}"))
 
 
 @cli.command()
@@ -612,6 +641,10 @@ def _exit_on_failed_checks(summary: "Summary", fail_on: "FailOn" = "error") -> N
         sys.exit(CHECK_FAILED)
 
 
+def _say_aside(line: str) -> None:
+    print(f"bridgecart: {line}", file=sys.stderr, flush=True)
+
+
 def _console() -> "Console":
     from rich.console import Console
 
@@ -658,8 +691,8 @@ def _progress() -> Iterator[tuple[Any, Any]]:
     sending = records.add_task("sending orders", total=None, visible=False)
     working = steps.add_task("", total=None, visible=False)
 
-    def sent(count: int, total: int) -> None:
-        records.update(sending, completed=count, total=max(count, total), visible=True)
+    def sent(count: int, total: int, what: str = "sending orders") -> None:
+        records.update(sending, description=what, completed=count, total=max(count, total), visible=True)
 
     def step(description: str) -> None:
         steps.update(working, description=description, visible=True)

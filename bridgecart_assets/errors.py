@@ -4,7 +4,12 @@ import errno
 
 
 class BridgeCartError(Exception):
-    """An expected failure. Its text is one line for the user; the command line prints it without a traceback."""
+    """An expected failure. Its text is one line for the user; the command line prints it without a traceback.
+
+    `is_mended_by_topic`: the remedy is to build the warehouse again, so what the topic still has is worth a sentence.
+    """
+
+    is_mended_by_topic = False
 
 
 class SystemRefused(BridgeCartError):

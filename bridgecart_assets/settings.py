@@ -102,6 +102,12 @@ class Settings(BaseSettings):
     lock_timeout_seconds: float = Field(
         60.0, gt=0, le=_DAY, description="How long to wait for another process to release the warehouse, seconds."
     )
+    run_wait_seconds: float = Field(
+        300.0,
+        ge=0,
+        le=_DAY,
+        description="How long `run`, `forget` and `doctor --repair` wait for a run in progress to end, seconds.",
+    )
     memory_limit: str | None = Field(
         None,
         description="Memory DuckDB may use before it spills to disk. Unset: 1500MB; less where the container or the "

@@ -224,6 +224,48 @@ def test_a_mistyped_setting_is_a_warning_and_the_command_goes_on(
     assert note in bridgecart("doctor").out.splitlines()
 
 
+def test_a_history_that_begins_in_the_middle_of_the_topic_is_told_by_status_doctor_and_report(
+    bridgecart: Bridgecart, filled: Warehouse, data_dir: Path
+) -> None:
+    assert "History" not in bridgecart("status").out
+    with filled.transaction() as connection:
+        connection.execute("update raw.batches set ranges = [{'partition': 0, 'start': 7, 'end': 57}]")
+    says = "History begins at offset 7 in Kafka partition 0 of topic orders"
+    assert f"\nHistory     {says}" in bridgecart("status").out
+    assert json.loads(bridgecart("status", "--json").out)["history"].startswith(says)
+    assert f"note       ledger: {says}" in bridgecart("doctor").out
+    assert bridgecart("report").code == 0
+    assert f'"{says}' in (data_dir / "reports" / "segments.html").read_text()
+
+
+def test_a_deep_look_at_a_damaged_warehouse_names_it_and_compares_nothing(
+    bridgecart: Bridgecart, filled: Warehouse, data_dir: Path
+) -> None:
+    whole = bridgecart("doctor", "--deep")
+    assert whole == bridgecart("doctor")
+    content = bytearray(filled.path.read_bytes())
+    for position in range(3 * 4096 + 100, len(content), 4096):
+        content[position] ^= 1
+    filled.path.write_bytes(content)
+    done = bridgecart("doctor", "--deep", "--repair")
+    assert done.code == 1
+    assert "move it away and run `bridgecart run`" in done.out + done.err
+    assert "What the topic still has could not be asked (No broker" in done.out + done.err
+    assert "mended" not in done.out
+    done = bridgecart("status")
+    assert_one_line(done, "cannot be used (", "move it away", "What the topic still has could not be asked (No broker")
+
+
+def test_the_demo_does_not_replace_a_list_of_forgotten_customers_whose_warehouse_is_lost(
+    bridgecart: Bridgecart, data_dir: Path
+) -> None:
+    data_dir.mkdir()
+    listed = data_dir / "forgotten_customers.json"
+    listed.write_text('{"customers": [], "value": []}')
+    assert_one_line(bridgecart("demo", "--orders", "10"), "a list of forgotten customers", "BRIDGECART_DATA_DIR")
+    assert listed.exists()
+
+
 def test_a_taken_port_is_named_before_anything_is_started(bridgecart: Bridgecart, data_dir: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -67,6 +67,7 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("MAX_RUN_MINUTES", "0.5", "max_run_minutes", 0.5),
         ("MAX_PAYLOAD_BYTES", "1000", "max_payload_bytes", 1000),
         ("LOCK_TIMEOUT_SECONDS", "0.5", "lock_timeout_seconds", 0.5),
+        ("RUN_WAIT_SECONDS", "0", "run_wait_seconds", 0.0),
         ("MEMORY_LIMIT", "512 MiB", "memory_limit", "512 MiB"),
         ("NAIVE_TIMEZONE", "Asia/Kolkata", "naive_timezone", "Asia/Kolkata"),
         ("AMOUNT_IS_NET", "true", "amount_is_net", True),

@@ -16,6 +16,7 @@ from bridgecart_assets.runlock import run_lock, serve_lock
 from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.synthetic import Manifest, WorldConfig, simulate, write_truth
 from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.forgotten_list import ForgottenList, remove_list
 from bridgecart_assets.warehouse.ledger import cluster_ids
 
 
@@ -66,7 +67,13 @@ def _make_room(settings: Settings) -> None:
             f"{settings.data_dir} holds orders of another Kafka cluster, which the demo would replace: "
             "set BRIDGECART_DATA_DIR to another folder for the demo."
         )
+    if not warehouse.exists and ForgottenList.beside(warehouse.path) is not None:
+        raise DemoWouldOverwrite(
+            f"{settings.data_dir} holds a list of forgotten customers whose warehouse is gone, which the demo would "
+            "replace: set BRIDGECART_DATA_DIR to another folder for the demo."
+        )
     remove_home(settings)
+    remove_list(warehouse.path)
     for folder in (settings.published_dir, settings.data_dir / "truth"):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (warehouse.path, warehouse.path.with_suffix(".duckdb.wal"), settings.report_path):

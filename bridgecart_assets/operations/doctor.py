@@ -14,17 +14,17 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 
 from bridgecart_assets.assets.specs import asset_key
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.errors import KafkaFailure, RangeNotReadable, RecordsGone, TopicReplaced
 from bridgecart_assets.kafka.groups import commit_offsets
 from bridgecart_assets.kafka.offsets import BatchPlan, TopicState, lag
 from bridgecart_assets.kafka.reading import verify_plan
 from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.operations.running import Progress, settle_unfinished_runs
 from bridgecart_assets.operations.sides import BATCH_TABLES, Sides, look
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.run_health import relies_on_daemon
 from bridgecart_assets.runlock import run_lock
-from bridgecart_assets.runs import report_orphans, unfinished_runs
+from bridgecart_assets.runs import report_orphans
 from bridgecart_assets.settings import Settings, unknown_variables
 from bridgecart_assets.sqlitestorage import EventLogStorage
 from bridgecart_assets.warehouse.io_manager import ledger_metadata
@@ -71,19 +71,16 @@ def examine(settings: Settings) -> list[Finding]:
         return list(_findings(look(settings, instance)))
 
 
-def repair(settings: Settings) -> tuple[list[Finding], list[Finding]]:
+def repair(settings: Settings, *, progress: Progress) -> tuple[list[Finding], list[Finding]]:
     """Mend what is safe to mend: the findings that were mended, and those that are left.
 
-    Raises AlreadyRunning, and BridgeCartError while a run is in progress.
+    Live orders keep it waiting for the end of the run in progress, no longer: the sensor asks for no other while a
+    command holds the run lock. Raises AlreadyRunning, and BridgeCartError when the run does not end in time.
     """
     with dagster_instance(settings) as instance, run_lock(settings.data_dir):
         report = [f for f in _orphan_findings(look(settings, instance, is_command_at_work=False)) if f.mend]
         _mend(report)
-        running = unfinished_runs(instance)
-        if running:
-            raise BridgeCartError(
-                f"Run {running[0].run_id} is queued or in progress: wait until it has finished, then repair."
-            )
+        settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         mended = [f for f in _findings(look(settings, instance, is_command_at_work=False)) if f.mend]
         _mend(mended)
         return [*report, *mended], list(_findings(look(settings, instance, is_command_at_work=False)))
@@ -101,6 +98,7 @@ def _findings(sides: Sides) -> Iterator[Finding]:
     yield from _registry_findings(sides)
     yield from _event_log_findings(sides)
     yield from _row_findings(sides)
+    yield from _history_findings(sides)
     yield from _topic_findings(sides)
     yield from _standstill_findings(sides)
     yield from _group_findings(sides)
@@ -197,15 +195,25 @@ def _row_findings(sides: Sides) -> Iterator[Finding]:
         )
 
 
+def _history_findings(sides: Sides) -> Iterator[Finding]:
+    if sides.history is not None:
+        remedy = "What the topic no longer has comes back only with a copy of the warehouse that has it."
+        yield Finding("ledger", sides.history, remedy, is_note=True)
+
+
 def _topic_findings(sides: Sides) -> Iterator[Finding]:
     if sides.topic is None:
-        yield Finding("topic", f"{sides.kafka_says}.", "Without it, the topic and the group were not compared.")
+        yield Finding(
+            "topic",
+            f"{(sides.kafka_says or '').rstrip('.')}.",
+            "Without it, the topic and the group were not compared.",
+        )
         return
     try:
         committed = sides.ledger.committed(sides.topic.topic_id)
         lag(committed, sides.topic, fail_on_data_loss=sides.settings.fail_on_data_loss)
     except KafkaFailure as error:
-        yield Finding("topic", f"{error}.", "Until then nothing is read.")
+        yield Finding("topic", f"{str(error).rstrip('.')}.", "Until then nothing is read.")
     pending = sides.pending
     if pending is not None:
         is_hanging = pending.is_hanging(datetime.now(UTC))

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridgecart_assets.contracts import ID_COLUMN, TABLES
 from bridgecart_assets.operations.running import Progress, Summary, refresh, settle_unfinished_runs
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.runlock import run_lock
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.database import WarehouseMissing
-from bridgecart_assets.warehouse.forgetting import Erasure, erase_customers
-from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.forgetting import Erasure, erase_customers, publish_customers
+from bridgecart_assets.warehouse.forgotten_list import ForgottenList
 
 # What no command of ours can reach.
 LEFT = (
@@ -31,8 +30,8 @@ def forget(settings: Settings, customer_ids: Sequence[str], *, progress: Progres
     """Erase the customers for good, then refresh, publish and rewrite the warehouse file.
 
     Killed in between, it is to be run again: that goes on where it stopped. Raises UnknownCustomer,
-    WarehouseMissing, AlreadyRunning when another command works on the data directory, BridgeCartError while a run of
-    `bridgecart up` does, RunFailed when the refresh fails; the customers are erased by then.
+    WarehouseMissing, AlreadyRunning when another command works on the data directory, BridgeCartError when a run of
+    `bridgecart up` does not end in time, RunFailed when the refresh fails; the customers are erased by then.
     """
     from bridgecart_assets.operations.home import dagster_instance
 
@@ -41,14 +40,14 @@ def forget(settings: Settings, customer_ids: Sequence[str], *, progress: Progres
     if not warehouse.exists:
         raise WarehouseMissing(f"There is no warehouse at {warehouse.path} yet, so nobody to forget.")
     with dagster_instance(settings) as instance, run_lock(settings.data_dir):
-        settle_unfinished_runs(instance)
+        settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         progress("erasing")
         with warehouse.transaction() as connection:
             erasure = erase_customers(connection, settings, customer_ids)
+            # Before the commit: a list that is ahead of the warehouse is caught up with, one behind it is not.
+            ForgottenList.stored(connection).write(warehouse.path)
         # At once, so that no check that fails below can keep a name in a file.
-        for contract in TABLES.values():
-            if contract.published and ID_COLUMN in contract.column_names:
-                publish(warehouse, contract, settings.published_dir)
+        publish_customers(warehouse, settings.published_dir)
         # The refresh writes it anew, however recent it is.
         settings.report_path.unlink(missing_ok=True)
         progress("rewriting the warehouse file")

@@ -14,6 +14,7 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse, plain, reason_of
+from bridgecart_assets.warehouse.ledger import history_note
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.standing import read_data_clock, read_standing
 
@@ -82,6 +83,7 @@ class Status:
         kafka: the topic, or why it could not be read; `lag` is None then.
         last_batch: the latest batch, or one that a person named where there is no other.
         last_records_at: when the latest batch that had any record was planned.
+        history: where it begins, if it does not begin with the topic.
 
     """
 
@@ -99,6 +101,7 @@ class Status:
     data_clock: datetime | None
     batches: int
     rows: Mapping[str, int]
+    history: str | None = None
     waiting_for_transactions: int | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -146,6 +149,7 @@ def read_status(settings: Settings) -> Status:
         batches=standing.batches,
         rows=standing.rows,
         waiting_for_transactions=health.waiting_for_transactions,
+        history=history_note(warehouse),
     )
 
 

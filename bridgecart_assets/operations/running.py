@@ -1,6 +1,7 @@
 """One shot: take in everything up to the topic's end, refresh everything, say what the checks found."""
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ Progress = Callable[[str], None]
 FailOn = Literal["error", "warn"]
 
 INGEST = "ingest_batch"
+_POLL_SECONDS = 0.2
 
 # One level above what a console needs: the run's log is in Dagster's storage and its UI.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -138,7 +140,7 @@ def run_holding_lock(
     platform = Platform()
     summary = Summary() if summary is None else summary
     with dagster_instance(settings) as instance:
-        settle_unfinished_runs(instance)
+        settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         state = topic_state(platform.kafka, load_position(platform.warehouse).known)
         for key in open_keys(instance, platform, state):
             progress(f"batch {key}: topic to silver")
@@ -162,20 +164,35 @@ def refresh(
     _execute(instance, "refresh", summary, run_config=refit_config(refit), tags=MAKES_EVERYTHING if full else None)
 
 
-def settle_unfinished_runs(instance: "dg.DagsterInstance") -> None:
-    """End the runs of the dead. Raises BridgeCartError while others are queued or in progress."""
+def settle_unfinished_runs(instance: "dg.DagsterInstance", *, seconds: float, progress: Progress) -> None:
+    """End the runs of the dead, and wait for those of the living: those in progress, and those that are queued.
+
+    For a caller that holds the run lock, which is why the sensor asks for no more of them. Raises BridgeCartError when
+    they have not ended after so many seconds.
+    """
     from bridgecart_assets.runs import cancel_abandoned, report_orphans, unfinished_runs
 
-    # We hold the lock of all commands: their open runs are those of the dead.
-    now = datetime.now(UTC)
-    report_orphans(instance, now, is_command_at_work=False)
-    cancel_abandoned(instance, now)
-    running = unfinished_runs(instance)
-    if running:
-        raise BridgeCartError(
-            f"Run {running[0].run_id} is queued or in progress: `bridgecart up` works on this data directory, or did "
-            "within the last two minutes. Wait until the run has finished, or stop `bridgecart up`, then run again."
-        )
+    deadline = time.monotonic() + seconds
+    waited_for = None
+    while True:
+        # The lock is that of all commands: their open runs are those of the dead.
+        now = datetime.now(UTC)
+        report_orphans(instance, now, is_command_at_work=False)
+        cancel_abandoned(instance, now)
+        running = unfinished_runs(instance)
+        if not running:
+            return
+        which = f"Run {running[0].run_id} is queued or in progress"
+        if time.monotonic() >= deadline:
+            raise BridgeCartError(
+                f"{which}: `bridgecart up` works on this data directory, or did within the last two minutes, and the "
+                f"run has not ended within {seconds:g} s (BRIDGECART_RUN_WAIT_SECONDS). Wait until it has, or stop "
+                "`bridgecart up`, then try again."
+            )
+        if running[0].run_id != waited_for:
+            waited_for = running[0].run_id
+            progress(f"waiting up to {seconds:g} s for run {waited_for}, which is queued or in progress")
+        time.sleep(_POLL_SECONDS)
 
 
 def open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicState) -> Iterator[str]:

@@ -24,7 +24,7 @@ from bridgecart_assets.runs import orphaned_runs
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.ledger import Ledger, load_ledger
+from bridgecart_assets.warehouse.ledger import Ledger, history_note, load_ledger
 
 BATCH_TABLES = [contract for contract in TABLES.values() if contract.partitioned]
 
@@ -51,6 +51,7 @@ class Sides:
     group: Mapping[int, int] | None
     kafka_says: str | None
     pending: Pending | None
+    history: str | None
 
 
 def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work: bool | None = None) -> Sides:
@@ -81,6 +82,7 @@ def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work
         group=group,
         kafka_says=kafka_says,
         pending=pending_records(connection, topic) if connection is not None and topic is not None else None,
+        history=history_note(warehouse),
     )
 
 

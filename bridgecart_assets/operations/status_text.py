@@ -62,6 +62,7 @@ def _head(state: "Status") -> list[str]:
         "Data until": f"{state.data_clock:%Y-%m-%d %H:%M} UTC{_ago(state.age(state.data_clock))}"
         if state.data_clock
         else "no order yet",
+        **({"History": state.history} if state.history else {}),
         "Kafka": state.kafka,
         "Warehouse": state.warehouse,
     }

@@ -9,6 +9,7 @@ from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import plain, rows_of, table_exists
+from bridgecart_assets.warehouse.ledger import history_sentence, history_starts
 from bridgecart_assets.warehouse.writing import count_rows, run_stage
 
 # More do not fit a chart.
@@ -27,6 +28,7 @@ Rows = Mapping[str, Sequence[Any]]
 def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures:
     """All of the report's figures in plain JSON types: money and shares as numbers, dates as ISO texts.
 
+    `history` says where it begins if it does not begin with the topic.
     `tables` has a section per SQL file, with the names of its `columns` and its `rows` as lists.
     """
     parameters = {
@@ -44,6 +46,7 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
     clock = section("clock")
     standing = [contract for contract in TABLES.values() if table_exists(connection, contract)]
     return {
+        "history": history_sentence(history_starts(connection)),
         "clock": dict(zip(clock["columns"], clock["rows"][0], strict=True)),
         "settings": {
             "period": settings.kpi_period,

@@ -9,10 +9,10 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -24,6 +24,9 @@ from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.attaching import Attached, Options
 from bridgecart_assets.warehouse.handover import Parameter
 from bridgecart_assets.warehouse.versions import bring_up_to_date, has_known_layout, is_empty
+
+if TYPE_CHECKING:
+    from bridgecart_assets.warehouse.forgotten_list import ForgottenList
 
 POLL_SECONDS = 0.05
 _HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
@@ -37,6 +40,19 @@ _UNUSABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalExce
 
 class WarehouseError(BridgeCartError):
     """The warehouse cannot be used; says why and what to do."""
+
+
+class WarehouseUnusable(WarehouseError):
+    """The file is damaged, or none of DuckDB's; `reason` says how."""
+
+    is_mended_by_topic = True
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"The warehouse {path} cannot be used ({reason}): restore it from a backup, or move it away and run "
+            "`bridgecart run` to build it again from the topic."
+        )
+        self.reason = reason
 
 
 class WarehouseLocked(WarehouseError):
@@ -55,6 +71,7 @@ class Warehouse:
     lock_timeout_seconds: float = 60.0
     memory_limit: str = field(default_factory=default_limit)
     naive_timezone: str = "UTC"
+    keeps_forgotten: bool = True
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -78,7 +95,8 @@ class Warehouse:
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection, closed at the end; a file of an older version is brought up to date first.
 
-        Raises WarehouseMissing when there is no file, WarehouseTooNew.
+        So is one that has customers who are on the list of the forgotten beside it. Raises WarehouseMissing when there
+        is no file, WarehouseTooNew, ForgottenListUnusable.
         """
         if not self.exists:
             raise WarehouseMissing(f"There is no warehouse at {self.path} yet: run `bridgecart run` first.")
@@ -89,18 +107,29 @@ class Warehouse:
                 with self.transaction():
                     pass
                 connection = stack.enter_context(self._open(read_only=True))
+            known = self._list_to_follow(connection)
+            if known is not None:
+                stack.close()
+                self._forget_again(known)
+                connection = stack.enter_context(self._open(read_only=True))
             yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One read-write transaction: committed at the end, rolled back on any exception, always closed.
 
-        Raises WarehouseTooNew.
+        Customers on the list of the forgotten are erased before. Raises WarehouseTooNew, ForgottenListUnusable.
         """
         _make_folder(self.path.parent)
-        with self._explaining(), self._open(read_only=False) as connection:
+        with self._explaining(), ExitStack() as stack:
+            connection = stack.enter_context(self._open(read_only=False))
             if not has_known_layout(connection, self.path):
                 bring_up_to_date(connection)
+            known = self._list_to_follow(connection, or_to_begin=True)
+            if known is not None:
+                stack.close()
+                self._forget_again(known)
+                connection = stack.enter_context(self._open(read_only=False))
             connection.execute("begin transaction")
             try:
                 yield connection
@@ -108,6 +137,27 @@ class Warehouse:
             except BaseException:
                 _roll_back(connection)
                 raise
+
+    def _list_to_follow(
+        self, connection: duckdb.DuckDBPyConnection, *, or_to_begin: bool = False
+    ) -> "ForgottenList | None":
+        """The list of forgotten customers beside the file, unless the file says the same.
+
+        With `or_to_begin` an empty one where the file has forgotten customers and no list is there yet.
+        """
+        from bridgecart_assets.warehouse.forgotten_list import ForgottenList
+
+        known = ForgottenList.beside(self.path) if self.keeps_forgotten else None
+        if known is not None:
+            return None if known == ForgottenList.stored(connection) else known
+        begins = or_to_begin and self.keeps_forgotten and ForgottenList.stored(connection).customers
+        return ForgottenList() if begins else None
+
+    def _forget_again(self, known: "ForgottenList") -> None:
+        # It reads and writes the warehouse, and so knows this module.
+        from bridgecart_assets.warehouse.forgetting import forget_again
+
+        forget_again(replace(self, keeps_forgotten=False), known)
 
     def rewrite(self) -> None:
         """Put a new file with the same rows in the place of the old one.
@@ -265,10 +315,7 @@ def explain(error: duckdb.Error, path: Path, memory_limit: str) -> WarehouseErro
         return _unwritable(path, text.splitlines()[0])
     # A damaged block is reported by the base class of all errors.
     if isinstance(error, _UNUSABLE) or "Corrupt database file" in text:
-        return WarehouseError(
-            f"The warehouse {path} cannot be used ({text.splitlines()[0]}): restore it from a backup, or move it "
-            "away and run `bridgecart run` to build it again from the topic."
-        )
+        return WarehouseUnusable(path, text.splitlines()[0])
     return None
 
 

@@ -21,9 +21,9 @@ from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.metadata import kpi_figures, report_link, table_metadata
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import WarehouseMissing, rows_of, table_exists
+from bridgecart_assets.warehouse.database import Warehouse, WarehouseMissing, rows_of, table_exists
 from bridgecart_assets.warehouse.handover import KafkaSlice, Query, Table, WrittenWith
-from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger, load_ledger
+from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger, history_note, load_ledger
 from bridgecart_assets.warehouse.publishing import is_recent, publish
 from bridgecart_assets.warehouse.writing import count_rows, write_frame, write_kafka_slice, write_query
 
@@ -110,6 +110,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             {
                 **ledger_metadata(ledger, ledger.plans[obj.plan.batch_key]),
                 "lag": sum(max(0, end - committed[p]) for p, end in obj.topic_ends.items() if p in committed),
+                **_history_metadata(self.platform.warehouse),
                 "warehouse_bytes": self.platform.warehouse.path.stat().st_size,
             }
         )
@@ -145,6 +146,11 @@ def ledger_metadata(ledger: Ledger, batch: BatchPlan) -> dict[str, str | dg.Json
     if batch.lost:
         metadata["lost_offsets"] = _json_offsets(batch.lost)
     return metadata
+
+
+def _history_metadata(warehouse: Warehouse) -> dict[str, str]:
+    said = history_note(warehouse)
+    return {} if said is None else {"history": said}
 
 
 def _json_offsets(offsets: Mapping[int, OffsetRange]) -> dg.JsonMetadataValue:

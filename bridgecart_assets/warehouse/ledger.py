@@ -1,14 +1,18 @@
 """The ledger of batches (`raw.batches`): which offsets each batch holds and where the next one starts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import duckdb
 
-from bridgecart_assets.contracts import RAW_BATCHES
+from bridgecart_assets.contracts import RAW_BATCHES, RAW_ORDERS
 from bridgecart_assets.kafka.continuity import KnownTopic, KnownTopics, LastRecord
 from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange
+from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.database import Warehouse, WarehouseError, table_exists
+
+_NAMED = 3
 
 EndOffsets = Mapping[str, Mapping[int, int]]
 
@@ -126,6 +130,48 @@ def verify_plan(ledger: Ledger, plan: BatchPlan) -> None:
             f"Batch {plan.batch_key} does not start at the end of the ledger (Kafka partitions {moved}): "
             "another run was faster; run it again."
         )
+
+
+@dataclass(frozen=True)
+class HistoryStart:
+    """A Kafka partition whose first record here is not its first: what came before had gone when it was first read."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    since: datetime | None
+
+
+def history_starts(connection: duckdb.DuckDBPyConnection) -> list[HistoryStart]:
+    """Where the history of the warehouse begins in the middle of a topic; empty where it begins with the topic."""
+    if not all(table_exists(connection, table) for table in (RAW_BATCHES, RAW_ORDERS)):
+        return []
+    return [HistoryStart(*row) for row in connection.execute(read_sql("history_begins")).fetchall()]
+
+
+def history_sentence(starts: Sequence[HistoryStart]) -> str | None:
+    """Where the history begins, for people; None where nothing is missing."""
+    if not starts:
+        return None
+    named = ", ".join(f"{start.offset:,} in Kafka partition {start.partition}" for start in starts[:_NAMED])
+    more = f" and {len(starts) - _NAMED} more" if len(starts) > _NAMED else ""
+    topics = " and ".join(dict.fromkeys(start.topic for start in starts))
+    instants = [start.since for start in starts if start.since is not None]
+    since = f" (first record of {min(instants):%Y-%m-%d %H:%M} UTC)" if instants else ""
+    return (
+        f"History begins at offset {named}{more} of topic {topics}{since}: "
+        f"{sum(start.offset for start in starts):,} offsets before had gone when it was first read, and their orders "
+        "are in no figure."
+    )
+
+
+def history_note(warehouse: Warehouse) -> str | None:
+    """`history_sentence` of the warehouse as it is now."""
+    if not warehouse.exists:
+        return None
+    with warehouse.reading() as connection:
+        return history_sentence(history_starts(connection))
 
 
 def cluster_ids(warehouse: Warehouse) -> set[str | None]:

@@ -1,8 +1,11 @@
 """`bridgecart doctor` after everything that can part ledger, registry, event log, group and topic."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -10,6 +13,7 @@ from dagster import DagsterRunStatus
 from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.kafka.groups import commit_offsets, committed_offsets
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.operations.doctor import Finding, examine, repair
@@ -20,7 +24,9 @@ from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.ledger import load_ledger
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
+from bridgecart_assets_tests.integration.processes import ROOT
 from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.integration.test_forgetting import run_in_progress
 from bridgecart_assets_tests.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.sensors import beat, switch
 from bridgecart_assets_tests.support.state import digests, rows
@@ -56,10 +62,14 @@ def places(findings: Sequence[Finding]) -> list[str]:
     return [finding.where for finding in findings if not finding.is_note]
 
 
+def mend(settings: Settings) -> tuple[list[Finding], list[Finding]]:
+    return repair(settings, progress=lambda _: None)
+
+
 def heal(settings: Settings, *expected: str) -> None:
     """Exactly these sides disagree, all of it is mended, and then all agree."""
     assert places(examine(settings)) == list(expected)
-    mended, left = repair(settings)
+    mended, left = mend(settings)
     assert places(mended) == list(expected)
     assert left == examine(settings)
     assert places(left) == []
@@ -67,7 +77,7 @@ def heal(settings: Settings, *expected: str) -> None:
 
 def test_after_undisturbed_batches_everything_agrees(settings: Settings, keys: list[str]) -> None:
     assert examine(settings) == []
-    assert repair(settings) == ([], [])
+    assert mend(settings) == ([], [])
 
 
 def test_before_the_first_batch_everything_agrees(settings: Settings) -> None:
@@ -194,7 +204,7 @@ def test_rows_that_disagree_with_the_ledger_are_named_for_a_person_and_not_touch
         connection.execute("delete from raw.orders where batch_key = ?", [keys[0]])
         connection.execute("delete from silver.orders where batch_key = ?", [keys[1]])
     before = digests(warehouse, with_ledger=True)
-    mended, left = repair(settings)
+    mended, left = mend(settings)
     assert mended == []
     assert [finding.says for finding in left] == [
         f"raw.orders has other rows than the ledger says: {keys[0]}.",
@@ -219,3 +229,59 @@ def test_a_topic_created_anew_is_a_note_and_an_unreachable_one_a_finding(
     (finding,) = examine(load_settings())
     assert finding.where == "topic"
     assert "no answer from Kafka at 127.0.0.1:1" in finding.says
+
+
+# Runs back to back, as under live orders: the next begins as soon as the sensor asks for it.
+LIVE = """
+import socket, sys, time
+from dagster import DagsterRunStatus, SensorResult
+from dagster._core.test_utils import create_run_for_test
+from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.runs import GRPC_INFO_TAG
+from bridgecart_assets.settings import load_settings
+from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
+import json
+
+with socket.socket(socket.AF_UNIX) as server, dagster_instance(load_settings()) as instance:
+    server.bind(sys.argv[1])
+    server.listen()
+    tags = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": sys.argv[1]})}
+    while True:
+        answer = Daemon(instance).evaluate()
+        if not isinstance(answer, SensorResult):
+            continue
+        run = create_run_for_test(instance, "orders_batch", status=DagsterRunStatus.STARTED, tags=tags)
+        print(run.run_id, flush=True)
+        time.sleep(0.7)
+        instance.report_run_failed(run, "made up")
+"""
+
+
+def test_under_live_orders_it_waits_for_the_gap_between_two_runs(
+    settings: Settings, keys: list[str], shop: Shop, tmp_path: Path
+) -> None:
+    shutil.rmtree(settings.dagster_home)
+    shop.sell(50)
+    said_meanwhile: list[str] = []
+    command = [sys.executable, "-c", LIVE, str(tmp_path / "socket")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as live:
+        try:
+            assert live.stdout is not None
+            for _ in range(2):
+                running = live.stdout.readline().strip()
+            mended, _ = repair(settings, progress=said_meanwhile.append)
+            assert places(mended) == ["registry", "event log"]
+        finally:
+            live.kill()
+    assert said_meanwhile == [f"waiting up to 300 s for run {running}, which is queued or in progress"]
+
+
+def test_a_run_that_does_not_end_is_waited_for_no_longer_than_the_setting_says(
+    settings: Settings, keys: list[str], tmp_path: Path
+) -> None:
+    impatient = settings.model_copy(update={"run_wait_seconds": 0.5})
+    with run_in_progress(settings, tmp_path) as run, pytest.raises(BridgeCartError, match=run.run_id):
+        mend(impatient)
+    with dagster_instance(settings) as instance:
+        instance.report_run_failed(run, "over")
+    assert mend(impatient) == ([], [])

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -92,6 +93,23 @@ def test_the_customer_is_nowhere_any_more_and_no_batch_brings_them_back(
 
 
 @any_broker
+def test_a_warehouse_put_back_from_an_older_copy_forgets_them_again(
+    killer: Killer, settings: Settings, warehouse: Warehouse, chosen: tuple[str, ...]
+) -> None:
+    older = warehouse.path.read_bytes()
+    assert killer.run("forget", chosen[0]).returncode == 0
+    would_be, value = digests(warehouse), rows(warehouse, "from gold.erased_value")
+
+    warehouse.path.write_bytes(older)
+    # The first look at it is one of a command that only reads.
+    assert killer.run("status").returncode == 0
+    assert [place for place, found in places(settings, chosen) if found] == []
+    assert killer.run("run").returncode == 0
+    assert (digests(warehouse), rows(warehouse, "from gold.erased_value")) == (would_be, value)
+    assert [place for place, found in places(settings, chosen) if found] == []
+
+
+@any_broker
 def test_killed_after_the_erasure_it_is_finished_by_running_it_again(
     killer: Killer, settings: Settings, warehouse: Warehouse, chosen: tuple[str, ...]
 ) -> None:
@@ -122,20 +140,27 @@ def test_forget_says_in_one_line_why_it_cannot(killer: Killer, settings: Setting
     assert killer.run("forget").returncode == 2
 
 
-def test_it_waits_for_no_run_of_up_and_erases_nothing_under_its_feet(
+def test_it_waits_for_a_run_of_up_and_erases_nothing_under_its_feet(
     killer: Killer, settings: Settings, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     store_batch(warehouse, "20300101T000000Z", [Record(event(customer_id="C1"))])
-    with socket.socket(socket.AF_UNIX) as code_server:
-        code_server.bind(str(tmp_path / "socket"))
-        code_server.listen()
-        tags = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(tmp_path / "socket")})}
-        with dagster_instance(settings) as instance:
-            run = create_run_for_test(instance, "orders_batch", status=dg.DagsterRunStatus.STARTED, tags=tags)
-        done = killer.run("forget", "C1")
+    with run_in_progress(settings, tmp_path) as run:
+        done = killer.run("forget", "C1", BRIDGECART_RUN_WAIT_SECONDS="0.5")
     assert done.returncode == 1
     assert done.stderr.startswith(f"bridgecart: Run {run.run_id} is queued or in progress: `bridgecart up` works")
+    assert "has not ended within 0.5 s (BRIDGECART_RUN_WAIT_SECONDS)" in done.stderr
     assert rows(warehouse, "select payload from raw.orders") == [(event(customer_id="C1"),)]
+
+
+@contextmanager
+def run_in_progress(settings: Settings, folder: Path) -> Iterator[dg.DagsterRun]:
+    """A run of a code server that answers."""
+    with socket.socket(socket.AF_UNIX) as code_server:
+        code_server.bind(str(folder / "socket"))
+        code_server.listen()
+        tags = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(folder / "socket")})}
+        with dagster_instance(settings) as instance:
+            yield create_run_for_test(instance, "orders_batch", status=dg.DagsterRunStatus.STARTED, tags=tags)
 
 
 def places(settings: Settings, words: tuple[str, ...]) -> Iterator[tuple[str, bool]]:

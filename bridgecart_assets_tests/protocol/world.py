@@ -340,7 +340,7 @@ def command(world: World) -> Steps:
         return
     me = world.lock.holder = object()
     try:
-        running.settle_unfinished_runs(world.dagster)
+        running.settle_unfinished_runs(world.dagster, seconds=0, progress=lambda _: None)
         yield "settled"
         yield from wait_for_the_file(world)
         state = world.cluster.state(world.store.readable.ledger.known)

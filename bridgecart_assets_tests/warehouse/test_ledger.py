@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,6 +14,7 @@ from bridgecart_assets.warehouse.ledger import (
     Ledger,
     LedgerConflict,
     cluster_ids,
+    history_note,
     load_ledger,
     load_position,
     newest_batches,
@@ -134,3 +136,26 @@ def test_the_ledger_knows_the_last_record_of_each_partition_and_the_clusters_it_
     assert load_position(warehouse).known == {
         "topic-1": KnownTopic(frozenset({"test"}), {0: LastRecord(9, "b"), 1: LastRecord(7, "c")})
     }
+
+
+def test_a_history_that_begins_with_its_topic_is_not_spoken_of(warehouse: Warehouse) -> None:
+    assert history_note(warehouse) is None
+    store_batch(warehouse, FIRST, [Record(b"a"), Record(b"b", partition=1)])
+    store_batch(warehouse, SECOND, [Record(b"c")], start=1)
+    # Retention or a new partition later on is another matter.
+    store_batch(warehouse, THIRD, [Record(b"d", partition=2)])
+    assert history_note(warehouse) is None
+
+
+def test_a_history_that_begins_in_the_middle_says_at_which_offsets_and_when(warehouse: Warehouse) -> None:
+    earlier, later = (Record(b"a", datetime(2025, 3, day, 10, 30, tzinfo=UTC), partition=day) for day in (1, 2))
+    store_batch(warehouse, FIRST, [later, earlier], start=1_200)
+    store_batch(warehouse, SECOND, [later], start=1_201)
+    assert history_note(warehouse) == (
+        "History begins at offset 1,200 in Kafka partition 1, 1,200 in Kafka partition 2 of topic orders (first record "
+        "of 2025-03-01 10:30 UTC): 2,400 offsets before had gone when it was first read, and their orders are in no "
+        "figure."
+    )
+    # Created anew, the topic begins at 0; its predecessor's beginning is still missing.
+    store_batch(warehouse, THIRD, [Record(b"d")], topic_id="t2")
+    assert str(history_note(warehouse)).startswith("History begins at offset 1,200")

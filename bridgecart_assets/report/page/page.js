@@ -371,7 +371,8 @@
       `${whole.format(count("raw.orders"))} records = ${whole.format(count("silver.orders"))} orders + ` +
       `${whole.format(count("silver.duplicate_orders"))} duplicates + ${whole.format(count("silver.rejected_orders"))} rejected. ` +
       batchWords(count("raw.batches")) +
-      stateWords()
+      stateWords() +
+      (figures.history ? ` ${figures.history}` : "")
     );
   }
 
