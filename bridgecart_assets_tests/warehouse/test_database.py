@@ -24,6 +24,7 @@ from bridgecart_assets.warehouse.database import (
     WarehouseError,
     WarehouseLocked,
     WarehouseMissing,
+    WarehouseUnusable,
     explain,
     table_exists,
 )
@@ -520,10 +521,11 @@ def test_too_little_memory_is_one_line_that_names_the_setting(stored: Warehouse)
             "No space left",
         ),
         (duckdb.IOException('Cannot open file "x": Permission denied'), WarehouseError, "make it writable"),
-        (duckdb.IOException('Could not write file "x": Input/output error'), WarehouseError, "cannot be used"),
-        (duckdb.FatalException("database is invalidated\nmore"), WarehouseError, "(database is invalidated)"),
-        (duckdb.SerializationException("Failed to deserialize"), WarehouseError, "cannot be used"),
-        (duckdb.Error("Corrupt database file: computed checksum 1"), WarehouseError, "cannot be used"),
+        (duckdb.IOException('Cannot open file "x": Read-only file system'), WarehouseError, "make it writable"),
+        (duckdb.IOException('Could not write file "x": Input/output error'), WarehouseUnusable, "cannot be used"),
+        (duckdb.FatalException("database is invalidated\nmore"), WarehouseUnusable, "(database is invalidated)"),
+        (duckdb.SerializationException("Failed to deserialize"), WarehouseUnusable, "cannot be used"),
+        (duckdb.Error("Corrupt database file: computed checksum 1"), WarehouseUnusable, "cannot be used"),
     ],
 )  # fmt: skip
 def test_failures_of_file_disk_and_memory_are_explained(
