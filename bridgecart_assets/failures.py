@@ -10,8 +10,10 @@ from bridgecart_assets.kafka.configured import NoBroker
 from bridgecart_assets.kafka.errors import BrokerUnreachable, ClusterUnsettled, TopicNotFound
 from bridgecart_assets.warehouse.database import WarehouseLocked
 
+# So begins the reason of a tick that could read nothing.
+NOTHING_READ = "nothing was read"
 # A tick that meets one of these has read nothing and asks for nothing; a later one may find it mended.
-NOTHING_READ = (NoBroker, BrokerUnreachable, ClusterUnsettled, TopicNotFound, WarehouseLocked)
+UNREADABLE = (NoBroker, BrokerUnreachable, ClusterUnsettled, TopicNotFound, WarehouseLocked)
 # Dagster removes ticks that skipped after a day of them, but never what they logged.
 LOGGED_TICKS = 24 * 60 * 60 // 5
 # Ids of ticks are those of all sensors together.
@@ -38,9 +40,9 @@ def answer_of(context: dg.SensorEvaluationContext, tick: Callable[[], Answer]) -
     _remove_old_log(context)
     try:
         answer = tick()
-    except NOTHING_READ as error:
+    except UNREADABLE as error:
         context.log.error(str(error))
-        return dg.SkipReason(f"nothing was read: {error}")
+        return dg.SkipReason(f"{NOTHING_READ}: {error}")
     except BridgeCartError as error:
         context.log.error(str(error))
         raise TickFailed(str(error)) from error

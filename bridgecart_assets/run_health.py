@@ -11,6 +11,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick,
 from dagster_shared.error import SerializableErrorInfo
 
 from bridgecart_assets.batches import PARTITION_TAG, OpenBatch, open_batch
+from bridgecart_assets.failures import NOTHING_READ
 from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG
 from bridgecart_assets.runs import DAEMON_SILENCE, FINISHED
 from bridgecart_assets.warehouse.database import Warehouse
@@ -22,8 +23,6 @@ FAILING_FOR = timedelta(minutes=5)
 # Ticks come every five seconds, less often where each of them waits for a time-out.
 _BETWEEN_TICKS = timedelta(minutes=1)
 _TICKS_LOOKED_AT = 100
-# How a tick begins that skipped because the topic or the warehouse could not be read.
-NOTHING_READ = "nothing was read"
 _LONGEST = 400
 
 

@@ -23,7 +23,6 @@ from bridgecart_assets.kafka.pending import Pending, pending_records
 from bridgecart_assets.kafka.positions import topic_state
 from bridgecart_assets.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 from bridgecart_assets.platform import Platform
-from bridgecart_assets.pruning import prune_or_warn
 from bridgecart_assets.runlimit import max_runtime
 from bridgecart_assets.runlock import is_run_lock_free
 from bridgecart_assets.runs import report_orphans, unfinished_runs
@@ -164,6 +163,9 @@ def warn_of_unknown_variables(log: Logger) -> None:
 
 def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.SensorResult | dg.SkipReason:
     """What the sensor answers, from what Dagster, the topic and the warehouse say now. Raises BridgeCartError."""
+    # It loads SQLAlchemy, which the definitions do not need.
+    from bridgecart_assets.pruning import prune_or_warn
+
     at_work = _at_work(instance, platform, log)
     if at_work is not None:
         _wait_for_runs(instance, RUN_WAIT_SECONDS)

@@ -15,7 +15,7 @@ from bridgecart_assets import failures, sensors
 from bridgecart_assets.batches import OpenBatch
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.failures import NOTHING_READ, TickFailed, answer_of
+from bridgecart_assets.failures import UNREADABLE, TickFailed, answer_of
 from bridgecart_assets.kafka.errors import DataLoss
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.sensors import orders_sensor
@@ -112,7 +112,7 @@ def test_a_run_shows_our_line_first_and_a_bug_keeps_its_traceback(monkeypatch: p
     assert bug.error.cause.stack
 
 
-@pytest.mark.parametrize("kind", NOTHING_READ)
+@pytest.mark.parametrize("kind", UNREADABLE)
 def test_a_tick_that_could_not_read_skips_and_says_so_in_reason_and_log(
     instance: dg.DagsterInstance, kind: type[BridgeCartError]
 ) -> None:
@@ -156,7 +156,7 @@ def test_a_stuck_batch_is_the_first_line_of_the_failed_tick(
 ) -> None:
     stuck = OpenBatch("20300101T000000Z", failures=99, last_failed_at=None)
     monkeypatch.setattr(sensors, "open_batch", lambda *_: stuck)
-    monkeypatch.setattr(sensors, "topic_state", lambda _: None)
+    monkeypatch.setattr(sensors, "topic_state", lambda *_: None)
     monkeypatch.setattr(sensors, "unread_records", lambda *_: None)
     monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     with context_of(instance) as context, pytest.raises(TickFailed, match=r"^Batch 20300101T000000Z failed 99 times"):

@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bridgecart_assets.contracts import SILVER_DUPLICATES, SILVER_ORDERS, SILVER_REJECTS
 from bridgecart_assets.operations.observing import Observer, Records, latest_instant
 from bridgecart_assets.warehouse.standing import Standing
+
+if TYPE_CHECKING:
+    from bridgecart_assets.health import Health
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SEVERITIES = ("ERROR", "WARN")
@@ -34,7 +37,7 @@ class Metric:
 
 def exposition(observer: Observer, now: datetime) -> str:
     """All metrics that can be told now."""
-    metrics = [*_of_topic(observer.lag()), *_of_warehouse(*observer.standing(), now)]
+    metrics = [*_of_topic(observer.topic()), *_of_warehouse(*observer.standing(), now)]
     records = observer.records()
     if records is not None:
         metrics += _of_records(records, now)
@@ -42,10 +45,15 @@ def exposition(observer: Observer, now: datetime) -> str:
     return "".join(f"{line}\n" for metric in metrics for line in metric.lines())
 
 
-def _of_topic(lag: int | None) -> Iterator[Metric]:
-    yield _single("kafka_up", "Whether the topic could be read: 1 or 0.", float(lag is not None))
-    if lag is not None:
-        yield _single("lag_records", "Records of the topic that are in no batch.", lag)
+def _of_topic(health: "Health | None") -> Iterator[Metric]:
+    yield _single("kafka_up", "Whether the topic could be read: 1 or 0.", float(health is not None))
+    if health is None:
+        return
+    if health.lag is not None:
+        yield _single("lag_records", "Records of the topic that are in no batch.", health.lag)
+    if health.waiting_for_transactions is not None:
+        says = "Records that wait for an open transaction of a producer."
+        yield _single("transaction_waiting_records", says, health.waiting_for_transactions)
 
 
 def _of_warehouse(standing: Standing | None, age: float | None, now: datetime) -> Iterator[Metric]:

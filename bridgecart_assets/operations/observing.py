@@ -27,7 +27,7 @@ LOCK_SECONDS = 0.5
 KAFKA_SECONDS = 3.0
 # How long an answer stands, seconds.
 RECORDS_STAND = 5.0
-LAG_STANDS = 10.0
+TOPIC_STANDS = 10.0
 SIZES_STAND = 60.0
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class Observer:
         self._records: _Remembered[Records | None] = _Remembered()
         self._waiting: _Remembered[WaitingBatch | None] = _Remembered()
         self._standing: _Remembered[Standing] = _Remembered()
-        self._lag: _Remembered[Health] = _Remembered()
+        self._topic: _Remembered[Health] = _Remembered()
         self._sizes: _Remembered[Mapping[str, int]] = _Remembered()
         self._stamp: object = None
 
@@ -101,11 +101,11 @@ class Observer:
                 self._stamp = stamp
             return value, self._standing.age
 
-    def lag(self) -> int | None:
-        """Records of the topic that are in no batch; None where that cannot be told now."""
+    def topic(self) -> "Health | None":
+        """Lag, and what waits for transactions; None where that cannot be told now."""
         with self._lock:
-            answer = self._lag.ask(self._read_lag, LAG_STANDS)
-            return None if answer is None or self._lag.hindrance is not None else answer.lag
+            answer = self._topic.ask(self._read_topic, TOPIC_STANDS)
+            return None if answer is None or answer.lag is None or self._topic.hindrance is not None else answer
 
     def sizes(self) -> Mapping[str, int]:
         """Bytes by what takes them."""
@@ -159,7 +159,7 @@ class Observer:
                 failed_checks=failed,
             )
 
-    def _read_lag(self) -> "Health":
+    def _read_topic(self) -> "Health":
         from bridgecart_assets.health import read_health
 
         seconds = min(self.settings.kafka_timeout_seconds, KAFKA_SECONDS)

@@ -16,6 +16,7 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 
 from bridgecart_assets.batches import PARTITION_TAG
 from bridgecart_assets.checks import check_keys
+from bridgecart_assets.health import Health
 from bridgecart_assets.operations import observing
 from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.operations.listening import Listener
@@ -44,7 +45,7 @@ def small_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(small_shop: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Fifty orders in one batch, an hour before NOW; every question is passed on."""
     shutil.copytree(small_shop, data_dir)
-    for name in ("RECORDS_STAND", "LAG_STANDS", "SIZES_STAND"):
+    for name in ("RECORDS_STAND", "TOPIC_STANDS", "SIZES_STAND"):
         monkeypatch.setattr(observing, name, 0.0)
     return load_settings()
 
@@ -108,15 +109,16 @@ def test_the_figures_are_those_of_the_pipeline(shop: Settings, instance: dg.Dags
 def test_the_documents_have_every_metric_and_no_other(
     shop: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
-    def lag(_: Observer) -> int:
-        return 7
+    def topic(_: Observer) -> Health:
+        return Health("topic orders", 7, 0, [], waiting_for_transactions=3)
 
-    monkeypatch.setattr(Observer, "lag", lag)
+    monkeypatch.setattr(Observer, "topic", topic)
     beat(instance, NOW)
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
     table = text.split("<!-- metrics:")[1].split("<!-- /metrics -->")[0]
     families = read(Observer(shop))
     assert families["lag_records"].values == {"": 7}
+    assert families["transaction_waiting_records"].values == {"": 3}
     assert set(re.findall(r"`bridgecart_(\w+)", table)) == set(families)
 
 

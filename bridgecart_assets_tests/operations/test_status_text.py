@@ -76,6 +76,13 @@ def test_a_pipe_gets_everything_on_lines_of_its_own():
     assert len(lines) == 2 + 8 + 2 + len(TABLES)
 
 
+def test_what_no_batch_can_take_in_and_where_the_history_begins_is_said():
+    note = "History begins at offset 1,200 in Kafka partition 1 of topic orders."
+    said = status_lines(replace(STATE, waiting_for_transactions=120, history=note))
+    assert "Lag            1,234 records; 120 more wait for an open transaction of a producer" in said
+    assert f"History        {note}" in said
+
+
 def test_more_failed_checks_than_there_is_room_for_are_counted():
     lines = status_lines(replace(WORST, failed_checks=[FAILED] * 40), width=80, height=23)
     assert len(lines) <= 23
