@@ -169,8 +169,9 @@ def test_an_asset_links_to_the_report_and_the_report_opens(page: Page, served: S
 
 
 def test_an_asset_plots_the_figure_of_each_segment(page: Page, served: Served) -> None:
-    page.goto(f"{served.url}/assets/kpi/average_order_value")
-    expect(page.get_by_text("average_order_value S01", exact=True).first).to_be_visible(timeout=PATIENCE)
+    page.goto(f"{served.url}/assets/kpi/sales_contribution")
+    page.get_by_role("button", name="Plots").click()
+    expect(page.get_by_text("sales_contribution unassigned", exact=True).first).to_be_visible(timeout=PATIENCE)
 
 
 def test_new_orders_change_the_open_report_by_themselves(page: Page, served: Served, folder: Path) -> None:
