@@ -17,6 +17,7 @@ from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.failures import UNREADABLE, TickFailed, answer_of
 from bridgecart_assets.kafka.errors import DataLoss
+from bridgecart_assets.kafka.offsets import TopicState
 from bridgecart_assets.platform import Platform
 from bridgecart_assets.sensors import orders_sensor
 from bridgecart_assets.settings import SettingsError
@@ -156,7 +157,7 @@ def test_a_stuck_batch_is_the_first_line_of_the_failed_tick(
 ) -> None:
     stuck = OpenBatch("20300101T000000Z", failures=99, last_failed_at=None)
     monkeypatch.setattr(sensors, "open_batch", lambda *_: stuck)
-    monkeypatch.setattr(sensors, "topic_state", lambda *_: None)
+    monkeypatch.setattr(sensors, "topic_state", lambda *_: TopicState("bridgecart.orders", "id", None, {}))
     monkeypatch.setattr(sensors, "unread_records", lambda *_: None)
     monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     with context_of(instance) as context, pytest.raises(TickFailed, match=r"^Batch 20300101T000000Z failed 99 times"):
