@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from bridgecart_assets import pruning, runlogs
 from bridgecart_assets.assets.specs import KAFKA_ORDERS
+from bridgecart_assets.operations.doctor import examine
 from bridgecart_assets.operations.home import dagster_instance
 from bridgecart_assets.partitions import BATCHES
 from bridgecart_assets.settings import Settings
@@ -202,6 +203,7 @@ def test_a_home_of_an_older_version_is_pruned_too(settings: Settings) -> None:
         assert shown(instance) == before
         # Dagster's own storage cannot read packed logs.
         assert [file.name for file in log_files(settings)] == [f"{runs[2]}.db"]
+    assert [finding.is_note for finding in examine(settings) if finding.where == "storage"] == [True]
 
 
 def log_files(settings: Settings) -> list[Path]:

@@ -19,7 +19,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 
-from bridgecart_assets import batches, sensors
+from bridgecart_assets import batches, pruning, sensors
 from bridgecart_assets.assets.specs import asset_key
 from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.errors import BridgeCartError
@@ -139,12 +139,13 @@ def connect(patch: pytest.MonkeyPatch) -> None:
         "load_ledger": load_ledger,
         "load_position": load_position,
         "newest_batches": newest_batches,
-        "prune_or_warn": lambda *_: None,
         "topic_state": Cluster.state,
     }
     for module in (batches, planning, running, sensors):
         for name in fakes.keys() & vars(module).keys():
             patch.setattr(module, name, fakes[name])
+    # What Dagster forgets is not of the protocol.
+    patch.setattr(pruning, "prune_or_warn", lambda *_: None)
     # A tick that waited looks anew at everything: it is the next tick, which the machine takes when it likes.
     patch.setattr(sensors, "RUN_WAIT_SECONDS", 0.0)
 
