@@ -88,6 +88,7 @@ class World:
             max_batch_delay=60,
             max_batch_keys=2,
             max_batch_records=5,
+            max_run_minutes=240,
             min_batch_records=2,
         )
         platform = SimpleNamespace(settings=settings, warehouse=StoreHandle(self.store), kafka=self.cluster)
