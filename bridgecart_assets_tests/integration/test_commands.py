@@ -95,7 +95,7 @@ def test_a_run_in_progress_under_a_daemon_is_named_and_not_disturbed(
         tags = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(tmp_path / "socket")})}
         with dagster_instance(settings) as instance:
             run = create_run_for_test(instance, "orders_batch", status=DagsterRunStatus.STARTED, tags=tags)
-        ended = killer.run("run")
+        ended = killer.run("run", BRIDGECART_RUN_WAIT_SECONDS="0.5")
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"bridgecart: Run {run.run_id} is queued or in progress: `bridgecart up` works")
     assert ended.stderr.count("\n") == 1
