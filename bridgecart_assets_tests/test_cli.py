@@ -231,7 +231,7 @@ def test_a_history_that_begins_in_the_middle_of_the_topic_is_told_by_status_doct
     with filled.transaction() as connection:
         connection.execute("update raw.batches set ranges = [{'partition': 0, 'start': 7, 'end': 57}]")
     says = "History begins at offset 7 in Kafka partition 0 of topic orders"
-    assert f"\nHistory     {says}" in bridgecart("status").out
+    assert f"\nHistory        {says}" in bridgecart("status").out
     assert json.loads(bridgecart("status", "--json").out)["history"].startswith(says)
     assert f"note       ledger: {says}" in bridgecart("doctor").out
     assert bridgecart("report").code == 0

@@ -26,13 +26,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(serving, name, 0.5)
 
 
+def brokers() -> set[psutil.Process]:
+    return {each for each in psutil.Process().children(recursive=True) if "broker" in each.cmdline()[1:2]}
+
+
 def test_a_webserver_a_daemon_and_a_broker_that_are_there_and_do_not_answer_end_up_with_a_line_that_says_what_to_do(
     settings: Settings,
 ) -> None:
+    # Others may have a broker, too.
+    before = brokers()
     with EmbeddedBroker() as broker:
-        (hung,) = [
-            process for process in psutil.Process().children(recursive=True) if "broker" in process.cmdline()[1:2]
-        ]
+        (hung,) = brokers() - before
         web, daemon, kafka = others_asked(settings, broker, f"http://127.0.0.1:{free_port('127.0.0.1')}")
         assert not kafka[0].is_silent()
         hung.send_signal(signal.SIGSTOP)
