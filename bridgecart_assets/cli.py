@@ -615,8 +615,8 @@ def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | N
         else "of this period exists once its window is over"
     )
     print(
-        f"* The churn rate {when}: of those active when it opened. "
-        "Customers: at the opening. unassigned: who had no segment then, newcomers included."
+        f"* The churn rate {when}: of those active when it opened.\n"
+        "  Customers: at the opening. unassigned: who had no segment then, newcomers included."
     )
 
 

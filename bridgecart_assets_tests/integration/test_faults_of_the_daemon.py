@@ -7,11 +7,12 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import SensorInstigatorData
+from dagster._core.scheduler.instigation import InstigatorState, SensorInstigatorData
 
 from bridgecart_assets.operations.clock import forget_future_ticks
 from bridgecart_assets.operations.home import dagster_instance, instance_in
 from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.run_health import ORDERS_SENSOR
 from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Ended, Killer
@@ -79,13 +80,19 @@ def test_killed_at_each_moment_of_a_tick_it_asks_for_the_batch_once(
     market.settle(faults, f"{FAULT}, at each moment of a tick", undisturbed.moments, warehouse_in(tmp_path / folder))
 
 
+def of_orders(instance: dg.DagsterInstance) -> InstigatorState:
+    states = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    (state,) = [state for state in states if state.instigator_name == ORDERS_SENSOR]
+    return state
+
+
 def ticks(instance: dg.DagsterInstance) -> int:
-    (state,) = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    state = of_orders(instance)
     return len(instance.get_ticks(state.instigator_origin_id, state.selector_id))
 
 
 def move_last_tick(instance: dg.DagsterInstance, by: timedelta) -> None:
-    (state,) = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    state = of_orders(instance)
     data = state.instigator_data
     assert isinstance(data, SensorInstigatorData)
     moved = (datetime.now(UTC) + by).timestamp()

@@ -84,7 +84,7 @@ def test_a_whole_up_and_the_other_commands_keep_everything_of_dagster_there(
     assert done.stdout.startswith("0 batch(es): 0 records"), done.stderr
     assert postgres.rows(url, "select count(*) from runs") == [(2,)]
     status = killer.run("status")
-    assert f"Last batch  {key} (1 in all)" in status.stdout
+    assert f"Last batch     {key}, " in status.stdout
     market.settle(faults, "none; Dagster's storage on PostgreSQL", 0, warehouse)
 
 

@@ -164,7 +164,7 @@ def test_a_command_that_is_refused_says_so_in_one_line(
     fails(killer.run("generate", "--orders", "300", **settings), secrets, *words)
     status = killer.run("status", **settings)
     assert status.returncode == 0
-    assert "Lag         unknown" in status.stdout
+    assert "Lag            unknown" in status.stdout
     assert [word for word in words if word not in status.stdout] == []
     assert leaks(secrets, status.stdout + status.stderr) == []
 
