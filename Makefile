@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # Where these are set, every Dagster process compiles Dagster again, or imports another Python's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: help demo up test stress bench bench-full lint format lock clean FORCE
+.PHONY: help demo up test pytest stress bench bench-full lint format lock clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,9 @@ demo: $(READY) ## Kafka to KPIs with made-up orders, in one go
 up: $(READY) ## the Dagster UI with its sensor on
 	@$(BIN)/bridgecart up $(ARGS)
 
-test: lint ## lint, then every test but the stress runs
+test: lint pytest ## lint, then every test but the stress runs
+
+pytest: $(READY_TEST)
 	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
 stress: $(READY_TEST) ## the tests of minutes: kills, floods, long histories
