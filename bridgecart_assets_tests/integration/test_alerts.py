@@ -23,6 +23,7 @@ from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.sensors import switch
 from bridgecart_assets_tests.support.webhooks import Webhook, webhook
+from bridgecart_assets_tests.support.written import written
 
 START = """mutation ($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { ... on Sensor {
   sensorState { status } } } }"""
@@ -137,6 +138,4 @@ def test_what_stands_still_under_up_is_told_and_told_when_it_goes_on(
         heard(hook, check, stuck, run, off, *over)
         # Some events are malformed: the check fails still.
         assert health(served)[0] == 503
-        assert "s3cr3t" not in "".join(
-            file.read_text(errors="replace") for file in data_dir.rglob("*") if file.is_file()
-        )
+        assert "s3cr3t" not in "".join(written(file) for file in data_dir.rglob("*") if file.is_file())

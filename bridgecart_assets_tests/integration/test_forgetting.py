@@ -26,6 +26,7 @@ from bridgecart_assets_tests.integration.test_exactly_once import materialize_ag
 from bridgecart_assets_tests.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
+from bridgecart_assets_tests.support.written import written
 
 # A customer who was there when the current period opened, with a name that nobody else has.
 CHOSEN = """
@@ -176,8 +177,8 @@ def places(settings: Settings, words: tuple[str, ...]) -> Iterator[tuple[str, bo
             with duckdb.connect() as connection:
                 yield str(file), says(connection, f"from '{file}'", words)
         if file.is_file():
-            content = file.read_bytes()
-            yield f"bytes of {file}", any(word.encode() in content for word in words)
+            content = written(file)
+            yield f"bytes of {file}", any(word in content for word in words)
 
 
 def says(connection: duckdb.DuckDBPyConnection, sql: str, words: tuple[str, ...]) -> bool:
