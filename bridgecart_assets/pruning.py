@@ -179,9 +179,7 @@ def _forget_rows(storage: SqlEventLogStorage, event_ids: Sequence[int]) -> None:
 def _remove_files(instance: dg.DagsterInstance, storage: SqlEventLogStorage, run_id: str) -> None:
     """The run's log and what its process has printed."""
     if isinstance(storage, SqliteEventLogStorage):
-        log = Path(storage.path_for_shard(run_id))
-        runlogs.packed_path(log).unlink(missing_ok=True)
-        runlogs.remove_database(log)
+        runlogs.remove(Path(storage.path_for_shard(run_id)))
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     # The manager of a command knows no folder.
     shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)

@@ -58,6 +58,12 @@ def read_packed(packed: Path) -> list[Sequence[object]]:
         return [json.loads(line) for line in lines]
 
 
+def remove(log: Path) -> None:
+    """Remove a run's log, packed or not."""
+    packed_path(log).unlink(missing_ok=True)
+    remove_database(log)
+
+
 def remove_database(file: Path) -> None:
     """Remove a SQLite file with its log; those who have it open go on with what they have."""
     for path in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):

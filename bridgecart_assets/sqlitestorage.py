@@ -221,8 +221,7 @@ class EventLogStorage(SqliteEventLogStorage):
 
     def remove_log(self, run_id: str) -> None:
         """Remove the files of a run."""
-        runlogs.packed_path(self.log_of(run_id)).unlink(missing_ok=True)
-        runlogs.remove_database(self.log_of(run_id))
+        runlogs.remove(self.log_of(run_id))
 
     def wipe(self) -> None:
         """Forget everything."""
