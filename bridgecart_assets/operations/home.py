@@ -101,7 +101,7 @@ def _partial(home: Path) -> Path:
 def instance_in(home: Path) -> "Iterator[dg.DagsterInstance]":
     """The Dagster instance of a folder, closed at the end. Raises StorageFailed, whenever it happens."""
     try:
-        with _instance(home) as instance:
+        with _instance(home) as instance, _closed_schedules(instance):
             yield instance
     except Exception as error:
         said = _storage_error(error)
@@ -113,6 +113,16 @@ def instance_in(home: Path) -> "Iterator[dg.DagsterInstance]":
             f"Dagster's storage failed ({said}): free some space if its disk is full, start it if it is a server, "
             f"or correct `storage` in {home / 'dagster.yaml'}; then run again."
         ) from error
+
+
+@contextmanager
+def _closed_schedules(instance: "dg.DagsterInstance") -> "Iterator[None]":
+    """Close the storage of ticks at the end: Dagster closes those of runs and events only."""
+    try:
+        yield
+    finally:
+        if instance.schedule_storage is not None:
+            instance.schedule_storage.dispose()
 
 
 def _instance(home: Path) -> "dg.DagsterInstance":
