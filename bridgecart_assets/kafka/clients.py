@@ -4,6 +4,7 @@ Every wait has a deadline. What librdkafka reports in the background is logged a
 """
 
 import concurrent.futures
+import json
 import logging
 import time
 import uuid
@@ -182,15 +183,29 @@ def _silent_node(admin: Admin, error: KafkaError) -> str | None:
     is_explained = reports.last is not None or reports.refusal is not None or reports.throttled_seconds > 0
     if error.code() not in INTERRUPTIONS or is_explained:
         return None
-    try:
-        # By a new client: this one has given up the addresses of the settings for those that the cluster names.
-        with open_admin(connection) as new:
-            nodes = new.client.list_topics(timeout=min(_NODES_SECONDS, connection.timeout_seconds)).brokers
-    except KafkaException:
-        return None
-    addresses = {number: f"{node.host}:{node.port}" for number, node in sorted(nodes.items())}
     given = connection.bootstrap_servers.split(",")
-    return next((f"{address}/{n}: no connection" for n, address in addresses.items() if address not in given), None)
+    named = _named_nodes(connection)
+    return next((f"{named[node]}/{node}: no connection" for node in sorted(named) if named[node] not in given), None)
+
+
+def _named_nodes(connection: KafkaConnection) -> dict[int, str]:
+    """The addresses of the nodes, by their numbers, that the cluster names to a client that has just been started.
+
+    Taken from the client's statistics. To ask for them is a race: once a client knows the nodes, it gives up the
+    addresses of the settings, and its next question goes to a node that may not answer.
+    """
+    found: dict[int, str] = {}
+
+    def note(statistics: str) -> None:
+        brokers = json.loads(statistics)["brokers"].values()
+        found.update({broker["nodeid"]: broker["nodename"] for broker in brokers if broker["source"] == "learned"})
+
+    config = client_config(connection, defaults={}, required={"statistics.interval.ms": 100, "stats_cb": note})
+    deadline = time.monotonic() + min(_NODES_SECONDS, connection.timeout_seconds)
+    with _construct(AdminClient, connection, config) as client:
+        while not found and time.monotonic() < deadline:
+            client.poll(_POLL_SECONDS)
+    return found
 
 
 def patiently(connection: KafkaConnection, ask: Callable[[], T]) -> T:

@@ -348,8 +348,8 @@ def test_records_of_10_mb_are_kept_untouched_rejected_as_oversized_and_do_not_fi
     probe = [sys.executable, "-c", CATCH_UP]
     done = subprocess.run(probe, cwd=ROOT, env=environment({}), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    # 1,818 measured, of which DuckDB may use 2 GB.
-    assert int(done.stdout.split()[-1]) < 2_200
+    # 1,900 to 2,400 measured in ten runs, of which DuckDB may use 1.5 GB; a copy more of all records is 240.
+    assert int(done.stdout.split()[-1]) < 2_640
     arrived = rows(warehouse, "select payload from raw.orders where octet_length(payload) = ?", 10 * MEBIBYTE)
     assert sorted(payload for (payload,) in arrived) == sorted(large * 6)
     assert rows(warehouse, "select reasons, count(*) from silver.rejected_orders group by all") == [(["oversized"], 24)]
