@@ -11,12 +11,12 @@ from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Size
 from benchmarks.growing_history import BASE_ORDERS
 from benchmarks.histories import Base, small_world, write_history
 from benchmarks.surroundings import END, fresh_orders, fresh_topic
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.producing import produce
-from bridgecart_assets.kafka.topics import create_topic
-from bridgecart_assets.operations.generating import TOPIC_CONFIG
+from bridgecart_assets.commands.generate import TOPIC_CONFIG
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.storage.database import Warehouse
 
 _COUNTS = """
 select

@@ -7,14 +7,14 @@ from pathlib import Path
 from benchmarks import runs
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
 from benchmarks.surroundings import fresh_topic, send
-from bridgecart_assets.kafka.configured import kafka_connection
-from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.operations.home import dagster_instance
-from bridgecart_assets.partitions import newest_keys
+from bridgecart_assets.orchestration.instance import dagster_instance
+from bridgecart_assets.orchestration.partitions import newest_keys
 from bridgecart_assets.settings import load_settings
+from bridgecart_assets.sources.kafka.from_settings import kafka_connection
+from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.synthetic import WorldConfig, simulate
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ends
+from bridgecart_assets.warehouse.ingest.ledger import load_ends
+from bridgecart_assets.warehouse.storage.database import Warehouse
 
 TAKEN_IN, AGAIN = "taken in once", "one batch again and again"
 

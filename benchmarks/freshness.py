@@ -18,14 +18,14 @@ from benchmarks.benchmark import Benchmark, Figure, Figures, Side, Sizes, Target
 from benchmarks.measuring import MEGABYTE
 from benchmarks.overheads import running_up
 from benchmarks.surroundings import order, templates
+from bridgecart_assets.commands.generate import PARTITIONS, TOPIC_CONFIG
+from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE
 from bridgecart_assets.contracts import KPI_TABLES
-from bridgecart_assets.kafka.configured import kafka_connection
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.producing import produce
-from bridgecart_assets.kafka.topics import create_topic
-from bridgecart_assets.operations.generating import PARTITIONS, TOPIC_CONFIG
-from bridgecart_assets.operations.own_broker import BOOTSTRAP_VARIABLE
 from bridgecart_assets.settings import load_settings
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.from_settings import kafka_connection
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.synthetic import Event, WorldConfig, simulate
 from bridgecart_assets.warehouse.publishing import published_path
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
 from benchmarks.surroundings import fresh_topic
-from bridgecart_assets.kafka.configured import kafka_connection
-from bridgecart_assets.operations.generating import send_history
+from bridgecart_assets.commands.generate import send_history
 from bridgecart_assets.settings import load_settings
+from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.synthetic import WorldConfig, simulate
 
 SENT, MADE = "sent to the broker", "made only"

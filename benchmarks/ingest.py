@@ -12,18 +12,18 @@ from benchmarks import runs
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Profiled, Side, Sizes, Target
 from benchmarks.surroundings import fresh_topic, send
 from bridgecart_assets.contracts import SILVER_ORDERS
-from bridgecart_assets.kafka.configured import kafka_connection
-from bridgecart_assets.kafka.connection import client_config
-from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.kafka.reading import read_slice
-from bridgecart_assets.operations.home import dagster_instance
-from bridgecart_assets.queries import silver_batch_query
+from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.settings import load_settings
+from bridgecart_assets.sources.kafka.connection import client_config
+from bridgecart_assets.sources.kafka.from_settings import kafka_connection
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.sources.kafka.reading import read_slice
 from bridgecart_assets.synthetic import WorldConfig, simulate
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ends
-from bridgecart_assets.warehouse.planning import plan_slice
-from bridgecart_assets.warehouse.writing import write_kafka_slice, write_query
+from bridgecart_assets.warehouse.ingest.ledger import load_ends
+from bridgecart_assets.warehouse.ingest.planning import plan_slice
+from bridgecart_assets.warehouse.queries import silver_batch_query
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.tables import write_kafka_slice, write_query
 
 COUNTED, WRITTEN, RUN = "consumer that only counts", "BridgeCart, written", "BridgeCart, `ingest_batch` runs"
 # How far it gets at what rate: the differences say what each part costs.

@@ -9,18 +9,18 @@ from pathlib import Path
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Profiled, Side, Sizes, Target
 from benchmarks.measuring import run_child
 from benchmarks.surroundings import clean_world, settings
+from bridgecart_assets.commands.evaluate import fit_models, store_orders
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, PURCHASE_MODEL, SEGMENT_MODEL
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
-from bridgecart_assets.operations.evaluating import fit_models, store_orders
-from bridgecart_assets.queries import features_query, purchase_sample, segments_query, traits_sample
 from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.incremental.scope import Whole, relate_rows
+from bridgecart_assets.warehouse.queries import features_query, purchase_sample, segments_query, traits_sample
 from bridgecart_assets.warehouse.sampling import read_sample
-from bridgecart_assets.warehouse.scope import Whole, relate_rows
-from bridgecart_assets.warehouse.writing import run_stage, write_query
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.tables import run_stage, write_query
 
 FEW = 2_000
 SCORE, ONLY_SCORE, FIT = "score everybody, by SQL", "the same, not written", "fit both models"

@@ -10,10 +10,10 @@ from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Size
 from benchmarks.growing_history import BASE_ORDERS, prepared
 from benchmarks.histories import small_world
 from benchmarks.surroundings import END, fresh_orders, fresh_topic, settings
-from bridgecart_assets.kafka.producing import produce
 from bridgecart_assets.report.writing import write_report
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.warehouse.storage.database import Warehouse
 
 WRITTEN, OPENED = "written", "opened in Chromium, until all is drawn"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -18,7 +18,7 @@ import duckdb
 from benchmarks.benchmark import Side
 from benchmarks.child import function_of
 from benchmarks.measuring import CHILD_SECONDS, ROOT, ChildFailed, child_command, environment, function_name
-from bridgecart_assets.warehouse.attaching import Attached, Options
+from bridgecart_assets.warehouse.storage.duckdb_instance import Attached, Options
 
 _NAMED = re.compile(
     r"(?:create(?: or replace)?(?: temp)? (?:table|view)(?: if not exists)?|insert into|delete from) \S+"

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import orjson
 
-from bridgecart_assets.kafka.configured import kafka_connection
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.producing import produce
-from bridgecart_assets.kafka.topics import create_topic
-from bridgecart_assets.operations.generating import TOPIC_CONFIG
-from bridgecart_assets.operations.own_broker import BOOTSTRAP_VARIABLE, own_broker
+from bridgecart_assets.commands.generate import TOPIC_CONFIG
+from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE, own_broker
 from bridgecart_assets.settings import load_settings
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.from_settings import kafka_connection
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.synthetic import Event, World, WorldConfig, simulate
 from bridgecart_assets.synthetic.config import epoch_ms
 

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from bridgecart_assets.errors import BridgeCartError, refusal
-from bridgecart_assets.operations.interrupts import interrupt_on_signals, interrupts
-from bridgecart_assets.operations.streams import ReaderGone, standard_streams
+from bridgecart_assets.processes.interrupts import interrupt_on_signals, interrupts
+from bridgecart_assets.processes.streams import ReaderGone, standard_streams
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bridgecart_assets.commands.doctor import Finding
+    from bridgecart_assets.commands.evaluate import Evaluation
+    from bridgecart_assets.commands.export import Format
+    from bridgecart_assets.commands.run import FailOn, Summary
     from bridgecart_assets.models.evaluation import Calibration
-    from bridgecart_assets.operations.doctor import Finding
-    from bridgecart_assets.operations.evaluating import Evaluation
-    from bridgecart_assets.operations.exporting import Format
-    from bridgecart_assets.operations.results import KpiRow
-    from bridgecart_assets.operations.running import FailOn, Summary
+    from bridgecart_assets.orchestration.status import KpiRow
     from bridgecart_assets.settings import Settings
 
 FAILED = 1
@@ -105,7 +105,7 @@ def _what_would_be_missing(error: BridgeCartError) -> str:
     """What a warehouse built again would lack, where that is the advice."""
     if not error.is_mended_by_topic:
         return ""
-    from bridgecart_assets.operations.deep import what_the_topic_has
+    from bridgecart_assets.commands.doctor_deep import what_the_topic_has
     from bridgecart_assets.settings import load_settings
 
     return f" {what_the_topic_has(load_settings())}"
@@ -141,8 +141,8 @@ def _complain(line: str, exit_code: int) -> NoReturn:
 @click.option("--seed", default=7, show_default=True, help="Same seed, same orders.")
 def demo(*, orders: int, seed: int) -> None:
     """Everything at once: a broker, 18 months of made-up orders, the pipeline, the KPIs."""
-    from bridgecart_assets.operations.demo import run_demo
-    from bridgecart_assets.operations.results import kpi_rows
+    from bridgecart_assets.commands.demo import run_demo
+    from bridgecart_assets.orchestration.status import kpi_rows
     from bridgecart_assets.settings import load_settings
     from bridgecart_assets.synthetic import WorldConfig
 
@@ -183,8 +183,8 @@ def demo(*, orders: int, seed: int) -> None:
 )
 def up(*, host: str, port: int, rate: float) -> None:
     """Dagster UI with the sensor on, and the report; without a configured broker also a broker and live orders."""
-    from bridgecart_assets.operations.listening import Listener
-    from bridgecart_assets.operations.serving import serve
+    from bridgecart_assets.commands.up import serve
+    from bridgecart_assets.processes.listening import Listener
 
     serve(Listener(host, port), orders_per_second=rate, say=lambda line: print(line, flush=True))
 
@@ -222,10 +222,10 @@ def run(
     Exits with 3 when a check failed: one of ERROR severity, or with --fail-on warn any. docs/ci.md has a recipe for
     pull requests.
     """
-    from bridgecart_assets.alerts.command import watched
+    from bridgecart_assets.commands.ci_summary import summarised
+    from bridgecart_assets.commands.run import run_everything
+    from bridgecart_assets.commands.run_alerts import watched
     from bridgecart_assets.models.due import RefitMode
-    from bridgecart_assets.operations.ci_summary import summarised
-    from bridgecart_assets.operations.running import run_everything
     from bridgecart_assets.settings import load_settings
 
     if refit and accept_model:
@@ -255,8 +255,8 @@ def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from bridgecart_assets.operations.forgetting import LEFT
-    from bridgecart_assets.operations.forgetting import forget as forget_customers
+    from bridgecart_assets.commands.forget import LEFT
+    from bridgecart_assets.commands.forget import forget as forget_customers
     from bridgecart_assets.settings import load_settings
 
     with _progress() as (_, step):
@@ -289,7 +289,7 @@ def export(*, segments: tuple[str, ...], form: "Format", output: Path | None) ->
 
     For mailing tools, spreadsheets and notebooks. Names and numbers to call stay in the warehouse (silver.customers).
     """
-    from bridgecart_assets.operations.exporting import export_customers
+    from bridgecart_assets.commands.export import export_customers
     from bridgecart_assets.settings import load_settings
 
     target = output or Path(f"customers.{form}")
@@ -305,7 +305,7 @@ def announce() -> None:
     The topic is BRIDGECART_SEGMENT_CHANGES_TOPIC; the first time everybody enters. In the Dagster UI the sensor
     segment_changes_sensor, off by default, does so after every batch.
     """
-    from bridgecart_assets.platform import Platform
+    from bridgecart_assets.orchestration.resources import Platform
 
     platform = Platform()
     sent = platform.announce_segments()
@@ -319,9 +319,9 @@ def announce() -> None:
 @click.option("--rate", default=5.0, show_default=True, help="Live orders a second.")
 def generate(*, orders: int, seed: int, live: bool, rate: float) -> None:
     """Send made-up orders to the topic: 18 months of history, with --live also what follows."""
-    from bridgecart_assets.operations.generating import send_history, send_live
-    from bridgecart_assets.operations.results import data_clock
-    from bridgecart_assets.platform import Platform
+    from bridgecart_assets.commands.generate import send_history, send_live
+    from bridgecart_assets.orchestration.resources import Platform
+    from bridgecart_assets.orchestration.status import data_clock
     from bridgecart_assets.settings import load_settings
     from bridgecart_assets.synthetic import WorldConfig, simulate
 
@@ -354,10 +354,10 @@ def cdnow() -> None:
     Uses the configured broker, else one of its own. Refuses a data directory or topic that holds other orders. Run
     twice, it sends everything twice, and every order still counts once. BRIDGECART_AS_OF looks at an earlier day.
     """
-    from bridgecart_assets.operations.replaying import run_replay
-    from bridgecart_assets.operations.results import kpi_rows
-    from bridgecart_assets.replays.cdnow import read_cdnow
+    from bridgecart_assets.commands.replay import run_replay
+    from bridgecart_assets.orchestration.status import kpi_rows
     from bridgecart_assets.settings import load_settings
+    from bridgecart_assets.sources.purchase_logs.cdnow import read_cdnow
 
     log = read_cdnow()
     console = _console()
@@ -385,7 +385,7 @@ def evaluate(*, customers: int, orders: int | None, seed: int, as_json: bool) ->
 
     Works in a temporary warehouse: no broker, and nothing in the data directory is read or written.
     """
-    from bridgecart_assets.operations import evaluating
+    from bridgecart_assets.commands import evaluate as evaluating
     from bridgecart_assets.synthetic import WorldConfig
 
     with _usage_errors():
@@ -400,7 +400,7 @@ def evaluate(*, customers: int, orders: int | None, seed: int, as_json: bool) ->
 
 
 def _print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
-    from bridgecart_assets.operations.results import percent
+    from bridgecart_assets.orchestration.status import percent
 
     print(f"World of seed {evaluation.seed}: {evaluation.orders:,} orders of {evaluation.customers:,} customers.")
     table = _table("Segments against personas", "Segments>", "Adjusted Rand index>")
@@ -456,7 +456,7 @@ def status(*, as_json: bool, watch: bool) -> None:
 
     On a terminal no more than fits on it; --json has everything, with times.
     """
-    from bridgecart_assets.operations.results import read_status
+    from bridgecart_assets.orchestration.status import read_status
     from bridgecart_assets.settings import load_settings
 
     if watch and as_json:
@@ -485,8 +485,8 @@ def _watch(settings: "Settings") -> NoReturn:
 
 def _status_lines(settings: "Settings") -> list[str]:
     """The state, on a terminal as much as fits on it with a line for the prompt."""
-    from bridgecart_assets.operations.results import read_status
-    from bridgecart_assets.operations.status_text import status_lines
+    from bridgecart_assets.commands.status_text import status_lines
+    from bridgecart_assets.orchestration.status import read_status
 
     state = read_status(settings)
     if not sys.stdout.isatty():
@@ -506,7 +506,7 @@ def doctor(*, repair: bool, deep: bool, as_json: bool) -> None:
 
     Exits with 1 when something is left that needs a hand. Notes do not count.
     """
-    from bridgecart_assets.operations import doctor as doctors
+    from bridgecart_assets.commands import doctor as doctors
     from bridgecart_assets.settings import load_settings
 
     settings = load_settings()
@@ -533,7 +533,7 @@ def doctor(*, repair: bool, deep: bool, as_json: bool) -> None:
 
 
 def _read_everything(settings: "Settings") -> "list[Finding]":
-    from bridgecart_assets.operations.deep import read_everything
+    from bridgecart_assets.commands.doctor_deep import read_everything
 
     with _progress() as (counted, _):
         return read_everything(settings, progress=lambda done, total, what: counted(done, total, f"reading {what}"))
@@ -552,14 +552,14 @@ def report(*, opens: bool, serves: bool, host: str, port: int) -> None:
     """
     import webbrowser
 
-    from bridgecart_assets.operations.results import health_of
+    from bridgecart_assets.orchestration.status import health_of
     from bridgecart_assets.report.writing import write_report
     from bridgecart_assets.settings import load_settings
 
     settings = load_settings()
     if serves:
-        from bridgecart_assets.operations.listening import Listener
-        from bridgecart_assets.operations.report_server import serve_report
+        from bridgecart_assets.commands.report_server import serve_report
+        from bridgecart_assets.processes.listening import Listener
 
         serve_report(settings, Listener(host, port), say=lambda line: print(line, flush=True))
     written = write_report(settings, health_of(settings).for_report()).resolve()
@@ -573,7 +573,7 @@ def report(*, opens: bool, serves: bool, host: str, port: int) -> None:
 @click.option("--period", help="Opening date of the period to show, YYYY-MM-DD; default: the latest complete one.")
 def kpis(*, as_json: bool, period: str | None) -> None:
     """The four KPIs by segment."""
-    from bridgecart_assets.operations.results import kpi_rows
+    from bridgecart_assets.orchestration.status import kpi_rows
     from bridgecart_assets.settings import load_settings
 
     rows = kpi_rows(load_settings().published_dir)
@@ -584,7 +584,7 @@ def kpis(*, as_json: bool, period: str | None) -> None:
 
 
 def _print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None) -> None:
-    from bridgecart_assets.operations.results import latest_churn, latest_period, percent
+    from bridgecart_assets.orchestration.status import latest_churn, latest_period, percent
 
     if not rows:
         print("No KPIs yet: no order has been accepted.")

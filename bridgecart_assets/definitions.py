@@ -5,25 +5,25 @@ from types import MappingProxyType
 
 import dagster as dg
 
-from bridgecart_assets.alerts.sensor import alerts_sensor
-from bridgecart_assets.assets.announcements import segment_changes
-from bridgecart_assets.assets.features import customer_features, customer_snapshots
-from bridgecart_assets.assets.kpis import kpi_assets, segment_metrics_history
-from bridgecart_assets.assets.raw import kafka_orders, raw_batch
-from bridgecart_assets.assets.report import segments_report
-from bridgecart_assets.assets.segments import (
+from bridgecart_assets.orchestration.assets.announcements import segment_changes
+from bridgecart_assets.orchestration.assets.features import customer_features, customer_snapshots
+from bridgecart_assets.orchestration.assets.kpis import kpi_assets, segment_metrics_history
+from bridgecart_assets.orchestration.assets.raw import kafka_orders, raw_batch
+from bridgecart_assets.orchestration.assets.report import segments_report
+from bridgecart_assets.orchestration.assets.segments import (
     customer_segments,
     purchase_model,
     segment_drift,
     segment_membership,
     segment_model,
 )
-from bridgecart_assets.assets.silver import customers, silver_batch
-from bridgecart_assets.checks import build_checks
-from bridgecart_assets.jobs import JOBS
-from bridgecart_assets.platform import Platform
-from bridgecart_assets.sensors import orders_sensor, segment_changes_sensor
-from bridgecart_assets.warehouse.io_manager import WarehouseIOManager
+from bridgecart_assets.orchestration.assets.silver import customers, silver_batch
+from bridgecart_assets.orchestration.checks import build_checks
+from bridgecart_assets.orchestration.io_manager import WarehouseIOManager
+from bridgecart_assets.orchestration.jobs import JOBS
+from bridgecart_assets.orchestration.monitoring.sensor import alerts_sensor
+from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.orchestration.sensors import orders_sensor, segment_changes_sensor
 
 NO_RESOURCES: Mapping[str, object] = MappingProxyType({})
 

@@ -9,8 +9,8 @@ import pytest
 
 from bridgecart_assets.envfile import env_file
 from bridgecart_assets.settings import Settings, load_settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets_tests.kafka.fixtures import broker, broker_kind, secured, topic
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets_tests.sources.kafka.fixtures import broker, broker_kind, secured, topic
 from bridgecart_assets_tests.support.batching import AT_ONCE
 
 __all__ = ["broker", "broker_kind", "secured", "topic"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from bridgecart_assets import location
+from bridgecart_assets.orchestration import location
 from bridgecart_assets_tests.integration.processes import ROOT, bridgecart
 from bridgecart_assets_tests.integration.served import up
 from bridgecart_assets_tests.support.browser import chromium

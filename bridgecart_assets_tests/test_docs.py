@@ -9,8 +9,8 @@ import pytest
 
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.publishing import publish, published_path
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.processes import bridgecart
 from bridgecart_assets_tests.support.pipeline import run_small_shop
 

@@ -10,9 +10,9 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from bridgecart_assets.kafka.configured import kafka_connection
-from bridgecart_assets.kafka.remedies import OFTEN_SET
 from bridgecart_assets.settings import OWN_KAFKA_SETTINGS, Settings, SettingsError, load_settings, unknown_variables
+from bridgecart_assets.sources.kafka.error_hints import OFTEN_SET
+from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets_tests.support.batching import AT_ONCE
 
 SECRET = "hunter2-top-secret"

@@ -8,9 +8,9 @@ import duckdb
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import plain, rows_of, table_exists
-from bridgecart_assets.warehouse.ledger import history_sentence, history_starts
-from bridgecart_assets.warehouse.writing import count_rows, run_stage
+from bridgecart_assets.warehouse.ingest.ledger import history_sentence, history_starts
+from bridgecart_assets.warehouse.storage.database import plain, rows_of, table_exists
+from bridgecart_assets.warehouse.tables import count_rows, run_stage
 
 # More do not fit a chart.
 MOST_PERIODS = 120

@@ -8,8 +8,8 @@ from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.report.figures import Figures, gather
 from bridgecart_assets.report.page import write_page
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.writing import count_rows
+from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.tables import count_rows
 
 # With fewer the report takes less than a second.
 LARGE_HISTORY_ORDERS = 1_000_000

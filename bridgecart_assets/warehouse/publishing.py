@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from bridgecart_assets.contracts import CUSTOMER_HASH, Contract
-from bridgecart_assets.warehouse.database import Warehouse, WarehouseError, reason_of
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, reason_of
 
 # What is smaller is renewed with every batch.
 LARGE_FILE_BYTES = 4 * 1024 * 1024

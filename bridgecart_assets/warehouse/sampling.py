@@ -4,8 +4,8 @@ import duckdb
 import pandas as pd
 
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.handover import Sample
-from bridgecart_assets.warehouse.writing import run_stage
+from bridgecart_assets.warehouse.storage.outputs import Sample
+from bridgecart_assets.warehouse.tables import run_stage
 
 
 def read_sample(connection: duckdb.DuckDBPyConnection, sample: Sample) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from benchmarks.benchmark import Figures
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 
 
 def fill_a_warehouse(rows: int) -> Figures:

@@ -20,7 +20,7 @@ from benchmarks.profiling import (
     sampled,
 )
 from benchmarks.results import ProfileResult
-from bridgecart_assets.warehouse.attaching import Attached
+from bridgecart_assets.warehouse.storage.duckdb_instance import Attached
 from bridgecart_assets_tests.benchmarks import filling, sides
 from bridgecart_assets_tests.benchmarks.test_report import RACE, raced
 
@@ -93,7 +93,7 @@ def test_a_statement_is_named_by_what_it_makes_or_by_how_it_begins(sql: str, kin
     ("frames", "doing"),
     [
         (
-            ["main (/w/benchmarks/child.py:3)", "run (/w/bridgecart_assets/kafka/reading.py:9)"],
+            ["main (/w/benchmarks/child.py:3)", "run (/w/bridgecart_assets/sources/kafka/reading.py:9)"],
             "bridgecart_assets/kafka/reading",
         ),
         (

@@ -13,7 +13,7 @@ from benchmarks.end_to_end import SPARK_PYTHON, spark_is_missing
 from benchmarks.freshness import seconds_to_visible
 from benchmarks.histories import small_world, write_history
 from benchmarks.surroundings import END, clean_world, fresh_orders, fresh_topic, send
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.state import rows
 
 SMALL: tuple[tuple[Benchmark, Sizes], ...] = (

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from bridgecart_assets.batches import PARTITION_TAG
 from bridgecart_assets.contracts import RAW_BATCHES, TABLES
-from bridgecart_assets.packedtext import packed, unpacked
-from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+from bridgecart_assets.orchestration.partitions import BATCHES
+from bridgecart_assets.orchestration.storage.packed_text import packed, unpacked
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
 _FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 

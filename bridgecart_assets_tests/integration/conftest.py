@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets_tests.integration.faults import Faults
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.market import Market, open_market
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import TopicFactory
+from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory
 
 MARKET_ORDERS = 1_200
 FAULTS = Faults()

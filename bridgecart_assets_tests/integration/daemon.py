@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from bridgecart_assets.definitions import build_defs
-from bridgecart_assets.partitions import BATCHES
-from bridgecart_assets.platform import Platform
-from bridgecart_assets.sensors import orders_sensor
+from bridgecart_assets.orchestration.partitions import BATCHES
+from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.orchestration.sensors import orders_sensor
 from bridgecart_assets_tests.support.causes import our_own
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.state import digests, rows
 
 COUNTS = 'select count(*), count(distinct ("partition", "offset")) from raw.orders where topic_id = ?'

@@ -150,10 +150,6 @@ class Killer:
 def _serve() -> None:
     import sklearn.cluster  # noqa: F401
 
-    import bridgecart_assets.batches
-    import bridgecart_assets.definitions
-    import bridgecart_assets.operations.running  # noqa: F401
-
     for line in sys.stdin:
         order = json.loads(line)
         begun = time.monotonic()
@@ -224,8 +220,8 @@ def _call(arguments: Sequence[str]) -> None:
 def _counted_moments(count: Path, chosen: int | str | None, how: int) -> Iterator[None]:
     import dagster as dg
 
-    from bridgecart_assets.warehouse import writing
-    from bridgecart_assets.warehouse.database import Warehouse
+    from bridgecart_assets.warehouse import tables
+    from bridgecart_assets.warehouse.storage.database import Warehouse
 
     moments = 0
     seen: set[str] = set()
@@ -265,7 +261,7 @@ def _counted_moments(count: Path, chosen: int | str | None, how: int) -> Iterato
 
     for name in _STORING:
         before_and_after(dg.DagsterInstance, name)
-    before_and_after(writing, "_insert_chunk")
+    before_and_after(tables, "_insert_chunk")
     before_and_after(Path, "replace")
     before_and_after(Path, "rename")
     setattr(Warehouse, "transaction", counted_transaction)  # noqa: B010

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.embedded import EmbeddedBroker
-from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.embedded import EmbeddedBroker
+from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.apache import ApacheKafka
-from bridgecart_assets_tests.kafka.proxy import Proxy
+from bridgecart_assets_tests.sources.kafka.apache import ApacheKafka
+from bridgecart_assets_tests.sources.kafka.proxy import Proxy
 
 ORDERS = 1_500
 # What a client gets while it looks at a topic is less, all records of the topic are more.

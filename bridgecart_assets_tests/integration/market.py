@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.positions import topic_id
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.positions import topic_id
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 import yaml
 
-from bridgecart_assets.kafka.guarded import GuardedProcess
+from bridgecart_assets.processes.guarded import GuardedProcess
 from bridgecart_assets_tests.integration.processes import wait_until
 from bridgecart_assets_tests.support.requirements import missing
 

@@ -20,9 +20,9 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from dagster._daemon.sensor import execute_sensor_iteration
 
+from bridgecart_assets.commands.run import failure_of
 from bridgecart_assets.definitions import build_defs
-from bridgecart_assets.operations.home import prepare_home
-from bridgecart_assets.operations.running import failure_of
+from bridgecart_assets.orchestration.instance import prepare_home
 from bridgecart_assets.settings import load_settings
 
 _LAUNCHER = {"module": "dagster._core.launcher.sync_in_memory_run_launcher", "class": "SyncInMemoryRunLauncher"}

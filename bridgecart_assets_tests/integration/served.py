@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
-from bridgecart_assets.kafka.address import announced_broker
-from bridgecart_assets.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.address import announced_broker
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets_tests.integration.processes import command, environment, processes_of, wait_until
 
 UP_SECONDS = 120.0

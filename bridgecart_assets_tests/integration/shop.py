@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Sequence
 
-from bridgecart_assets.kafka.clients import answer, open_admin
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.producing import produce
-from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets.sources.kafka.clients import answer, open_admin
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.synthetic import Event, WorldConfig, simulate
 
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from dagster._core.scheduler.instigation import InstigatorStatus
 
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.topics import create_topic
-from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.settings import Settings
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets_tests.integration import sensor_daemon
 from bridgecart_assets_tests.integration.processes import bridgecart, wait_until
 from bridgecart_assets_tests.integration.served import RUN_SECONDS, Served, up
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.sensors import switch
 from bridgecart_assets_tests.support.webhooks import Webhook, webhook
 from bridgecart_assets_tests.support.written import written

@@ -9,17 +9,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.producing import produce
-from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.settings import load_settings
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.synthetic import Event, WorldConfig, simulate
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.measured import Interval, Measured, measured
 from bridgecart_assets_tests.integration.processes import wait_until
 from bridgecart_assets_tests.integration.served import up
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import TopicFactory, only_apache
+from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
 from bridgecart_assets_tests.support.state import rows
 
 logger = logging.getLogger(__name__)

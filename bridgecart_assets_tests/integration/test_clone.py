@@ -12,10 +12,10 @@ from types import MappingProxyType
 import psutil
 import pytest
 
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.embedded import EmbeddedBroker
-from bridgecart_assets.kafka.topics import create_topic
-from bridgecart_assets.location import LOCATION
+from bridgecart_assets.orchestration.location import LOCATION
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.embedded import EmbeddedBroker
+from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets_tests.integration.processes import (
     ROOT,
     bridgecart,

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from bridgecart_assets.kafka.errors import DataLoss
-from bridgecart_assets.kafka.offsets import OffsetRange
-from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.sources.kafka.errors import DataLoss
+from bridgecart_assets.sources.kafka.offsets import OffsetRange
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.contents import delete_records
-from bridgecart_assets_tests.kafka.fixtures import only_apache
+from bridgecart_assets_tests.sources.kafka.contents import delete_records
+from bridgecart_assets_tests.sources.kafka.fixtures import only_apache
 from bridgecart_assets_tests.support.state import rows
 
 pytestmark = only_apache

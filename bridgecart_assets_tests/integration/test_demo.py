@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of
 from bridgecart_assets_tests.support.records import Record, event, store_batch

@@ -13,21 +13,21 @@ from dagster import DagsterRunStatus
 from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.commands.doctor import Finding, examine, repair
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.kafka.groups import commit_offsets, committed_offsets
-from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.operations.doctor import Finding, examine, repair
-from bridgecart_assets.operations.home import dagster_instance
-from bridgecart_assets.partitions import BATCHES
-from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG
+from bridgecart_assets.orchestration.instance import dagster_instance
+from bridgecart_assets.orchestration.partitions import BATCHES
+from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
 from bridgecart_assets.settings import Settings, load_settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.sources.kafka.groups import commit_offsets, committed_offsets
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.processes import ROOT
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.integration.test_forgetting import run_in_progress
-from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.sensors import beat, switch
 from bridgecart_assets_tests.support.state import digests, rows
 
@@ -236,8 +236,8 @@ LIVE = """
 import socket, sys, time
 from dagster import DagsterRunStatus, SensorResult
 from dagster._core.test_utils import create_run_for_test
-from bridgecart_assets.operations.home import dagster_instance
-from bridgecart_assets.runs import GRPC_INFO_TAG
+from bridgecart_assets.orchestration.instance import dagster_instance
+from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
 from bridgecart_assets.settings import load_settings
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
 import json

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from bridgecart_assets.definitions import build_defs
-from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.support.state import digests

@@ -9,16 +9,16 @@ from dagster import DagsterRunStatus
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState, SensorInstigatorData
 
-from bridgecart_assets.operations.clock import forget_future_ticks
-from bridgecart_assets.operations.home import dagster_instance, instance_in
-from bridgecart_assets.partitions import BATCHES
-from bridgecart_assets.run_health import ORDERS_SENSOR
+from bridgecart_assets.orchestration.clock import forget_future_ticks
+from bridgecart_assets.orchestration.instance import dagster_instance, instance_in
+from bridgecart_assets.orchestration.partitions import BATCHES
+from bridgecart_assets.orchestration.run_health import ORDERS_SENSOR
 from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.integration.sensor_daemon import QUEUE, TICK
-from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 
 pytestmark = any_broker
 FAULT = "kill -9 of the sensor daemon"

@@ -7,7 +7,7 @@ import pytest
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.market import Market
-from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 
 pytestmark = any_broker
 POINTS = 6

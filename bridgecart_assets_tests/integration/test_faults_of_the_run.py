@@ -10,12 +10,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from bridgecart_assets import sensors
-from bridgecart_assets.operations.home import dagster_instance
-from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.orchestration import sensors
+from bridgecart_assets.orchestration.instance import dagster_instance
+from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.faults import Faults
 from bridgecart_assets_tests.integration.killable import Killer
@@ -23,7 +23,7 @@ from bridgecart_assets_tests.integration.market import Market, open_market
 from bridgecart_assets_tests.integration.processes import bridgecart
 from bridgecart_assets_tests.integration.sensor_daemon import LAUNCH, QUEUE, TICK
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 
 EARLIER, LATER = "20260101T000000Z", "20260101T000001Z"
 NOTHING_NEW = "no new records: every record of the topic is in a batch"

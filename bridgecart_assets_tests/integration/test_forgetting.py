@@ -11,19 +11,19 @@ import duckdb
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.commands.forget import LEFT
 from bridgecart_assets.contracts import ERASURE_TABLES, TABLES
-from bridgecart_assets.kafka.producing import produce
-from bridgecart_assets.operations.forgetting import LEFT
-from bridgecart_assets.operations.home import dagster_instance
-from bridgecart_assets.runlock import run_lock
-from bridgecart_assets.runs import GRPC_INFO_TAG
+from bridgecart_assets.orchestration.instance import dagster_instance
+from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
+from bridgecart_assets.processes.run_lock import run_lock
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.integration.test_exactly_once import materialize_again
-from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.support.written import written

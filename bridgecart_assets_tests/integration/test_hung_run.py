@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, line_to
 from bridgecart_assets_tests.integration.market import settings_for
 from bridgecart_assets_tests.integration.processes import wait_until

@@ -9,19 +9,19 @@ import dagster as dg
 import pytest
 from dagster import DagsterInstance
 
+from bridgecart_assets.commands.run import failure_of
 from bridgecart_assets.definitions import build_defs
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.errors import HistoryRewritten, OtherCluster, TopicWithoutId
-from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.kafka.producing import produce
-from bridgecart_assets.kafka.topics import create_topic
-from bridgecart_assets.operations.running import failure_of
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.errors import HistoryRewritten, OtherCluster, TopicWithoutId
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.apache import ApacheKafka
-from bridgecart_assets_tests.kafka.older import WITHOUT_TOPIC_IDS, OlderBroker
+from bridgecart_assets_tests.sources.kafka.apache import ApacheKafka
+from bridgecart_assets_tests.sources.kafka.older import WITHOUT_TOPIC_IDS, OlderBroker
 from bridgecart_assets_tests.support.state import digests, rows
 
 pytestmark = pytest.mark.kafka

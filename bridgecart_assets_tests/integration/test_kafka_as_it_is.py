@@ -21,24 +21,24 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from bridgecart_assets.commands.doctor import examine
 from bridgecart_assets.definitions import defs
-from bridgecart_assets.health import read_health
-from bridgecart_assets.kafka.clients import answer, open_admin
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.errors import KafkaFailure, ReadStalled, RecordsGone, TopicNotFound, TopicReplaced
-from bridgecart_assets.kafka.offsets import OffsetRange, plan_batch
-from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.kafka.producing import produce
-from bridgecart_assets.kafka.reading import read_slice
-from bridgecart_assets.kafka.topics import create_topic
-from bridgecart_assets.operations.doctor import examine
+from bridgecart_assets.orchestration.health import read_health
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.sources.kafka.clients import answer, open_admin
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.errors import KafkaFailure, ReadStalled, RecordsGone, TopicNotFound, TopicReplaced
+from bridgecart_assets.sources.kafka.offsets import OffsetRange, plan_batch
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.sources.kafka.reading import read_slice
+from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.processes import ROOT, environment, wait_until
-from bridgecart_assets_tests.kafka.contents import delete_records, records_of
-from bridgecart_assets_tests.kafka.fixtures import TopicFactory, only_apache
+from bridgecart_assets_tests.sources.kafka.contents import delete_records, records_of
+from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
 from bridgecart_assets_tests.support.causes import our_own
 from bridgecart_assets_tests.support.records import event
 from bridgecart_assets_tests.support.state import digests, rows

@@ -15,20 +15,20 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from bridgecart_assets import checks
-from bridgecart_assets.batches import PARTITION_TAG
-from bridgecart_assets.operations.home import dagster_instance
-from bridgecart_assets.partitions import BATCHES, expired_keys
-from bridgecart_assets.platform import Platform
+from bridgecart_assets.orchestration import checks
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+from bridgecart_assets.orchestration.instance import dagster_instance
+from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys
+from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.ageing import split_the_batch
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.served import Served, up
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import TopicFactory, only_apache
+from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.operations.home import instance_in
-from bridgecart_assets.partitions import BATCHES
-from bridgecart_assets.runs import unfinished_runs
+from bridgecart_assets.orchestration.instance import instance_in
+from bridgecart_assets.orchestration.partitions import BATCHES
+from bridgecart_assets.orchestration.runs import unfinished_runs
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.market import Market

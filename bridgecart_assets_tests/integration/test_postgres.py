@@ -6,10 +6,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from bridgecart_assets.operations.home import dagster_instance, prepare_home
+from bridgecart_assets.orchestration.instance import dagster_instance, prepare_home
+from bridgecart_assets.orchestration.storage.sqlite_files import shared_databases
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.sqlitefiles import shared_databases
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration import test_sensor
 from bridgecart_assets_tests.integration.faults import Faults
 from bridgecart_assets_tests.integration.killable import Killer
@@ -17,9 +17,9 @@ from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.integration.postgres import Postgres, postgres_server, storage_block
 from bridgecart_assets_tests.integration.processes import processes_of, wait_until
 from bridgecart_assets_tests.integration.served import up
-from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.orchestration.test_pruning import counted, prune, runs_of, shown
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.smalljob import make_run
-from bridgecart_assets_tests.test_pruning import counted, prune, runs_of, shown
 
 pytestmark = any_broker
 NOTHING_NEW = "no new records: every record of the topic is in a batch"

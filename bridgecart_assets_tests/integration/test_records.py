@@ -6,19 +6,19 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from bridgecart_assets import pruning
-from bridgecart_assets.assets.specs import asset_key
+from bridgecart_assets.commands.doctor import examine
 from bridgecart_assets.contracts import TABLES
-from bridgecart_assets.health import read_health
-from bridgecart_assets.operations.doctor import examine
-from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.orchestration import pruning
+from bridgecart_assets.orchestration.asset_specs import asset_key
+from bridgecart_assets.orchestration.health import read_health
+from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.settings import Settings, load_settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import any_broker
-from bridgecart_assets_tests.test_pruning import size_of
+from bridgecart_assets_tests.orchestration.test_pruning import size_of
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 
 logger = logging.getLogger(__name__)
 BYTES_A_RUN = 150_000

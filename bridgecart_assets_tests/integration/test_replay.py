@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.replays.cdnow import read_cdnow
 from bridgecart_assets.settings import Settings, load_settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.sources.purchase_logs.cdnow import read_cdnow
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.contents import delete_records, records_of
-from bridgecart_assets_tests.kafka.fixtures import any_broker, only_apache
+from bridgecart_assets_tests.sources.kafka.contents import delete_records, records_of
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker, only_apache
 from bridgecart_assets_tests.sql.by_hand import Kpis, kpis_of_the_quarter
 from bridgecart_assets_tests.support.state import digests, rows
 

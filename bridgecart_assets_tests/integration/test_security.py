@@ -13,20 +13,20 @@ import dagster as dg
 import pytest
 from confluent_kafka.admin import AclOperation, ResourceType  # type: ignore[attr-defined]
 
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.errors import BrokerRefused
-from bridgecart_assets.kafka.groups import committed_offsets
-from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.errors import BrokerRefused
+from bridgecart_assets.sources.kafka.groups import committed_offsets
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.processes import processes_of, wait_until
 from bridgecart_assets_tests.integration.served import Served, up
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.secured import SecuredKafka, variables
+from bridgecart_assets_tests.sources.kafka.secured import SecuredKafka, variables
 from bridgecart_assets_tests.support.state import rows
 from bridgecart_assets_tests.support.written import written
 

@@ -13,20 +13,20 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from bridgecart_assets import sensors
 from bridgecart_assets.definitions import defs
-from bridgecart_assets.jobs import AFTER_RAW, SILVER_BATCH
-from bridgecart_assets.kafka.groups import commit_offsets
-from bridgecart_assets.kafka.positions import topic_state
-from bridgecart_assets.partitions import BATCHES
-from bridgecart_assets.platform import Platform
-from bridgecart_assets.runlimit import MAX_RUNTIME_TAG
-from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
-from bridgecart_assets.runs import GRPC_INFO_TAG
-from bridgecart_assets.sensors import BatchStuck, orders_sensor
+from bridgecart_assets.orchestration import sensors
+from bridgecart_assets.orchestration.jobs import AFTER_RAW, SILVER_BATCH
+from bridgecart_assets.orchestration.partitions import BATCHES
+from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.orchestration.run_limit import MAX_RUNTIME_TAG
+from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
+from bridgecart_assets.orchestration.sensors import BatchStuck, orders_sensor
+from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse, WarehouseError
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.sources.kafka.groups import commit_offsets
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests, rows

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.topics import create_topic
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.postgres import postgres_server
 from bridgecart_assets_tests.integration.processes import bridgecart, wait_until
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.integration.stack import Stack, running
-from bridgecart_assets_tests.kafka.fixtures import only_apache
+from bridgecart_assets_tests.sources.kafka.fixtures import only_apache
 from bridgecart_assets_tests.support.state import rows
-from bridgecart_assets_tests.warehouse.test_announcing import followed, told
+from bridgecart_assets_tests.warehouse.test_outbox import followed, told
 
 pytestmark = only_apache
 START = """mutation ($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { ... on Sensor {

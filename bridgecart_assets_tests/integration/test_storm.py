@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 
 from bridgecart_assets.definitions import build_defs
-from bridgecart_assets.jobs import SILVER_BATCH
-from bridgecart_assets.kafka.connection import KafkaConnection
-from bridgecart_assets.kafka.producing import produce
-from bridgecart_assets.operations.home import dagster_instance
+from bridgecart_assets.orchestration.instance import dagster_instance
+from bridgecart_assets.orchestration.jobs import SILVER_BATCH
 from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.synthetic import Event, WorldConfig, simulate
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.measured import measured
 from bridgecart_assets_tests.integration.shop import Shop, history
-from bridgecart_assets_tests.kafka.fixtures import TopicFactory, only_apache
+from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
 from bridgecart_assets_tests.support.fuzz import storm
 from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.support.verdicts import verdict

@@ -7,7 +7,7 @@ import pytest
 
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests

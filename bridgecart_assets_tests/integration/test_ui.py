@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bridgecart_assets import location
-from bridgecart_assets.checks import RULES
 from bridgecart_assets.contracts import SILVER_ORDERS
-from bridgecart_assets.kafka.topics import create_topic
+from bridgecart_assets.orchestration import location
+from bridgecart_assets.orchestration.checks import RULES
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.processes import wait_until
 from bridgecart_assets_tests.integration.served import RUN_SECONDS, Served, up
 from bridgecart_assets_tests.integration.shop import Shop

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.kafka.address import announced_broker
-from bridgecart_assets.kafka.topics import create_topic
 from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.ledger import load_ledger
+from bridgecart_assets.sources.kafka.address import announced_broker
+from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.ingest.ledger import load_ledger
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
 from bridgecart_assets_tests.integration.served import (
     MATERIALIZATIONS,
@@ -26,7 +26,7 @@ from bridgecart_assets_tests.integration.served import (
     up,
 )
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.kafka.fixtures import any_broker
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests, rows
 
 NOTHING_NEW = "no new records: every record of the topic is in a batch"

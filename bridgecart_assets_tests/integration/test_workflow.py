@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bridgecart_assets_tests.integration.processes import ROOT
-from bridgecart_assets_tests.kafka.fixtures import only_apache
+from bridgecart_assets_tests.sources.kafka.fixtures import only_apache
 
 WORKFLOW = ".github/workflows/ci.yml"
 RECIPE = "docs/ci.md"

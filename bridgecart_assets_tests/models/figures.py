@@ -5,7 +5,7 @@ from typing import Any
 
 from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES, Column, Contract
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sql.history import records
 
 # More than any sum of these tests' shops.

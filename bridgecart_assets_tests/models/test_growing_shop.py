@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from bridgecart_assets import contracts, queries
-from bridgecart_assets.operations.evaluating import store_orders
+from bridgecart_assets import contracts
+from bridgecart_assets.commands.evaluate import store_orders
 from bridgecart_assets.synthetic import WorldConfig, simulate
+from bridgecart_assets.warehouse import queries
 from bridgecart_assets_tests.sql.history import MemoryWarehouse, records, tiny_settings, write
 from bridgecart_assets_tests.support.pipeline import run_model
 

@@ -13,8 +13,8 @@ from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.model_table import model_arrays
 from bridgecart_assets.models.refitting import refit
-from bridgecart_assets.queries import features_query, segments_query
-from bridgecart_assets.warehouse.writing import prepare
+from bridgecart_assets.warehouse.queries import features_query, segments_query
+from bridgecart_assets.warehouse.tables import prepare
 from bridgecart_assets_tests.models.people import features
 from bridgecart_assets_tests.sql.history import (
     COUPON_SHARE,

@@ -11,7 +11,7 @@ import pytest
 
 from bridgecart_assets.contracts import KPI_TABLES
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.models.figures import unbelievable
 from bridgecart_assets_tests.sql.history import records
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables

@@ -10,12 +10,12 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from bridgecart_assets.kafka import continuity
-from bridgecart_assets.kafka.continuity import NOTHING_KNOWN, KnownTopic, KnownTopics, LastRecord
-from bridgecart_assets.kafka.errors import BrokerUnreachable, ReadStalled
-from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange, TopicState
-from bridgecart_assets.warehouse.database import WarehouseLocked
-from bridgecart_assets.warehouse.ledger import Ledger
+from bridgecart_assets.sources.kafka import continuity
+from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN, KnownTopic, KnownTopics, LastRecord
+from bridgecart_assets.sources.kafka.errors import BrokerUnreachable, ReadStalled
+from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, TopicState
+from bridgecart_assets.warehouse.ingest.ledger import Ledger
+from bridgecart_assets.warehouse.storage.database import WarehouseLocked
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.jobs import SILVER_BATCH
-from bridgecart_assets.kafka.errors import DataLoss, HistoryRewritten, OffsetsWentBackwards
-from bridgecart_assets.runs import SUBMISSION
-from bridgecart_assets.sensors import BatchStuck
+from bridgecart_assets.orchestration.jobs import SILVER_BATCH
+from bridgecart_assets.orchestration.runs import SUBMISSION
+from bridgecart_assets.orchestration.sensors import BatchStuck
+from bridgecart_assets.sources.kafka.errors import DataLoss, HistoryRewritten, OffsetsWentBackwards
 from bridgecart_assets_tests.protocol.fakes import Cluster, Instance, Log, Store
 from bridgecart_assets_tests.protocol.world import (
     BATCHES_IN_VAIN,

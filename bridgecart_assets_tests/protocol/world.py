@@ -19,22 +19,22 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 
-from bridgecart_assets import batches, pruning, sensors
-from bridgecart_assets.assets.specs import asset_key
+from bridgecart_assets.commands import run as running
 from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.jobs import SILVER_BATCH, ingest_batch, orders_batch
-from bridgecart_assets.kafka import reading
-from bridgecart_assets.kafka.errors import BrokerUnreachable, DataLoss, HistoryRewritten, OffsetsWentBackwards
-from bridgecart_assets.kafka.offsets import BatchPlan, TopicState
-from bridgecart_assets.operations import running
-from bridgecart_assets.platform import Platform
-from bridgecart_assets.runlock import CLI_LAUNCHER, LAUNCHER_TAG
-from bridgecart_assets.runs import GRPC_INFO_TAG
-from bridgecart_assets.warehouse import ledger, planning
-from bridgecart_assets.warehouse.handover import KafkaSlice
-from bridgecart_assets.warehouse.io_manager import ledger_metadata
-from bridgecart_assets.warehouse.ledger import EndOffsets, Ledger
+from bridgecart_assets.orchestration import batch_status, pruning, sensors
+from bridgecart_assets.orchestration.asset_specs import asset_key
+from bridgecart_assets.orchestration.io_manager import ledger_metadata
+from bridgecart_assets.orchestration.jobs import SILVER_BATCH, ingest_batch, orders_batch
+from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
+from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
+from bridgecart_assets.sources.kafka import reading
+from bridgecart_assets.sources.kafka.errors import BrokerUnreachable, DataLoss, HistoryRewritten, OffsetsWentBackwards
+from bridgecart_assets.sources.kafka.offsets import BatchPlan, TopicState
+from bridgecart_assets.warehouse.ingest import ledger, planning
+from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger
+from bridgecart_assets.warehouse.storage.outputs import KafkaSlice
 from bridgecart_assets_tests.protocol.fakes import Cluster, Instance, Lock, Row, Run, Store, StoreHandle, Tables
 
 Steps = Generator[str, None, None]
@@ -100,7 +100,7 @@ class World:
         run = Run(
             run_id=f"R{next(self.ids)}",
             job_name=job,
-            tags={batches.PARTITION_TAG: key, **(tags or {})},
+            tags={batch_status.PARTITION_TAG: key, **(tags or {})},
             asset_selection=None if selection is None else frozenset(selection),
             create_timestamp=Clock.told,
         )
@@ -142,7 +142,7 @@ def connect(patch: pytest.MonkeyPatch) -> None:
         "newest_batches": newest_batches,
         "topic_state": Cluster.state,
     }
-    for module in (batches, planning, running, sensors):
+    for module in (batch_status, planning, running, sensors):
         for name in fakes.keys() & vars(module).keys():
             patch.setattr(module, name, fakes[name])
     # What Dagster forgets is not of the protocol.
@@ -246,7 +246,7 @@ def work(world: World, run: Run) -> Steps:
 
 
 def _assets_of(world: World, run: Run) -> Steps:
-    key, chosen = run.tags[batches.PARTITION_TAG], run.asset_selection
+    key, chosen = run.tags[batch_status.PARTITION_TAG], run.asset_selection
     if chosen is None or RAW in chosen:
         yield from materialize_raw(world, run, key)
     if chosen is None or chosen >= SILVER_BATCH:
@@ -354,7 +354,7 @@ def command(world: World) -> Steps:
             if key is None:
                 return
             yield "registered"
-            left = batches.assets_left(ingest_batch.name, key, world.platform.warehouse, state)
+            left = batch_status.assets_left(ingest_batch.name, key, world.platform.warehouse, state)
             run = world.launch(key, job=ingest_batch.name, selection=left, tags={LAUNCHER_TAG: CLI_LAUNCHER})
             yield "launched"
             yield from work(world, run)

@@ -8,15 +8,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from bridgecart_assets import batches, partitions, sensors
-from bridgecart_assets.kafka import continuity, reading
-from bridgecart_assets.kafka.errors import RecordsGone
-from bridgecart_assets.kafka.offsets import BatchPlan, OffsetRange, TopicState, lag, plan_batch
-from bridgecart_assets.partitions import next_batch_key
-from bridgecart_assets.warehouse import ledger, planning
-from bridgecart_assets.warehouse.handover import KafkaSlice
-from bridgecart_assets.warehouse.io_manager import LEDGER_METADATA
-from bridgecart_assets.warehouse.ledger import Ledger
+from bridgecart_assets.orchestration import batch_status, partitions, sensors
+from bridgecart_assets.orchestration.io_manager import LEDGER_METADATA
+from bridgecart_assets.orchestration.partitions import next_batch_key
+from bridgecart_assets.sources.kafka import continuity, reading
+from bridgecart_assets.sources.kafka.errors import RecordsGone
+from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, TopicState, lag, plan_batch
+from bridgecart_assets.warehouse.ingest import ledger, planning
+from bridgecart_assets.warehouse.ingest.ledger import Ledger
+from bridgecart_assets.warehouse.storage.outputs import KafkaSlice
 from bridgecart_assets_tests.protocol import world as processes
 from bridgecart_assets_tests.protocol.fakes import Cluster, Incarnation, Row, StoreHandle, Tables
 from bridgecart_assets_tests.protocol.world import Steps, World
@@ -48,10 +48,10 @@ def commits_the_group_before_the_write_and_reads_on_from_there(patch: pytest.Mon
 
 
 def believes_what_the_last_run_told_dagster(patch: pytest.MonkeyPatch) -> None:
-    rightly_open = batches.open_batch
+    rightly_open = batch_status.open_batch
     asked = []
 
-    def open_batch(instance: Any, warehouse: Any) -> batches.OpenBatch | None:
+    def open_batch(instance: Any, warehouse: Any) -> batch_status.OpenBatch | None:
         asked.append(instance)
         return rightly_open(instance, warehouse)
 
@@ -118,12 +118,12 @@ def does_not_look_whether_the_topic_is_still_the_same(patch: pytest.MonkeyPatch)
 
 
 def forgets_batches_that_dagster_forgot(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(batches, "batches_without_silver", lambda _: [])
+    patch.setattr(batch_status, "batches_without_silver", lambda _: [])
 
 
 def never_takes_up_a_batch_again(patch: pytest.MonkeyPatch) -> None:
     forgets_batches_that_dagster_forgot(patch)
-    patch.setattr(batches, "newest_open_batch", lambda _: None)
+    patch.setattr(batch_status, "newest_open_batch", lambda _: None)
 
 
 def deletes_a_batch_in_a_transaction_of_its_own(patch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def writes_what_is_left_of_a_batch_that_is_read_again(patch: pytest.MonkeyPatch)
         left = OffsetRange(min(max(span.start, low), span.end), span.end)
         return rightly_read(cluster, replace(plan, ranges={partition: left}), partition)
 
-    for module in (reading, batches):
+    for module in (reading, batch_status):
         patch.setattr(module, "verify_plan", verify)
     patch.setattr(Cluster, "read", read)
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, ViewportSize
 from bridgecart_assets.report.figures import Figures, gather
 from bridgecart_assets.report.page import write_page
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 
 Row = dict[str, Any]
 Open = Callable[..., Page]

@@ -6,7 +6,7 @@ from typing import Any
 
 from bridgecart_assets.report.writing import write_report
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.shop import history
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event, store_batch

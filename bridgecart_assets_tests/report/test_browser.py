@@ -10,13 +10,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize, expect
 
-from bridgecart_assets.operations.listening import Listener
-from bridgecart_assets.operations.report_server import report_server
+from bridgecart_assets.commands.report_server import report_server
+from bridgecart_assets.processes.listening import Listener
 from bridgecart_assets.report.figures import MOST_PERIODS, gather
 from bridgecart_assets.report.page import write_page
 from bridgecart_assets.report.writing import write_report
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.report.pages import (
     WIDE,
     Open,

@@ -16,7 +16,7 @@ from bridgecart_assets.report.charts import AGES
 from bridgecart_assets.report.figures import gather
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.report.pages import objects
 
 PAGE = Path(figures.__file__).parent / "page"

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 from bridgecart_assets.report.figures import Figures, gather
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.report.pages import Open, computed, objects, page_with, replaced, with_segments
 
 TRENDS = ("clv_growth", "churn_rate", "average_order_value", "sales_contribution")

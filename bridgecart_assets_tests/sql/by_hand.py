@@ -12,13 +12,13 @@ from typing import Any
 
 import duckdb
 
-from bridgecart_assets import queries
 from bridgecart_assets.contracts import KPI_TABLES
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse, rows_of
-from bridgecart_assets.warehouse.handover import Parameter, Query
-from bridgecart_assets.warehouse.writing import run_stage
+from bridgecart_assets.warehouse import queries
+from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
+from bridgecart_assets.warehouse.storage.outputs import Parameter, Query
+from bridgecart_assets.warehouse.tables import run_stage
 
 # The quarter, and a period before and after it: the first period of all has no KPIs, and a close is an opening.
 _PERIODS = """

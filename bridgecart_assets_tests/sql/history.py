@@ -18,18 +18,19 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from bridgecart_assets import contracts, queries
-from bridgecart_assets.checks import RULES
+from bridgecart_assets import contracts
 from bridgecart_assets.contracts import BOOKKEEPING, PURCHASE_MODEL, SEGMENT_MODEL, SILVER_ORDERS, TRAITS, Contract
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
+from bridgecart_assets.orchestration.checks import RULES
 from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import Warehouse, rows_of
-from bridgecart_assets.warehouse.handover import Query
-from bridgecart_assets.warehouse.refreshing import scope_unchecked
-from bridgecart_assets.warehouse.writing import insert_rows, prepare, run_stage, write_frame, write_query
+from bridgecart_assets.warehouse import queries
+from bridgecart_assets.warehouse.incremental.rebuild import scope_unchecked
+from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
+from bridgecart_assets.warehouse.storage.outputs import Query
+from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_stage, write_frame, write_query
 
 # As far as any churn window of these tests.
 REACH = timedelta(days=150)

@@ -16,11 +16,11 @@ from bridgecart_assets.contracts import (
     SILVER_REJECTS,
     Contract,
 )
-from bridgecart_assets.queries import customers_query
 from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.database import rows_of
-from bridgecart_assets.warehouse.writing import prepare, write_query
+from bridgecart_assets.warehouse.queries import customers_query
+from bridgecart_assets.warehouse.storage.database import rows_of
+from bridgecart_assets.warehouse.tables import prepare, write_query
 from bridgecart_assets_tests.sql.history import MemoryWarehouse
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import TOPIC_ID, Record, event, store_batch

@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bridgecart_assets import queries
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
+from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets_tests.sql import predictions
 from bridgecart_assets_tests.sql.histories import busy_history

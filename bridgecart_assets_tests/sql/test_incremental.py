@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bridgecart_assets import contracts, queries
+from bridgecart_assets import contracts
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.settings import Period, Settings
-from bridgecart_assets.warehouse import refreshing, scope
-from bridgecart_assets.warehouse.forgetting import erase_customers
-from bridgecart_assets.warehouse.handover import Query
-from bridgecart_assets.warehouse.writing import write_query
+from bridgecart_assets.warehouse import queries
+from bridgecart_assets.warehouse.erasure import erase_customers
+from bridgecart_assets.warehouse.incremental import rebuild as refreshing
+from bridgecart_assets.warehouse.incremental import scope
+from bridgecart_assets.warehouse.storage.outputs import Query
+from bridgecart_assets.warehouse.tables import write_query
 from bridgecart_assets_tests.sql.histories import busy_history, histories
 from bridgecart_assets_tests.sql.history import (
     LARGE,

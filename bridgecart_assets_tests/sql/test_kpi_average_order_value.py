@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bridgecart_assets.contracts import AVERAGE_ORDER_VALUE, KPI_TABLES
-from bridgecart_assets.operations.results import kpi_rows
+from bridgecart_assets.orchestration.status import kpi_rows
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
 from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sql.history import (
     MemoryWarehouse,
     Order,

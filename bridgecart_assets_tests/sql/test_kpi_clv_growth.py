@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridgecart_assets.contracts import CLV_GROWTH
-from bridgecart_assets.queries import kpi_query
+from bridgecart_assets.warehouse.queries import kpi_query
 from bridgecart_assets_tests.sql.history import (
     MemoryWarehouse,
     Order,

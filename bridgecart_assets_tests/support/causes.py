@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from bridgecart_assets.failures import TickFailed
+from bridgecart_assets.orchestration.failures import TickFailed
 
 
 @contextmanager

@@ -3,17 +3,18 @@
 import pandas as pd
 import pytest
 
-from bridgecart_assets import contracts, queries
+from bridgecart_assets import contracts
+from bridgecart_assets.commands.evaluate import fit_models
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.models import purchase_table
 from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
-from bridgecart_assets.operations.evaluating import fit_models
 from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.handover import Query
+from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.sampling import read_sample
-from bridgecart_assets.warehouse.writing import write_frame, write_query
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.storage.outputs import Query
+from bridgecart_assets.warehouse.tables import write_frame, write_query
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 
 
@@ -84,5 +85,5 @@ def grow_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing_provisional(versions: pd.DataFrame) -> tuple[int, list[int]]:
         return purchase_table.newest_and_provisional(versions)[0], []
 
-    for module in ("bridgecart_assets.assets.segments", "bridgecart_assets.operations.evaluating"):
+    for module in ("bridgecart_assets.orchestration.assets.segments", "bridgecart_assets.commands.evaluate"):
         monkeypatch.setattr(f"{module}.newest_and_provisional", nothing_provisional)

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from bridgecart_assets.contracts import RAW_BATCHES, RAW_ORDERS
-from bridgecart_assets.warehouse.database import Warehouse
-from bridgecart_assets.warehouse.writing import delete_slice, prepare
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.tables import delete_slice, prepare
 
 TOPIC_ID = "topic-1"
 _ARRIVED = pa.schema(

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from bridgecart_assets.contracts import RAW_ORDERS
-from bridgecart_assets.kafka.offsets import BatchPlan
-from bridgecart_assets.kafka.records import RECORD_SCHEMA
-from bridgecart_assets.warehouse import writing
-from bridgecart_assets.warehouse.database import Warehouse
+from bridgecart_assets.sources.kafka.offsets import BatchPlan
+from bridgecart_assets.sources.kafka.records import RECORD_SCHEMA
+from bridgecart_assets.warehouse import tables
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sql.silver import Placed
 from bridgecart_assets_tests.support.records import TOPIC_ID
 
@@ -31,7 +31,7 @@ def read_batch(warehouse: Warehouse, batch_key: str, records: Sequence[Placed]) 
         schema=RECORD_SCHEMA,
     )
     with warehouse.transaction() as connection:
-        writing.prepare(connection, RAW_ORDERS)
-        arrived = writing._screen(connection, batch_key)
-        writing.delete_slice(connection, RAW_ORDERS, batch_key)
-        writing._insert_chunk(connection, chunk, BatchPlan(batch_key, "orders", TOPIC_ID, {}), arrived)
+        tables.prepare(connection, RAW_ORDERS)
+        arrived = tables._screen(connection, batch_key)
+        tables.delete_slice(connection, RAW_ORDERS, batch_key)
+        tables._insert_chunk(connection, chunk, BatchPlan(batch_key, "orders", TOPIC_ID, {}), arrived)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from bridgecart_assets.partitions import BATCHES
+from bridgecart_assets.orchestration.partitions import BATCHES
 
 # Keys of the real platform: what is said of its batches holds for these.
 TABLE = dg.AssetKey(["raw", "orders"])

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bridgecart_assets.contracts import RAW_BATCHES, TABLES, Contract
-from bridgecart_assets.warehouse.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
 
 def digests(warehouse: Warehouse, *, with_ledger: bool = False) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from bridgecart_assets import packedtext, runlogs
+from bridgecart_assets.orchestration.storage import packed_text, run_logs
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -19,7 +19,7 @@ def written(file: Path) -> str:
 
 
 def _compressed(file: Path, stored: bytes) -> Iterator[str]:
-    if file.name.endswith(runlogs.SUFFIX):
+    if file.name.endswith(run_logs.SUFFIX):
         yield gzip.decompress(stored).decode()
     if stored.startswith(_SQLITE):
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
@@ -33,4 +33,4 @@ def _unpacked(row: tuple[object, ...]) -> Iterator[str]:
     for value in row:
         if isinstance(value, bytes):
             with suppress(zlib.error):
-                yield packedtext.unpacked(value) or ""
+                yield packed_text.unpacked(value) or ""

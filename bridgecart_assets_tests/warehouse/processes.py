@@ -10,7 +10,7 @@ _PREAMBLE = """
 import os, signal, sys
 from pathlib import Path
 import duckdb
-from bridgecart_assets.warehouse.database import Warehouse, WarehouseError
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
 path = Path(sys.argv[1])
 warehouse = Warehouse(path, lock_timeout_seconds=30)
 def ready():

@@ -1,0 +1,1 @@
+"""The commands of `bridgecart`: one module each, what it does beside its words."""

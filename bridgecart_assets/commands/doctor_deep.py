@@ -1,0 +1,120 @@
+"""`bridgecart doctor --deep`: every block of the warehouse and every published file is read and decoded.
+
+DuckDB checks a block's sum when it reads the block, so damage to a table that nobody reads stays unseen for years.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import duckdb
+
+from bridgecart_assets.commands.doctor import Finding
+from bridgecart_assets.contracts import TABLES
+from bridgecart_assets.settings import Settings, SettingsError
+from bridgecart_assets.sources.kafka.errors import KafkaFailure
+from bridgecart_assets.sources.kafka.from_settings import kafka_connection
+from bridgecart_assets.sources.kafka.offsets import TopicState
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.publishing import published_path
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable, reason_of
+
+# Done, of how many, and what is read next.
+Reading = Callable[[int, int, str], None]
+
+_TABLES = """
+select schema_name || '.' || table_name
+from duckdb_tables()
+where database_name = current_database() and not internal
+order by all
+"""
+_NAMED = 3
+_REMEDY = (
+    "Put the warehouse back from a copy, or move it away and run `bridgecart run` to build it again from the topic."
+)
+
+
+def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
+    """What of warehouse and published files cannot be read, or does not say what it should.
+
+    Raises WarehouseUnusable when the warehouse cannot even be opened.
+    """
+    warehouse = Warehouse.from_settings(settings)
+    tables = _tables(warehouse)
+    files = sorted(settings.published_dir.rglob("*.parquet"))
+    sums: dict[str, tuple[int, int]] = {}
+    damaged: dict[str, str] = {}
+    for done, table in enumerate(tables):
+        progress(done, len(tables) + len(files), table)
+        try:
+            sums[table] = _sum_of_table(warehouse, table)
+        except WarehouseUnusable as error:
+            damaged[table] = error.reason
+    findings = [Finding("warehouse", f"{table} cannot be read ({why}).", _REMEDY) for table, why in damaged.items()]
+    if damaged:
+        findings.append(
+            Finding("topic", what_the_topic_has(settings), "That is what building anew can rest on.", is_note=True)
+        )
+    published = {published_path(settings.published_dir, contract): name for name, contract in TABLES.items()}
+    for done, file in enumerate(files, start=len(tables)):
+        progress(done, len(tables) + len(files), file.name)
+        findings.extend(_published_findings(file, published, sums))
+    return findings
+
+
+def what_the_topic_has(settings: Settings) -> str:
+    """What a warehouse that is built anew from the topic would lack."""
+    try:
+        state = topic_state(kafka_connection(settings))
+    except (KafkaFailure, SettingsError) as error:
+        why = str(error).rstrip(".")
+        return f"What the topic still has could not be asked ({why}); what it does not have any more would be missing."
+    return _retained(state)
+
+
+def _retained(state: TopicState) -> str:
+    gone = {p: span.start for p, span in sorted(state.partitions.items()) if span.start > 0}
+    if not gone:
+        return f"Topic {state.topic} still has every offset, so nothing will be missing."
+    named = ", ".join(f"partition {p} [0, {start:,})" for p, start in list(gone.items())[:_NAMED])
+    more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+    has = sum(span.count for span in state.partitions.values())
+    return (
+        f"Topic {state.topic} still has {has:,} offsets; {sum(gone.values()):,} cannot be read again and will be "
+        f"missing: {named}{more}."
+    )
+
+
+def _tables(warehouse: Warehouse) -> list[str]:
+    if not warehouse.exists:
+        return []
+    with warehouse.reading() as connection:
+        return [str(name) for (name,) in connection.execute(_TABLES).fetchall()]
+
+
+def _sum_of_table(warehouse: Warehouse, table: str) -> tuple[int, int]:
+    # A connection each: after damage an instance may do nothing any more.
+    with warehouse.reading() as connection:
+        return _sum(connection, table)
+
+
+def _sum(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, int]:
+    """Number of rows, and a sum over all their values that does not depend on their order."""
+    ((count, total),) = connection.execute(f"select count(*), coalesce(sum(hash(r)), 0) from {rows} as r").fetchall()
+    return int(count), int(total)
+
+
+def _published_findings(
+    file: Path, published: Mapping[Path, str], sums: Mapping[str, tuple[int, int]]
+) -> Iterator[Finding]:
+    renew = "`bridgecart run --full` writes it anew."
+    try:
+        with duckdb.connect() as connection:
+            connection.read_parquet(str(file)).create_view("published")
+            said = _sum(connection, "published")
+    except duckdb.Error as error:
+        yield Finding("published", f"{file} cannot be read ({reason_of(error)}).", renew)
+        return
+    table = published.get(file, "")
+    if sums.get(table, said) != said:
+        says = f"{file} is not what {table} has: it is older, or damaged."
+        yield Finding("published", says, renew, is_note=True)

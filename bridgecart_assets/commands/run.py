@@ -1,0 +1,344 @@
+"""One shot: take in everything up to the topic's end, refresh everything, say what the checks found."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.orchestration.location import job_origin
+from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.processes.interrupts import interrupts
+from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.sources.kafka.offsets import TopicState
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.ingest.ledger import load_ends, load_ledger, load_position, newest_batches
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from dagster._core.execution.execution_result import ExecutionResult
+    from dagster._core.execution.plan.objects import StepFailureData
+
+Progress = Callable[[str], None]
+FailOn = Literal["error", "warn"]
+
+INGEST = "ingest_batch"
+_POLL_SECONDS = 0.2
+
+# One level above what a console needs: the run's log is in Dagster's storage and its UI.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class RunFailed(BridgeCartError):
+    """A run failed; its text is the failed step's own line. `details` holds the full traceback."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class CheckStoppedRun(RunFailed):
+    """A blocking check of ERROR severity failed."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found: asset, check, severity, whether it passed, and what it says where it did not."""
+
+    asset: str
+    check: str
+    severity: str
+    says: str
+    passed: bool
+
+    def to_json(self) -> dict[str, str]:
+        """A failed one in plain JSON types."""
+        return {"asset": self.asset, "check": self.check, "severity": self.severity, "says": self.says}
+
+
+@dataclass
+class Summary:
+    """What one `bridgecart run` did. Counts are of the batches it took in; `results` are those of all checks."""
+
+    batches: list[str] = field(default_factory=list)
+    records: int = 0
+    orders: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    results: list[CheckResult] = field(default_factory=list)
+    model: str = ""
+
+    @property
+    def failed_checks(self) -> list[CheckResult]:
+        """Those that did not pass."""
+        return [result for result in self.results if not result.passed]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no check of ERROR severity failed."""
+        return not self.fails_on("error")
+
+    def fails_on(self, severity: FailOn) -> bool:
+        """Whether a check failed that is as severe as this, or more."""
+        return any(severity == "warn" or check.severity == "ERROR" for check in self.failed_checks)
+
+    def checks_to_json(self) -> dict[str, Any]:
+        """How many checks there were, and which failed."""
+        failed = [check.to_json() for check in self.failed_checks]
+        return {"checks": len(self.results), "failed_checks": failed, "is_good": self.is_good}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        counts = {name: getattr(self, name) for name in ("batches", "records", "orders", "duplicates", "rejected")}
+        return {**counts, **self.checks_to_json(), "model": self.model}
+
+
+def run_everything(
+    settings: Settings,
+    *,
+    refit: RefitMode = RefitMode.WHEN_DUE,
+    full: bool = False,
+    progress: Progress,
+    summary: Summary | None = None,
+) -> Summary:
+    """Ingest up to the topic's end as it is now, then refresh customers, segments and KPIs.
+
+    `full` makes every row of theirs anew, also of customers that did not change. `summary` is filled on the way, for
+    a caller who wants to know how far a run came that failed.
+    Raises RunFailed at the first failed run, KafkaFailure when the topic cannot
+    be read, AlreadyRunning when another command works on the data directory.
+    """
+    from bridgecart_assets.orchestration.instance import prepare_home
+
+    prepare_home(settings)
+    with run_lock(settings.data_dir):
+        return run_holding_lock(settings, refit=refit, full=full, progress=progress, summary=summary)
+
+
+def run_holding_lock(
+    settings: Settings,
+    *,
+    refit: RefitMode = RefitMode.WHEN_DUE,
+    full: bool = False,
+    progress: Progress,
+    summary: Summary | None = None,
+) -> Summary:
+    """`run_everything` for a caller that holds the run lock."""
+    from bridgecart_assets.orchestration.batch_status import assets_left
+    from bridgecart_assets.orchestration.instance import dagster_instance
+    from bridgecart_assets.orchestration.pruning import RUNS_AT_ONCE, prune_or_warn
+
+    platform = Platform()
+    summary = Summary() if summary is None else summary
+    with dagster_instance(settings) as instance:
+        settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
+        state = topic_state(platform.kafka, load_position(platform.warehouse).known)
+        for key in open_keys(instance, platform, state):
+            progress(f"batch {key}: topic to silver")
+            left = assets_left(INGEST, key, platform.warehouse, state)
+            _execute(instance, INGEST, summary, partition_key=key, selection=left)
+            summary.batches.append(key)
+            _count_batch(platform, key, summary)
+        progress("customers, segments and KPIs")
+        refresh(instance, summary, refit=refit, full=full)
+        prune_or_warn(instance, settings, progress, runs=len(summary.batches) + RUNS_AT_ONCE)
+    return summary
+
+
+def refresh(
+    instance: "dg.DagsterInstance", summary: Summary, *, refit: RefitMode = RefitMode.WHEN_DUE, full: bool = False
+) -> None:
+    """Bring everything after silver up to date; for a caller that holds the run lock. Raises RunFailed."""
+    from bridgecart_assets.orchestration.io_manager import MAKES_EVERYTHING
+    from bridgecart_assets.orchestration.jobs import refit_config
+
+    _execute(instance, "refresh", summary, run_config=refit_config(refit), tags=MAKES_EVERYTHING if full else None)
+
+
+def settle_unfinished_runs(instance: "dg.DagsterInstance", *, seconds: float, progress: Progress) -> None:
+    """End the runs of the dead, and wait for those of the living: those in progress, and those that are queued.
+
+    For a caller that holds the run lock, which is why the sensor asks for no more of them. Raises BridgeCartError when
+    they have not ended after so many seconds.
+    """
+    from bridgecart_assets.orchestration.runs import cancel_abandoned, report_orphans, unfinished_runs
+
+    deadline = time.monotonic() + seconds
+    waited_for = None
+    while True:
+        # The lock is that of all commands: their open runs are those of the dead.
+        now = datetime.now(UTC)
+        report_orphans(instance, now, is_command_at_work=False)
+        cancel_abandoned(instance, now)
+        running = unfinished_runs(instance)
+        if not running:
+            return
+        which = f"Run {running[0].run_id} is queued or in progress"
+        if time.monotonic() >= deadline:
+            raise BridgeCartError(
+                f"{which}: `bridgecart up` works on this data directory, or did within the last two minutes, and the "
+                f"run has not ended within {seconds:g} s (BRIDGECART_RUN_WAIT_SECONDS). Wait until it has, or stop "
+                "`bridgecart up`, then try again."
+            )
+        if running[0].run_id != waited_for:
+            waited_for = running[0].run_id
+            progress(f"waiting up to {seconds:g} s for run {waited_for}, which is queued or in progress")
+        time.sleep(_POLL_SECONDS)
+
+
+def open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicState) -> Iterator[str]:
+    """Batches that never finished, then new ones until the ledger has reached the end in `state`."""
+    from bridgecart_assets.orchestration.batch_status import open_batch
+    from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
+
+    while (unfinished := open_batch(instance, platform.warehouse)) is not None:
+        if not unfinished.is_registered:
+            instance.add_dynamic_partitions(str(BATCHES.name), [unfinished.key])
+        yield unfinished.key
+    while not _has_reached(platform, state):
+        known = [*newest_keys(instance, limit=100), *newest_batches(platform.warehouse, limit=100)]
+        key = next_batch_key(datetime.now(UTC), known)
+        instance.add_dynamic_partitions(str(BATCHES.name), [key])
+        for expired in expired_keys(instance, platform.settings.max_batch_keys):
+            instance.delete_dynamic_partition(str(BATCHES.name), expired)
+        yield key
+        plan = load_ledger(platform.warehouse, only=key).plans[key]
+        if plan.topic_id != state.topic_id or not (plan.records or plan.lost):
+            # Created anew meanwhile, or it lost records that were not read: the end in `state` cannot be reached.
+            return
+
+
+def _has_reached(platform: Platform, state: TopicState) -> bool:
+    ends = load_ends(platform.warehouse)
+    committed = ends.get(state.topic_id, {})
+    # The first batch, even an empty one, makes the tables that everything after it reads.
+    return bool(ends) and all(committed.get(p, 0) >= span.end for p, span in state.partitions.items())
+
+
+def _execute(
+    instance: "dg.DagsterInstance",
+    job: str,
+    summary: Summary,
+    *,
+    partition_key: str | None = None,
+    selection: "Sequence[dg.AssetKey] | None" = None,
+    run_config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    with _quietly(), interrupts() as interrupted_by:
+        result = _run_here(instance, job, partition_key, selection, {**QUIET, **(run_config or {})}, tags or {})
+        # Between two steps Dagster holds interrupts back, and after the last one it forgets them.
+        if interrupted_by():
+            raise KeyboardInterrupt
+    summary.results += [
+        CheckResult(
+            asset=evaluation.asset_key.to_user_string(),
+            check=evaluation.check_name,
+            severity=evaluation.severity.value,
+            says=evaluation.description or "",
+            passed=evaluation.passed,
+        )
+        for evaluation in result.get_asset_check_evaluations()
+    ]
+    summary.model = _model_decision(result) or summary.model
+    if not result.success:
+        raise failure_of(result)
+
+
+def _run_here(
+    instance: "dg.DagsterInstance",
+    name: str,
+    partition_key: str | None,
+    selection: "Sequence[dg.AssetKey] | None",
+    run_config: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> "dg.JobExecutionResult":
+    """Run a job in this process, as `execute_in_process` does, which leaves out where the job lives."""
+    from dagster._core.definitions.job_base import InMemoryJob
+    from dagster._core.execution.api import execute_run
+
+    from bridgecart_assets.definitions import build_defs
+    from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+
+    repository = build_defs().get_repository_def()
+    job = repository.get_job(name)
+    batch = {} if partition_key is None else {PARTITION_TAG: partition_key}
+    run = instance.create_run_for_job(
+        job,
+        run_config=run_config,
+        tags={**job.run_tags, **batch, LAUNCHER_TAG: CLI_LAUNCHER, **tags},
+        asset_selection=frozenset(selection) if selection else None,
+        remote_job_origin=job_origin(repository, name),
+    )
+    return execute_run(InMemoryJob(job), run, instance)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    import warnings
+
+    with warnings.catch_warnings():
+        # Preview and beta notices of Dagster are for us, not for who runs the command.
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _model_decision(result: "ExecutionResult") -> str:
+    for event in result.get_asset_materialization_events():
+        decision = event.materialization.metadata.get("decision")
+        if decision is not None:
+            return str(decision.value)
+    return ""
+
+
+def failure_of(result: "ExecutionResult") -> RunFailed:
+    """The one line that says why a run failed: the blocking check, or else what the first failed step raised."""
+    from bridgecart_assets.orchestration.checks import stopped_by
+
+    for check in result.get_asset_check_evaluations():
+        if check.blocking and not check.passed and check.severity.value == "ERROR":
+            return CheckStoppedRun(stopped_by(check.check_name, check.asset_key.to_user_string(), check.description))
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            return RunFailed(_said_by(event.step_failure_data), details=event.step_failure_data.error.to_string())
+    return RunFailed(f"Run {result.run_id} failed; open it in the Dagster UI (`bridgecart up`) to see why.")
+
+
+def _said_by(failure: "StepFailureData") -> str:
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return _first_line(failure.user_failure_data.description)
+    error = failure.error
+    if error is None:
+        return "unknown error"
+    # Dagster wraps a bug; what that was raised from is for the details.
+    while error.cause is not None and (error.cls_name or "").startswith("Dagster"):
+        error = error.cause
+    return re.sub(r"^[\w.]+(Error|Exception|Failure|\w*): ", "", _first_line(error.message), count=1)
+
+
+def _first_line(message: str) -> str:
+    return message.strip().splitlines()[0] if message.strip() else "unknown error"
+
+
+def _count_batch(platform: Platform, key: str, summary: Summary) -> None:
+    _, rows = platform.query(
+        "select (select count(*) from raw.orders where batch_key = $batch_key), "
+        "(select count(*) from silver.orders where batch_key = $batch_key), "
+        "(select count(*) from silver.duplicate_orders where batch_key = $batch_key), "
+        "(select count(*) from silver.rejected_orders where batch_key = $batch_key)",
+        {"batch_key": key},
+    )
+    records, orders, duplicates, rejected = (int(str(value)) for value in rows[0])
+    summary.records += records
+    summary.orders += orders
+    summary.duplicates += duplicates
+    summary.rejected += rejected

@@ -1,1 +1,0 @@
-"""Kafka: positions and batch plans, reading a slice, producing, the embedded broker. Imports no dagster."""

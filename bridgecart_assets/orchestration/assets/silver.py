@@ -1,0 +1,52 @@
+"""Silver: typed orders, what was refused or came twice, and the customers behind them."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from bridgecart_assets.contracts import (
+    RAW_ORDERS,
+    SILVER_CUSTOMERS,
+    SILVER_DUPLICATES,
+    SILVER_ORDERS,
+    SILVER_REJECTS,
+)
+from bridgecart_assets.orchestration.asset_specs import POOL, batch_table, read_from, table_asset
+from bridgecart_assets.orchestration.failures import cause_first
+from bridgecart_assets.orchestration.partitions import BATCHES
+from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.warehouse.queries import customers_query, silver_batch_query
+from bridgecart_assets.warehouse.storage.outputs import Query, Table, WrittenWith
+
+
+@dg.multi_asset(
+    name="silver_batch",
+    outs={
+        "orders": batch_table(SILVER_ORDERS, kinds={"sql"}),
+        "duplicate_orders": batch_table(SILVER_DUPLICATES, kinds={"sql"}),
+        "rejected_orders": batch_table(SILVER_REJECTS, kinds={"sql"}),
+    },
+    ins={"raw_orders": read_from(RAW_ORDERS)},
+    partitions_def=BATCHES,
+    pool=POOL,
+)
+def silver_batch(platform: Platform, raw_orders: Table) -> Iterator[dg.Output[Query] | dg.Output[WrittenWith]]:
+    """Parse and judge the batch, decide which event of each order counts; three tables, one transaction."""
+    with cause_first():
+        query = silver_batch_query(platform.settings, raw_orders)
+    yield dg.Output(query, "orders")
+    yield dg.Output(WrittenWith(SILVER_ORDERS.full_name), "duplicate_orders")
+    yield dg.Output(WrittenWith(SILVER_ORDERS.full_name), "rejected_orders")
+
+
+@table_asset(
+    SILVER_CUSTOMERS,
+    kinds={"sql"},
+    ins={
+        "raw_orders": read_from(RAW_ORDERS),
+        "silver_orders": read_from(SILVER_ORDERS),
+    },
+)
+def customers(raw_orders: Table, silver_orders: Table) -> Query:
+    """Take the attributes of each customer from the latest order."""
+    return customers_query(raw_orders, silver_orders)

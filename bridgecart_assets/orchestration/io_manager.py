@@ -1,0 +1,161 @@
+"""The Dagster IO manager: takes what an asset hands over and stores it in DuckDB, one transaction an asset.
+
+An asset says what its rows are; how they get there is decided here and in `warehouse/tables.py`. Inputs annotated as
+`Table` are references; those annotated as `pd.DataFrame` are loaded read-only, with the conventions of
+dagster-duckdb-pandas (metadata `columns` selects columns).
+"""
+
+from collections.abc import Mapping
+
+import dagster as dg
+import pandas as pd
+from confluent_kafka import KafkaException
+from dagster._core.storage.db_io_manager import TableSlice
+from dagster_duckdb_pandas import DuckDBPandasTypeHandler
+
+from bridgecart_assets.contracts import BATCH_COLUMN, KPI_TABLES, SILVER_REJECTS, TABLES, Contract
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.orchestration.failures import cause_first
+from bridgecart_assets.orchestration.metadata import kpi_figures, report_link, table_metadata
+from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.sources.kafka.groups import commit_offsets
+from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger, history_note, load_ledger
+from bridgecart_assets.warehouse.publishing import is_recent, publish
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseMissing, rows_of, table_exists
+from bridgecart_assets.warehouse.storage.outputs import KafkaSlice, Query, Table, WrittenWith
+from bridgecart_assets.warehouse.tables import count_rows, write_frame, write_kafka_slice, write_query
+
+LEDGER_METADATA = "bridgecart/ledger_end_offsets"
+# A run with this tag makes only the rows of customers that changed. Without it, as when a person materializes an
+# asset because a check asks for it, every row is made anew.
+FOLLOWS_CHANGES = {"bridgecart/refresh": "changes"}
+MAKES_EVERYTHING = {"bridgecart/refresh": "everything"}
+
+# Rows that are shown beside a table in the UI: `sql/shown/<schema>_<table>.sql`, and what they are called there.
+SHOWN = {SILVER_REJECTS: "reject_reasons"}
+
+HandedOver = Query | KafkaSlice | WrittenWith | pd.DataFrame
+
+
+def follows_changes(run: dg.DagsterRun) -> bool:
+    """Whether a run makes only the rows of customers that changed."""
+    return FOLLOWS_CHANGES.items() <= run.tags.items()
+
+
+class WarehouseIOManager(dg.ConfigurableIOManager):
+    """Stores `Query`, `KafkaSlice` and `pandas.DataFrame` in DuckDB and publishes the gold and KPI tables."""
+
+    platform: dg.ResourceDependency[Platform]
+
+    @cause_first()
+    def handle_output(self, context: dg.OutputContext, obj: HandedOver) -> None:
+        """Write the asset's table, add its counts to the materialization, publish it where the contract says so."""
+        contract = contract_of(context.asset_key)
+        batch_key = context.asset_partition_key if context.has_asset_partitions else None
+        only_changes = follows_changes(context.step_context.dagster_run)
+        if not isinstance(obj, WrittenWith):
+            self._write(contract, obj, batch_key, only_changes=only_changes)
+        self._add_counts(context, contract, batch_key)
+        if isinstance(obj, KafkaSlice):
+            self._after_commit(context, obj)
+        settings = self.platform.settings
+        if contract.published and not (
+            only_changes and is_recent(settings.published_dir, contract, settings.publish_customers_minutes)
+        ):
+            publish(self.platform.warehouse, contract, settings.published_dir)
+
+    @cause_first()
+    def load_input(self, context: dg.InputContext) -> Table | pd.DataFrame:
+        """A reference to the stored table, or its rows where the input is annotated as a DataFrame."""
+        contract = contract_of(context.asset_key)
+        if context.dagster_type.typing_type is pd.DataFrame:
+            return self._load_frame(context, contract)
+        # A table that is not written in batches reads its inputs whole, never as a list of keys.
+        return Table(contract.full_name)
+
+    def _write(self, contract: Contract, obj: HandedOver, batch_key: str | None, *, only_changes: bool) -> None:
+        with self.platform.warehouse.transaction() as connection:
+            if isinstance(obj, Query):
+                write_query(connection, contract, obj, batch_key, only_changes=only_changes)
+            elif isinstance(obj, KafkaSlice):
+                write_kafka_slice(connection, obj)
+            elif isinstance(obj, pd.DataFrame):
+                write_frame(connection, contract, obj, batch_key)
+            else:
+                raise BridgeCartError(f"{contract.full_name}: an asset cannot hand over {type(obj).__name__}.")
+
+    def _add_counts(self, context: dg.OutputContext, contract: Contract, batch_key: str | None) -> None:
+        """How many rows there are, and for some tables those that people look for; of a KPI each segment's figure."""
+        metadata: dict[str, int | float | str | dg.MetadataValue] = {}
+        with self.platform.warehouse.reading() as connection:
+            metadata["dagster/row_count"] = count_rows(connection, contract)
+            if contract.partitioned:
+                metadata["dagster/partition_row_count"] = count_rows(connection, contract, batch_key)
+            if contract in SHOWN:
+                sql = read_sql(f"shown/{contract.schema}_{contract.name}")
+                columns, rows = rows_of(connection, sql, {BATCH_COLUMN: batch_key})
+                metadata[SHOWN[contract]] = table_metadata(pd.DataFrame(rows, columns=list(columns)))
+            if contract in KPI_TABLES:
+                metadata |= kpi_figures(connection, contract)
+        if contract in KPI_TABLES:
+            metadata |= report_link(self.platform.settings)
+        context.add_output_metadata(metadata)
+
+    def _after_commit(self, context: dg.OutputContext, obj: KafkaSlice) -> None:
+        ledger = load_ledger(self.platform.warehouse, only=obj.plan.batch_key)
+        committed = ledger.committed(obj.plan.topic_id)
+        context.add_output_metadata(
+            {
+                **ledger_metadata(ledger, ledger.plans[obj.plan.batch_key]),
+                "lag": sum(max(0, end - committed[p]) for p, end in obj.topic_ends.items() if p in committed),
+                **_history_metadata(self.platform.warehouse),
+                "warehouse_bytes": self.platform.warehouse.path.stat().st_size,
+            }
+        )
+        try:
+            commit_offsets(obj.connection, self.platform.settings.kafka_group, committed)
+        except (KafkaException, BridgeCartError) as error:
+            # The warehouse has committed: the group's offsets only feed the monitoring tools of others.
+            context.log.warning(f"The consumer group's offsets were not committed, for monitoring only: {error}")
+
+    def _load_frame(self, context: dg.InputContext, contract: Contract) -> pd.DataFrame:
+        columns = context.definition_metadata.get("columns") if context.definition_metadata else None
+        table = TableSlice(table=contract.name, schema=contract.schema, columns=columns)
+        with self.platform.warehouse.reading() as connection:
+            if not table_exists(connection, contract):
+                key = context.asset_key.to_user_string()
+                raise WarehouseMissing(f"Not in the warehouse yet: {contract.full_name}. Materialize {key} first.")
+            return DuckDBPandasTypeHandler().load_input(context, table, connection)
+
+
+def contract_of(key: dg.AssetKey) -> Contract:
+    """The contract of an asset: its key is schema and table."""
+    return TABLES[".".join(key.path)]
+
+
+def ledger_metadata(ledger: Ledger, batch: BatchPlan) -> dict[str, str | dg.JsonMetadataValue]:
+    """What a materialization of `raw/orders` says about its batch, and where the ledger ends."""
+    metadata: dict[str, str | dg.JsonMetadataValue] = {
+        "topic": batch.topic,
+        "topic_id": batch.topic_id,
+        "offsets": _json_offsets(batch.ranges),
+        LEDGER_METADATA: dg.MetadataValue.json(_json_keys(ledger.ends)),
+    }
+    if batch.lost:
+        metadata["lost_offsets"] = _json_offsets(batch.lost)
+    return metadata
+
+
+def _history_metadata(warehouse: Warehouse) -> dict[str, str]:
+    said = history_note(warehouse)
+    return {} if said is None else {"history": said}
+
+
+def _json_offsets(offsets: Mapping[int, OffsetRange]) -> dg.JsonMetadataValue:
+    return dg.MetadataValue.json({str(p): f"[{span.start}, {span.end})" for p, span in sorted(offsets.items())})
+
+
+def _json_keys(ends: EndOffsets) -> dict[str, dict[str, int]]:
+    return {topic_id: {str(p): end for p, end in sorted(of.items())} for topic_id, of in ends.items()}

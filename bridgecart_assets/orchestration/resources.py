@@ -1,0 +1,72 @@
+"""The resource through which assets, checks and sensors reach the settings, the warehouse and the broker."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Self
+
+import dagster as dg
+import pandas as pd
+
+from bridgecart_assets.contracts import Contract
+from bridgecart_assets.orchestration.run_limit import ended_in_time
+from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.from_settings import kafka_connection
+from bridgecart_assets.warehouse.outbox import announce
+from bridgecart_assets.warehouse.sampling import read_sample
+from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of, table_exists
+from bridgecart_assets.warehouse.storage.outputs import Parameter, Sample
+
+
+class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Reads the settings when it is used, so that importing the definitions touches nothing."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
+        """For a run or a tick, in whatever process; a run ends in time."""
+        with ExitStack() as stack:
+            if context.run is not None:
+                stack.enter_context(ended_in_time(self.settings.max_run_minutes, context.run.tags))
+            yield self
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return load_settings()
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The DuckDB warehouse."""
+        return Warehouse.from_settings(self.settings)
+
+    @property
+    def kafka(self) -> KafkaConnection:
+        """The broker and topic. Raises NoBroker."""
+        return kafka_connection(self.settings)
+
+    def announce_segments(self) -> int:
+        """Send changes of segments to their topic; how many. Raises NoBroker, NothingToAnnounce, KafkaFailure."""
+        settings = self.settings
+        connection = replace(self.kafka, topic=settings.segment_changes_topic)
+        return announce(self.warehouse, connection, f"{settings.kafka_group}.segment-changes")
+
+    def read_frame(self, contract: Contract) -> pd.DataFrame:
+        """A stored table as it is now; an empty frame with its columns when it does not exist yet."""
+        warehouse = self.warehouse
+        if warehouse.exists:
+            with warehouse.reading() as connection:
+                if table_exists(connection, contract):
+                    frame: pd.DataFrame = connection.sql(f"select * from {contract.full_name}").df()
+                    return frame
+        return pd.DataFrame(columns=list(contract.column_names))
+
+    def sample(self, sample: Sample) -> pd.DataFrame:
+        """The rows of a sample: few enough for memory."""
+        with self.warehouse.reading() as connection:
+            return read_sample(connection, sample)
+
+    def query(self, sql: str, parameters: dict[str, Parameter]) -> tuple[Sequence[str], list[tuple[object, ...]]]:
+        """Column names and rows of a read-only query that gives few rows."""
+        with self.warehouse.reading() as connection:
+            return rows_of(connection, sql, parameters)

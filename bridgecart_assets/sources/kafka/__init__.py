@@ -1,0 +1,1 @@
+"""Kafka: positions and batch plans, reading a slice, producing, the embedded broker. Imports no Dagster."""

@@ -1,0 +1,1 @@
+"""Purchase logs of real shops, as order events."""

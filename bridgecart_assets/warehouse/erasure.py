@@ -1,0 +1,151 @@
+"""Erasing customers from the warehouse, in the caller's transaction.
+
+Their records keep their places in raw, so that every batch still has as many as its ledger says, but say nothing any
+more; silver rejects them as `forgotten`. What belongs elsewhere: bringing the other tables up to date
+(`commands/forget.py`), keeping erased what is read again (`tables.py`), and the list that outlives the
+warehouse (`forgotten_list.py`).
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from bridgecart_assets.contracts import (
+    BOOKKEEPING,
+    ERASURE_TABLES,
+    ID_COLUMN,
+    OUTBOX_TABLES,
+    SILVER_DUPLICATES,
+    SILVER_ORDERS,
+    TABLES,
+    Contract,
+)
+from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.incremental.rebuild import forget_refreshes
+from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
+from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
+from bridgecart_assets.warehouse.storage.outputs import Parameter
+from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_stage
+
+
+class UnknownCustomer(BridgeCartError):
+    """The warehouse has no record of a customer; nothing was erased."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """How many customers left the warehouse, and their records: as what they had stood in silver."""
+
+    customers: int
+    records: int
+    orders: int
+    duplicates: int
+    rejected: int
+
+
+def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, customer_ids: Sequence[str]) -> Erasure:
+    """Erase the customers from every table; again for those who are erased already, which changes nothing.
+
+    The KPI tables are left as they are: they name nobody, and are computed anew from what stands.
+    Raises UnknownCustomer when there never was a record of one of them.
+    """
+    _prepare(connection)
+    parameters: dict[str, Parameter] = {
+        "customer_ids": list(customer_ids),
+        "salt": secrets.token_hex(16),
+        "kpi_period": settings.kpi_period,
+        # Of the contest: no batch, all that lost to one of theirs.
+        "batch_key": None,
+    }
+    run_stage(connection, ("stage_reading", "stage_leaving"), parameters)
+    _require_known(connection, len(customer_ids))
+    run_stage(connection, ("forgetting_noted",), parameters)
+    _erase(connection, TABLES.values(), parameters)
+    return _counted(connection)
+
+
+def forget_again(warehouse: Warehouse, known: ForgottenList) -> None:
+    """Erase those of the list whom the warehouse still has, and make list and warehouse say the same.
+
+    For a warehouse that was put back from an older copy, or built anew. Killed in between, it begins again: until the
+    end the warehouse does not say that it knows the list. Raises ForgottenListUnusable.
+    """
+    with warehouse.transaction() as connection:
+        _prepare(connection)
+        stored = ForgottenList.stored(connection)
+        known.require_same_salt(stored)
+        new = known.without(stored)
+        if new.customers:
+            connection.register("handed_over", new.as_table())
+            connection.execute("create temp table listed as from handed_over")
+            connection.unregister("handed_over")
+            run_stage(connection, ("stage_reading", "stage_returning"), {})
+            # Who came back after the list was written keeps later orders.
+            _erase(connection, [table for table in TABLES.values() if not table.partitioned], {"batch_key": None})
+    if new.customers:
+        places = Settings.model_construct(data_dir=warehouse.path.parent)
+        publish_customers(warehouse, places.published_dir)
+        places.report_path.unlink(missing_ok=True)
+        warehouse.rewrite()
+    with warehouse.transaction() as connection:
+        merged = known.merged(ForgottenList.stored(connection))
+        merged.store(connection)
+        merged.write(warehouse.path)
+
+
+def publish_customers(warehouse: Warehouse, folder: Path) -> None:
+    """Publish the tables that name customers, those that are published and there."""
+    with warehouse.reading() as connection:
+        standing = standing_tables(connection)
+    for contract in TABLES.values():
+        if contract.published and ID_COLUMN in contract.column_names and contract.full_name in standing:
+            publish(warehouse, contract, folder)
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    for contract in (*TABLES.values(), *BOOKKEEPING, *ERASURE_TABLES, *OUTBOX_TABLES):
+        prepare(connection, contract)
+
+
+def _erase(
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], parameters: Mapping[str, Parameter]
+) -> None:
+    """Erase the records in `erased`, and the rows of the customers in `leaving` from these tables."""
+    run_stage(connection, ("forgetting", "stage_contest"), parameters)
+    for contract in (SILVER_ORDERS, SILVER_DUPLICATES):
+        insert_rows(connection, contract, read_sql(f"{contract.schema}_{contract.name}"), {})
+    for contract in (*tables, *OUTBOX_TABLES):
+        if ID_COLUMN in contract.column_names:
+            connection.execute(
+                f"delete from {contract.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from leaving)"
+            )
+    forget_refreshes(connection)
+
+
+def _require_known(connection: duckdb.DuckDBPyConnection, given: int) -> None:
+    unknown = connection.execute(
+        "select place from leaving where place not in (select place from belongings) "
+        "and coalesce(customer_hash not in (select customer_hash from raw.forgotten_customers), true) order by place"
+    ).fetchall()
+    if unknown:
+        # By their place: an id has no place in what may be logged.
+        which = ", ".join(str(place) for (place,) in unknown)
+        raise UnknownCustomer(
+            f"No record of customer {which} of the {given} given, and nobody was erased: check the id, or let "
+            "`bridgecart run` read their orders first."
+        )
+
+
+def _counted(connection: duckdb.DuckDBPyConnection) -> Erasure:
+    (row,) = connection.execute(
+        "select (select count(distinct customer_id) from leaving), (select count(*) from erased), "
+        "count(*) filter (where stood_in = 'orders'), count(*) filter (where stood_in = 'duplicate_orders'), "
+        "count(*) filter (where stood_in = 'rejected_orders') from refused"
+    ).fetchall()
+    return Erasure(*map(int, row))

@@ -1,0 +1,1 @@
+"""Incremental tables: only the rows of customers that changed are rebuilt."""

@@ -1,0 +1,118 @@
+"""Which customers' rows are looked at: all of them, a part of them, or those that changed.
+
+The SQL of a table of customers reads its inputs as `scoped_<table>`, so what it makes are the rows of those customers.
+What belongs elsewhere: which customers changed (`rebuild.py`).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+import duckdb
+
+from bridgecart_assets.contracts import SILVER_ORDERS, TOUCHED_ORDERS, Contract
+from bridgecart_assets.warehouse.storage.outputs import Following
+
+# What a part needs to be made stays in the default memory limit.
+_ORDERS_IN_PART = 10_000_000
+_HASHES = 2**63
+
+
+def scoped(table: Contract) -> str:
+    """The relation through which a table of customers is read."""
+    return f"scoped_{table.name}"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All customers, or those whose hash lies in a range."""
+
+    hashes: range | None = None
+
+    @property
+    def changes_from(self) -> str:
+        """`$changes_from` of the SQL files: the rows of all dates."""
+        return "-infinity"
+
+    def condition(self, _table: Contract) -> str:
+        """Which rows of the table are theirs, for a WHERE clause."""
+        if self.hashes is None:
+            return "true"
+        return f"customer_hash >= {self.hashes.start} and customer_hash < {self.hashes.stop}"
+
+    def parts(self, connection: duckdb.DuckDBPyConnection) -> "list[Whole]":
+        """All customers in parts: so many that the memory for one does not grow with the number of customers."""
+        ((orders,),) = connection.execute(f"select count(*) from {SILVER_ORDERS.full_name}").fetchall()
+        number = -(-int(orders) // _ORDERS_IN_PART)
+        if number <= 1:
+            return [self]
+        bounds = [_HASHES * place // number for place in range(number + 1)]
+        return [Whole(range(first, last)) for first, last in pairwise(bounds)]
+
+    def relate(self, connection: duckdb.DuckDBPyConnection, following: Following) -> None:
+        """Make the relations through which the query reads its tables of customers."""
+        for table in following.scoped:
+            relate_rows(connection, self, table)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The customers in the temporary table `touched`: those that changed after one revision and up to another.
+
+    Attributes:
+        since: of rows that are of a date (`as_of`) only those of this date and later may be others; None is all.
+
+    """
+
+    after: int
+    revision: int
+    since: date | None
+
+    @property
+    def changes_from(self) -> str:
+        """`$changes_from` of the SQL files: the first date whose rows are looked at."""
+        return self.since.isoformat() if self.since else "-infinity"
+
+    def condition(self, table: Contract) -> str:
+        """Which rows of the table may be others, for a WHERE clause."""
+        is_theirs = "customer_hash in (select customer_hash from touched)"
+        if "as_of" in table.key:
+            return f"as_of >= date '{self.changes_from}' and {is_theirs}"
+        return is_theirs
+
+    def relate(self, connection: duckdb.DuckDBPyConnection, following: Following) -> None:
+        """Make the relations through which the query reads its tables of customers."""
+        for table in following.scoped:
+            if table == SILVER_ORDERS:
+                self._gather_orders(connection)
+                connection.execute(f"create temp view {scoped(table)} as from {TOUCHED_ORDERS.full_name}")
+            else:
+                relate_rows(connection, self, table, gathered=table in following.gathered)
+
+    def _gather_orders(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Look for the customers' orders in all orders, unless they were gathered for another table."""
+        span = [self.after, self.revision]
+        gathered = connection.execute(
+            f"select 1 from {TOUCHED_ORDERS.full_name} where after_revision = ? and revision = ? limit 1", span
+        ).fetchall()
+        if gathered:
+            return
+        columns = ", ".join(f'"{name}"' for name in TOUCHED_ORDERS.column_names[len(span) :])
+        connection.execute(f"delete from {TOUCHED_ORDERS.full_name}")
+        connection.execute(
+            f"insert into {TOUCHED_ORDERS.full_name} "
+            f"select ?, ?, {columns} from {SILVER_ORDERS.full_name} where {self.condition(SILVER_ORDERS)}",
+            span,
+        )
+
+
+Scope = Whole | Changes
+
+
+def relate_rows(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, table: Contract, *, gathered: bool = False
+) -> None:
+    """Make `scoped_<table>`: the rows of the scope, looked for whenever they are read, or once where `gathered`."""
+    kind = "table" if gathered else "view"
+    rows = f"from {table.full_name} where {scope.condition(table)}"
+    connection.execute(f"create or replace temp {kind} {scoped(table)} as {rows}")

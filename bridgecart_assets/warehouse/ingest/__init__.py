@@ -1,0 +1,1 @@
+"""Ingest: which records each batch holds."""

@@ -1,0 +1,149 @@
+"""Which SQL files and parameters make each table: the pipeline's logic without Dagster.
+
+The assets hand these to the IO manager with the tables they read; tests run them on a warehouse directly.
+"""
+
+from functools import partial
+
+from bridgecart_assets.contracts import (
+    BOOKKEEPING,
+    CUSTOMER_FEATURES,
+    CUSTOMER_SNAPSHOTS,
+    ERASED_VALUE,
+    SEGMENT_FLOWS,
+    SEGMENT_MEMBERSHIP,
+    SILVER_DUPLICATES,
+    SILVER_ORDERS,
+    SILVER_REJECTS,
+)
+from bridgecart_assets.models.purchase import outlooks
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.storage.outputs import Computed, Following, Parameter, Query, Sample, Table
+
+MOST_FITTED_CUSTOMERS = 100_000
+
+
+def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
+    """Orders, duplicates and rejects of one batch, in one transaction."""
+    return Query(
+        stage=(
+            *("stage_reading", "stage_spellings", "stage_plain", "stage_records", "stage_rules", "stage_events"),
+            *("stage_claims", "stage_contest", "stage_changes"),
+        ),
+        parameters={"max_payload_bytes": settings.max_payload_bytes, "amount_is_net": settings.amount_is_net},
+        inputs=inputs,
+        also=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),
+        beside=BOOKKEEPING,
+    )
+
+
+def customers_query(*inputs: Table) -> Query:
+    """Customers with the attributes of their latest order."""
+    return Query(
+        stage=("stage_reading", "stage_spellings"),
+        inputs=inputs,
+        following=Following(scoped=(SILVER_ORDERS,)),
+    )
+
+
+def features_query(settings: Settings, *inputs: Table) -> Query:
+    """What is known of each customer as of the data clock."""
+    return Query(
+        stage=("stage_clock", "stage_sales"),
+        parameters=_clock_parameters(settings),
+        inputs=inputs,
+        following=Following(scoped=(SILVER_ORDERS,), state=("state_clock",)),
+    )
+
+
+def purchase_sample() -> Sample:
+    """Customers for a fit of the purchase model."""
+    return Sample("sample_purchases", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("stage_sampling",))
+
+
+def traits_sample(purchase_version: int) -> Sample:
+    """Customers for a fit of the segment model, with their traits under a version of the purchase model."""
+    parameters = {"fitted_customers": MOST_FITTED_CUSTOMERS, "purchase_version": purchase_version}
+    return Sample("sample_traits", parameters, stage=("stage_sampling", "stage_traits"))
+
+
+def segments_sample() -> Sample:
+    """Customers to measure drift on."""
+    return Sample("sample_segments", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("stage_sampling",))
+
+
+def segments_query(settings: Settings, *inputs: Table) -> Query:
+    """Current segments, lifecycle and predictions under the models in force."""
+    return Query(
+        stage=("stage_traits", "stage_current_customers", *_scoring_stage(settings)),
+        parameters=_scoring_parameters(settings),
+        inputs=inputs,
+        following=Following(scoped=(CUSTOMER_FEATURES,), gathered=(CUSTOMER_FEATURES,), state=("state_models",)),
+    )
+
+
+def snapshots_query(settings: Settings, *inputs: Table) -> Query:
+    """Everyone as of each period opening and as of now, and the flows between the segments, in one transaction."""
+    following = snapshots_following(settings)
+    return Query(
+        stage=("stage_clock", "stage_sales", "stage_traits", "stage_snapshots", *_scoring_stage(settings)),
+        parameters={**_clock_parameters(settings), **_scoring_parameters(settings)},
+        inputs=inputs,
+        following=following,
+        sums=(SEGMENT_FLOWS.full_name,),
+        # The dates that orders of today change.
+        apart=f"select as_of from snapshot_dates where as_of >= (from clock) - {following.reach.days} order by as_of",
+    )
+
+
+def snapshots_following(settings: Settings) -> Following:
+    """How snapshots follow the orders: a purchase is seen by those of the churn window before it."""
+    return Following(
+        scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS),
+        gathered=(CUSTOMER_SNAPSHOTS,),
+        state=("state_clock", "state_models"),
+        days_back=settings.churn_window_days,
+    )
+
+
+def membership_query(*inputs: Table) -> Query:
+    """The history of everyone's segments (SCD type 2)."""
+    return Query(
+        inputs=inputs,
+        following=Following(scoped=(CUSTOMER_SNAPSHOTS, SEGMENT_MEMBERSHIP)),
+    )
+
+
+def kpi_query(settings: Settings, *inputs: Table) -> Query:
+    """Any of the four KPI tables: they share staging and parameters."""
+    return Query(
+        stage=("stage_clock", "stage_segments"),
+        parameters={**_clock_parameters(settings), "churn_window_days": settings.churn_window_days},
+        inputs=inputs,
+        beside=(ERASED_VALUE,),
+    )
+
+
+def metrics_history_query(*inputs: Table) -> Query:
+    """The history of the metrics (SCD type 2)."""
+    return Query(inputs=inputs)
+
+
+def _clock_parameters(settings: Settings) -> dict[str, Parameter]:
+    as_of = settings.as_of.isoformat() if settings.as_of else None
+    return {"as_of": as_of, "kpi_period": settings.kpi_period}
+
+
+def _scoring_parameters(settings: Settings) -> dict[str, Parameter]:
+    return {
+        "churn_window_days": settings.churn_window_days,
+        "clv_margin": settings.clv_margin,
+        # Of the outlooks, which SQL does not see: with others, predictions are others.
+        "clv_horizon_days": settings.clv_horizon_days,
+        "clv_discount_rate": settings.clv_discount_rate,
+    }
+
+
+def _scoring_stage(settings: Settings) -> tuple[str | Computed, ...]:
+    outlook = partial(outlooks, horizon_days=settings.clv_horizon_days, discount_rate=settings.clv_discount_rate)
+    return ("stage_scored_traits", Computed("outlooks", outlook), "stage_scoring")

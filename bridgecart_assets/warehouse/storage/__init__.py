@@ -1,0 +1,1 @@
+"""Storage: the DuckDB file, opened by one writer at a time; its layout, and what an asset hands over."""

@@ -1,0 +1,357 @@
+"""Opening the DuckDB file: one writer, bounded waiting for the lock, one transaction at a time.
+
+What belongs elsewhere: what is written (`tables.py`) and Dagster (`orchestration/`).
+"""
+
+import random
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from bridgecart_assets.contracts import Contract
+from bridgecart_assets.errors import WRITABLE, BridgeCartError
+from bridgecart_assets.processes.memory import bound, default_limit, too_little
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.storage.duckdb_instance import Attached, Options
+from bridgecart_assets.warehouse.storage.migrations import bring_up_to_date, has_known_layout, is_empty
+from bridgecart_assets.warehouse.storage.outputs import Parameter
+
+if TYPE_CHECKING:
+    from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
+
+POLL_SECONDS = 0.05
+_HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
+_DISK_FULL = re.compile(
+    r"no space left(?: on device)?|quota exceeded|file too large|max_temp_directory_size", re.IGNORECASE
+)
+_FORBIDDEN = re.compile(r"permission denied|read-only file system|operation not permitted", re.IGNORECASE)
+_SYSTEM = re.compile(f"{_DISK_FULL.pattern}|{_FORBIDDEN.pattern}|no such file or directory", re.IGNORECASE)
+_UNUSABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException, duckdb.InternalException)
+
+
+class WarehouseError(BridgeCartError):
+    """The warehouse cannot be used; says why and what to do."""
+
+
+class WarehouseUnusable(WarehouseError):
+    """The file is damaged, or none of DuckDB's; `reason` says how."""
+
+    is_mended_by_topic = True
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"The warehouse {path} cannot be used ({reason}): restore it from a backup, or move it away and run "
+            "`bridgecart run` to build it again from the topic."
+        )
+        self.reason = reason
+
+
+class WarehouseLocked(WarehouseError):
+    """Another process holds the file for longer than the deadline."""
+
+
+class WarehouseMissing(WarehouseError):
+    """There is no warehouse file, or not the table that was asked for."""
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where the DuckDB file is and how it is opened. Opening happens per use, so nobody holds the lock idle."""
+
+    path: Path
+    lock_timeout_seconds: float = 60.0
+    memory_limit: str = field(default_factory=default_limit)
+    naive_timezone: str = "UTC"
+    keeps_forgotten: bool = True
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The warehouse of these settings."""
+        return cls(
+            path=settings.warehouse_path,
+            lock_timeout_seconds=settings.lock_timeout_seconds,
+            memory_limit=settings.memory_limit or default_limit(),
+            naive_timezone=settings.naive_timezone,
+        )
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there. Raises WarehouseError when its folder cannot be searched."""
+        try:
+            return self.path.exists()
+        except OSError as error:
+            raise _unwritable(self.path.parent, error.strerror) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection, closed at the end; a file of an older version is brought up to date first.
+
+        So is one that has customers who are on the list of the forgotten beside it. Raises WarehouseMissing when there
+        is no file, WarehouseTooNew, ForgottenListUnusable.
+        """
+        if not self.exists:
+            raise WarehouseMissing(f"There is no warehouse at {self.path} yet: run `bridgecart run` first.")
+        with self._explaining(), ExitStack() as stack:
+            connection = stack.enter_context(self._open(read_only=True))
+            if not has_known_layout(connection, self.path) and not is_empty(connection):
+                stack.close()
+                with self.transaction():
+                    pass
+                connection = stack.enter_context(self._open(read_only=True))
+            known = self._list_to_follow(connection)
+            if known is not None:
+                stack.close()
+                self._forget_again(known)
+                connection = stack.enter_context(self._open(read_only=True))
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One read-write transaction: committed at the end, rolled back on any exception, always closed.
+
+        Customers on the list of the forgotten are erased before. Raises WarehouseTooNew, ForgottenListUnusable.
+        """
+        _make_folder(self.path.parent)
+        with self._explaining(), ExitStack() as stack:
+            connection = stack.enter_context(self._open(read_only=False))
+            if not has_known_layout(connection, self.path):
+                bring_up_to_date(connection)
+            known = self._list_to_follow(connection, or_to_begin=True)
+            if known is not None:
+                stack.close()
+                self._forget_again(known)
+                connection = stack.enter_context(self._open(read_only=False))
+            connection.execute("begin transaction")
+            try:
+                yield connection
+                connection.execute("commit")
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+    def _list_to_follow(
+        self, connection: duckdb.DuckDBPyConnection, *, or_to_begin: bool = False
+    ) -> "ForgottenList | None":
+        """The list of forgotten customers beside the file, unless the file says the same.
+
+        With `or_to_begin` an empty one where the file has forgotten customers and no list is there yet.
+        """
+        from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
+
+        known = ForgottenList.beside(self.path) if self.keeps_forgotten else None
+        if known is not None:
+            return None if known == ForgottenList.stored(connection) else known
+        begins = or_to_begin and self.keeps_forgotten and ForgottenList.stored(connection).customers
+        return ForgottenList() if begins else None
+
+    def _forget_again(self, known: "ForgottenList") -> None:
+        # It reads and writes the warehouse, and so knows this module.
+        from bridgecart_assets.warehouse.erasure import forget_again
+
+        forget_again(replace(self, keeps_forgotten=False), known)
+
+    def rewrite(self) -> None:
+        """Put a new file with the same rows in the place of the old one.
+
+        DuckDB marks rows as deleted and blocks as free; what they said stays in the file until it is written over.
+        Raises WarehouseError when the new file cannot be written; the old one stays.
+        """
+        target = self.path.resolve()
+        fresh = target.with_suffix(".rewritten")
+        _remove_database(fresh)
+        # Open until the new file is in its place, so that nobody writes to the old one any more.
+        with self._explaining(), self._open(read_only=False, preserve_insertion_order=True) as connection:
+            connection.execute("checkpoint")
+            try:
+                _copy_database(connection, fresh)
+                shutil.copymode(target, fresh)
+                fresh.replace(target)
+            except (OSError, duckdb.IOException) as error:
+                raise WarehouseError(
+                    f"Cannot write {fresh} ({reason_of(error)}): make room for a second warehouse file and "
+                    "run again; until then deleted rows are still in the first."
+                ) from error
+            finally:
+                _remove_database(fresh)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Errors that a person can do something about are raised as such; mistakes in SQL stay what they are."""
+        try:
+            yield
+        except duckdb.Error as error:
+            explained = explain(error, self.path, self.memory_limit)
+            if explained is None:
+                raise
+            raise explained from error
+
+    @contextmanager
+    def _open(self, *, read_only: bool, preserve_insertion_order: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection, closed at the end.
+
+        DuckDB reads where the newest state stands *before* it locks the file: whoever opens it while another process
+        commits and closes would go on from the state before, and write over that commit. So a lock of our own is held
+        while the file is opened, and by a writer until it has closed it.
+        """
+        gate = self._gate()
+        options: Options = {**self._options(), "preserve_insertion_order": preserve_insertion_order}
+        try:
+            with closing(self._attach(gate, options, read_only=read_only)) as attached:
+                if read_only:
+                    gate.release()
+                # Not possible as a connect option. Names are validated by the settings.
+                attached.connection.execute(f"set TimeZone = '{self.naive_timezone}'")
+                yield attached.connection
+        finally:
+            gate.release()
+
+    def _gate(self) -> FileLock:
+        file = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            # Here, because a lock waits for a folder to become writable.
+            file.touch()
+        except OSError as error:
+            raise _unwritable(self.path.parent, error.strerror) from error
+        return FileLock(file)
+
+    def _attach(self, gate: FileLock, options: Options, *, read_only: bool) -> Attached:
+        deadline = time.monotonic() + self.lock_timeout_seconds
+        while True:
+            is_late = time.monotonic() > deadline
+            try:
+                gate.acquire(timeout=0)
+            except Timeout:
+                # Past the deadline DuckDB is asked all the same, because it names the holder.
+                if is_late:
+                    raise self._held_by_a_writer(options) from None
+            except OSError as error:
+                raise _unwritable(self.path.parent, error.strerror) from error
+            else:
+                try:
+                    return Attached.to(self.path, read_only=read_only, options=options)
+                except duckdb.Error as error:
+                    gate.release()
+                    if is_late or not _is_lock_conflict(error):
+                        raise
+            # Jitter, so that two waiting processes do not meet at every poll.
+            time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+
+    def _held_by_a_writer(self, options: Options) -> duckdb.Error:
+        try:
+            Attached.to(self.path, read_only=True, options=options).close()
+        except duckdb.Error as error:
+            return error
+        return duckdb.IOException("Could not set lock on file: another process is about to write")
+
+    def _options(self) -> Options:
+        return {
+            "memory_limit": self.memory_limit,
+            "temp_directory": str(self.path.with_suffix(".tmp")),
+            # The default of 16 MB stalls single commits for about a second; closing checkpoints what is left.
+            "checkpoint_threshold": "256MB",
+        }
+
+
+def table_exists(connection: duckdb.DuckDBPyConnection, contract: Contract) -> bool:
+    """Whether the table stands in the warehouse."""
+    return contract.full_name in standing_tables(connection)
+
+
+def standing_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The full names of the tables that stand in the warehouse: to ask for many takes no longer than for one."""
+    rows = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    return {str(name) for (name,) in rows}
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]
+) -> tuple[Sequence[str], list[tuple[object, ...]]]:
+    """Column names and rows of one statement; a parameter that it does not name is left out."""
+    (statement,) = connection.extract_statements(sql)
+    used = {name: parameters[name] for name in sorted(statement.named_parameters)}
+    cursor = connection.execute(statement, used)
+    return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+
+def plain(value: object) -> object:
+    """A value of a row in plain JSON types: money as a number, dates and instants as ISO texts."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def reason_of(error: OSError | duckdb.Error) -> str:
+    """Why a file could not be written or read, without the details that DuckDB adds."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error)
+    known = _SYSTEM.search(text)
+    return known[0] if known else text.splitlines()[0]
+
+
+def explain(error: duckdb.Error, path: Path, memory_limit: str) -> WarehouseError | None:
+    """The error in one line with its remedy; None when it is no failure of the file, the disk or the memory."""
+    text = str(error)
+    if _is_lock_conflict(error):
+        holder = _HOLDER.search(text)
+        who = holder["holder"].strip() if holder else "another connection"
+        return WarehouseLocked(f"The warehouse {path} is held by {who}: wait for it, or stop it, and try again.")
+    if _DISK_FULL.search(text):
+        return WarehouseError(f"No space left to write {path}: free some space and run again; nothing was changed.")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return WarehouseError(too_little(memory_limit, bound()))
+    if isinstance(error, duckdb.IOException) and (_FORBIDDEN.search(text) or not path.exists()):
+        return _unwritable(path, text.splitlines()[0])
+    # A damaged block is reported by the base class of all errors.
+    if isinstance(error, _UNUSABLE) or "Corrupt database file" in text:
+        return WarehouseUnusable(path, text.splitlines()[0])
+    return None
+
+
+def _copy_database(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
+    (row,) = connection.execute("select current_database()").fetchall()
+    # Neither statement takes a parameter.
+    path, database = str(fresh).replace("'", "''"), str(row[0]).replace('"', '""')
+    connection.execute(f"attach '{path}' as rewritten")
+    connection.execute(f'copy from database "{database}" to rewritten')
+    connection.execute("detach rewritten")
+
+
+def _remove_database(file: Path) -> None:
+    for part in (file, file.with_name(f"{file.name}.wal")):
+        part.unlink(missing_ok=True)
+
+
+def _is_lock_conflict(error: duckdb.Error) -> bool:
+    text = str(error)
+    return "Could not set lock" in text or "file handle conflict" in text
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error.strerror) from error
+
+
+def _unwritable(path: Path, reason: str | None) -> WarehouseError:
+    return WarehouseError(f"Cannot write to {path} ({reason}): {WRITABLE}.")
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("rollback")
+    except duckdb.Error:
+        # A fatal error has closed the transaction already; the error that led here is the one to raise.
+        return

@@ -1,0 +1,119 @@
+"""What an asset hands to the IO manager: the rows it wants stored, described rather than computed.
+
+A pandas DataFrame is the third kind, for small tables. What belongs elsewhere: how they are written (`tables.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pandas as pd
+
+from bridgecart_assets.contracts import Contract
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN, KnownTopics
+from bridgecart_assets.sources.kafka.offsets import BatchPlan
+
+Parameter = str | int | float | bool | list[str] | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A reference to a stored table, `schema.name`. As an input it loads nothing."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A temporary table `name` that SQL has no formula for: `function` of the rows of `sql/<name>.sql`."""
+
+    name: str
+    function: Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Following:
+    """How a table of customers follows its inputs: only the rows of customers that changed are made anew.
+
+    Attributes:
+        scoped: inputs that the SQL reads as `scoped_<table>`: everything, or the rows of changed customers.
+        gathered: those of them that it reads more than once; few rows are then looked for once.
+        state: SQL files; when one says something else than the last time, everything is made anew.
+        days_back: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
+            first date that is looked at as `$changes_from`.
+
+    """
+
+    scoped: tuple[Contract, ...]
+    gathered: tuple[Contract, ...] = ()
+    state: tuple[str, ...] = ()
+    days_back: int = 0
+
+    @property
+    def reach(self) -> timedelta:
+        """How long before a change the dates are looked at: the first of them must have rows that did not change.
+
+        In 31 days a period opens, whatever its length.
+        """
+        return timedelta(days=self.days_back + 31)
+
+
+@dataclass(frozen=True)
+class Query:
+    """Rows that DuckDB computes: `sql/<file>.sql` of the table, after the staging files, parameters bound.
+
+    Attributes:
+        parameters: values for the `$name` parameters of the files; a file takes those it names.
+        stage: files run first, in the same transaction. They make temporary tables and may delete rows. Between
+            them, tables that are computed outside of SQL.
+        inputs: tables that must exist before the transaction begins.
+        also: further tables written from the same staging, in the same transaction.
+        beside: tables that are read but are no assets; made empty where they are missing.
+        following: for a table of customers, how it can be brought up to date without making all of it.
+        sums: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
+        apart: a query for values of the first key column, ascending; when all rows are made, those of each value are
+            stored together, after the others, and are then found without reading these.
+
+    """
+
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    stage: tuple[str | Computed, ...] = ()
+    inputs: tuple[Table, ...] = ()
+    also: tuple[str, ...] = ()
+    beside: tuple[Contract, ...] = ()
+    following: Following | None = None
+    sums: tuple[str, ...] = ()
+    apart: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows that come out of the warehouse: `sql/<file>.sql` after the staging files, parameters bound."""
+
+    file: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    stage: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KafkaSlice:
+    """The records of a topic between fixed offsets, streamed into `raw.orders` together with the ledger row.
+
+    `topic_ends` are the ends of the topic's partitions when the plan was made; `known` is what the ledger knew of it.
+    """
+
+    connection: KafkaConnection
+    plan: BatchPlan
+    cluster_id: str | None
+    stall_seconds: float
+    max_bytes: int | None = None
+    topic_ends: Mapping[int, int] = field(default_factory=dict)
+    known: KnownTopics = field(default_factory=lambda: NOTHING_KNOWN)
+
+
+@dataclass(frozen=True)
+class WrittenWith:
+    """Says that this table was written in the transaction of another output of the same asset."""
+
+    table: str

@@ -1,0 +1,461 @@
+"""Writing tables: contract check, delete slice, insert by explicit column list, all in the caller's transaction.
+
+What belongs elsewhere: opening and committing (`database.py`), what to write (`outputs.py`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from bridgecart_assets.contracts import (
+    BATCH_COLUMN,
+    BOOKKEEPING,
+    CUSTOMER_HASH,
+    FORGOTTEN_CUSTOMERS,
+    ID_COLUMN,
+    RAW_BATCHES,
+    RAW_ORDERS,
+    TABLES,
+    Contract,
+)
+from bridgecart_assets.sources.kafka.continuity import LastRecord
+from bridgecart_assets.sources.kafka.errors import HistoryRewritten, RecordsGone
+from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
+from bridgecart_assets.sources.kafka.reading import read_slice
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
+from bridgecart_assets.warehouse.incremental.scope import Changes, Scope, Whole, scoped
+from bridgecart_assets.warehouse.ingest.ledger import read_ledger, verify_plan
+from bridgecart_assets.warehouse.storage.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
+from bridgecart_assets.warehouse.storage.outputs import Computed, KafkaSlice, Parameter, Query
+
+_CONTENTS = (
+    'select "partition", "offset", hash(kafka_timestamp, timestamp_type, key, headers, payload) as content '
+    "from raw.orders where batch_key = ?"
+)
+
+
+class ContractBroken(WarehouseError):
+    """Rows do not keep the table's contract; nothing was written."""
+
+
+def write_query(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    query: Query,
+    batch_key: str | None,
+    *,
+    only_changes: bool = False,
+) -> None:
+    """Write the table of the contract, and those in `query.also` and `query.sums`, from the query's SQL files.
+
+    With `only_changes` a table of customers keeps the rows of those that did not change since it was written.
+    Raises WarehouseMissing when an input table is missing, ContractBroken when rows break a contract.
+    """
+    _require_inputs(connection, query)
+    also, sums = ([TABLES[name] for name in names] for names in (query.also, query.sums))
+    noted = BOOKKEEPING if query.following is not None else ()
+    for target in (contract, *also, *sums, *query.beside, *noted):
+        prepare(connection, target)
+    parameters = {**query.parameters, BATCH_COLUMN: batch_key}
+    if query.following is not None:
+        stage = [step if isinstance(step, str) else step.name for step in query.stage]
+        made_by = [*stage, *map(_file, (contract, *sums))]
+        scope = begin_refresh(
+            connection, contract, query.following, made_by, query.parameters, only_changes=only_changes
+        )
+        parameters["changes_from"] = scope.changes_from
+        if isinstance(scope, Whole):
+            _make_all(connection, contract, scope, query, parameters)
+        else:
+            _make_changes(connection, contract, scope, query, parameters)
+        return
+    run_stage(connection, query.stage, parameters)
+    for target in (contract, *also):
+        _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
+
+
+def write_frame(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, frame: pd.DataFrame, batch_key: str | None
+) -> None:
+    """Write the table of the contract from a small DataFrame; columns are matched by name.
+
+    Raises ContractBroken when columns are missing or unknown, or values are none of the table.
+    """
+    prepare(connection, contract)
+    _check_columns(contract, list(frame.columns))
+    try:
+        connection.register("handed_over", frame)
+    except duckdb.DatabaseError as error:
+        raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
+    _replace(connection, contract, "select * from handed_over", {}, batch_key)
+    connection.unregister("handed_over")
+
+
+def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice) -> None:
+    """Stream the records of the plan into `raw.orders` and write the ledger row, in one transaction.
+
+    Raises LedgerConflict when the plan does not continue the ledger, RecordsGone when a batch to be written again
+    would lose records, HistoryRewritten when it would get others; reading errors pass through.
+    """
+    plan = handed.plan
+    for contract in (RAW_ORDERS, RAW_BATCHES):
+        prepare(connection, contract)
+    verify_plan(read_ledger(connection, only=plan.batch_key), plan)
+    held = _hold(connection, plan.batch_key)
+    arrived = _screen(connection, plan.batch_key)
+    for contract in (RAW_ORDERS, RAW_BATCHES):
+        delete_slice(connection, contract, plan.batch_key)
+    records = 0
+    read = read_slice(
+        handed.connection,
+        plan,
+        stall_seconds=handed.stall_seconds,
+        max_bytes=handed.max_bytes,
+        known=handed.known,
+    )
+    with closing(read.ahead()) as chunks:
+        for chunk in chunks:
+            _insert_chunk(connection, chunk, plan, arrived)
+            records += chunk.num_rows
+    if records < held:
+        raise RecordsGone(
+            f"batch {plan.batch_key} cannot be read again: the topic has {records} of its {held} records left, "
+            "as after compaction; its rows stay as they were read"
+        )
+    if held:
+        _compare_with_held(connection, plan.batch_key)
+    covered = read.covered
+    connection.execute(
+        f"insert into raw.batches ({_names(RAW_BATCHES.column_names)}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            covered.batch_key,
+            covered.topic,
+            covered.topic_id,
+            handed.cluster_id,
+            _as_structs(covered.ranges),
+            _as_structs(covered.lost),
+            covered.records,
+            records,
+            _as_last_records(read.last_records),
+        ],
+    )
+    for contract in (RAW_ORDERS, RAW_BATCHES):
+        _check_key(connection, contract, contract.full_name, plan.batch_key)
+
+
+def _hold(connection: duckdb.DuckDBPyConnection, batch_key: str) -> int:
+    """Note what the batch's rows say, before they are written again; how many there are."""
+    held = count_rows(connection, RAW_ORDERS, batch_key)
+    if held:
+        connection.execute(f"create temp table held as {_CONTENTS}", [batch_key])
+    return held
+
+
+def _compare_with_held(connection: duckdb.DuckDBPyConnection, batch_key: str) -> None:
+    """Raise HistoryRewritten unless every record that the batch held was read again as it stood."""
+    first = connection.execute(
+        f'select count(*) over (), "partition", "offset" from (from held except {_CONTENTS}) order by all limit 1',
+        [batch_key],
+    ).fetchone()
+    if first is not None:
+        count, partition, offset = first
+        raise HistoryRewritten(
+            f"batch {batch_key} cannot be read again: the topic has other records in place of {count} of its own, the "
+            f"first at offset {offset} of partition {partition}; its rows stay as they were read"
+        )
+    connection.execute("drop table held")
+
+
+def _as_last_records(last: Mapping[int, LastRecord]) -> list[dict[str, int | str]]:
+    return [
+        {"partition": partition, "offset": record.offset, "digest": record.digest}
+        for partition, record in sorted(last.items())
+    ]
+
+
+def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str) -> str:
+    """The records of a chunk as they arrived or, once somebody was forgotten, without what theirs said."""
+    if not table_exists(connection, FORGOTTEN_CUSTOMERS) or not count_rows(connection, FORGOTTEN_CUSTOMERS):
+        return "from chunk"
+    run_stage(connection, ("stage_reading",), {})
+    connection.execute(
+        'create temp table erased_before as select "partition", "offset" from raw.orders '
+        "where batch_key = ? and payload = forgotten_payload()",
+        [batch_key],
+    )
+    return read_sql("raw_screened")
+
+
+def _insert_chunk(connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan, arrived: str) -> None:
+    connection.register("chunk", chunk)
+    connection.execute(
+        f"insert into raw.orders ({_names(RAW_ORDERS.column_names)}) "
+        'select $topic_id, "partition", "offset", kafka_timestamp at time zone \'UTC\', timestamp_type, key, '
+        f"headers, payload, $batch_key from ({arrived})",
+        {"topic_id": plan.topic_id, "batch_key": plan.batch_key},
+    )
+    connection.unregister("chunk")
+
+
+def _as_structs(offsets: Mapping[int, OffsetRange]) -> list[dict[str, int]]:
+    return [{"partition": p, "start": span.start, "end": span.end} for p, span in sorted(offsets.items())]
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Make the schema and the table if they are missing. Raises ContractBroken when the table has other columns.
+
+    Bookkeeping of another version of BridgeCart is begun anew instead.
+    """
+    connection.execute(f"create schema if not exists {contract.schema}")
+    connection.execute(contract.ddl())
+    stored = _described(connection, f"select * from {contract.full_name}", {})
+    if tuple(stored) == contract.column_names:
+        return
+    if contract not in BOOKKEEPING:
+        raise ContractBroken(
+            f"{contract.full_name} has other columns than this version of BridgeCart knows: "
+            "move the warehouse file away and run `bridgecart run` to build it again."
+        )
+    # Without it the tables are made anew once, as a whole, and no row is lost.
+    for table in BOOKKEEPING:
+        connection.execute(f"drop table if exists {table.full_name}")
+        prepare(connection, table)
+
+
+def delete_slice(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None) -> None:
+    """Delete the batch's rows, or all rows of a table that is not partitioned."""
+    if contract.partitioned:
+        connection.execute(f"delete from {contract.full_name} where {BATCH_COLUMN} = ?", [batch_key])
+    else:
+        connection.execute(f"delete from {contract.full_name}")
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None = None) -> int:
+    """Rows of the table, or of one batch of it."""
+    where = f" where {BATCH_COLUMN} = $batch_key" if batch_key is not None else ""
+    parameters = {BATCH_COLUMN: batch_key} if batch_key is not None else {}
+    rows = connection.execute(f"select count(*) from {contract.full_name}{where}", parameters).fetchall()
+    return int(rows[0][0])
+
+
+def _file(contract: Contract) -> str:
+    return f"{contract.schema}_{contract.name}"
+
+
+def _require_inputs(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
+    standing = standing_tables(connection)
+    missing = [table.name for table in query.inputs if table.name not in standing]
+    if missing:
+        keys = ", ".join(name.replace(".", "/") for name in missing)
+        raise WarehouseMissing(f"Not in the warehouse yet: {', '.join(missing)}. Materialize {keys} first.")
+
+
+def _replace(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    select: str,
+    parameters: Mapping[str, Parameter],
+    batch_key: str | None,
+) -> None:
+    used = _checked_parameters(connection, contract, select, parameters)
+    delete_slice(connection, contract, batch_key)
+    with _explaining(contract):
+        insert_rows(connection, contract, select, used)
+    _check_key(connection, contract, contract.full_name, batch_key)
+
+
+@contextmanager
+def _explaining(contract: Contract) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.ConstraintException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
+        raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
+
+
+def _make_all(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    whole: Whole,
+    query: Query,
+    parameters: Mapping[str, Parameter],
+) -> None:
+    """Replace all rows of a table of customers, and of its sums, one part of the customers after the other."""
+    sums = [TABLES[name] for name in query.sums]
+    select = read_sql(_file(contract))
+    for target in (contract, *sums):
+        delete_slice(connection, target, None)
+    for part in whole.parts(connection):
+        _stage_scope(connection, part, query, parameters)
+        used = _checked_parameters(connection, contract, select, parameters)
+        with _explaining(contract):
+            for place in _places(connection, contract, query.apart):
+                insert_rows(connection, contract, f"select * from ({select}) where {place}", used)
+        made = f"(from {contract.full_name} where {part.condition(contract)})"
+        _check_key(connection, contract, made)
+        for target in sums:
+            _add_difference(connection, target, f"{contract.full_name} limit 0", made, parameters)
+
+
+def _places(connection: duckdb.DuckDBPyConnection, contract: Contract, apart: str) -> Sequence[str]:
+    """Conditions that take all rows apart: first those without a place of their own, then value by value."""
+    column = f'"{contract.key[0]}"'
+    values = [f"date '{value.isoformat()}'" for (value,) in connection.execute(apart).fetchall()] if apart else []
+    if not values:
+        return ["true"]
+    return [f"{column} not in ({', '.join(values)})", *(f"{column} = {value}" for value in values)]
+
+
+def _make_changes(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    changes: Changes,
+    query: Query,
+    parameters: Mapping[str, Parameter],
+) -> None:
+    """Replace the rows that may have changed, and take the difference into the tables of sums."""
+    ((touched,),) = connection.execute("select count(*) from touched").fetchall()
+    if not touched:
+        return
+    _stage_scope(connection, changes, query, parameters)
+    select = read_sql(_file(contract))
+    used = _checked_parameters(connection, contract, select, parameters)
+    connection.execute(f"create temp table fresh as from {contract.full_name} limit 0")
+    connection.execute(f"insert into fresh by name {select}", used)
+    _check_key(connection, contract, "fresh")
+    for name in query.sums:
+        _add_difference(connection, TABLES[name], scoped(contract), "fresh", parameters)
+    connection.execute(f"delete from {contract.full_name} where {changes.condition(contract)}")
+    with _explaining(contract):
+        insert_rows(connection, contract, "select * from fresh", {})
+
+
+def _stage_scope(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, query: Query, parameters: Mapping[str, Parameter]
+) -> None:
+    if query.following is not None:
+        scope.relate(connection, query.following)
+    run_stage(connection, query.stage, parameters)
+
+
+def _add_difference(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    before: str,
+    after: str,
+    parameters: Mapping[str, Parameter],
+) -> None:
+    """Replace what the rows `before` gave to the sums by what the rows `after` give."""
+    select = read_sql(_file(contract))
+    used = _used_parameters(connection, select, parameters)
+    keys = _names(contract.key)
+    sums = [f'"{column}"' for column in contract.column_names if column not in contract.key]
+    for rows, name in ((before, "given_before"), (after, "given_after")):
+        connection.execute(f"create or replace temp view summed as from {rows}")
+        connection.execute(f"create or replace temp table {name} as {select}", used)
+    negated = ", ".join(f"-{column} as {column}" for column in sums)
+    connection.execute(
+        f"create or replace temp table added_up as select {keys}, {', '.join(f'sum({c}) as {c}' for c in sums)} "
+        f"from (from {contract.full_name} union all by name from given_after "
+        f"union all by name select {keys}, {negated} from given_before) "
+        f"group by {keys} having {' or '.join(f'sum({c}) <> 0' for c in sums)}"
+    )
+    _replace(connection, contract, "select * from added_up", {}, None)
+
+
+def insert_rows(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, select: str, parameters: Mapping[str, Parameter]
+) -> None:
+    """Insert the rows of a query by the names of their columns."""
+    names = _names(contract.column_names)
+    connection.execute(
+        f"insert into {contract.full_name} ({names}) select {names} from ({select}) as rows", dict(parameters)
+    )
+
+
+def _checked_parameters(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, select: str, parameters: Mapping[str, Parameter]
+) -> dict[str, Parameter]:
+    """The parameters that the query uses. Raises ContractBroken when its columns are not those of the table."""
+    used = _used_parameters(connection, select, parameters)
+    _check_columns(contract, _described(connection, select, used))
+    return used
+
+
+def _check_columns(contract: Contract, given: Sequence[str]) -> None:
+    # Counted, not sets: a column that comes twice is one too many.
+    expected, found = Counter(contract.column_names), Counter(map(str, given))
+    missing, unknown = sorted((expected - found).elements()), sorted((found - expected).elements())
+    if missing or unknown:
+        raise ContractBroken(f"{contract.full_name}: columns missing {missing}, columns unknown {unknown}.")
+
+
+def _check_key(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, rows: str, batch_key: str | None = None
+) -> None:
+    if CUSTOMER_HASH in contract.columns and ID_COLUMN in contract.key:
+        # Whoever comes twice has their hash twice, and ten million numbers are compared sooner than texts.
+        hashes = [CUSTOMER_HASH.name if column == ID_COLUMN else column for column in contract.key]
+        if not _doubled(connection, contract, rows, hashes, batch_key):
+            return
+    doubled = _doubled(connection, contract, rows, contract.key, batch_key)
+    if doubled:
+        raise ContractBroken(
+            f"{contract.full_name}: the key ({_names(contract.key)}) is not unique, for example {doubled}."
+        )
+
+
+def _doubled(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, rows: str, key: Sequence[str], batch_key: str | None
+) -> list[tuple[object, ...]]:
+    """The first few values of the key that more than one row has."""
+    columns = _names(key)
+    where = f"where {BATCH_COLUMN} = $batch_key" if contract.partitioned else ""
+    found: list[tuple[object, ...]] = connection.execute(
+        f"select {columns} from {rows} {where} group by {columns} having count(*) > 1 order by {columns} limit 3",
+        {BATCH_COLUMN: batch_key} if contract.partitioned else {},
+    ).fetchall()
+    return found
+
+
+def run_stage(
+    connection: duckdb.DuckDBPyConnection, stage: Sequence[str | Computed], parameters: Mapping[str, Parameter]
+) -> None:
+    """Run the staging of a query, on the caller's connection."""
+    for step in stage:
+        if isinstance(step, Computed):
+            _compute(connection, step)
+        else:
+            _run_statements(connection, read_sql(step), parameters)
+
+
+def _compute(connection: duckdb.DuckDBPyConnection, table: Computed) -> None:
+    connection.register("computed", table.function(connection.execute(read_sql(table.name)).df()))
+    connection.execute(f"create or replace temp table {table.name} as select * from computed")
+    connection.unregister("computed")
+
+
+def _run_statements(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]) -> None:
+    for statement in connection.extract_statements(sql):
+        connection.execute(statement, {name: parameters[name] for name in sorted(statement.named_parameters)})
+
+
+def _used_parameters(
+    connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, Parameter]
+) -> dict[str, Parameter]:
+    (statement,) = connection.extract_statements(select)
+    return {name: parameters[name] for name in sorted(statement.named_parameters)}
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, Parameter]
+) -> Sequence[str]:
+    return [row[0] for row in connection.execute(f"describe {select}", dict(parameters)).fetchall()]
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)

@@ -1,0 +1,143 @@
+"""`bridgecart doctor --deep`: damage is found wherever it is, and what is whole is left in peace."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bridgecart_assets.commands import doctor_deep as deep
+from bridgecart_assets.commands.doctor import Finding
+from bridgecart_assets.commands.doctor_deep import read_everything
+from bridgecart_assets.contracts import TABLES
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.sources.kafka.offsets import OffsetRange, TopicState
+from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable, table_exists
+from bridgecart_assets_tests.support.pipeline import run_small_shop
+from bridgecart_assets_tests.support.state import digests
+
+FLIPS = 10
+MANY_FLIPS = 200
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A small shop with everything published that is published."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("whole") / "data")
+    warehouse = run_small_shop(settings)
+    with warehouse.reading() as connection:
+        standing = [contract for contract in TABLES.values() if table_exists(connection, contract)]
+    for contract in standing:
+        if contract.published:
+            publish(warehouse, contract, settings.published_dir)
+    return settings
+
+
+@pytest.fixture
+def settings(whole: Settings, tmp_path: Path) -> Settings:
+    """The test's own copy."""
+    shutil.copytree(whole.data_dir, tmp_path / "data")
+    return Settings(data_dir=tmp_path / "data")
+
+
+def found(settings: Settings) -> list[Finding]:
+    return read_everything(settings, progress=lambda *_: None)
+
+
+def flip(file: Path, position: int, bit: int = 0) -> None:
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1 << bit
+    file.write_bytes(content)
+
+
+def test_of_what_is_whole_nothing_is_said_and_every_table_and_file_is_read(settings: Settings) -> None:
+    read: list[tuple[int, int, str]] = []
+    assert read_everything(settings, progress=lambda *said: read.append(said)) == []
+    names = [name for _, _, name in read]
+    assert {"raw.orders", "silver.orders", "kpi.clv_growth", "main.layout_version", "clv_growth.parquet"} <= set(names)
+    assert [done for done, _, _ in read] == list(range(len(names)))
+    assert {total for _, total, _ in read} == {len(names)}
+
+
+def test_before_the_first_run_there_is_nothing_to_read(tmp_path: Path) -> None:
+    assert found(Settings(data_dir=tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("seed", "flips"), [(1, FLIPS), pytest.param(2, MANY_FLIPS, marks=pytest.mark.slow)], ids=["some", "many"]
+)
+def test_a_flipped_bit_anywhere_in_the_warehouse_is_found_or_changes_nothing(
+    settings: Settings, seed: int, flips: int
+) -> None:
+    warehouse = Warehouse.from_settings(settings)
+    good, before = warehouse.path.read_bytes(), digests(warehouse, with_ledger=True)
+    chance, damaged = random.Random(seed), 0
+    for _ in range(flips):
+        warehouse.path.write_bytes(good)
+        flip(warehouse.path, chance.randrange(len(good)), chance.randrange(8))
+        try:
+            findings = found(settings)
+        except WarehouseUnusable:
+            damaged += 1
+            continue
+        damaged += bool(findings)
+        if not findings:
+            # Free space, or the older of the two headers.
+            assert digests(warehouse, with_ledger=True) == before
+    assert damaged > flips / 3
+
+
+def test_a_damaged_table_is_named_with_the_remedy_and_what_the_topic_still_has(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = TopicState("orders", "t1", None, {0: OffsetRange(800, 1_000), 1: OffsetRange(0, 70)})
+    monkeypatch.setattr(deep, "topic_state", lambda _: state)
+    monkeypatch.setattr(deep, "kafka_connection", lambda _: None)
+    file = Warehouse.from_settings(settings).path
+    size = file.stat().st_size
+    # From the middle on, until a block is hit that a table is in.
+    for position in range(size // 2, size, 262_144):
+        flip(file, position)
+    tables = [finding for finding in found(settings) if finding.where == "warehouse"]
+    (topic,) = [finding for finding in found(settings) if finding.where == "topic"]
+    assert tables
+    for finding in tables:
+        assert "cannot be read (Corrupt database file: computed checksum" in finding.says
+        assert finding.remedy.startswith("Put the warehouse back from a copy, or move it away and run `bridgecart run`")
+        assert not finding.is_note
+    assert topic.is_note
+    assert topic.says == (
+        "Topic orders still has 270 offsets; 800 cannot be read again and will be missing: partition 0 [0, 800)."
+    )
+
+
+def test_a_topic_that_has_everything_lets_nothing_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    state = TopicState("orders", "t1", None, {0: OffsetRange(0, 1_000)})
+    monkeypatch.setattr(deep, "topic_state", lambda _: state)
+    monkeypatch.setattr(deep, "kafka_connection", lambda _: None)
+    said = deep.what_the_topic_has(Settings(data_dir=tmp_path))
+    assert said == "Topic orders still has every offset, so nothing will be missing."
+
+
+def test_without_a_broker_it_says_that_the_topic_could_not_be_asked(tmp_path: Path) -> None:
+    said = deep.what_the_topic_has(Settings(data_dir=tmp_path))
+    assert said.startswith("What the topic still has could not be asked (No broker: ")
+
+
+def test_a_damaged_published_file_is_named_and_so_is_one_that_says_something_else(settings: Settings) -> None:
+    damaged, cut_off, other, *_ = sorted(settings.published_dir.rglob("*.parquet"))
+    flip(damaged, damaged.stat().st_size // 3)
+    cut_off.write_bytes(cut_off.read_bytes()[:-9])
+    publish(Warehouse.from_settings(settings), TABLES["kpi.sales_contribution"], other.parents[1] / "elsewhere")
+    other.write_bytes((other.parents[1] / "elsewhere" / "kpi" / "sales_contribution.parquet").read_bytes())
+    findings = [finding for finding in found(settings) if finding.where == "published"]
+    assert [str(file) in finding.says for file, finding in zip((damaged, cut_off, other), findings, strict=True)] == [
+        True,
+        True,
+        True,
+    ]
+    assert {finding.remedy for finding in findings} == {"`bridgecart run --full` writes it anew."}
+    assert f"{cut_off} cannot be read" in findings[1].says
+    assert findings[2].says.startswith(f"{other} is not what ")
+    assert [finding.is_note for finding in findings[1:]] == [False, True]

@@ -1,1 +1,0 @@
-"""Tests of bridgecart_assets.kafka, run against a real broker."""

@@ -1,0 +1,606 @@
+"""The asset checks: each passes on good data and fails when exactly its rule is broken, saying what to do.
+
+A stored table is broken by SQL after everything was computed, so nothing but the check can notice.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from bridgecart_assets import contracts
+from bridgecart_assets.commands.run import failure_of
+from bridgecart_assets.contracts import TABLES, Contract
+from bridgecart_assets.definitions import build_defs
+from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.orchestration import checks
+from bridgecart_assets.orchestration.asset_specs import asset_key
+from bridgecart_assets.orchestration.checks import CONTRACT_CHECK, RULES, Rule, build_checks, evaluate, rules_of
+from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse import queries
+from bridgecart_assets.warehouse.incremental.scope import scoped
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.tables import prepare, write_query
+from bridgecart_assets_tests.support.pipeline import grow_up, run_silver, run_whole_tables
+from bridgecart_assets_tests.support.records import Record, event, store_batch
+
+FIRST, SECOND = "20250401T000000Z", "20250402T000000Z"
+NAME, MOBILE = "Zenobia Quartermain", "+91 55512 34567"
+CUSTOMERS = 48
+WARNINGS = {
+    "raw_has_no_gaps",
+    "raw_lost_nothing",
+    "silver_order_ids_stand_once",
+    "silver_spellings_are_known",
+    "silver_reject_share_is_low",
+    "segments_have_not_drifted",
+}
+NOT_BLOCKING = {*WARNINGS, "model_is_settled", "silver_reject_share_is_bearable"}
+
+
+@dataclass(frozen=True)
+class Break:
+    """A way to break one rule: statements on the stored tables, or a setting; `also` cannot but break with it."""
+
+    rule: str
+    statements: tuple[str, ...] = ()
+    setting: tuple[str, str] | None = None
+    also: tuple[str, ...] = ()
+
+
+def by_sql(rule: str, *statements: str) -> Break:
+    """A break by statements on the stored tables."""
+    return Break(rule, statements)
+
+
+def by_metrics(rule: str, *statements: str) -> Break:
+    """A break of headline metrics on one side only: in the KPI tables or in their history."""
+    return Break(rule, statements, also=("metrics_agree_with_kpis",))
+
+
+ONE_ORDER = f"(select min(order_key) from silver.orders where batch_key = '{SECOND}' and order_kind = 'purchase')"
+ONE_CUSTOMER = "(select min(customer_id) from gold.customer_features)"
+LATEST = "(select max(as_of) from gold.customer_snapshots)"
+ONE_PERIOD = "period = '2025-02-01'"
+HISTORY = "kpi.segment_metrics_history"
+FIRST_SPELL = f"segment_key = 'S01' and valid_from = (select min(valid_from) from {HISTORY})"
+
+BREAKS = (
+    by_sql(
+        "raw_offsets_are_contiguous",
+        "update raw.batches set ranges = list_transform(ranges, lambda r: {'partition': r.\"partition\", "
+        f"'start': r.\"start\" - 1, 'end': r.\"end\"}}) where batch_key = '{SECOND}'",
+    ),
+    by_sql(
+        "raw_matches_ledger",
+        f"update raw.orders set \"offset\" = \"offset\" + 9000 where batch_key = '{SECOND}' and payload = 'broken'",
+    ),
+    by_sql(
+        "raw_matches_ledger",
+        f"update raw.batches set records = records + 1, planned_records = records + 1 where batch_key = '{SECOND}'",
+    ),
+    by_sql(
+        "raw_has_no_gaps",
+        f"update raw.batches set planned_records = planned_records + 1 where batch_key = '{SECOND}'",
+    ),
+    by_sql("silver_reconciles_with_raw", f"delete from silver.rejected_orders where batch_key = '{SECOND}'"),
+    by_sql(
+        "silver_orders_are_unique",
+        "update silver.orders o set order_key = f.order_key, purchased_at = f.purchased_at from "
+        f"(select order_key, purchased_at from silver.orders where batch_key = '{FIRST}' limit 1) f "
+        f"where o.order_key = {ONE_ORDER}",
+    ),
+    by_sql(
+        "silver_duplicates_have_a_winner", "update silver.duplicate_orders set winner_offset = winner_offset + 9000"
+    ),
+    by_sql(
+        "silver_order_ids_stand_once",
+        "update silver.orders set order_id = "
+        f"(select max(order_id) from silver.orders where batch_key = '{FIRST}') where order_key = {ONE_ORDER}",
+    ),
+    by_sql(
+        "silver_spellings_are_known",
+        f"update silver.orders set payment_method = 'Barter' where order_key = {ONE_ORDER}",
+    ),
+    by_sql(
+        "raw_lost_nothing",
+        f"update raw.batches set lost = [{{'partition': 0, 'start': 0, 'end': 0}}] where batch_key = '{SECOND}'",
+    ),
+    Break("silver_reject_share_is_low", setting=("BRIDGECART_MAX_REJECT_SHARE", "0.001")),
+    Break("silver_reject_share_is_bearable", setting=("BRIDGECART_ERROR_REJECT_SHARE", "0.001")),
+    by_sql("customers_match_orders", f"delete from silver.customers where customer_id = {ONE_CUSTOMER}"),
+    by_sql("customers_match_orders", "update silver.customers set customer_id = 'X' where customer_id = 'C001'"),
+    by_sql(
+        "features_tie_to_orders",
+        *(
+            f"update {table} set net_sales = net_sales + 0.01 where customer_id = {ONE_CUSTOMER}"
+            for table in ("gold.customer_features", "gold.customer_snapshots")
+        ),
+    ),
+    by_sql(
+        "features_tie_to_orders",
+        *(f"delete from gold.{name}" for name in ("customer_features", "customer_segments", "segment_membership")),
+    ),
+    by_sql("model_keys_are_unique", "update gold.segment_model set segment = 'typical'"),
+    by_sql("model_keys_are_unique", "update gold.segment_model set segment_customers = segment_customers + 1"),
+    by_sql(
+        "model_is_settled",
+        "insert into gold.segment_model select * "
+        "replace (2 as version, 'proposed' as status, null as in_force_from) from gold.segment_model",
+    ),
+    by_sql(
+        "customers_are_in_one_segment",
+        *(
+            f"delete from gold.{name} where customer_id = {ONE_CUSTOMER}"
+            for name in ("customer_segments", "customer_snapshots", "segment_membership")
+        ),
+    ),
+    by_sql(
+        "customers_are_in_one_segment",
+        f"update gold.customer_segments set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER}",
+        f"update gold.customer_snapshots set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER}",
+        f"update gold.segment_membership set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER} "
+        "and is_current",
+    ),
+    by_sql("segments_have_not_drifted", "update gold.segment_drift set alert = true where measure = 'log_spend'"),
+    by_sql(
+        "snapshots_agree_with_segments",
+        "update gold.customer_snapshots set log_purchase_rate = log_purchase_rate + 1e-9 "
+        f"where customer_id = {ONE_CUSTOMER} and as_of = {LATEST}",
+    ),
+    by_sql(
+        "snapshots_agree_with_segments",
+        f"delete from gold.customer_snapshots where customer_id = {ONE_CUSTOMER} and as_of = {LATEST}",
+    ),
+    by_sql(
+        "membership_has_one_current_row",
+        "update gold.segment_membership set valid_to = date '2030-01-01', is_current = false "
+        f"where customer_id = {ONE_CUSTOMER} and is_current",
+    ),
+    by_sql("membership_has_one_current_row", f"delete from gold.segment_membership where customer_id = {ONE_CUSTOMER}"),
+    by_sql(
+        "membership_has_one_current_row",
+        "insert into gold.segment_membership select * replace ('gone' as customer_id) from gold.segment_membership "
+        f"where customer_id = {ONE_CUSTOMER}",
+    ),
+    by_sql(
+        "membership_spells_are_contiguous",
+        "update gold.segment_membership set valid_to = valid_to - 1 where not is_current",
+    ),
+    by_sql(
+        "membership_spells_are_contiguous",
+        "update gold.segment_membership set valid_to = valid_to + 1 where not is_current",
+    ),
+    by_sql(
+        "membership_spells_are_contiguous",
+        "update gold.segment_membership m set segment_key = n.segment_key from gold.segment_membership n "
+        "where n.customer_id = m.customer_id and n.valid_from = m.valid_to",
+    ),
+    by_sql(
+        "membership_spells_are_closed_open",
+        "update gold.segment_membership set valid_from = valid_to where not is_current and (customer_id, valid_from) "
+        "in (select customer_id, min(valid_from) from gold.segment_membership group by customer_id)",
+    ),
+    by_sql(
+        "membership_spells_are_closed_open",
+        f"update gold.segment_membership set valid_to = '2030-01-01' where customer_id = {ONE_CUSTOMER} and is_current",
+    ),
+    by_sql(
+        "membership_agrees_with_segments",
+        f"update gold.segment_membership set segment_key = 'S09' where customer_id = {ONE_CUSTOMER} and is_current",
+    ),
+    by_sql(
+        "clv_bridge_closes",
+        f"update kpi.clv_growth set organic = organic + 0.01 where segment_key = 'S01' and {ONE_PERIOD}",
+    ),
+    by_sql(
+        "clv_closes_into_next_opening",
+        "update kpi.clv_growth set opening_clv = opening_clv + 0.01, closing_clv = closing_clv + 0.01 "
+        f"where segment_key = 'S01' and {ONE_PERIOD}",
+    ),
+    by_sql(
+        "clv_ties_to_orders",
+        "update kpi.clv_growth set organic = organic + 0.01, closing_clv = closing_clv + 0.01 "
+        "where segment_key = 'S01' and period = (select max(period) from kpi.clv_growth)",
+    ),
+    by_metrics("clv_ties_to_orders", "delete from kpi.clv_growth"),
+    by_sql(
+        "churn_is_consistent",
+        f"update kpi.churn_rate set matured = false where churn_rate is not null and {ONE_PERIOD}",
+    ),
+    by_metrics("churn_is_consistent", "update kpi.churn_rate set churn_rate_reason = null where segment_key = 'S01'"),
+    by_sql("churn_is_consistent", "update kpi.churn_rate set active = customers + 1 where segment_key = 'S01'"),
+    by_sql(
+        "order_values_tie_to_orders",
+        f"update kpi.average_order_value set sales = sales + 0.01 where segment_key = 'S01' and {ONE_PERIOD}",
+    ),
+    by_metrics("order_values_tie_to_orders", "delete from kpi.average_order_value"),
+    by_metrics(
+        "contributions_sum_to_one",
+        "update kpi.sales_contribution set sales_contribution = sales_contribution + 0.000001 "
+        f"where segment_key = 'S01' and {ONE_PERIOD}",
+    ),
+    by_metrics(
+        "contributions_sum_to_one", f"update kpi.sales_contribution set sales_contribution = null where {ONE_PERIOD}"
+    ),
+    by_metrics(
+        "kpi_sales_tie_to_orders",
+        f"update kpi.sales_contribution set total_sales = total_sales + 0.01 where {ONE_PERIOD}",
+        f"update kpi.sales_contribution set sales = sales + 0.01 where segment_key = 'S01' and {ONE_PERIOD}",
+    ),
+    by_metrics(
+        "kpi_sales_tie_to_orders",
+        "delete from kpi.sales_contribution where period = (select max(period) from kpi.sales_contribution)",
+    ),
+    by_sql(
+        "metrics_have_one_current_row",
+        f"update {HISTORY} set valid_to = '2030-01-01', is_current = false where segment_key = 'S01' and is_current",
+    ),
+    by_metrics("metrics_have_one_current_row", f"delete from {HISTORY} where segment_key = 'S01'"),
+    by_sql(
+        "metrics_spells_are_contiguous",
+        f"update {HISTORY} set valid_to = valid_to - 1 where segment_key = 'S01' and not is_current",
+    ),
+    by_metrics(
+        "metrics_spells_are_contiguous",
+        f"update {HISTORY} set valid_to = valid_to + 1 where segment_key = 'S01' and not is_current",
+    ),
+    by_metrics(
+        "metrics_spells_are_contiguous",
+        f"insert into {HISTORY} select * replace (valid_from + 9 as valid_from) from {HISTORY} where {FIRST_SPELL}",
+        f"update {HISTORY} set valid_to = valid_from + 9 where {FIRST_SPELL}",
+    ),
+    by_sql(
+        "metrics_spells_are_closed_open",
+        f"update {HISTORY} set valid_to = '2030-01-01' where segment_key = 'S01' and is_current",
+    ),
+    by_metrics("metrics_spells_are_closed_open", f"update {HISTORY} set valid_from = valid_to where {FIRST_SPELL}"),
+    by_sql(
+        "metrics_agree_with_kpis",
+        f"update {HISTORY} set customers = customers + 1 where segment_key = 'S01' and is_current",
+    ),
+    by_sql("metrics_agree_with_kpis", f"update {HISTORY} set valid_from = valid_from - 1 where {FIRST_SPELL}"),
+    by_sql("metrics_agree_with_kpis", f"delete from {HISTORY} where {FIRST_SPELL}"),
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse file with two batches: orders, a duplicate, a reject, refunds, zero-value orders, a fitted model."""
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("built"), as_of=None, kpi_period="month", churn_window_days=30, segments=4
+    )
+    warehouse = Warehouse.from_settings(settings)
+    records = _records()
+    half = len(records) // 2
+    store_batch(warehouse, FIRST, records[:half])
+    store_batch(warehouse, SECOND, records[half:], start=half)
+    for batch_key in (FIRST, SECOND):
+        run_silver(warehouse, settings, batch_key)
+    assert run_whole_tables(warehouse, settings).startswith("fitted version 1")
+    return settings.warehouse_path
+
+
+@pytest.fixture
+def platform(built: Path, data_dir: Path) -> Platform:
+    """The platform on a copy of the built warehouse, to be broken."""
+    data_dir.mkdir()
+    shutil.copy(built, data_dir / built.name)
+    return Platform()
+
+
+def test_every_check_passes_on_good_data(platform: Platform):
+    results = [result for batch_key in (FIRST, SECOND) for result in _evaluate(platform, batch_key=batch_key)]
+    assert [_name(result) for result in results if not result.passed] == []
+    assert len(results) == 2 * (len(RULES) + len(TABLES))
+    assert {result.description for result in results} == {None}
+    for result in results:
+        looked_at, breaking, share, limit = _numbers(result)
+        assert breaking <= limit * looked_at
+        assert share == (breaking / looked_at if looked_at else 0)
+
+
+def test_what_a_passing_check_says_in_numbers_is_what_the_tables_have(platform: Platform):
+    numbers = {(result.asset_key, result.check_name): _numbers(result) for result in _evaluate(platform)}
+
+    def of(table: Contract, name: str = CONTRACT_CHECK) -> tuple[float, ...]:
+        return numbers[asset_key(table), name]
+
+    for table in TABLES.values():
+        where = f"where batch_key = '{SECOND}'" if table.partitioned else ""
+        assert of(table) == (_count(platform, f"{table.full_name} {where}"), 0, 0.0, 0.0), table.full_name
+    records = _count(platform, f"raw.orders where batch_key = '{SECOND}'")
+    settings = platform.settings
+    rejected = (records, 1, 1 / records)
+    assert of(contracts.SILVER_REJECTS, "silver_reject_share_is_low") == (*rejected, settings.max_reject_share)
+    assert of(contracts.SILVER_REJECTS, "silver_reject_share_is_bearable") == (*rejected, settings.error_reject_share)
+
+
+def test_a_failing_check_counts_the_rows_behind_the_lines_that_it_shows(platform: Platform):
+    _execute(platform, "delete from silver.customers where customer_id >= 'C030'")
+    (result,) = [result for result in _evaluate(platform) if not result.passed]
+    assert _numbers(result) == (30, 18, 18 / 30, 0.0)
+    assert len(_shown(result)) == 1
+    assert str(result.description).startswith("18 row(s) break the rule.")
+
+
+def test_of_customers_that_did_not_change_only_the_totals_are_looked_at(platform: Platform):
+    rules = rules_of(contracts.CUSTOMER_FEATURES)
+    looked_at = [
+        [_numbers(result)[0] for result in evaluate(platform, rules, None, only_changes=True)] for _ in range(2)
+    ]
+    customers = _count(platform, "gold.customer_features")
+    assert looked_at[0] == [customers, customers]
+    assert looked_at[1] == [0, 0]
+
+
+@pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.rule)
+def test_a_check_fails_when_exactly_its_rule_is_broken_and_says_what_to_do(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, broken: Break
+):
+    _execute(platform, *broken.statements)
+    if broken.setting:
+        monkeypatch.setenv(*broken.setting)
+    failed = {result.check_name: result for result in _evaluate(platform, RULES) if not result.passed}
+    assert set(failed) == {broken.rule, *broken.also}
+    (rule,) = [rule for rule in RULES if rule.name == broken.rule]
+    _assert_tells(failed[rule.name], rule.remedy)
+    assert failed[rule.name].asset_key == asset_key(rule.table)
+    assert failed[rule.name].severity == rule.severity
+
+
+@pytest.mark.parametrize("contract", TABLES.values(), ids=lambda contract: contract.full_name)
+def test_a_key_that_stands_twice_breaks_the_contract(platform: Platform, contract: Contract):
+    where = f"where batch_key = '{SECOND}'" if contract.partitioned else ""
+    _execute(platform, f"insert into {contract.full_name} select * from {contract.full_name} {where} limit 1")
+    result = _contract_result(platform, contract)
+    assert not result.passed
+    _assert_tells(result, checks.REBUILD)
+    (shown,) = _shown(result)
+    assert set(shown) == {*contract.key, "copies"}
+
+
+@pytest.mark.parametrize("contract", TABLES.values(), ids=lambda contract: contract.full_name)
+def test_a_missing_column_breaks_the_contract_and_is_named(platform: Platform, contract: Contract):
+    lost = next(name for name in contract.column_names if name not in contract.key and name != "batch_key")
+    _execute(platform, f'alter table {contract.full_name} drop column "{lost}"')
+    result = _contract_result(platform, contract)
+    assert not result.passed
+    _assert_tells(result, checks.REBUILD)
+    assert {"column": lost, "problem": "missing"} in _shown(result)
+
+
+def test_an_unknown_column_breaks_the_contract_and_is_named(platform: Platform):
+    _execute(platform, "alter table gold.customer_features add column guess integer")
+    result = _contract_result(platform, contracts.CUSTOMER_FEATURES)
+    assert _shown(result) == [{"column": "guess", "problem": "unknown"}]
+
+
+def test_no_rule_is_left_without_a_test_that_breaks_it():
+    assert {broken.rule for broken in BREAKS} == {rule.name for rule in RULES}
+
+
+def test_every_rule_is_a_check_of_the_platform_and_has_its_sql_file():
+    named = {spec.key for definition in build_checks() for spec in definition.check_specs}
+    assert named == {dg.AssetCheckKey(asset_key(rule.table), rule.name) for rule in _all_rules()}
+    files = {path.stem for path in Path(checks.__file__).parents[1].joinpath("sql", "checks").glob("*.sql")}
+    assert files == {rule.name for rule in RULES}
+
+
+def test_checks_block_where_what_comes_after_would_be_false_and_warn_elsewhere():
+    blocking = {spec.name: spec.blocking for definition in build_checks() for spec in definition.check_specs}
+    assert {name for name, blocks in blocking.items() if not blocks} == NOT_BLOCKING
+    assert {rule.name for rule in RULES if rule.severity == dg.AssetCheckSeverity.WARN} == WARNINGS
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_table_a_check_reads_is_written_before_the_check_runs(rule: Rule):
+    graph = build_defs().resolve_asset_graph()
+    spec = next(spec for d in build_checks() for spec in d.check_specs if spec.name == rule.name)
+    waits_for = {rule.table.full_name}
+    together = next(step for step in checks.STEPS if rule.table in step)
+    ancestors = {asset_key(table) for table in together} | {dep.asset_key for dep in spec.additional_deps}
+    while ancestors:
+        key = ancestors.pop()
+        waits_for.add(".".join(key.path))
+        ancestors |= set(graph.get(key).parent_keys)
+    sql = read_sql(f"checks/{rule.name}")
+    read = set(re.findall(r"\b(?:raw|silver|gold|kpi)\.\w+", sql)) & set(TABLES)
+    read |= {table.full_name for table in TABLES.values() if re.search(rf"\b{scoped(table)}\b", sql)} - {"raw.orders"}
+    assert read <= waits_for
+
+
+def test_checks_show_neither_names_nor_mobile_numbers_nor_payloads(platform: Platform):
+    _execute(
+        platform,
+        *(statement for broken in BREAKS for statement in broken.statements if not statement.startswith("delete")),
+        *(f"insert into {name} select * from {name} limit 3" for name in TABLES),
+        "delete from silver.customers where customer_id > 'C020'",
+    )
+    results = [result for result in _evaluate(platform) if not result.passed]
+    assert len(results) > len(RULES)
+    told = json.dumps([[result.description, _shown(result)] for result in results])
+    assert "C0" in told, "customers are named by their id"
+    for secret in (NAME, NAME.split()[0], MOBILE, MOBILE.replace(" ", ""), "purchase_amount"):
+        assert secret not in told
+
+
+def test_a_failing_check_shows_a_few_rows_and_counts_all(platform: Platform):
+    _execute(
+        platform, f"update silver.orders set payment_method = 'Barter ' || \"offset\" where batch_key = '{SECOND}'"
+    )
+    (result,) = [result for result in _evaluate(platform) if not result.passed]
+    count = result.metadata["rows_breaking"].value
+    assert isinstance(count, int)
+    assert count > checks.SHOWN_ROWS
+    assert len(_shown(result)) == checks.SHOWN_ROWS
+    assert str(result.description).startswith(f"{count} row(s) break the rule.")
+
+
+def test_checks_of_one_batch_do_not_look_at_another(platform: Platform):
+    _execute(platform, f"delete from silver.rejected_orders where batch_key = '{SECOND}'")
+    assert [result.check_name for result in _evaluate(platform, batch_key=FIRST) if not result.passed] == []
+    failed = [result.check_name for result in _evaluate(platform, batch_key=SECOND) if not result.passed]
+    assert failed == ["silver_reconciles_with_raw"]
+
+
+def test_every_check_passes_before_the_first_order(settings: Settings, warehouse: Warehouse):
+    store_batch(warehouse, FIRST, [])
+    run_silver(warehouse, settings, FIRST)
+    run_whole_tables(warehouse, settings)
+    assert [result.check_name for result in _evaluate(Platform(), batch_key=FIRST) if not result.passed] == []
+
+
+def test_every_check_passes_when_all_records_were_refused(settings: Settings, warehouse: Warehouse):
+    store_batch(warehouse, FIRST, [Record(b"broken")])
+    run_silver(warehouse, settings, FIRST)
+    run_whole_tables(warehouse, settings)
+    failed = [result.check_name for result in _evaluate(Platform(), batch_key=FIRST) if not result.passed]
+    assert failed == ["silver_reject_share_is_low", "silver_reject_share_is_bearable"]
+
+
+@pytest.mark.parametrize("as_of", ["2025-02-10", "2025-03-01", "2024-01-01", "2025-04-10"])
+def test_every_check_passes_as_of_another_date(platform: Platform, monkeypatch: pytest.MonkeyPatch, as_of: str):
+    monkeypatch.setenv("BRIDGECART_AS_OF", as_of)
+    run_whole_tables(platform.warehouse, platform.settings)
+    assert [result.check_name for result in _evaluate(platform) if not result.passed] == []
+
+
+def test_months_of_silence_are_drift_that_leads_to_one_proposal_and_asks_a_person(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    grow_up(monkeypatch)
+    monkeypatch.setenv("BRIDGECART_MODEL_REFIT_DAYS", "3650")
+    monkeypatch.setenv("BRIDGECART_AS_OF", "2026-01-01")
+    assert run_whole_tables(platform.warehouse, platform.settings).startswith("version 2 is proposed after drift in")
+    asked = ["model_is_settled", "segments_have_not_drifted"]
+    assert [result.check_name for result in _evaluate(platform) if not result.passed] == asked
+    monkeypatch.setenv("BRIDGECART_AS_OF", "2026-01-02")
+    assert run_whole_tables(platform.warehouse, platform.settings) == "kept version 2: a refit is not due"
+    assert [result.check_name for result in _evaluate(platform) if not result.passed] == asked
+    accepted = run_whole_tables(platform.warehouse, platform.settings, refit_mode=RefitMode.ACCEPT)
+    assert accepted == "version 2 accepted"
+    assert [result.check_name for result in _evaluate(platform) if not result.passed] == []
+
+
+def test_kpis_computed_on_stale_snapshots_are_noticed(platform: Platform):
+    # Orders of a new day arrive and only the KPI is materialized: its closing snapshot does not exist.
+    _execute(platform, "update silver.orders set purchased_at = purchased_at + interval 1 day where net_amount = 77")
+    with platform.warehouse.transaction() as connection:
+        write_query(connection, contracts.CLV_GROWTH, queries.kpi_query(platform.settings), None)
+    failed = [result.check_name for result in _evaluate(platform, rules_of(contracts.CLV_GROWTH)) if not result.passed]
+    # Nobody has a closing value, so everybody seems to have been removed.
+    assert failed == ["clv_closes_into_next_opening", "clv_ties_to_orders"]
+
+
+def test_a_failed_check_of_a_kpi_stops_the_history_of_the_metrics(platform: Platform):
+    # As above; the other three KPI tables are made well, and so is the history of segments.
+    _execute(platform, "update silver.orders set purchased_at = purchased_at + interval 1 day where net_amount = 77")
+    tables = (*contracts.KPI_TABLES, contracts.SEGMENT_MEMBERSHIP, contracts.SEGMENT_METRICS_HISTORY)
+    job = build_defs().resolve_job_def("refresh")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            instance=instance, asset_selection=[asset_key(table) for table in tables], raise_on_error=False
+        )
+    assert not result.success
+    failed = [found.check_name for found in result.get_asset_check_evaluations() if not found.passed]
+    assert "clv_ties_to_orders" in failed
+    failures = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
+    lines = [str(failure.description) for failure in failures if failure is not None]
+    assert len(lines) == len(failures)
+    assert lines[0] == str(failure_of(result))
+    first = "Check clv_closes_into_next_opening of kpi/clv_growth failed and stopped the run: "
+    assert [line for line in lines if line.startswith(first)]
+    made = {event.asset_key for event in result.get_asset_materialization_events()}
+    assert made == {asset_key(table) for table in tables if table != contracts.SEGMENT_METRICS_HISTORY}
+
+
+def test_a_table_that_was_never_written_breaks_its_contract(settings: Settings, warehouse: Warehouse):
+    with warehouse.transaction() as connection:
+        prepare(connection, contracts.SILVER_ORDERS)
+    result = _contract_result(Platform(), contracts.CUSTOMER_FEATURES)
+    assert not result.passed
+
+
+def _records() -> list[Record]:
+    """Three months of orders of four kinds of customers; the last record of each half is malformed."""
+    start = datetime(2025, 1, 2, 10, tzinfo=UTC)
+    found: list[Record] = []
+    for number in range(CUSTOMERS):
+        kind = number % 4
+        for purchase in range((8, 2, 6, 1)[kind]):
+            found.append(
+                _order(
+                    len(found),
+                    customer_id=f"C{number:03d}",
+                    purchase_date=(start + timedelta(days=(number + 10 * purchase) % 88)).isoformat(),
+                    purchase_amount=round((300, 900, 20, 25)[kind] * (1 + number / 100), 2),
+                    coupon_used=kind == 2,
+                )
+            )
+    found.append(_order(len(found), customer_id="C001", purchase_date="2025-02-03T09:00:00Z", purchase_amount=-25))
+    found.append(_order(len(found), customer_id="C002", purchase_date="2025-02-04T09:00:00Z", purchase_amount=0))
+    found.append(_order(len(found), customer_id="C003", purchase_date="2025-03-30T09:00:00Z", purchase_amount=77))
+    half = len(found) // 2
+    return [*found[:half], Record(b"broken"), *found[half:], found[0], Record(b"broken")]
+
+
+def _order(number: int, **fields: object) -> Record:
+    return Record(event(order_id=f"A{number:04d}", name=NAME, mobile=MOBILE, **fields), partition=0)
+
+
+def _all_rules() -> list[Rule]:
+    return [rule for contract in TABLES.values() for rule in rules_of(contract)]
+
+
+def _evaluate(
+    platform: Platform, rules: Sequence[Rule] | None = None, *, batch_key: str = SECOND
+) -> list[dg.AssetCheckResult]:
+    return list(evaluate(platform, _all_rules() if rules is None else rules, batch_key))
+
+
+def _contract_result(platform: Platform, contract: Contract) -> dg.AssetCheckResult:
+    (result,) = _evaluate(platform, [checks._contract_rule(contract)])
+    assert result.check_name == CONTRACT_CHECK
+    return result
+
+
+def _execute(platform: Platform, *statements: str) -> None:
+    with platform.warehouse.transaction() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _assert_tells(result: dg.AssetCheckResult, remedy: str) -> None:
+    assert str(result.description).endswith(remedy)
+    assert _shown(result)
+
+
+def _numbers(result: dg.AssetCheckResult) -> tuple[float, ...]:
+    """Rows looked at, rows that break the rule, their share, the share that may."""
+    found = tuple(result.metadata[name].value for name in ("rows_looked_at", "rows_breaking", "share", "limit"))
+    assert all(isinstance(value, int | float) for value in found)
+    return found  # type: ignore[return-value]
+
+
+def _count(platform: Platform, rows: str) -> int:
+    _, ((count,),) = platform.query(f"select count(*) from {rows}", {})
+    return int(str(count))
+
+
+def _shown(result: dg.AssetCheckResult) -> list[dict[str, str]]:
+    rows = result.metadata["first_rows"].value
+    assert isinstance(rows, list)
+    return rows
+
+
+def _name(result: dg.AssetCheckResult) -> tuple[str | None, str | None]:
+    return result.check_name, result.description

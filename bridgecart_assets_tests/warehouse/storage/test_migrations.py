@@ -1,0 +1,157 @@
+"""The layout of the warehouse has a version: older files are brought up to date, newer ones refused, none is lost."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bridgecart_assets import sql
+from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES
+from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.settings import Settings
+from bridgecart_assets.sources.kafka.continuity import KnownTopic
+from bridgecart_assets.warehouse.ingest.ledger import load_position
+from bridgecart_assets.warehouse.storage import migrations
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.storage.migrations import MIGRATIONS, WarehouseTooNew
+from bridgecart_assets_tests.support.pipeline import run_small_shop, run_whole_tables
+from bridgecart_assets_tests.support.records import TOPIC_ID, Record, store_batch
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "layout.json"
+
+
+def layout() -> dict[str, object]:
+    """The version, and the columns of every table that it means."""
+    tables = (*TABLES.values(), *ERASURE_TABLES, *OUTBOX_TABLES)
+    return {
+        "version": len(MIGRATIONS),
+        "tables": {
+            t.full_name: [f"{c.name} {c.type}{'' if c.nullable else ' not null'}" for c in t.columns] for t in tables
+        },
+    }
+
+
+def version_of(warehouse: Warehouse) -> list[tuple[int]]:
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        return connection.sql("select version from main.layout_version").fetchall()
+
+
+def as_if_older(warehouse: Warehouse) -> None:
+    """As a version of BridgeCart left it that knew of no layouts."""
+    with warehouse.transaction() as connection:
+        connection.execute("create schema if not exists raw")
+        connection.execute("create table raw.orders as select 42 as kept")
+        connection.execute("drop table main.layout_version")
+
+
+@pytest.fixture
+def with_a_second_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version of BridgeCart that renamed a column."""
+    known = sql.read_sql
+
+    def read_sql(name: str) -> str:
+        return "alter table raw.orders rename column kept to renamed; -- done" if name == "second" else known(name)
+
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, "second"))
+    monkeypatch.setattr(migrations, "read_sql", read_sql)
+
+
+def test_the_columns_of_all_tables_are_those_that_the_version_means() -> None:
+    stored = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert layout() == stored, (
+        "columns changed: add a migration to warehouse/migrations.py, then write the golden file anew with "
+        "`.venv/bin/python -m bridgecart_assets_tests.warehouse.storage.test_migrations`"
+    )
+
+
+def test_a_new_warehouse_has_the_newest_layout(warehouse: Warehouse) -> None:
+    with warehouse.transaction():
+        pass
+    assert version_of(warehouse) == [(len(MIGRATIONS),)]
+
+
+@pytest.mark.parametrize("opened", ["to read", "to write"])
+def test_a_warehouse_from_before_layouts_had_a_version_is_brought_up_to_date(warehouse: Warehouse, opened: str) -> None:
+    as_if_older(warehouse)
+    with warehouse.reading() if opened == "to read" else warehouse.transaction() as connection:
+        assert connection.sql("select kept from raw.orders").fetchall() == [(42,)]
+    assert version_of(warehouse) == [(len(MIGRATIONS),)]
+
+
+def test_a_warehouse_from_before_predictions_had_bounds_keeps_its_models_and_goes_on(settings: Settings) -> None:
+    warehouse = run_small_shop(settings)
+    with warehouse.transaction() as connection:
+        connection.execute("alter table gold.purchase_model drop column largest_mean_spend")
+        for column in ("opening_predicted_clv", "closing_predicted_clv"):
+            connection.execute(f"alter table kpi.clv_growth alter column {column} type decimal(18, 2)")
+        connection.execute("update main.layout_version set version = 1")
+    with warehouse.transaction() as connection:
+        known = connection.sql("select version, largest_mean_spend from gold.purchase_model").fetchall()
+        assert known == [(1, 1e9)]
+        described = connection.sql("describe kpi.clv_growth").fetchall()
+        assert {kind for name, kind, *_ in described if name.endswith("ing_predicted_clv")} == {"DECIMAL(38,2)"}
+    run_whole_tables(warehouse, settings, refit_mode=RefitMode.NOW)
+
+
+def test_a_ledger_from_before_last_records_were_kept_knows_none_and_takes_in_the_next_batch(
+    warehouse: Warehouse,
+) -> None:
+    store_batch(warehouse, "20300101T000000Z", [Record(b"order")])
+    with warehouse.transaction() as connection:
+        connection.execute("alter table raw.batches drop column last_records")
+        connection.execute("create or replace table main.layout_version as select 2 as version")
+    assert load_position(warehouse).known == {TOPIC_ID: KnownTopic(frozenset({"test"}))}
+    store_batch(warehouse, "20300101T000100Z", [Record(b"order")], start=1)
+    assert load_position(warehouse).ends == {TOPIC_ID: {0: 2}}
+
+
+@pytest.mark.usefixtures("with_a_second_version")
+@pytest.mark.parametrize("opened", ["to read", "to write"])
+def test_every_migration_that_the_file_lacks_runs_once(warehouse: Warehouse, opened: str) -> None:
+    as_if_older(warehouse)
+    for _ in range(2):
+        with warehouse.reading() if opened == "to read" else warehouse.transaction() as connection:
+            assert connection.sql("select renamed from raw.orders").fetchall() == [(42,)]
+    assert version_of(warehouse) == [(len(MIGRATIONS) + 1,)]
+
+
+@pytest.mark.usefixtures("with_a_second_version")
+def test_a_migration_that_fails_leaves_the_file_as_it_was(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_if_older(warehouse)
+    monkeypatch.setattr(
+        migrations, "read_sql", lambda name: "select 1; select * from nowhere" if name == "second" else ""
+    )
+    with pytest.raises(duckdb.CatalogException, match="nowhere"), warehouse.transaction():
+        pass
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        assert connection.sql("select kept from raw.orders").fetchall() == [(42,)]
+        assert connection.sql("select 1 from duckdb_tables() where table_name = 'layout_version'").fetchall() == []
+
+
+@pytest.mark.parametrize("opened", ["to read", "to write"])
+def test_a_warehouse_of_a_later_version_is_refused_and_not_touched(warehouse: Warehouse, opened: str) -> None:
+    with warehouse.transaction() as connection:
+        connection.execute("update main.layout_version set version = 99")
+    before = warehouse.path.read_bytes()
+    with (
+        pytest.raises(WarehouseTooNew, match=r"later version of BridgeCart \(its layout is 99.*BRIDGECART_DATA_DIR"),
+        warehouse.reading() if opened == "to read" else warehouse.transaction(),
+    ):
+        pass
+    assert warehouse.path.read_bytes() == before
+
+
+def test_reading_a_warehouse_that_is_up_to_date_writes_nothing(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as connection:
+        connection.execute("create table one as select 1 as value")
+    before = warehouse.path.read_bytes()
+    with warehouse.reading() as connection:
+        assert connection.sql("select value from one").fetchall() == [(1,)]
+    assert warehouse.path.read_bytes() == before
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(layout(), indent=2) + "\n", encoding="utf-8")
