@@ -11,12 +11,12 @@ from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Size
 from benchmarks.growing_history import BASE_ORDERS
 from benchmarks.histories import Base, small_world, write_history
 from benchmarks.surroundings import END, fresh_orders, fresh_topic
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate import TOPIC_CONFIG
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.topics import create_topic
-from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 
 _COUNTS = """
 select
@@ -43,7 +43,7 @@ class Shape:
 def measure(base_folder: str, shape: Mapping[str, int], few: int, many: int, topic: str) -> Figures:
     """Everything made anew on such a history, then two batches of different size of its last day."""
     configured = load_settings()
-    warehouse, data_dir = Warehouse.from_settings(configured), str(configured.data_dir)
+    warehouse, data_dir = warehouse_from_settings(configured), str(configured.data_dir)
     write_history(
         Base.load(Path(base_folder)), warehouse, shape["orders"], tiles_per_customer=shape["tiles_per_customer"]
     )

@@ -7,14 +7,14 @@ from pathlib import Path
 from benchmarks import runs
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
 from benchmarks.surroundings import fresh_topic, send
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import newest_keys
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.synthetic import WorldConfig, simulate
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ends
-from bridgecart_assets.warehouse.storage.database import Warehouse
 
 TAKEN_IN, AGAIN = "taken in once", "one batch again and again"
 
@@ -28,7 +28,7 @@ def take_in(records: int) -> Figures:
 def again(records: int, times: int) -> Figures:
     """The same, then the newest batch so many times more: how many batches the file grew by."""
     data_dir = _take_in(records)
-    warehouse = Warehouse.from_settings(load_settings())
+    warehouse = warehouse_from_settings(load_settings())
     before = runs.file_bytes(data_dir)
     with dagster_instance(load_settings()) as instance:
         (key,) = newest_keys(instance, limit=1)
@@ -48,7 +48,7 @@ def again(records: int, times: int) -> Figures:
 
 def _take_in(records: int) -> str:
     settings = load_settings()
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     while not warehouse.exists or sum(sum(e.values()) for e in load_ends(warehouse).values()) < records:
         runs.run_batch(str(settings.data_dir), job="ingest_batch")
     return str(settings.data_dir)

@@ -18,10 +18,10 @@ from benchmarks.benchmark import Benchmark, Figure, Figures, Side, Sizes, Target
 from benchmarks.measuring import MEGABYTE
 from benchmarks.overheads import running_up
 from benchmarks.surroundings import order, templates
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate import PARTITIONS, TOPIC_CONFIG
 from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE
 from bridgecart_assets.contracts import KPI_TABLES
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.producing import produce

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Sizes, Target
 from benchmarks.surroundings import fresh_topic
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate import send_history
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.synthetic import WorldConfig, simulate
 

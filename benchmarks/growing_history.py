@@ -12,12 +12,12 @@ from benchmarks.benchmark import FIRST, OUTSIDE, Benchmark, Figure, Figures, Pro
 from benchmarks.histories import Base, small_world, write_history
 from benchmarks.measuring import ChildFailed, run_child
 from benchmarks.surroundings import END, fresh_orders, fresh_topic, settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate import TOPIC_CONFIG
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.topics import create_topic
-from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 
 BASE_ORDERS = 100_000
 SAME_DAY, NEW_DAY = "{:,} orders, same day", "{:,} orders, new day"
@@ -27,7 +27,7 @@ def prepare(base_folder: str, orders: int, **run: str) -> Figures:
     """A warehouse with the history in it, and one batch run through all tables, so that all of them stand."""
     base = Base.load(Path(base_folder))
     with settings(BRIDGECART_DATA_DIR=run["data_dir"]):
-        write_history(base, Warehouse.from_settings(load_settings()), orders)
+        write_history(base, warehouse_from_settings(load_settings()), orders)
     return runs.run_batch(**run)
 
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.surroundings import clean_world
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, SILVER_ORDERS
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.tables import prepare, run_stage, write_query

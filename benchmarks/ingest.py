@@ -11,14 +11,15 @@ from confluent_kafka import Consumer, TopicPartition
 from benchmarks import runs
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Profiled, Side, Sizes, Target
 from benchmarks.surroundings import fresh_topic, send
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import client_config
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sources.kafka.reading import read_slice
 from bridgecart_assets.synthetic import WorldConfig, simulate
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ends
 from bridgecart_assets.warehouse.ingest.planning import plan_slice
 from bridgecart_assets.warehouse.queries import silver_batch_query
@@ -60,7 +61,7 @@ def read(records: int) -> Figures:
     """The product's reader: all records as columns, which nobody keeps."""
     settings = load_settings().model_copy(update={"max_batch_records": records})
     started = time.perf_counter()
-    handed = plan_slice(Warehouse.from_settings(settings), kafka_connection(settings), settings, "20250101T000000Z")
+    handed = plan_slice(warehouse_from_settings(settings), kafka_connection(settings), settings, "20250101T000000Z")
     with closing(read_slice(handed.connection, handed.plan, stall_seconds=handed.stall_seconds).ahead()) as chunks:
         found = sum(chunk.num_rows for chunk in chunks)
     return _rate(found, time.perf_counter() - started)
@@ -78,7 +79,7 @@ def write(records: int) -> Figures:
 
 def _write(records: int, *, with_silver: bool) -> Figures:
     settings = load_settings()
-    warehouse, connection = Warehouse.from_settings(settings), kafka_connection(settings)
+    warehouse, connection = warehouse_from_settings(settings), kafka_connection(settings)
     started = time.perf_counter()
     for number in range(records):
         key = f"20250101T{number:06d}Z"
@@ -96,7 +97,7 @@ def _write(records: int, *, with_silver: bool) -> Figures:
 def run(records: int) -> Figures:
     """The product's job for catching up, batch after batch, with its checks."""
     settings = load_settings()
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     with dagster_instance(settings):
         # Making the instance's folder is no part of a run.
         pass

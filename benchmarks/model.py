@@ -9,17 +9,17 @@ from pathlib import Path
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Profiled, Side, Sizes, Target
 from benchmarks.measuring import run_child
 from benchmarks.surroundings import clean_world, settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.evaluate import fit_models, store_orders
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, PURCHASE_MODEL, SEGMENT_MODEL
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.incremental.scope import Whole, relate_rows
 from bridgecart_assets.warehouse.queries import features_query, purchase_sample, segments_query, traits_sample
 from bridgecart_assets.warehouse.sampling import read_sample
-from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.tables import run_stage, write_query
 
 FEW = 2_000
@@ -40,7 +40,7 @@ def prepare(data_dir: str, orders: int, customers: int) -> Figures:
     """Features of so many customers, tiled from those of a small world, and both models."""
     with settings(BRIDGECART_DATA_DIR=data_dir):
         configured = load_settings()
-    warehouse, world = Warehouse.from_settings(configured), clean_world(orders)
+    warehouse, world = warehouse_from_settings(configured), clean_world(orders)
     store_orders(warehouse, world)
     with warehouse.transaction() as connection:
         connection.execute("delete from silver.orders where purchased_at >= ?", [world.config.end])
@@ -55,7 +55,7 @@ def score(data_dir: str) -> Figures:
     """Segment, lifecycle and predictions of everybody, written to `gold.customer_segments`."""
     with settings(BRIDGECART_DATA_DIR=data_dir):
         configured = load_settings()
-    warehouse = Warehouse.from_settings(configured)
+    warehouse = warehouse_from_settings(configured)
     started = time.perf_counter()
     with warehouse.transaction() as connection:
         write_query(connection, CUSTOMER_SEGMENTS, segments_query(configured), None)
@@ -70,7 +70,7 @@ def only_score(data_dir: str) -> Figures:
     with settings(BRIDGECART_DATA_DIR=data_dir):
         configured = load_settings()
     query, select = segments_query(configured), read_sql("gold_customer_segments")
-    with Warehouse.from_settings(configured).reading() as connection:
+    with warehouse_from_settings(configured).reading() as connection:
         relate_rows(connection, Whole(), CUSTOMER_FEATURES)
         run_stage(connection, query.stage, query.parameters)
         started = time.perf_counter()
@@ -89,7 +89,7 @@ def fit(data_dir: str) -> Figures:
     with settings(BRIDGECART_DATA_DIR=data_dir):
         configured = load_settings()
     started = time.perf_counter()
-    with Warehouse.from_settings(configured).reading() as connection:
+    with warehouse_from_settings(configured).reading() as connection:
         purchases, traits = read_sample(connection, purchase_sample()), read_sample(connection, traits_sample(1))
         models = [connection.sql(f"select * from {c.full_name}").df() for c in (PURCHASE_MODEL, SEGMENT_MODEL)]
     reading_seconds = time.perf_counter() - started

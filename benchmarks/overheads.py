@@ -16,11 +16,11 @@ from benchmarks import runs
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Profiled, Side, Sizes, Target
 from benchmarks.measuring import MEGABYTE, run_child, tree_bytes
 from benchmarks.surroundings import END, clean_world, fresh_orders, fresh_topic, send, settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.sensors import tick
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.producing import produce
 
 IMPORT, TICK, EMPTY, UP = "import of the definitions", "tick of the sensor", "run of an empty batch", "`bridgecart up`"

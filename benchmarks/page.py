@@ -10,10 +10,10 @@ from benchmarks.benchmark import OUTSIDE, Benchmark, Figure, Figures, Side, Size
 from benchmarks.growing_history import BASE_ORDERS, prepared
 from benchmarks.histories import small_world
 from benchmarks.surroundings import END, fresh_orders, fresh_topic, settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.report.writing import write_report
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.producing import produce
-from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 
 WRITTEN, OPENED = "written", "opened in Chromium, until all is drawn"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -28,7 +28,7 @@ def write(data_dir: str) -> Figures:
         started = time.perf_counter()
         size = write_report(configured).stat().st_size
         seconds = time.perf_counter() - started
-        with Warehouse.from_settings(configured).reading() as connection:
+        with warehouse_from_settings(configured).reading() as connection:
             ((customers,),) = connection.execute("select count(*) from gold.customer_segments").fetchall()
     return {"seconds": seconds, "page_bytes": size, "customers": customers}
 

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, TopicPartition
 from sklearn.cluster import KMeans
 
 from benchmarks.benchmark import Figures
-from bridgecart_assets.settings import load_settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import client_config
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.positions import topic_state

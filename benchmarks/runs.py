@@ -9,12 +9,12 @@ import dagster as dg
 
 from benchmarks.benchmark import Figures
 from benchmarks.surroundings import settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.run import QUIET, failure_of, run_everything
 from bridgecart_assets.definitions import defs
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys, next_batch_key
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.warehouse.ingest.ledger import newest_batches
 
 

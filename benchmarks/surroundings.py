@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import orjson
 
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate import TOPIC_CONFIG
 from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE, own_broker
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.producing import produce

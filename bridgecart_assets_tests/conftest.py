@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.envfile import env_file
-from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.base.env_file import env_file
+from bridgecart_assets.base.settings import Settings, load_settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sources.kafka.fixtures import broker, broker_kind, secured, topic
 from bridgecart_assets_tests.support.batching import AT_ONCE
@@ -39,7 +40,7 @@ def settings(data_dir: Path) -> Settings:
 @pytest.fixture
 def warehouse(settings: Settings) -> Warehouse:
     """A warehouse that does not exist yet."""
-    return Warehouse.from_settings(settings)
+    return warehouse_from_settings(settings)
 
 
 def pytest_configure() -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from bridgecart_assets.base.settings import PREFIX, Settings
 from bridgecart_assets.contracts import BOOKKEEPING, KPI_TABLES, TABLES, Contract
-from bridgecart_assets.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

@@ -7,10 +7,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import TABLES
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.publishing import publish, published_path
-from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.processes import bridgecart
 from bridgecart_assets_tests.support.pipeline import run_small_shop
 
@@ -52,7 +52,7 @@ def test_the_python_runs(folder: Path):
 
 @pytest.mark.parametrize("text", [TOOLS, OPERATIONS], ids=["tools", "operations"])
 def test_the_commands_work(folder: Path, text: str):
-    with Warehouse.from_settings(Settings(data_dir=folder / "data")).reading() as connection:
+    with warehouse_from_settings(Settings(data_dir=folder / "data")).reading() as connection:
         ((key,),) = connection.execute("select min(segment_key) from gold.customer_segments").fetchall()
     for line in "".join(blocks("sh", text)).splitlines():
         name, *arguments = shlex.split(line.replace("S02", key))

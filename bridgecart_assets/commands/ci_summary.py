@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.run import CheckResult, Summary
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.status import (
     KpiRow,
     NothingPublished,
@@ -15,7 +16,6 @@ from bridgecart_assets.orchestration.status import (
     latest_period,
     percent,
 )
-from bridgecart_assets.settings import Settings
 
 SUITE = "bridgecart"
 

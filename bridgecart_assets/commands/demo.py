@@ -5,18 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.commands.generate import send_history
 from bridgecart_assets.commands.own_broker import own_broker
 from bridgecart_assets.commands.run import Summary, run_holding_lock
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.instance import prepare_home, remove_home
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock, serve_lock
-from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sources.kafka.embedded import CLUSTER_ID
 from bridgecart_assets.synthetic import Manifest, WorldConfig, simulate, write_truth
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import cluster_ids
-from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList, remove_list
 
 
@@ -60,7 +60,7 @@ def run_demo(config: WorldConfig, *, sent: Callable[[int], None], progress: Call
 
 
 def _make_room(settings: Settings) -> None:
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     foreign = cluster_ids(warehouse) - {CLUSTER_ID}
     if foreign:
         raise DemoWouldOverwrite(

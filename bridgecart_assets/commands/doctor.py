@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
+from bridgecart_assets.base.settings import Settings, unknown_variables
 from bridgecart_assets.commands.doctor_snapshot import BATCH_TABLES, Sides, look
 from bridgecart_assets.commands.run import Progress, settle_unfinished_runs
 from bridgecart_assets.contracts import Contract
@@ -23,7 +24,6 @@ from bridgecart_assets.orchestration.run_health import relies_on_daemon
 from bridgecart_assets.orchestration.runs import report_orphans
 from bridgecart_assets.orchestration.storage.sqlite_storage import EventLogStorage
 from bridgecart_assets.processes.run_lock import run_lock
-from bridgecart_assets.settings import Settings, unknown_variables
 from bridgecart_assets.sources.kafka.errors import KafkaFailure, RangeNotReadable, RecordsGone, TopicReplaced
 from bridgecart_assets.sources.kafka.groups import commit_offsets
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, TopicState, lag

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import duckdb
 
+from bridgecart_assets.base.settings import Settings, SettingsError
 from bridgecart_assets.commands.doctor import Finding
 from bridgecart_assets.contracts import TABLES
-from bridgecart_assets.settings import Settings, SettingsError
 from bridgecart_assets.sources.kafka.errors import KafkaFailure
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable, reason_of
 
@@ -38,7 +39,7 @@ def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
 
     Raises WarehouseUnusable when the warehouse cannot even be opened.
     """
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     tables = _tables(warehouse)
     files = sorted(settings.published_dir.rglob("*.parquet"))
     sums: dict[str, tuple[int, int]] = {}

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import TABLES, Contract
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.asset_specs import asset_key
 from bridgecart_assets.orchestration.batch_status import OpenBatch, open_batch
 from bridgecart_assets.orchestration.partitions import BATCHES
@@ -20,7 +21,6 @@ from bridgecart_assets.orchestration.run_health import (
 )
 from bridgecart_assets.orchestration.runs import orphaned_runs
 from bridgecart_assets.processes.run_lock import is_run_lock_free
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.continuity import KnownTopics
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
@@ -29,6 +29,7 @@ from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.sources.kafka.pending import Pending, pending_records
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import Ledger, history_note, load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
@@ -62,7 +63,7 @@ class Sides:
 
 def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work: bool | None = None) -> Sides:
     """Everything as it is now. `is_command_at_work`: whether a command holds the run lock, when the caller knows."""
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     now = datetime.now(UTC)
     at_work = not is_run_lock_free(settings.data_dir) if is_command_at_work is None else is_command_at_work
     ledger = load_ledger(warehouse)

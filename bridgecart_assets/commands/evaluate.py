@@ -18,6 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.contracts import (
     CUSTOMER_FEATURES,
     CUSTOMER_SEGMENTS,
@@ -26,7 +28,6 @@ from bridgecart_assets.contracts import (
     SILVER_ORDERS,
     Contract,
 )
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.models.arrays import Floats, Labels
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.evaluation import (
@@ -44,11 +45,11 @@ from bridgecart_assets.models.purchase import FitFailed
 from bridgecart_assets.models.purchase_table import newest_and_provisional, refit_purchases
 from bridgecart_assets.models.refitting import RefitOutcome, refit
 from bridgecart_assets.models.stability import evenly_spaced
-from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.synthetic import World, WorldConfig, simulate, write_truth
 from bridgecart_assets.synthetic.catalog import CATEGORIES, SPELLINGS
 from bridgecart_assets.synthetic.season import MS_PER_DAY
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import features_query, purchase_sample, segments_query, traits_sample
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse
@@ -200,7 +201,7 @@ def _made_warehouse(world: World, *, as_of: date) -> Iterator[tuple[Warehouse, S
         # Undiscounted, so that a predicted value is comparable with sales.
         changes = {"data_dir": folder, "as_of": as_of, "clv_discount_rate": 0.0, "clv_margin": 1.0}
         settings = load_settings().model_copy(update=changes)
-        warehouse = Warehouse.from_settings(settings)
+        warehouse = warehouse_from_settings(settings)
         store_orders(warehouse, world)
         write_truth(world, folder / "truth.parquet")
         truth = pq.read_table(folder / "truth.parquet", columns=["customer_id", "persona", "died_at"]).to_pandas()

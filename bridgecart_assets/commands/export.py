@@ -6,12 +6,13 @@ from typing import Literal
 
 import duckdb
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS
-from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.publishing import PARQUET, copy_to_file
-from bridgecart_assets.warehouse.storage.database import Warehouse, reason_of, table_exists
+from bridgecart_assets.warehouse.storage.database import reason_of, table_exists
 
 Format = Literal["csv", "parquet"]
 
@@ -34,7 +35,7 @@ def export_customers(settings: Settings, segments: Sequence[str], form: Format, 
     Written beside the file and renamed, so nobody meets half of it. CSV is for spreadsheets, `rows_for_spreadsheets`.
     Raises NothingToExport.
     """
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     if not warehouse.exists:
         raise NothingToExport("There are no segments yet: run `bridgecart run` or `bridgecart demo` first.")
     with warehouse.reading() as connection:

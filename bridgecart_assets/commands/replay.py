@@ -9,15 +9,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate import PARTITIONS, TOPIC_CONFIG
 from bridgecart_assets.commands.own_broker import own_broker
 from bridgecart_assets.commands.run import Summary, run_holding_lock
 from bridgecart_assets.contracts import RAW_ORDERS
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.instance import prepare_home
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock, serve_lock
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
 from bridgecart_assets.sources.kafka.positions import topic_state
@@ -25,6 +25,7 @@ from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.reading import read_slice
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.sources.purchase_logs.purchase_log import PurchaseLog
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
 
@@ -86,7 +87,7 @@ def run_replay(log: PurchaseLog, *, progress: Callable[[str], None]) -> Summary:
     payloads = _Payloads(log.name, frozenset(payload for _, payload, _ in log.events()))
     is_configured = settings.kafka_bootstrap_servers is not None
     with serve_lock(settings.data_dir), run_lock(settings.data_dir):
-        payloads.require_in_warehouse(Warehouse.from_settings(settings))
+        payloads.require_in_warehouse(warehouse_from_settings(settings))
         with nullcontext() if is_configured else own_broker(settings.data_dir / "broker.log"):
             connection = Platform().kafka
             create_topic(connection, PARTITIONS, TOPIC_CONFIG)

@@ -12,8 +12,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.processes.listening import Listener
-from bridgecart_assets.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.orchestration.location import job_origin
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.interrupts import interrupts
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.warehouse.ingest.ledger import load_ends, load_ledger, load_position, newest_batches

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.monitoring.causes import Cause, Seen, check_causes, command_causes
 from bridgecart_assets.orchestration.monitoring.telling import BookUnusable, signed, tell
 from bridgecart_assets.orchestration.monitoring.webhook import NotDelivered, post
-from bridgecart_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bridgecart_assets.base.env_file import require_own_home
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import PREFIX, Settings, load_settings
 from bridgecart_assets.commands.own_broker import own_broker
 from bridgecart_assets.commands.report_server import beside, report_server
-from bridgecart_assets.envfile import require_own_home
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.clock import WallClock, forget_future_ticks
 from bridgecart_assets.orchestration.code_server import CodeServer
 from bridgecart_assets.orchestration.instance import dagster_instance, prepare_home
@@ -25,7 +26,6 @@ from bridgecart_assets.processes.listening import Listener
 from bridgecart_assets.processes.logs import keep_small
 from bridgecart_assets.processes.memory import OutOfMemory, bound
 from bridgecart_assets.processes.run_lock import serve_lock
-from bridgecart_assets.settings import PREFIX, Settings, load_settings
 from bridgecart_assets.sources.kafka.address import announce_broker, withdraw_broker
 from bridgecart_assets.sources.kafka.embedded import EmbeddedBroker
 

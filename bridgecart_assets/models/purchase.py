@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.models.arrays import Floats, Labels
 
 Kind = Literal["mbg", "bg"]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.orchestration.jobs import AFTER_RAW, BATCH_JOBS, SILVER_BATCH
 from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys
 from bridgecart_assets.orchestration.runs import FINISHED

@@ -14,14 +14,14 @@ import dagster as dg
 import duckdb
 
 from bridgecart_assets import contracts
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import BATCH_COLUMN, Contract
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.asset_specs import POOL, asset_key, step_tags
 from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.io_manager import follows_changes
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.incremental.rebuild import note_checked, scope_unchecked
 from bridgecart_assets.warehouse.incremental.scope import scoped

@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.location import LOCATION, MODULE, keep_sensor_switches
 from bridgecart_assets.processes.children import NO_VARIABLES, child
 from bridgecart_assets.processes.listening import free_port
 from bridgecart_assets.processes.run_lock import is_run_lock_free
-from bridgecart_assets.settings import Settings
 
 # On a busy machine its imports take a while.
 START_SECONDS = 120.0

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.sources.kafka.errors import BrokerUnreachable, ClusterUnsettled, TopicNotFound
 from bridgecart_assets.sources.kafka.from_settings import NoBroker
 from bridgecart_assets.warehouse.storage.database import WarehouseLocked

@@ -6,15 +6,15 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.checks import check_keys
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.errors import KafkaFailure
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.offsets import lag
 from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_position
-from bridgecart_assets.warehouse.storage.database import Warehouse
 
 _EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
@@ -63,7 +63,7 @@ def read_checks(instance: dg.DagsterInstance) -> tuple[int, list[dict[str, str]]
 
 
 def _lag(settings: Settings) -> tuple[str, int | None, int | None]:
-    position = load_position(Warehouse.from_settings(settings))
+    position = load_position(warehouse_from_settings(settings))
     try:
         connection = kafka_connection(settings)
         state = topic_state(connection, position.known)

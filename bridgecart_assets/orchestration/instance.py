@@ -10,9 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridgecart_assets.errors import WRITABLE, BridgeCartError
+from bridgecart_assets.base.errors import WRITABLE, BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.storage.sqlite_files import can_shrink, shared_databases
-from bridgecart_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -13,8 +13,8 @@ from confluent_kafka import KafkaException
 from dagster._core.storage.db_io_manager import TableSlice
 from dagster_duckdb_pandas import DuckDBPandasTypeHandler
 
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import BATCH_COLUMN, KPI_TABLES, SILVER_REJECTS, TABLES, Contract
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.metadata import kpi_figures, report_link, table_metadata
 from bridgecart_assets.orchestration.resources import Platform

@@ -4,8 +4,8 @@ import dagster as dg
 import duckdb
 import pandas as pd
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.settings import Settings
 
 _UI_TYPES = {"b": "bool", "i": "int", "f": "float"}
 

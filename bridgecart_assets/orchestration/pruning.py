@@ -23,6 +23,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS, asset_key
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
@@ -31,7 +32,6 @@ from bridgecart_assets.orchestration.runs import FINISHED
 from bridgecart_assets.orchestration.storage import run_logs
 from bridgecart_assets.orchestration.storage.sqlite_files import shared_databases, shrink
 from bridgecart_assets.orchestration.storage.sqlite_storage import EventLogStorage
-from bridgecart_assets.settings import Settings
 
 # Each takes some 20 ms: a tick of the sensor is not held up.
 RUNS_AT_ONCE = 10

@@ -8,11 +8,12 @@ from typing import Self
 import dagster as dg
 import pandas as pd
 
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.orchestration.run_limit import ended_in_time
-from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.outbox import announce
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of, table_exists
@@ -38,7 +39,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def warehouse(self) -> Warehouse:
         """The DuckDB warehouse."""
-        return Warehouse.from_settings(self.settings)
+        return warehouse_from_settings(self.settings)
 
     @property
     def kafka(self) -> KafkaConnection:

@@ -12,8 +12,9 @@ from logging import Logger
 
 import dagster as dg
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings, unknown_variables
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, RAW_ORDERS
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS, asset_key
 from bridgecart_assets.orchestration.batch_status import OpenBatch, assets_left, glance, open_batch
 from bridgecart_assets.orchestration.failures import answer_of
@@ -23,7 +24,6 @@ from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.run_limit import max_runtime
 from bridgecart_assets.orchestration.runs import report_orphans, unfinished_runs
 from bridgecart_assets.processes.run_lock import is_run_lock_free
-from bridgecart_assets.settings import Settings, unknown_variables
 from bridgecart_assets.sources.kafka.offsets import TopicState, lag
 from bridgecart_assets.sources.kafka.pending import Pending, pending_records
 from bridgecart_assets.sources.kafka.positions import topic_state

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import KPI_TABLES
-from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import history_note
 from bridgecart_assets.warehouse.inventory import read_data_clock, read_standing
 from bridgecart_assets.warehouse.publishing import published_path
-from bridgecart_assets.warehouse.storage.database import Warehouse, plain, reason_of
+from bridgecart_assets.warehouse.storage.database import plain, reason_of
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -123,7 +124,7 @@ def read_status(settings: Settings) -> Status:
     from bridgecart_assets.orchestration.partitions import latest_batch
     from bridgecart_assets.orchestration.run_health import DaemonState, SensorState
 
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     now = datetime.now(UTC)
     standing = read_standing(warehouse)
     latest = latest_batch(standing.newest)
@@ -182,7 +183,7 @@ def _run_health(
 ) -> "tuple[SensorState, DaemonState, WaitingBatch | None]":
     from bridgecart_assets.orchestration.run_health import read_daemon, read_sensor, read_waiting_batch
 
-    waiting = read_waiting_batch(instance, Warehouse.from_settings(settings), settings.max_batch_attempts)
+    waiting = read_waiting_batch(instance, warehouse_from_settings(settings), settings.max_batch_attempts)
     return read_sensor(instance, now), read_daemon(instance, now), waiting
 
 
@@ -194,4 +195,4 @@ def _plainly(value: Any) -> Any:
 
 def data_clock(settings: Settings) -> datetime | None:
     """The latest accepted purchase instant, UTC; None while there is no order."""
-    return read_data_clock(Warehouse.from_settings(settings))
+    return read_data_clock(warehouse_from_settings(settings))

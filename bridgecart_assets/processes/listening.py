@@ -5,7 +5,7 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 
 
 class CannotListen(BridgeCartError):

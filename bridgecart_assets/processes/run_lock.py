@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 
 LAUNCHER_TAG = "bridgecart/launcher"
 CLI_LAUNCHER = "cli"

@@ -5,8 +5,8 @@ from typing import Any
 
 import duckdb
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import TABLES
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.ingest.ledger import history_sentence, history_starts
 from bridgecart_assets.warehouse.storage.database import plain, rows_of, table_exists

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 
 _PAGE = Path(__file__).parent / "page"
 _MADE_OF = ("page/page.html", "page/page.css", "page/page.js", "charts.py", "page.py")

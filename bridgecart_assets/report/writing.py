@@ -3,12 +3,13 @@
 import time
 from pathlib import Path
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import KPI_TABLES, SILVER_ORDERS
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.report.figures import Figures, gather
 from bridgecart_assets.report.page import write_page
-from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.storage.database import table_exists
 from bridgecart_assets.warehouse.tables import count_rows
 
 # With fewer the report takes less than a second.
@@ -26,7 +27,7 @@ def write_report(settings: Settings, health: Figures | None = None) -> Path:
     the checks. Raises NothingToReport before the first refresh, ReportNotWritten.
     """
     nothing = NothingToReport("There is nothing to report yet: run `bridgecart run` or `bridgecart demo` first.")
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     if not warehouse.exists:
         raise nothing
     with warehouse.reading() as connection:
@@ -42,5 +43,5 @@ def may_wait(settings: Settings) -> bool:
     target = settings.report_path
     if not target.exists() or time.time() - target.stat().st_mtime > 60 * settings.publish_customers_minutes:
         return False
-    with Warehouse.from_settings(settings).reading() as connection:
+    with warehouse_from_settings(settings).reading() as connection:
         return count_rows(connection, SILVER_ORDERS) > LARGE_HISTORY_ORDERS

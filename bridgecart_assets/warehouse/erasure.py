@@ -13,6 +13,8 @@ from pathlib import Path
 
 import duckdb
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
     BOOKKEEPING,
     ERASURE_TABLES,
@@ -23,8 +25,6 @@ from bridgecart_assets.contracts import (
     TABLES,
     Contract,
 )
-from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.incremental.rebuild import forget_refreshes
 from bridgecart_assets.warehouse.publishing import publish

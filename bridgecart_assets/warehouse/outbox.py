@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import orjson
 
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, OUTBOX_TABLES, SEGMENT_CHANGES
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.sources.kafka.transactions import Numbered, transactions

@@ -5,6 +5,7 @@ The assets hand these to the IO manager with the tables they read; tests run the
 
 from functools import partial
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
     BOOKKEEPING,
     CUSTOMER_FEATURES,
@@ -17,7 +18,6 @@ from bridgecart_assets.contracts import (
     SILVER_REJECTS,
 )
 from bridgecart_assets.models.purchase import outlooks
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.storage.outputs import Computed, Following, Parameter, Query, Sample, Table
 
 MOST_FITTED_CUSTOMERS = 100_000

@@ -98,13 +98,13 @@ def test_a_statement_is_named_by_what_it_makes_or_by_how_it_begins(sql: str, kin
         ),
         (
             [
-                "run (/w/bridgecart_assets/cli.py:9)",
+                "run (/w/bridgecart_assets/commands/cli.py:9)",
                 "emit (/v/site-packages/dagster/x.py:1)",
                 "wait (/p/threading.py:1)",
             ],
             "dagster",
         ),
-        (["run (/w/bridgecart_assets/cli.py:9)", "_load (<frozen importlib._bootstrap>:1)"], "imports"),
+        (["run (/w/bridgecart_assets/commands/cli.py:9)", "_load (<frozen importlib._bootstrap>:1)"], "imports"),
         (["wait (/p/threading.py:1)"], "Python"),
     ],
 )

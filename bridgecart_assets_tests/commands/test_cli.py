@@ -19,12 +19,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from bridgecart_assets.cli import cli, main
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.commands.cli import cli, main
 from bridgecart_assets.contracts import KPI_TABLES
 from bridgecart_assets.orchestration.checks import check_keys
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.processes.run_lock import serve_lock
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.pipeline import run_small_shop
@@ -140,7 +140,9 @@ def test_without_a_command_the_help_is_shown_and_the_usage_is_wrong(bridgecart: 
 
 
 def test_help_and_wrong_usage_do_not_wait_for_dagster_to_load() -> None:
-    program = "import sys; import bridgecart_assets.cli; print({'dagster', 'pandas', 'duckdb'} & set(sys.modules))"
+    program = (
+        "import sys; import bridgecart_assets.commands.cli; print({'dagster', 'pandas', 'duckdb'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "set()\n"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.cli import cli, main
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.commands.cli import cli, main
 from bridgecart_assets.contracts import KPI_TABLES
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets_tests.support.pipeline import run_small_shop
 
@@ -195,7 +195,7 @@ def test_a_read_only_data_directory_is_one_line_with_the_remedy(read_only: Path,
 # Commands one after the other in one process.
 IN_TURN = """
 import contextlib, io, json, sys
-from bridgecart_assets.cli import main
+from bridgecart_assets.commands.cli import main
 
 done = []
 for arguments in json.loads(sys.argv[1]):

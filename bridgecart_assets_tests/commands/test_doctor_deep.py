@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands import doctor_deep as deep
 from bridgecart_assets.commands.doctor import Finding
 from bridgecart_assets.commands.doctor_deep import read_everything
 from bridgecart_assets.contracts import TABLES
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.offsets import OffsetRange, TopicState
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.publishing import publish
-from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable, table_exists
+from bridgecart_assets.warehouse.storage.database import WarehouseUnusable, table_exists
 from bridgecart_assets_tests.support.pipeline import run_small_shop
 from bridgecart_assets_tests.support.state import digests
 
@@ -70,7 +71,7 @@ def test_before_the_first_run_there_is_nothing_to_read(tmp_path: Path) -> None:
 def test_a_flipped_bit_anywhere_in_the_warehouse_is_found_or_changes_nothing(
     settings: Settings, seed: int, flips: int
 ) -> None:
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     good, before = warehouse.path.read_bytes(), digests(warehouse, with_ledger=True)
     chance, damaged = random.Random(seed), 0
     for _ in range(flips):
@@ -94,7 +95,7 @@ def test_a_damaged_table_is_named_with_the_remedy_and_what_the_topic_still_has(
     state = TopicState("orders", "t1", None, {0: OffsetRange(800, 1_000), 1: OffsetRange(0, 70)})
     monkeypatch.setattr(deep, "topic_state", lambda _: state)
     monkeypatch.setattr(deep, "kafka_connection", lambda _: None)
-    file = Warehouse.from_settings(settings).path
+    file = warehouse_from_settings(settings).path
     size = file.stat().st_size
     # From the middle on, until a block is hit that a table is in.
     for position in range(size // 2, size, 262_144):
@@ -129,7 +130,7 @@ def test_a_damaged_published_file_is_named_and_so_is_one_that_says_something_els
     damaged, cut_off, other, *_ = sorted(settings.published_dir.rglob("*.parquet"))
     flip(damaged, damaged.stat().st_size // 3)
     cut_off.write_bytes(cut_off.read_bytes()[:-9])
-    publish(Warehouse.from_settings(settings), TABLES["kpi.sales_contribution"], other.parents[1] / "elsewhere")
+    publish(warehouse_from_settings(settings), TABLES["kpi.sales_contribution"], other.parents[1] / "elsewhere")
     other.write_bytes((other.parents[1] / "elsewhere" / "kpi" / "sales_contribution.parquet").read_bytes())
     findings = [finding for finding in found(settings) if finding.where == "published"]
     assert [str(file) in finding.says for file, finding in zip((damaged, cut_off, other), findings, strict=True)] == [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.evaluate import (
     ORDERS_A_CUSTOMER,
     Evaluation,
@@ -15,7 +16,6 @@ from bridgecart_assets.commands.evaluate import (
     store_orders,
 )
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SILVER_ORDERS
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.synthetic import Event, WorldConfig, simulate
 from bridgecart_assets.warehouse.queries import features_query, segments_query
 from bridgecart_assets.warehouse.storage.database import Warehouse

@@ -14,16 +14,16 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.export import (
     Format,
     NothingToExport,
     export_customers,
     rows_for_spreadsheets,
 )
-from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.publishing import copy_to_file
-from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sql.history import (
     Order,
     compute,
@@ -44,7 +44,7 @@ ENCODING = "utf-8-sig"
 def settings(tmp_path: Path) -> Settings:
     """Customers in two segments; one has an id that a spreadsheet would execute."""
     settings = Settings(data_dir=tmp_path / "data")
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     store_orders(
         warehouse,
         [
@@ -62,7 +62,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def segment_of(settings: Settings, customer: str) -> str:
-    with Warehouse.from_settings(settings).reading() as connection:
+    with warehouse_from_settings(settings).reading() as connection:
         sql = "select segment_key from gold.customer_segments where customer_id = ?"
         ((key,),) = connection.execute(sql, [customer]).fetchall()
     return str(key)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.report_server import beside, report_server
 from bridgecart_assets.processes.listening import CannotListen, Listener
-from bridgecart_assets.settings import Settings
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.run import (
     CheckResult,
     CheckStoppedRun,
@@ -14,11 +16,9 @@ from bridgecart_assets.commands.run import (
     failure_of,
     open_keys,
 )
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.partitions import newest_keys
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.pipeline import run_silver

@@ -6,12 +6,12 @@ import psutil
 import pytest
 from dagster._core.scheduler.instigation import InstigatorStatus
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands import up as serving
 from bridgecart_assets.commands.up import others_asked, sensor_says
 from bridgecart_assets.orchestration import liveness
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.processes.listening import free_port
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.embedded import EmbeddedBroker
 from bridgecart_assets_tests.integration.processes import wait_until
 from bridgecart_assets_tests.support.sensors import switch

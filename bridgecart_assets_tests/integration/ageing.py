@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_BATCHES, TABLES
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.storage.packed_text import packed, unpacked
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
 _FIRST = datetime(2025, 1, 1, tzinfo=UTC)
@@ -85,7 +86,7 @@ def split_the_batch(settings: Settings, instance: dg.DagsterInstance, batches: i
     """
     ((only,),) = [instance.get_dynamic_partitions(str(BATCHES.name))]
     keys = [(_FIRST + timedelta(seconds=10 * n)).strftime("%Y%m%dT%H%M%SZ") for n in range(batches)]
-    _split_warehouse(Warehouse.from_settings(settings), keys)
+    _split_warehouse(warehouse_from_settings(settings), keys)
     instance.delete_dynamic_partition(str(BATCHES.name), only)
     instance.add_dynamic_partitions(str(BATCHES.name), keys)
     (run,) = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: only}))

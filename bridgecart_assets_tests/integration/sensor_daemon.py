@@ -20,10 +20,10 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from dagster._daemon.sensor import execute_sensor_iteration
 
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.run import failure_of
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.orchestration.instance import prepare_home
-from bridgecart_assets.settings import load_settings
 
 _LAUNCHER = {"module": "dagster._core.launcher.sync_in_memory_run_launcher", "class": "SyncInMemoryRunLauncher"}
 _LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}

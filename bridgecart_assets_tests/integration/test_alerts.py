@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from dagster._core.scheduler.instigation import InstigatorStatus
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets_tests.integration import sensor_daemon

@@ -9,11 +9,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.synthetic import Event, WorldConfig, simulate
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.measured import Interval, Measured, measured
 from bridgecart_assets_tests.integration.processes import wait_until
@@ -126,7 +127,7 @@ def test_up_drains_a_backlog_by_itself_one_run_at_a_time(shop: Shop, data_dir: P
                 DRAIN_SECONDS,
                 "the lag is zero",
             )
-    assert rows(Warehouse.from_settings(load_settings()), "select count(*) from raw.orders") == [(1_500,)]
+    assert rows(warehouse_from_settings(load_settings()), "select count(*) from raw.orders") == [(1_500,)]
     spans = intervals()
     assert len(spans) == 3
     assert apart(spans)

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import pytest
 
-from bridgecart_assets.settings import load_settings
+from bridgecart_assets.base.settings import load_settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.processes import ROOT
@@ -109,7 +110,7 @@ def test_a_warehouse_that_another_process_holds_is_waited_for_then_the_holder_is
 def test_a_failed_check_of_severity_error_ends_the_run_with_3(killer: Killer, shop: Shop) -> None:
     shop.sell_the_rest()
     assert killer.run("run").returncode == 0
-    warehouse = Warehouse.from_settings(load_settings())
+    warehouse = warehouse_from_settings(load_settings())
     with warehouse.transaction() as connection:
         connection.execute(
             "insert into gold.segment_model select * replace (2 as version, 'proposed' as status, "

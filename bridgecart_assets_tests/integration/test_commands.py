@@ -12,12 +12,12 @@ import orjson
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.definitions import defs
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
 from bridgecart_assets.processes.run_lock import run_lock
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.synthetic import Event
 from bridgecart_assets.synthetic.config import epoch_ms

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.settings import load_settings
+from bridgecart_assets.base.settings import load_settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of
@@ -35,7 +36,7 @@ def printed(demo_dir: Path) -> str:
 
 @pytest.fixture
 def warehouse(printed: str, data_dir: Path) -> Warehouse:
-    return Warehouse.from_settings(load_settings())
+    return warehouse_from_settings(load_settings())
 
 
 def test_every_event_is_an_order_a_duplicate_or_rejected(printed: str, warehouse: Warehouse) -> None:
@@ -109,7 +110,7 @@ def test_the_demo_does_not_touch_orders_of_another_cluster(
     killer: Killer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BRIDGECART_DATA_DIR", str(tmp_path / "real"))
-    real = Warehouse.from_settings(load_settings())
+    real = warehouse_from_settings(load_settings())
     store_batch(real, "b1", [Record(event())])
     before = digests(real)
     done = killer.run("demo")

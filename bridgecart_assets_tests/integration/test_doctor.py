@@ -13,12 +13,12 @@ from dagster import DagsterRunStatus
 from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.commands.doctor import Finding, examine, repair
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
-from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sources.kafka.groups import commit_offsets, committed_offsets
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
@@ -238,7 +238,7 @@ from dagster import DagsterRunStatus, SensorResult
 from dagster._core.test_utils import create_run_for_test
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
-from bridgecart_assets.settings import load_settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
 import json
 

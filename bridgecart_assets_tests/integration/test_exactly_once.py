@@ -4,11 +4,11 @@ import random
 
 import pytest
 
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.settings import load_settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
-from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.support.state import digests
@@ -22,7 +22,7 @@ def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> N
 def test_neither_batch_sizes_nor_repetition_nor_materializing_batches_in_any_order_change_a_table(
     killer: Killer, market: Market
 ) -> None:
-    warehouse = Warehouse.from_settings(load_settings())
+    warehouse = warehouse_from_settings(load_settings())
     for _ in range(2):
         done = killer.run("run", BRIDGECART_MAX_BATCH_RECORDS="450")
         assert done.returncode == 0, done.stderr

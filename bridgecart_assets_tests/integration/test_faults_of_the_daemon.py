@@ -9,11 +9,11 @@ from dagster import DagsterRunStatus
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState, SensorInstigatorData
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.clock import forget_future_ticks
 from bridgecart_assets.orchestration.instance import dagster_instance, instance_in
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.run_health import ORDERS_SENSOR
-from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.market import Market

@@ -11,13 +11,14 @@ import duckdb
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.forget import LEFT
 from bridgecart_assets.contracts import ERASURE_TABLES, TABLES
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
 from bridgecart_assets.processes.run_lock import run_lock
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Killer
@@ -166,7 +167,7 @@ def run_in_progress(settings: Settings, folder: Path) -> Iterator[dg.DagsterRun]
 
 def places(settings: Settings, words: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
     """Every table and file that there is, and whether one of the words stands in it."""
-    with Warehouse.from_settings(settings).reading() as connection:
+    with warehouse_from_settings(settings).reading() as connection:
         for table in (*TABLES.values(), *ERASURE_TABLES):
             known = connection.execute(
                 "select 1 from duckdb_tables() where schema_name = ? and table_name = ?", [table.schema, table.name]

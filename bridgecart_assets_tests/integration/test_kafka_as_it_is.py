@@ -21,10 +21,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.doctor import examine
 from bridgecart_assets.definitions import defs
 from bridgecart_assets.orchestration.health import read_health
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.clients import answer, open_admin
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import KafkaFailure, ReadStalled, RecordsGone, TopicNotFound, TopicReplaced

@@ -15,12 +15,13 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.orchestration import checks
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.settings import load_settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.ageing import split_the_batch
@@ -79,7 +80,7 @@ def costs(shop: Shop, data_dir: Path, batches: int) -> dict[str, float]:
     """What a platform of so many batches spends on a small batch, and on each deed when it is at rest."""
     with aged(data_dir, batches) as instance:
         daemon = Daemon(instance, job="ingest_batch")
-        warehouse = Warehouse.from_settings(load_settings())
+        warehouse = warehouse_from_settings(load_settings())
         rule = next(rule for rule in checks.RULES if rule.name == "raw_offsets_are_contiguous")
         shop.sell(50)
         run = cost(lambda: asked_for(daemon.tick()), rounds=1)

@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.instance import dagster_instance, prepare_home
 from bridgecart_assets.orchestration.storage.sqlite_files import shared_databases
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration import test_sensor
 from bridgecart_assets_tests.integration.faults import Faults

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.commands.doctor import examine
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.orchestration import pruning
 from bridgecart_assets.orchestration.asset_specs import asset_key
 from bridgecart_assets.orchestration.health import read_health
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.sources.purchase_logs.cdnow import read_cdnow
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.shop import Shop
@@ -54,7 +55,7 @@ def data_dir(data_dir: Path, replay_settings: dict[str, str], monkeypatch: pytes
 
 @pytest.fixture
 def warehouse(replayed: Ended, data_dir: Path) -> Warehouse:
-    return Warehouse.from_settings(load_settings())
+    return warehouse_from_settings(load_settings())
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def kpis(replayed: Ended, replay_settings: dict[str, str], tmp_path_factory: pyt
     original = Settings(data_dir=Path(replay_settings["BRIDGECART_DATA_DIR"]))
     copy = Settings(data_dir=tmp_path_factory.mktemp("quarter"))
     shutil.copy(original.warehouse_path, copy.warehouse_path)
-    return kpis_of_the_quarter(Warehouse.from_settings(copy), copy)
+    return kpis_of_the_quarter(warehouse_from_settings(copy), copy)
 
 
 def test_it_says_what_came_through_and_ends_with_the_kpi_table(replayed: Ended) -> None:

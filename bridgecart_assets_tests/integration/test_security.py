@@ -13,14 +13,14 @@ import dagster as dg
 import pytest
 from confluent_kafka.admin import AclOperation, ResourceType  # type: ignore[attr-defined]
 
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import BrokerRefused
 from bridgecart_assets.sources.kafka.groups import committed_offsets
 from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
-from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.processes import processes_of, wait_until
@@ -115,19 +115,19 @@ def test_orders_come_from_the_topic_to_the_kpis(
     assert json.loads(done.stdout)["records"] == sent > 300
     status = json.loads(killer.run("status", "--json").stdout)
     assert (status["lag"], status["rows"]["raw.orders"]) == (0, sent)
-    ledger = load_ledger(Warehouse.from_settings(load_settings()))
+    ledger = load_ledger(warehouse_from_settings(load_settings()))
     (ends,) = ledger.ends.values()
     assert committed_offsets(secured.administrator(connection.topic), "bridgecart") == dict(ends)
 
 
 def test_the_sensor_signs_in_too_and_its_batch_is_taken_in(connection: KafkaConnection) -> None:
-    ((before,),) = rows(Warehouse.from_settings(load_settings()), "select count(*) from raw.orders")
+    ((before,),) = rows(warehouse_from_settings(load_settings()), "select count(*) from raw.orders")
     Shop(connection, orders=300).sell(50)
     with dagster_instance(load_settings()) as instance:
         daemon = Daemon(instance, job="ingest_batch")
         daemon.tick()
     assert [success for _, success in daemon.launched] == [True]
-    assert rows(Warehouse.from_settings(load_settings()), "select count(*) from raw.orders") == [(before + 50,)]
+    assert rows(warehouse_from_settings(load_settings()), "select count(*) from raw.orders") == [(before + 50,)]
 
 
 def test_a_group_that_may_not_be_committed_to_is_a_warning_and_the_run_succeeds(

@@ -13,6 +13,7 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.definitions import defs
 from bridgecart_assets.orchestration import sensors
 from bridgecart_assets.orchestration.jobs import AFTER_RAW, SILVER_BATCH
@@ -22,7 +23,6 @@ from bridgecart_assets.orchestration.run_limit import MAX_RUNTIME_TAG
 from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
 from bridgecart_assets.orchestration.sensors import BatchStuck, orders_sensor
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.groups import commit_offsets
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.settings import load_settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.postgres import postgres_server
 from bridgecart_assets_tests.integration.processes import bridgecart, wait_until
@@ -48,7 +49,7 @@ def shop(stack: Stack) -> Shop:
 def warehouse(stack: Stack, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     for name, value in stack.variables("code").items():
         monkeypatch.setenv(name, value)
-    return Warehouse.from_settings(load_settings())
+    return warehouse_from_settings(load_settings())
 
 
 def test_orders_in_kafka_become_kpis_by_themselves(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:

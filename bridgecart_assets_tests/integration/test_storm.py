@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.jobs import SILVER_BATCH
-from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.synthetic import Event, WorldConfig, simulate
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
@@ -81,7 +82,7 @@ def as_order(event: Event) -> Order:
 
 def weather(connection: KafkaConnection, settings: Settings, *, fuzzed: int, good: int) -> None:
     """A storm over a topic: send it, run the pipeline once, and account for every record."""
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     sent = Sent()
     poison = storm(fuzzed, seed=SEED, victims=history(2_000), longest=settings.max_payload_bytes)
     produce(connection, sent.counting(mixed(good_orders(good), poison, good / (good + fuzzed), sent)))
@@ -240,7 +241,7 @@ def take_in(data_dir: Path) -> Warehouse:
         settings = load_settings()
         with dagster_instance(settings) as instance:
             asked_for(Daemon(instance, job="ingest_batch").tick())
-    return Warehouse.from_settings(settings)
+    return warehouse_from_settings(settings)
 
 
 def materialize_silver(key: str) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.definitions import build_defs
-from bridgecart_assets.settings import load_settings
-from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.support.state import digests
@@ -22,7 +22,7 @@ def tables(folder: Path, patch: pytest.MonkeyPatch, shop: Shop, portions: list[i
             shop.sell(portion)
             asked_for(daemon.tick())
             assert build_defs().resolve_job_def("refresh").execute_in_process(instance=instance).success
-    return digests(Warehouse.from_settings(load_settings()))
+    return digests(warehouse_from_settings(load_settings()))
 
 
 def test_orders_that_trickle_in_end_as_those_that_came_at_once(

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.orchestration import location
 from bridgecart_assets.orchestration.checks import RULES
-from bridgecart_assets.settings import load_settings
 from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.processes import wait_until
 from bridgecart_assets_tests.integration.served import RUN_SECONDS, Served, up
@@ -72,7 +73,7 @@ def data_dir(folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 @pytest.fixture
 def warehouse(data_dir: Path) -> Warehouse:
-    return Warehouse.from_settings(load_settings())
+    return warehouse_from_settings(load_settings())
 
 
 def launch(page: Page, served: Served, keys: list[str]) -> None:

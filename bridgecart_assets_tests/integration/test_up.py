@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.settings import load_settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.sources.kafka.address import announced_broker
 from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
@@ -72,7 +73,7 @@ def data_dir(folder: Path, kafka_settings: dict[str, str], data_dir: Path, monke
 
 @pytest.fixture
 def warehouse(data_dir: Path) -> Warehouse:
-    return Warehouse.from_settings(load_settings())
+    return warehouse_from_settings(load_settings())
 
 
 def test_without_a_topic_the_sensor_skips_and_says_so(served: Served) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES, Column, Contract
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sql.history import records
 

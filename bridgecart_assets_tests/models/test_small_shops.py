@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import KPI_TABLES
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.models.figures import unbelievable
 from bridgecart_assets_tests.sql.history import records

@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from bridgecart_assets import contracts
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.run import failure_of
 from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.definitions import build_defs
@@ -23,9 +24,9 @@ from bridgecart_assets.orchestration import checks
 from bridgecart_assets.orchestration.asset_specs import asset_key
 from bridgecart_assets.orchestration.checks import CONTRACT_CHECK, RULES, Rule, build_checks, evaluate, rules_of
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse import queries
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.incremental.scope import scoped
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.tables import prepare, write_query
@@ -278,7 +279,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("built"), as_of=None, kpi_period="month", churn_window_days=30, segments=4
     )
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     records = _records()
     half = len(records) // 2
     store_batch(warehouse, FIRST, records[:half])

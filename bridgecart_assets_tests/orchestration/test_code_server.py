@@ -9,11 +9,11 @@ import psutil
 import pytest
 import yaml
 
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.orchestration.code_server import CodeServer, CodeServerStopped
 from bridgecart_assets.orchestration.instance import prepare_home
 from bridgecart_assets.processes import children
 from bridgecart_assets.processes.listening import free_port
-from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets_tests.integration.processes import processes_of, wait_until
 
 NO_PROXY = "no_grpc_proxy"

@@ -11,14 +11,14 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.instigation_logger import get_instigation_log_records
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import SettingsError
 from bridgecart_assets.definitions import build_defs
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration import failures, sensors
 from bridgecart_assets.orchestration.batch_status import OpenBatch
 from bridgecart_assets.orchestration.failures import UNREADABLE, TickFailed, answer_of
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.sensors import orders_sensor
-from bridgecart_assets.settings import SettingsError
 from bridgecart_assets.sources.kafka.errors import DataLoss
 from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.warehouse.storage.outputs import Table

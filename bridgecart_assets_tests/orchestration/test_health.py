@@ -4,9 +4,9 @@ import dagster as dg
 from dagster import DagsterEvent, DagsterEventType
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.checks import build_checks, check_keys
 from bridgecart_assets.orchestration.health import Health, read_health
-from bridgecart_assets.settings import Settings
 
 
 def evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey, *, passed: bool) -> None:

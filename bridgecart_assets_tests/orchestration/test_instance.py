@@ -10,6 +10,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.instance import (
     DataDirectoryUnusable,
     StorageFailed,
@@ -19,7 +20,6 @@ from bridgecart_assets.orchestration.instance import (
 )
 from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys
 from bridgecart_assets.orchestration.storage.sqlite_files import held_open, shared_databases
-from bridgecart_assets.settings import Settings
 
 
 def test_the_home_is_complete_with_config_and_storage(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

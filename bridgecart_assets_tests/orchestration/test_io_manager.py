@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from bridgecart_assets import contracts
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, Contract
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration import io_manager
 from bridgecart_assets.orchestration.asset_specs import asset_key, read_from, table_asset
 from bridgecart_assets.orchestration.assets.silver import customers, silver_batch
 from bridgecart_assets.orchestration.io_manager import LEDGER_METADATA, WarehouseIOManager, contract_of
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import BrokerUnreachable
 from bridgecart_assets.sources.kafka.groups import committed_offsets

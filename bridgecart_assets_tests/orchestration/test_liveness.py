@@ -9,10 +9,10 @@ from dagster._daemon.types import DaemonHeartbeat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.liveness import Liveness, Pulse, answers_http, answers_kafka
 from bridgecart_assets.processes.listening import free_port
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.embedded import EmbeddedBroker
 
 

@@ -10,10 +10,10 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.location import LOCATION, MODULE, job_origin, keep_sensor_switches
-from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.support import compose
 
 ROOT = Path(__file__).resolve().parents[2]

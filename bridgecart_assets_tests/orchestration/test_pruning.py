@@ -17,6 +17,7 @@ from dagster._core.test_utils import create_run_for_test
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.doctor import examine
 from bridgecart_assets.orchestration import pruning
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS
@@ -24,7 +25,6 @@ from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.storage import run_logs
 from bridgecart_assets.orchestration.storage.sqlite_files import shared_databases
-from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.support.smalljob import CHECK, TABLE, WHOLE, make_run
 
 logger = logging.getLogger(__name__)

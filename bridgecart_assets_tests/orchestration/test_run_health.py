@@ -15,12 +15,12 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster_shared.error import SerializableErrorInfo
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.run_health import error_line, read_daemon, read_sensor, read_waiting_batch
 from bridgecart_assets.orchestration.runs import DAEMON_SILENCE
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.sensors import SWITCHED_ON, beat, sensor_state
 

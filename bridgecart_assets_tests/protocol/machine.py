@@ -9,7 +9,7 @@ from dagster import DagsterRunStatus
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.orchestration.jobs import SILVER_BATCH
 from bridgecart_assets.orchestration.runs import SUBMISSION
 from bridgecart_assets.orchestration.sensors import BatchStuck

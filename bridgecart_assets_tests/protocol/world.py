@@ -19,9 +19,9 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.commands import run as running
 from bridgecart_assets.contracts import RAW_ORDERS
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration import batch_status, pruning, sensors
 from bridgecart_assets.orchestration.asset_specs import asset_key
 from bridgecart_assets.orchestration.io_manager import ledger_metadata

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.report.writing import write_report
-from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.report.pages import WIDE, Open, drawn
 from bridgecart_assets_tests.report.shops import empty_shop, grown_shop, hostile_shop
 from bridgecart_assets_tests.support.browser import chromium

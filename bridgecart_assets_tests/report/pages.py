@@ -8,10 +8,10 @@ from typing import Any
 
 from playwright.sync_api import Page, ViewportSize
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.report.figures import Figures, gather
 from bridgecart_assets.report.page import write_page
-from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 
 Row = dict[str, Any]
 Open = Callable[..., Page]
@@ -62,7 +62,7 @@ def replaced(figures: Figures, section: str, rows: Sequence[Row]) -> Figures:
 
 def with_rows(settings: Settings, section: str, change: Callable[[Row], Row]) -> Figures:
     """The figures of a warehouse with every row of a section changed."""
-    with Warehouse.from_settings(settings).reading() as connection:
+    with warehouse_from_settings(settings).reading() as connection:
         figures = gather(connection, settings)
     return replaced(figures, section, list(map(change, objects(figures["tables"][section]))))
 

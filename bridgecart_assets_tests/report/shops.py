@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.report.writing import write_report
-from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets_tests.integration.shop import history
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event, store_batch
@@ -18,7 +18,7 @@ HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)></script><!--"
 def open_shop(folder: Path, records: list[Record], **others: Any) -> Settings:
     """The settings of a warehouse with everything made of these records."""
     settings = Settings(data_dir=folder, **others)
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     store_batch(warehouse, BATCH, records)
     run_silver(warehouse, settings, BATCH)
     run_whole_tables(warehouse, settings)

@@ -10,13 +10,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize, expect
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.report_server import report_server
 from bridgecart_assets.processes.listening import Listener
 from bridgecart_assets.report.figures import MOST_PERIODS, gather
 from bridgecart_assets.report.page import write_page
 from bridgecart_assets.report.writing import write_report
-from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets_tests.report.pages import (
     WIDE,
     Open,
@@ -254,7 +254,7 @@ def test_a_served_page_takes_in_newer_figures_where_it_stands(opened: Open, grow
 
 def test_the_cards_of_the_segments_say_what_their_customers_did_and_what_is_predicted(opened: Open, grown: Settings):
     page = opened(grown)
-    with Warehouse.from_settings(grown).reading() as connection:
+    with warehouse_from_settings(grown).reading() as connection:
         tables = gather(connection, grown)["tables"]
     for row in objects(tables["segments"]):
         card = page.locator("#profiles .card", has_text=f"{row['segment_key']} ").inner_text()
@@ -356,7 +356,7 @@ def test_an_estimate_in_hindsight_looks_different_and_is_called_so(opened: Open,
 def test_a_batch_that_a_person_named_is_called_by_its_name(
     opened: Open, empty: Settings, tmp_path: Path, keys: list[str], says: str
 ):
-    with Warehouse.from_settings(empty).reading() as connection:
+    with warehouse_from_settings(empty).reading() as connection:
         figures = gather(connection, empty)
     (batch,) = objects(figures["tables"]["batches"])
     figures = replaced(figures, "batches", [{**batch, "batch_key": key} for key in keys])
@@ -366,7 +366,7 @@ def test_a_batch_that_a_person_named_is_called_by_its_name(
 
 
 def test_an_empty_page_is_a_page(opened: Open, tmp_path: Path, empty: Settings):
-    with Warehouse.from_settings(empty).reading() as connection:
+    with warehouse_from_settings(empty).reading() as connection:
         figures = dict(gather(connection, empty))
     figures["stored"] = {"columns": ["table", "rows", "meaning"], "rows": []}
     figures["tables"] = {name: {**table, "rows": []} for name, table in figures["tables"].items()}

@@ -11,12 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.report import figures
 from bridgecart_assets.report.charts import AGES
 from bridgecart_assets.report.figures import gather
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets_tests.report.pages import objects
 
 PAGE = Path(figures.__file__).parent / "page"
@@ -29,7 +29,7 @@ FACTS = (
 
 @pytest.fixture
 def connection(grown: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    with Warehouse.from_settings(grown).reading() as reading:
+    with warehouse_from_settings(grown).reading() as reading:
         yield reading
 
 
@@ -277,7 +277,7 @@ def test_no_customer_is_named(connection: duckdb.DuckDBPyConnection, grown: Sett
 
 
 def test_without_an_order_every_section_is_empty_and_the_reject_is_there(empty: Settings):
-    with Warehouse.from_settings(empty).reading() as connection:
+    with warehouse_from_settings(empty).reading() as connection:
         tables = {name: objects(table) for name, table in gather(connection, empty)["tables"].items()}
     assert {name for name, found in tables.items() if found} == {"rejects", "batches"}
     assert tables["rejects"] == [{"reason": "not_json", "records": 1}]

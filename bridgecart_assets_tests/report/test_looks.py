@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.report.figures import Figures, gather
-from bridgecart_assets.settings import Settings
-from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets_tests.report.pages import Open, computed, objects, page_with, replaced, with_segments
 
 TRENDS = ("clv_growth", "churn_rate", "average_order_value", "sales_contribution")
@@ -30,7 +30,7 @@ CLEARLY_DIFFERENT = 15.0
 
 @pytest.fixture(scope="module")
 def figures(grown: Settings) -> Figures:
-    with Warehouse.from_settings(grown).reading() as connection:
+    with warehouse_from_settings(grown).reading() as connection:
         return gather(connection, grown)
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.report import page
 from bridgecart_assets.report.charts import specs
 from bridgecart_assets.report.page import ReportNotWritten, for_script, write_page
 from bridgecart_assets.report.writing import NothingToReport, may_wait, write_report
-from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.report.shops import HOSTILE, page_of
 
 

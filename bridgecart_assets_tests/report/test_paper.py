@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets_tests.report.pages import Open, open_table
 from bridgecart_assets_tests.support.requirements import missing
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import duckdb
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import KPI_TABLES
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of

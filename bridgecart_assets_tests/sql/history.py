@@ -19,12 +19,12 @@ import pandas as pd
 import pyarrow as pa
 
 from bridgecart_assets import contracts
+from bridgecart_assets.base.settings import Period, Settings
 from bridgecart_assets.contracts import BOOKKEEPING, PURCHASE_MODEL, SEGMENT_MODEL, SILVER_ORDERS, TRAITS, Contract
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
 from bridgecart_assets.orchestration.checks import RULES
-from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.incremental.rebuild import scope_unchecked

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
     RAW_ORDERS,
     SILVER_CUSTOMERS,
@@ -16,7 +17,6 @@ from bridgecart_assets.contracts import (
     SILVER_REJECTS,
     Contract,
 )
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.queries import customers_query
 from bridgecart_assets.warehouse.storage.database import rows_of

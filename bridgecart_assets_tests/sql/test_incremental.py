@@ -13,8 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets import contracts
+from bridgecart_assets.base.settings import Period, Settings
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.incremental import rebuild as refreshing

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import AVERAGE_ORDER_VALUE, KPI_TABLES
 from bridgecart_assets.orchestration.status import kpi_rows
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.publishing import publish
-from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sql.history import (
     MemoryWarehouse,
     Order,
@@ -41,7 +41,7 @@ def test_average_order_value_is_a_ratio_of_sums_and_no_mean_of_customer_means():
 
 def test_the_average_that_people_and_programs_are_shown_has_two_decimals(tmp_path: Path):
     settings = Settings(data_dir=tmp_path)
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     store_orders(warehouse, [Order("hugo", "2025-01-12", net) for net in ("19.28", "19.28", "134.97")])
     store_purchase_model(warehouse)
     store_model(warehouse, spend_model())

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from bridgecart_assets.base.settings import Period
 from bridgecart_assets.contracts import KPI_TABLES, TABLES
-from bridgecart_assets.settings import Period
 from bridgecart_assets_tests.sql.histories import busy_history, histories
 from bridgecart_assets_tests.sql.history import (
     MemoryWarehouse,

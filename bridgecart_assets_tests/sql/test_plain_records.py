@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.tables import run_stage
 from bridgecart_assets_tests.integration.shop import history

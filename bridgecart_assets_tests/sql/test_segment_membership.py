@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from bridgecart_assets.base.settings import Period, Settings
 from bridgecart_assets.contracts import SEGMENT_MEMBERSHIP
-from bridgecart_assets.settings import Period, Settings
 from bridgecart_assets_tests.sql import oracle
 from bridgecart_assets_tests.sql.histories import busy_history, histories
 from bridgecart_assets_tests.sql.history import (

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_CUSTOMERS, SILVER_REJECTS, TABLES
-from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.sql.silver import Placed, Row, SilverWarehouse, place, run_customers, store_raw
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event

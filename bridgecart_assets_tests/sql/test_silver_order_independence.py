@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import SILVER_DUPLICATES, SILVER_ORDERS
-from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.sql.silver import (
     Placed,
     Row,

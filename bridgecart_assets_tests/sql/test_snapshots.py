@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 
-from bridgecart_assets.settings import Period
+from bridgecart_assets.base.settings import Period
 from bridgecart_assets_tests.sql import oracle
 from bridgecart_assets_tests.sql.histories import busy_history, histories
 from bridgecart_assets_tests.sql.history import (

@@ -4,13 +4,14 @@ import pandas as pd
 import pytest
 
 from bridgecart_assets import contracts
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.evaluate import fit_models
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.models import purchase_table
 from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse import queries
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import Query
@@ -40,7 +41,7 @@ def run_whole_tables(warehouse: Warehouse, settings: Settings, *, refit_mode: Re
 
 def run_small_shop(settings: Settings) -> Warehouse:
     """Everything of twenty customers who buy in three months, half of them not in the second: 50 orders, one batch."""
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     orders = [
         event(
             order_id=f"O{customer}-{month}",

@@ -13,8 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets import contracts
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import CLV_GROWTH, ERASURE_TABLES, KPI_TABLES, RAW_ORDERS, SILVER_REJECTS, TABLES
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.erasure import Erasure, UnknownCustomer, erase_customers
 from bridgecart_assets.warehouse.storage.database import rows_of

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, OUTBOX_TABLES
-from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import KafkaFailure
 from bridgecart_assets.sources.kafka.transactions import Numbered, Transactions

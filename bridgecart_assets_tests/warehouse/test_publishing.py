@@ -7,8 +7,8 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, SEGMENT_MODEL
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.publishing import LARGE_FILE_BYTES, is_recent, publish, published_path
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, WarehouseMissing
 from bridgecart_assets.warehouse.tables import prepare

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from bridgecart_assets import contracts
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import MONEY, RAW_BATCHES, RAW_ORDERS, Column, Contract
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.errors import HistoryRewritten, TopicReplaced
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, plan_batch
 from bridgecart_assets.sources.kafka.positions import topic_state

@@ -12,7 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.monitoring.causes import (
     batch_causes,
     check_causes,
@@ -21,7 +22,7 @@ from bridgecart_assets.orchestration.monitoring.causes import (
     sensor_causes,
 )
 from bridgecart_assets.orchestration.status import existing_instance
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.inventory import Standing, read_standing
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseLocked
 
@@ -136,7 +137,7 @@ class Observer:
 
     @property
     def _warehouse(self) -> Warehouse:
-        return replace(Warehouse.from_settings(self.settings), lock_timeout_seconds=LOCK_SECONDS)
+        return replace(warehouse_from_settings(self.settings), lock_timeout_seconds=LOCK_SECONDS)
 
     def _read_records(self) -> Records | None:
         from bridgecart_assets.orchestration.health import read_checks

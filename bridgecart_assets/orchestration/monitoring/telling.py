@@ -12,10 +12,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.monitoring.causes import Book, Seen, is_due, noted, refused, taken
 from bridgecart_assets.orchestration.monitoring.webhook import NotDelivered, post
-from bridgecart_assets.settings import Settings
 
 # The daemon evaluates one sensor after the other: the one for orders waits meanwhile.
 PATIENCE_SECONDS = 5.0

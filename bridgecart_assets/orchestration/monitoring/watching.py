@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.health import read_checks
 from bridgecart_assets.orchestration.monitoring.causes import (
@@ -21,9 +22,9 @@ from bridgecart_assets.orchestration.monitoring.causes import (
 from bridgecart_assets.orchestration.partitions import latest_batch
 from bridgecart_assets.orchestration.run_health import error_line, read_sensor, read_waiting_batch, run_error
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.inventory import newest_with_records
-from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseLocked
+from bridgecart_assets.warehouse.storage.database import WarehouseLocked
 
 # The first look tells what has failed lately, not what ever did.
 FIRST_LOOK = timedelta(hours=1)
@@ -47,7 +48,7 @@ def daemon_sees(instance: dg.DagsterInstance, settings: Settings, book: Book, no
 
 def warehouse_sees(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> Seen:
     """What it takes the warehouse to see, which a run may hold: then nobody waits for it."""
-    warehouse = replace(Warehouse.from_settings(settings), lock_timeout_seconds=_GLANCE_SECONDS)
+    warehouse = replace(warehouse_from_settings(settings), lock_timeout_seconds=_GLANCE_SECONDS)
     sensor = read_sensor(instance, now)
     try:
         waiting = read_waiting_batch(instance, warehouse, settings.max_batch_attempts)

@@ -1,6 +1,6 @@
 """What can go wrong between BridgeCart and Kafka: one class per remedy, one line per message."""
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 
 
 class KafkaFailure(BridgeCartError):

@@ -1,6 +1,6 @@
 """The connection that the settings ask for."""
 
-from bridgecart_assets.settings import Settings, SettingsError
+from bridgecart_assets.base.settings import Settings, SettingsError
 from bridgecart_assets.sources.kafka.address import announced_broker
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 

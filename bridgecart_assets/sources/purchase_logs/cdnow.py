@@ -12,7 +12,7 @@ from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.sources.purchase_logs.purchase_log import LoggedOrder, PurchaseLog
 
 REQUIREMENT = "lifetimes==0.11.3"

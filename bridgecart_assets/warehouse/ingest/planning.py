@@ -1,6 +1,6 @@
 """Fixing the plan of a batch: what the ledger has, or else from the ledger's end to the topic's end."""
 
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN
 from bridgecart_assets.sources.kafka.offsets import plan_batch

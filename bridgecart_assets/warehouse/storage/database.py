@@ -7,26 +7,22 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 import duckdb
 from filelock import FileLock, Timeout
 
+from bridgecart_assets.base.errors import WRITABLE, BridgeCartError
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.errors import WRITABLE, BridgeCartError
 from bridgecart_assets.processes.memory import bound, default_limit, too_little
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.warehouse.storage.duckdb_instance import Attached, Options
+from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 from bridgecart_assets.warehouse.storage.migrations import bring_up_to_date, has_known_layout, is_empty
 from bridgecart_assets.warehouse.storage.outputs import Parameter
-
-if TYPE_CHECKING:
-    from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 
 POLL_SECONDS = 0.05
 _HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
@@ -65,23 +61,17 @@ class WarehouseMissing(WarehouseError):
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Where the DuckDB file is and how it is opened. Opening happens per use, so nobody holds the lock idle."""
+    """Where the DuckDB file is and how it is opened. Opening happens per use, so nobody holds the lock idle.
+
+    `forget_again` erases the customers on the list beside the file whom the file still has; without it the list is
+    not looked at.
+    """
 
     path: Path
     lock_timeout_seconds: float = 60.0
     memory_limit: str = field(default_factory=default_limit)
     naive_timezone: str = "UTC"
-    keeps_forgotten: bool = True
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The warehouse of these settings."""
-        return cls(
-            path=settings.warehouse_path,
-            lock_timeout_seconds=settings.lock_timeout_seconds,
-            memory_limit=settings.memory_limit or default_limit(),
-            naive_timezone=settings.naive_timezone,
-        )
+    forget_again: Callable[["Warehouse", ForgottenList], None] | None = None
 
     @property
     def exists(self) -> bool:
@@ -110,7 +100,7 @@ class Warehouse:
             known = self._list_to_follow(connection)
             if known is not None:
                 stack.close()
-                self._forget_again(known)
+                self._erase(known)
                 connection = stack.enter_context(self._open(read_only=True))
             yield connection
 
@@ -128,7 +118,7 @@ class Warehouse:
             known = self._list_to_follow(connection, or_to_begin=True)
             if known is not None:
                 stack.close()
-                self._forget_again(known)
+                self._erase(known)
                 connection = stack.enter_context(self._open(read_only=False))
             connection.execute("begin transaction")
             try:
@@ -140,24 +130,22 @@ class Warehouse:
 
     def _list_to_follow(
         self, connection: duckdb.DuckDBPyConnection, *, or_to_begin: bool = False
-    ) -> "ForgottenList | None":
+    ) -> ForgottenList | None:
         """The list of forgotten customers beside the file, unless the file says the same.
 
         With `or_to_begin` an empty one where the file has forgotten customers and no list is there yet.
         """
-        from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
-
-        known = ForgottenList.beside(self.path) if self.keeps_forgotten else None
+        if self.forget_again is None:
+            return None
+        known = ForgottenList.beside(self.path)
         if known is not None:
             return None if known == ForgottenList.stored(connection) else known
-        begins = or_to_begin and self.keeps_forgotten and ForgottenList.stored(connection).customers
+        begins = or_to_begin and ForgottenList.stored(connection).customers
         return ForgottenList() if begins else None
 
-    def _forget_again(self, known: "ForgottenList") -> None:
-        # It reads and writes the warehouse, and so knows this module.
-        from bridgecart_assets.warehouse.erasure import forget_again
-
-        forget_again(replace(self, keeps_forgotten=False), known)
+    def _erase(self, known: ForgottenList) -> None:
+        if self.forget_again is not None:
+            self.forget_again(replace(self, forget_again=None), known)
 
     def rewrite(self) -> None:
         """Put a new file with the same rows in the place of the old one.

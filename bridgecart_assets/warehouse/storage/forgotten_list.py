@@ -15,8 +15,8 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import ERASED_VALUE, FORGOTTEN_CUSTOMERS
-from bridgecart_assets.errors import BridgeCartError
 
 _FILE = "forgotten_customers.json"
 

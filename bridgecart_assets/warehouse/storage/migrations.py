@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.sql import read_sql
 
 MIGRATIONS: tuple[str, ...] = (

@@ -3,11 +3,11 @@
 import dagster as dg
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import SILVER_CUSTOMERS
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.orchestration.asset_specs import SEGMENT_CHANGES_TOPIC, asset_key
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.support.pipeline import run_small_shop
 
 defs = build_defs()

@@ -14,6 +14,7 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.scheduler.instigation import InstigatorStatus
 
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.commands.report_server import report_server
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.checks import check_keys
@@ -25,7 +26,7 @@ from bridgecart_assets.orchestration.monitoring.observing import Observer
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.processes.listening import Listener
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
-from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.pipeline import run_small_shop
 from bridgecart_assets_tests.support.prometheus import Family, parsed
@@ -161,7 +162,7 @@ def test_a_run_that_holds_the_warehouse_is_not_waited_for_and_the_last_figures_s
 def test_a_warehouse_that_nobody_changed_is_not_opened_again(shop: Settings, monkeypatch: pytest.MonkeyPatch):
     observer = Observer(shop)
     assert value(observer, "orders") == 50
-    held = Warehouse.from_settings(shop)
+    held = warehouse_from_settings(shop)
     with held._gate():
         # Whoever would open it would be refused.
         assert observer.standing() == (observer._standing.value, 0.0)

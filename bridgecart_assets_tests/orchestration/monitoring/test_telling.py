@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.orchestration.monitoring import telling
 from bridgecart_assets.orchestration.monitoring.causes import Cause, Seen
 from bridgecart_assets.orchestration.monitoring.telling import BookUnusable, Told, book_path, read_book, tell
-from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets_tests.support.webhooks import Webhook, webhook
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -8,9 +8,10 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.scheduler.instigation import InstigatorStatus
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.commands.run import CheckStoppedRun
 from bridgecart_assets.commands.run_alerts import watched
-from bridgecart_assets.errors import BridgeCartError
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.checks import check_keys
 from bridgecart_assets.orchestration.instance import dagster_instance
@@ -21,7 +22,6 @@ from bridgecart_assets.orchestration.monitoring.watching import daemon_sees, fai
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
-from bridgecart_assets.settings import Settings, load_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.pipeline import run_small_shop
 from bridgecart_assets_tests.support.sensors import switch

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
+from bridgecart_assets.base.settings import SettingsError, load_settings
 from bridgecart_assets.orchestration.monitoring.webhook import NotDelivered, post
-from bridgecart_assets.settings import SettingsError, load_settings
 from bridgecart_assets_tests.support.webhooks import SECRET, Webhook, webhook
 
 

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import Engine
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.storage import packed_text, run_logs
 from bridgecart_assets.orchestration.storage.sqlite_files import shared_databases
 from bridgecart_assets.orchestration.storage.sqlite_storage import EventLogStorage
-from bridgecart_assets.settings import Settings
 from bridgecart_assets_tests.support.smalljob import CHECK, TABLE, make_run
 
 ADLER = 1726160866

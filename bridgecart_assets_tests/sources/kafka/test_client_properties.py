@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from bridgecart_assets.settings import load_settings
+from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.sources.kafka.clients import open_admin, open_consumer, open_producer
 from bridgecart_assets.sources.kafka.connection import KafkaConnection, redact
 from bridgecart_assets.sources.kafka.error_hints import OFTEN_SET

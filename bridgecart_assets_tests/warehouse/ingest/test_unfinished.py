@@ -1,4 +1,4 @@
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.warehouse.ingest import unfinished
 from bridgecart_assets.warehouse.ingest.unfinished import batches_without_silver
 from bridgecart_assets.warehouse.storage.database import Warehouse

@@ -14,9 +14,10 @@ import duckdb
 import pytest
 from filelock import FileLock, Timeout
 
+from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import SEGMENT_MODEL
-from bridgecart_assets.errors import BridgeCartError
-from bridgecart_assets.settings import Settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage import database
 from bridgecart_assets.warehouse.storage.database import (
     Warehouse,
@@ -174,7 +175,7 @@ def test_the_settings_decide_path_memory_and_time_zone(stored: Warehouse, writin
     settings = Settings(
         data_dir=stored.path.parent, memory_limit="512MiB", naive_timezone="Asia/Kolkata", lock_timeout_seconds=7
     )
-    warehouse = Warehouse.from_settings(settings)
+    warehouse = warehouse_from_settings(settings)
     assert (warehouse.path, warehouse.lock_timeout_seconds) == (stored.path, 7)
     with warehouse.transaction() if writing else warehouse.reading() as connection:
         rows = connection.execute("select current_setting('TimeZone'), current_setting('memory_limit')").fetchall()

@@ -7,9 +7,9 @@ import duckdb
 import pytest
 
 from bridgecart_assets import sql
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES
 from bridgecart_assets.models.due import RefitMode
-from bridgecart_assets.settings import Settings
 from bridgecart_assets.sources.kafka.continuity import KnownTopic
 from bridgecart_assets.warehouse.ingest.ledger import load_position
 from bridgecart_assets.warehouse.storage import migrations

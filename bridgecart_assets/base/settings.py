@@ -18,7 +18,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 
 PREFIX = "BRIDGECART_"
 # These name our own settings; every other BRIDGECART_KAFKA_* variable is handed to the Kafka client as it is.

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from dagster._core.secrets.env_file import get_env_var_dict
 
-from bridgecart_assets.envfile import EnvFileUnusable, env_file, load_env_file, require_own_home
-from bridgecart_assets.settings import Settings, load_settings
+from bridgecart_assets.base.env_file import EnvFileUnusable, env_file, load_env_file, require_own_home
+from bridgecart_assets.base.settings import Settings, load_settings
 
 FILE = """# a comment
 BRIDGECART_KAFKA_TOPIC=of-the-file

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from bridgecart_assets.errors import BridgeCartError, refusal
+from bridgecart_assets.base.errors import BridgeCartError, refusal
 from bridgecart_assets.processes.interrupts import interrupt_on_signals, interrupts
 from bridgecart_assets.processes.streams import ReaderGone, standard_streams
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bridgecart_assets.base.settings import Settings
     from bridgecart_assets.commands.doctor import Finding
     from bridgecart_assets.commands.evaluate import Evaluation
     from bridgecart_assets.commands.export import Format
     from bridgecart_assets.commands.run import FailOn, Summary
     from bridgecart_assets.models.evaluation import Calibration
     from bridgecart_assets.orchestration.status import KpiRow
-    from bridgecart_assets.settings import Settings
 
 FAILED = 1
 CHECK_FAILED = 3
@@ -59,7 +59,7 @@ def cli(*, debug: bool) -> None:
 
 def _warnings() -> list[str]:
     """What is wrong with the environment and stops nothing."""
-    from bridgecart_assets.settings import unknown_variables
+    from bridgecart_assets.base.settings import unknown_variables
 
     return unknown_variables(os.environ)
 
@@ -105,8 +105,8 @@ def _what_would_be_missing(error: BridgeCartError) -> str:
     """What a warehouse built again would lack, where that is the advice."""
     if not error.is_mended_by_topic:
         return ""
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.doctor_deep import what_the_topic_has
-    from bridgecart_assets.settings import load_settings
 
     return f" {what_the_topic_has(load_settings())}"
 
@@ -121,7 +121,7 @@ def _run_to_the_last_line() -> None:
 
 
 def _load_env_file() -> None:
-    from bridgecart_assets.envfile import load_env_file
+    from bridgecart_assets.base.env_file import load_env_file
 
     for name in load_env_file(Path.cwd()):
         print(f"bridgecart: {name} is set in .env and otherwise in the environment: .env counts.", file=sys.stderr)
@@ -141,9 +141,9 @@ def _complain(line: str, exit_code: int) -> NoReturn:
 @click.option("--seed", default=7, show_default=True, help="Same seed, same orders.")
 def demo(*, orders: int, seed: int) -> None:
     """Everything at once: a broker, 18 months of made-up orders, the pipeline, the KPIs."""
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.demo import run_demo
     from bridgecart_assets.orchestration.status import kpi_rows
-    from bridgecart_assets.settings import load_settings
     from bridgecart_assets.synthetic import WorldConfig
 
     with _usage_errors():
@@ -222,11 +222,11 @@ def run(
     Exits with 3 when a check failed: one of ERROR severity, or with --fail-on warn any. docs/ci.md has a recipe for
     pull requests.
     """
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.ci_summary import summarised
     from bridgecart_assets.commands.run import run_everything
     from bridgecart_assets.commands.run_alerts import watched
     from bridgecart_assets.models.due import RefitMode
-    from bridgecart_assets.settings import load_settings
 
     if refit and accept_model:
         raise click.UsageError("--refit and --accept-model exclude each other: a refit may make another proposal.")
@@ -255,9 +255,9 @@ def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
     """
     from dataclasses import asdict
 
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.forget import LEFT
     from bridgecart_assets.commands.forget import forget as forget_customers
-    from bridgecart_assets.settings import load_settings
 
     with _progress() as (_, step):
         done = forget_customers(load_settings(), customer_ids, progress=step)
@@ -289,8 +289,8 @@ def export(*, segments: tuple[str, ...], form: "Format", output: Path | None) ->
 
     For mailing tools, spreadsheets and notebooks. Names and numbers to call stay in the warehouse (silver.customers).
     """
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.export import export_customers
-    from bridgecart_assets.settings import load_settings
 
     target = output or Path(f"customers.{form}")
     count = export_customers(load_settings(), segments, form, target)
@@ -319,10 +319,10 @@ def announce() -> None:
 @click.option("--rate", default=5.0, show_default=True, help="Live orders a second.")
 def generate(*, orders: int, seed: int, live: bool, rate: float) -> None:
     """Send made-up orders to the topic: 18 months of history, with --live also what follows."""
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.generate import send_history, send_live
     from bridgecart_assets.orchestration.resources import Platform
     from bridgecart_assets.orchestration.status import data_clock
-    from bridgecart_assets.settings import load_settings
     from bridgecart_assets.synthetic import WorldConfig, simulate
 
     with _usage_errors():
@@ -354,9 +354,9 @@ def cdnow() -> None:
     Uses the configured broker, else one of its own. Refuses a data directory or topic that holds other orders. Run
     twice, it sends everything twice, and every order still counts once. BRIDGECART_AS_OF looks at an earlier day.
     """
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.replay import run_replay
     from bridgecart_assets.orchestration.status import kpi_rows
-    from bridgecart_assets.settings import load_settings
     from bridgecart_assets.sources.purchase_logs.cdnow import read_cdnow
 
     log = read_cdnow()
@@ -456,8 +456,8 @@ def status(*, as_json: bool, watch: bool) -> None:
 
     On a terminal no more than fits on it; --json has everything, with times.
     """
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.orchestration.status import read_status
-    from bridgecart_assets.settings import load_settings
 
     if watch and as_json:
         raise click.UsageError("--watch and --json exclude each other.")
@@ -506,8 +506,8 @@ def doctor(*, repair: bool, deep: bool, as_json: bool) -> None:
 
     Exits with 1 when something is left that needs a hand. Notes do not count.
     """
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands import doctor as doctors
-    from bridgecart_assets.settings import load_settings
 
     settings = load_settings()
     damage = _read_everything(settings) if deep else []
@@ -552,9 +552,9 @@ def report(*, opens: bool, serves: bool, host: str, port: int) -> None:
     """
     import webbrowser
 
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.orchestration.status import health_of
     from bridgecart_assets.report.writing import write_report
-    from bridgecart_assets.settings import load_settings
 
     settings = load_settings()
     if serves:
@@ -573,8 +573,8 @@ def report(*, opens: bool, serves: bool, host: str, port: int) -> None:
 @click.option("--period", help="Opening date of the period to show, YYYY-MM-DD; default: the latest complete one.")
 def kpis(*, as_json: bool, period: str | None) -> None:
     """The four KPIs by segment."""
+    from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.orchestration.status import kpi_rows
-    from bridgecart_assets.settings import load_settings
 
     rows = kpi_rows(load_settings().published_dir)
     if as_json:

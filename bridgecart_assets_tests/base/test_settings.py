@@ -10,7 +10,13 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from bridgecart_assets.settings import OWN_KAFKA_SETTINGS, Settings, SettingsError, load_settings, unknown_variables
+from bridgecart_assets.base.settings import (
+    OWN_KAFKA_SETTINGS,
+    Settings,
+    SettingsError,
+    load_settings,
+    unknown_variables,
+)
 from bridgecart_assets.sources.kafka.error_hints import OFTEN_SET
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets_tests.support.batching import AT_ONCE

@@ -1,0 +1,17 @@
+"""The warehouse that the settings ask for."""
+
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.processes.memory import default_limit
+from bridgecart_assets.warehouse.erasure import forget_again
+from bridgecart_assets.warehouse.storage.database import Warehouse
+
+
+def warehouse_from_settings(settings: Settings) -> Warehouse:
+    """The warehouse of these settings, which forgets again whom an older copy of it still has."""
+    return Warehouse(
+        path=settings.warehouse_path,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
+        memory_limit=settings.memory_limit or default_limit(),
+        naive_timezone=settings.naive_timezone,
+        forget_again=forget_again,
+    )
