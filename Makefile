@@ -37,10 +37,11 @@ bench: $(READY_TEST) ## benchmarks of small sizes, in less than five minutes, in
 bench-full: $(READY_TEST) ## benchmarks of the targets' sizes: hours, tens of GB of disk
 	@$(BIN)/python -m benchmarks --full $(ARGS)
 
-lint: $(READY_TEST) ## ruff and mypy
+lint: $(READY_TEST) ## ruff, mypy, and which room may import which
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(READY_TEST) ## what ruff can correct by itself
 	@$(BIN)/ruff check --fix
