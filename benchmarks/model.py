@@ -17,7 +17,7 @@ from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.incremental.scope import Whole, relate_rows
+from bridgecart_assets.warehouse.incremental.scope import FullScope, relate_rows
 from bridgecart_assets.warehouse.queries import features_query, purchase_sample, segments_query, traits_sample
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.tables import run_stage, write_query
@@ -71,7 +71,7 @@ def only_score(data_dir: str) -> Figures:
         configured = load_settings()
     query, select = segments_query(configured), read_sql("gold_customer_segments")
     with warehouse_from_settings(configured).reading() as connection:
-        relate_rows(connection, Whole(), CUSTOMER_FEATURES)
+        relate_rows(connection, FullScope(), CUSTOMER_FEATURES)
         run_stage(connection, query.stage, query.parameters)
         started = time.perf_counter()
         ((customers, _),) = connection.execute(

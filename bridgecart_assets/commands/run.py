@@ -142,7 +142,7 @@ def run_holding_lock(
     with dagster_instance(settings) as instance:
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         state = topic_state(platform.kafka, load_position(platform.warehouse).known)
-        for key in open_keys(instance, platform, state):
+        for key in open_batch_keys(instance, platform, state):
             progress(f"batch {key}: topic to silver")
             left = assets_left(INGEST, key, platform.warehouse, state)
             _execute(instance, INGEST, summary, partition_key=key, selection=left)
@@ -195,7 +195,7 @@ def settle_unfinished_runs(instance: "dg.DagsterInstance", *, seconds: float, pr
         time.sleep(_POLL_SECONDS)
 
 
-def open_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicState) -> Iterator[str]:
+def open_batch_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicState) -> Iterator[str]:
     """Batches that never finished, then new ones until the ledger has reached the end in `state`."""
     from bridgecart_assets.orchestration.batch_status import open_batch
     from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys, newest_keys, next_batch_key

@@ -684,7 +684,7 @@ REFRESHES = Contract(
         Column(
             "checked", "BIGINT", "Up to here its checks have passed; NULL: not since all rows were made", nullable=True
         ),
-        Column("made_whole", "BIGINT", "How often all of its rows were made"),
+        Column("full_rebuilds", "BIGINT", "How often all of its rows were made"),
         Column("state", "VARCHAR", "What else its rows depend on: clock, models, settings and its inputs"),
     ),
     key=("table_name",),

@@ -18,7 +18,7 @@ from bridgecart_assets.warehouse.ingest.unfinished import batches_without_silver
 from bridgecart_assets.warehouse.storage.database import Warehouse
 
 PARTITION_TAG = "dagster/partition"
-_GLANCE_SECONDS = 2.0
+_SHORT_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def assets_left(job: str, key: str, warehouse: Warehouse, state: TopicState) -> 
     stand as they were committed and everything after them is left to do.
     """
     try:
-        plan = load_ledger(glance(warehouse), only=key).plans.get(key)
+        plan = load_ledger(with_short_timeout(warehouse), only=key).plans.get(key)
         if plan is not None:
             verify_plan(plan, state)
     except (TopicReplaced, RecordsGone):
@@ -74,9 +74,9 @@ def assets_left(job: str, key: str, warehouse: Warehouse, state: TopicState) -> 
     return None
 
 
-def glance(warehouse: Warehouse) -> Warehouse:
+def with_short_timeout(warehouse: Warehouse) -> Warehouse:
     """The warehouse for a tick of the sensor, which must not wait for it as long as a run may."""
-    return replace(warehouse, lock_timeout_seconds=_GLANCE_SECONDS)
+    return replace(warehouse, lock_timeout_seconds=_SHORT_TIMEOUT_SECONDS)
 
 
 def _ended_attempts(instance: dg.DagsterInstance, key: str) -> list[dg.RunRecord]:

@@ -25,7 +25,7 @@ from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.incremental.rebuild import note_checked, scope_unchecked
 from bridgecart_assets.warehouse.incremental.scope import scoped
-from bridgecart_assets.warehouse.queries import snapshots_following
+from bridgecart_assets.warehouse.queries import incremental_snapshots
 from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.tables import run_stage
@@ -426,7 +426,7 @@ def evaluate(
         BATCH_COLUMN: batch_key,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
     }
-    reach = snapshots_following(settings).reach
+    reach = incremental_snapshots(settings).reach
     passed: list[tuple[Contract, int]] = []
     with platform.warehouse.reading() as connection:
         for table, of_table in groupby(rules, key=lambda rule: rule.table):

@@ -24,7 +24,7 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger, history_note, load_ledger
 from bridgecart_assets.warehouse.publishing import is_recent, publish
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseMissing, rows_of, table_exists
-from bridgecart_assets.warehouse.storage.outputs import KafkaSlice, Query, Table, WrittenWith
+from bridgecart_assets.warehouse.storage.outputs import CoWritten, KafkaSlice, Query, Table
 from bridgecart_assets.warehouse.tables import count_rows, write_frame, write_kafka_slice, write_query
 
 LEDGER_METADATA = "bridgecart/ledger_end_offsets"
@@ -36,7 +36,7 @@ MAKES_EVERYTHING = {"bridgecart/refresh": "everything"}
 # Rows that are shown beside a table in the UI: `sql/shown/<schema>_<table>.sql`, and what they are called there.
 SHOWN = {SILVER_REJECTS: "reject_reasons"}
 
-HandedOver = Query | KafkaSlice | WrittenWith | pd.DataFrame
+HandedOver = Query | KafkaSlice | CoWritten | pd.DataFrame
 
 
 def follows_changes(run: dg.DagsterRun) -> bool:
@@ -55,7 +55,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         contract = contract_of(context.asset_key)
         batch_key = context.asset_partition_key if context.has_asset_partitions else None
         only_changes = follows_changes(context.step_context.dagster_run)
-        if not isinstance(obj, WrittenWith):
+        if not isinstance(obj, CoWritten):
             self._write(contract, obj, batch_key, only_changes=only_changes)
         self._add_counts(context, contract, batch_key)
         if isinstance(obj, KafkaSlice):

@@ -16,7 +16,7 @@ from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings, unknown_variables
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, RAW_ORDERS
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS, asset_key
-from bridgecart_assets.orchestration.batch_status import OpenBatch, assets_left, glance, open_batch
+from bridgecart_assets.orchestration.batch_status import OpenBatch, assets_left, open_batch, with_short_timeout
 from bridgecart_assets.orchestration.failures import answer_of
 from bridgecart_assets.orchestration.jobs import PRINTED, announce_segments, orders_batch
 from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
@@ -173,7 +173,7 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
     if at_work is not None:
         return dg.SkipReason(f"{at_work}; the next batch will take what arrives meanwhile")
     settings = platform.settings
-    warehouse = glance(platform.warehouse)
+    warehouse = with_short_timeout(platform.warehouse)
     unfinished = open_batch(instance, warehouse)
     # Before the topic, which grows: asked after it, the ledger could be ahead of it.
     known = newest_keys(instance, limit=KEYS_LOOKED_AT)

@@ -18,7 +18,7 @@ from bridgecart_assets.contracts import (
     SILVER_REJECTS,
 )
 from bridgecart_assets.models.purchase import outlooks
-from bridgecart_assets.warehouse.storage.outputs import Computed, Following, Parameter, Query, Sample, Table
+from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Sample, Table
 
 MOST_FITTED_CUSTOMERS = 100_000
 
@@ -32,8 +32,8 @@ def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
         ),
         parameters={"max_payload_bytes": settings.max_payload_bytes, "amount_is_net": settings.amount_is_net},
         inputs=inputs,
-        also=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),
-        beside=BOOKKEEPING,
+        co_outputs=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),
+        optional_inputs=BOOKKEEPING,
     )
 
 
@@ -42,7 +42,7 @@ def customers_query(*inputs: Table) -> Query:
     return Query(
         stage=("stage_reading", "stage_spellings"),
         inputs=inputs,
-        following=Following(scoped=(SILVER_ORDERS,)),
+        incremental=Incremental(scoped=(SILVER_ORDERS,)),
     )
 
 
@@ -52,7 +52,7 @@ def features_query(settings: Settings, *inputs: Table) -> Query:
         stage=("stage_clock", "stage_sales"),
         parameters=_clock_parameters(settings),
         inputs=inputs,
-        following=Following(scoped=(SILVER_ORDERS,), state=("state_clock",)),
+        incremental=Incremental(scoped=(SILVER_ORDERS,), state=("state_clock",)),
     )
 
 
@@ -78,31 +78,35 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
         stage=("stage_traits", "stage_current_customers", *_scoring_stage(settings)),
         parameters=_scoring_parameters(settings),
         inputs=inputs,
-        following=Following(scoped=(CUSTOMER_FEATURES,), gathered=(CUSTOMER_FEATURES,), state=("state_models",)),
+        incremental=Incremental(
+            scoped=(CUSTOMER_FEATURES,), materialized=(CUSTOMER_FEATURES,), state=("state_models",)
+        ),
     )
 
 
 def snapshots_query(settings: Settings, *inputs: Table) -> Query:
     """Everyone as of each period opening and as of now, and the flows between the segments, in one transaction."""
-    following = snapshots_following(settings)
+    incremental = incremental_snapshots(settings)
     return Query(
         stage=("stage_clock", "stage_sales", "stage_traits", "stage_snapshots", *_scoring_stage(settings)),
         parameters={**_clock_parameters(settings), **_scoring_parameters(settings)},
         inputs=inputs,
-        following=following,
-        sums=(SEGMENT_FLOWS.full_name,),
+        incremental=incremental,
+        aggregates=(SEGMENT_FLOWS.full_name,),
         # The dates that orders of today change.
-        apart=f"select as_of from snapshot_dates where as_of >= (from clock) - {following.reach.days} order by as_of",
+        cluster_by=(
+            f"select as_of from snapshot_dates where as_of >= (from clock) - {incremental.reach.days} order by as_of"
+        ),
     )
 
 
-def snapshots_following(settings: Settings) -> Following:
+def incremental_snapshots(settings: Settings) -> Incremental:
     """How snapshots follow the orders: a purchase is seen by those of the churn window before it."""
-    return Following(
+    return Incremental(
         scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS),
-        gathered=(CUSTOMER_SNAPSHOTS,),
+        materialized=(CUSTOMER_SNAPSHOTS,),
         state=("state_clock", "state_models"),
-        days_back=settings.churn_window_days,
+        lookback_days=settings.churn_window_days,
     )
 
 
@@ -110,7 +114,7 @@ def membership_query(*inputs: Table) -> Query:
     """The history of everyone's segments (SCD type 2)."""
     return Query(
         inputs=inputs,
-        following=Following(scoped=(CUSTOMER_SNAPSHOTS, SEGMENT_MEMBERSHIP)),
+        incremental=Incremental(scoped=(CUSTOMER_SNAPSHOTS, SEGMENT_MEMBERSHIP)),
     )
 
 
@@ -120,7 +124,7 @@ def kpi_query(settings: Settings, *inputs: Table) -> Query:
         stage=("stage_clock", "stage_segments"),
         parameters={**_clock_parameters(settings), "churn_window_days": settings.churn_window_days},
         inputs=inputs,
-        beside=(ERASED_VALUE,),
+        optional_inputs=(ERASED_VALUE,),
     )
 
 

@@ -28,7 +28,7 @@ from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.sources.kafka.reading import read_slice
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
-from bridgecart_assets.warehouse.incremental.scope import Changes, Scope, Whole, scoped
+from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.ingest.ledger import read_ledger, verify_plan
 from bridgecart_assets.warehouse.storage.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
 from bridgecart_assets.warehouse.storage.outputs import Computed, KafkaSlice, Parameter, Query
@@ -51,31 +51,31 @@ def write_query(
     *,
     only_changes: bool = False,
 ) -> None:
-    """Write the table of the contract, and those in `query.also` and `query.sums`, from the query's SQL files.
+    """Write the table of the contract, the query's co-outputs and aggregates, from their SQL files.
 
     With `only_changes` a table of customers keeps the rows of those that did not change since it was written.
     Raises WarehouseMissing when an input table is missing, ContractBroken when rows break a contract.
     """
     _require_inputs(connection, query)
-    also, sums = ([TABLES[name] for name in names] for names in (query.also, query.sums))
-    noted = BOOKKEEPING if query.following is not None else ()
-    for target in (contract, *also, *sums, *query.beside, *noted):
+    co_outputs, aggregates = ([TABLES[name] for name in names] for names in (query.co_outputs, query.aggregates))
+    noted = BOOKKEEPING if query.incremental is not None else ()
+    for target in (contract, *co_outputs, *aggregates, *query.optional_inputs, *noted):
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
-    if query.following is not None:
+    if query.incremental is not None:
         stage = [step if isinstance(step, str) else step.name for step in query.stage]
-        made_by = [*stage, *map(_file, (contract, *sums))]
+        made_by = [*stage, *map(_file, (contract, *aggregates))]
         scope = begin_refresh(
-            connection, contract, query.following, made_by, query.parameters, only_changes=only_changes
+            connection, contract, query.incremental, made_by, query.parameters, only_changes=only_changes
         )
         parameters["changes_from"] = scope.changes_from
-        if isinstance(scope, Whole):
-            _make_all(connection, contract, scope, query, parameters)
+        if isinstance(scope, FullScope):
+            _rebuild(connection, contract, scope, query, parameters)
         else:
-            _make_changes(connection, contract, scope, query, parameters)
+            _update(connection, contract, scope, query, parameters)
         return
     run_stage(connection, query.stage, parameters)
-    for target in (contract, *also):
+    for target in (contract, *co_outputs):
         _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
 
 
@@ -277,43 +277,45 @@ def _explaining(contract: Contract) -> Iterator[None]:
         raise ContractBroken(f"{contract.full_name}: {str(error).splitlines()[0]}") from error
 
 
-def _make_all(
+def _rebuild(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
-    whole: Whole,
+    whole: FullScope,
     query: Query,
     parameters: Mapping[str, Parameter],
 ) -> None:
-    """Replace all rows of a table of customers, and of its sums, one part of the customers after the other."""
-    sums = [TABLES[name] for name in query.sums]
+    """Replace all rows of a table of customers, and of its aggregates, one part of the customers after the other."""
+    aggregates = [TABLES[name] for name in query.aggregates]
     select = read_sql(_file(contract))
-    for target in (contract, *sums):
+    for target in (contract, *aggregates):
         delete_slice(connection, target, None)
     for part in whole.parts(connection):
         _stage_scope(connection, part, query, parameters)
         used = _checked_parameters(connection, contract, select, parameters)
         with _explaining(contract):
-            for place in _places(connection, contract, query.apart):
-                insert_rows(connection, contract, f"select * from ({select}) where {place}", used)
+            for rows in _clusters(connection, contract, query.cluster_by):
+                insert_rows(connection, contract, f"select * from ({select}) where {rows}", used)
         made = f"(from {contract.full_name} where {part.condition(contract)})"
         _check_key(connection, contract, made)
-        for target in sums:
+        for target in aggregates:
             _add_difference(connection, target, f"{contract.full_name} limit 0", made, parameters)
 
 
-def _places(connection: duckdb.DuckDBPyConnection, contract: Contract, apart: str) -> Sequence[str]:
-    """Conditions that take all rows apart: first those without a place of their own, then value by value."""
+def _clusters(connection: duckdb.DuckDBPyConnection, contract: Contract, cluster_by: str) -> Sequence[str]:
+    """Conditions that divide all rows: first those of no value that is stored together, then value by value."""
     column = f'"{contract.key[0]}"'
-    values = [f"date '{value.isoformat()}'" for (value,) in connection.execute(apart).fetchall()] if apart else []
+    values = (
+        [f"date '{value.isoformat()}'" for (value,) in connection.execute(cluster_by).fetchall()] if cluster_by else []
+    )
     if not values:
         return ["true"]
     return [f"{column} not in ({', '.join(values)})", *(f"{column} = {value}" for value in values)]
 
 
-def _make_changes(
+def _update(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
-    changes: Changes,
+    changes: ChangedScope,
     query: Query,
     parameters: Mapping[str, Parameter],
 ) -> None:
@@ -327,7 +329,7 @@ def _make_changes(
     connection.execute(f"create temp table fresh as from {contract.full_name} limit 0")
     connection.execute(f"insert into fresh by name {select}", used)
     _check_key(connection, contract, "fresh")
-    for name in query.sums:
+    for name in query.aggregates:
         _add_difference(connection, TABLES[name], scoped(contract), "fresh", parameters)
     connection.execute(f"delete from {contract.full_name} where {changes.condition(contract)}")
     with _explaining(contract):
@@ -337,8 +339,8 @@ def _make_changes(
 def _stage_scope(
     connection: duckdb.DuckDBPyConnection, scope: Scope, query: Query, parameters: Mapping[str, Parameter]
 ) -> None:
-    if query.following is not None:
-        scope.relate(connection, query.following)
+    if query.incremental is not None:
+        scope.relate(connection, query.incremental)
     run_stage(connection, query.stage, parameters)
 
 

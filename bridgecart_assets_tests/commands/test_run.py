@@ -14,7 +14,7 @@ from bridgecart_assets.commands.run import (
     RunFailed,
     Summary,
     failure_of,
-    open_keys,
+    open_batch_keys,
 )
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.partitions import newest_keys
@@ -104,7 +104,7 @@ def test_batches_left_behind_in_raw_come_first_and_new_ones_follow_up_to_the_end
 ) -> None:
     store_batch(warehouse, "20300101T000000Z", [Record(event())])
     with dg.DagsterInstance.ephemeral() as forgetful:
-        keys = open_keys(forgetful, Platform(), TopicState("orders", TOPIC_ID, "test", {0: OffsetRange(0, 2)}))
+        keys = open_batch_keys(forgetful, Platform(), TopicState("orders", TOPIC_ID, "test", {0: OffsetRange(0, 2)}))
         assert next(keys) == "20300101T000000Z"
         run_silver(warehouse, settings, "20300101T000000Z")
         taken_in(forgetful, "20300101T000000Z")
@@ -116,14 +116,14 @@ def test_batches_left_behind_in_raw_come_first_and_new_ones_follow_up_to_the_end
 
 def test_it_ends_when_the_topic_was_created_again_meanwhile(warehouse: Warehouse) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        keys = open_keys(instance, Platform(), TopicState("orders", TOPIC_ID, "test", {0: OffsetRange(0, 9)}))
+        keys = open_batch_keys(instance, Platform(), TopicState("orders", TOPIC_ID, "test", {0: OffsetRange(0, 9)}))
         store_batch(warehouse, next(keys), [Record(event())], topic_id="another")
         assert list(keys) == []
 
 
 def test_it_ends_when_the_topic_lost_what_it_had_and_a_batch_found_nothing_more(warehouse: Warehouse) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        keys = open_keys(instance, Platform(), TopicState("orders", TOPIC_ID, "test", {0: OffsetRange(0, 9)}))
+        keys = open_batch_keys(instance, Platform(), TopicState("orders", TOPIC_ID, "test", {0: OffsetRange(0, 9)}))
         for start, records in ((0, 2), (2, 0)):
             key = next(keys)
             store_batch(warehouse, key, [Record(event())] * records, start=start)

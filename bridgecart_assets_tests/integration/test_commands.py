@@ -146,16 +146,16 @@ def test_a_warning_fails_a_run_that_is_told_to_fail_on_warnings(killer: Killer, 
 def test_a_small_batch_makes_only_its_customers_anew_and_full_makes_all_to_the_same_bytes(
     killer: Killer, shop: Shop, warehouse: Warehouse
 ) -> None:
-    made_whole = "select made_whole from gold.refreshes where table_name = 'silver.customers'"
+    full_rebuilds = "select full_rebuilds from gold.refreshes where table_name = 'silver.customers'"
     shop.sell(600)
     assert killer.run("run").returncode == 0
     shop.sell(5)
     assert killer.run("run").returncode == 0
-    assert rows(warehouse, made_whole) == [(1,)]
+    assert rows(warehouse, full_rebuilds) == [(1,)]
     followed = digests(warehouse)
     ended = killer.run("run", "--full")
     assert ended.returncode == 0, ended.stderr
-    assert rows(warehouse, made_whole) == [(2,)]
+    assert rows(warehouse, full_rebuilds) == [(2,)]
     assert digests(warehouse) == followed
     assert rows(warehouse, "select table_name from gold.refreshes where checked is distinct from revision") == []
 

@@ -1,8 +1,9 @@
 """The processes that take part, as generators: each `yield` is a place where the process may be killed or overtaken.
 
-What they decide, the project's own functions decide: the sensor's `tick`, `plan_slice`, `verify_plan`, `open_keys`,
-`assets_left`, `settle_unfinished_runs`. The steps between follow Dagster's daemon, `warehouse.writing` and the IO
-manager. `connect` puts the fakes where those functions ask for the topic, the ledger, the lock and the clock.
+What they decide, the project's own functions decide: the sensor's `tick`, `plan_slice`, `verify_plan`,
+`open_batch_keys`, `assets_left`, `settle_unfinished_runs`. The steps between follow Dagster's daemon,
+`warehouse.tables` and the IO manager. `connect` puts the fakes where those functions ask for the topic, the ledger, the
+lock and the clock.
 """
 
 import json
@@ -347,7 +348,7 @@ def command(world: World) -> Steps:
         yield from wait_for_the_file(world)
         state = world.cluster.state(world.store.readable.ledger.known)
         yield "has read the topic's state"
-        keys = running.open_keys(world.dagster, world.platform, state)
+        keys = running.open_batch_keys(world.dagster, world.platform, state)
         for _ in range(BATCHES_IN_VAIN + retained(state)):
             yield from wait_for_the_file(world)
             key = next(keys, None)

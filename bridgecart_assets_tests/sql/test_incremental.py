@@ -107,9 +107,9 @@ def arrival(number: int, order: Order, *, minute: int = 0) -> Record:
     return Record(payload, kafka_timestamp=ARRIVED + timedelta(minutes=minute))
 
 
-def made_whole(warehouse: MemoryWarehouse) -> dict[str, int]:
-    rows = records(warehouse, "select table_name, made_whole from gold.refreshes")
-    return {str(row["table_name"]): int(row["made_whole"]) for row in rows}
+def full_rebuilds(warehouse: MemoryWarehouse) -> dict[str, int]:
+    rows = records(warehouse, "select table_name, full_rebuilds from gold.refreshes")
+    return {str(row["table_name"]): int(row["full_rebuilds"]) for row in rows}
 
 
 def assert_same_as_whole(warehouse: MemoryWarehouse, settings: Settings = SETTINGS) -> None:
@@ -157,19 +157,19 @@ def test_as_orders_come_in_the_order_of_time_following_gives_the_bytes_of_making
     for batch, orders in enumerate(batches):
         take_in(warehouse, batch, [arrival(next(number), order) for order in orders])
         refresh(warehouse, settings)
-    assert set(made_whole(warehouse).values()) == {1}
+    assert set(full_rebuilds(warehouse).values()) == {1}
     assert_same_as_whole(warehouse, settings)
 
 
 def test_a_batch_of_the_same_day_touches_only_its_own_customers():
     warehouse = shop_with_history(3)
-    before = made_whole(warehouse)
+    before = full_rebuilds(warehouse)
     untouched = "select sum(rowid), count(*) from gold.customer_snapshots where customer_id <> 'C7'"
     rows = records(warehouse, untouched)
     late = Order("C7", "2024-02-10T08:00:00", 900)
     take_in(warehouse, 1, [arrival(9_000, Order("C7", "2024-06-30T09:00:00", 50)), arrival(9_001, late)])
     refresh(warehouse)
-    assert made_whole(warehouse) == before
+    assert full_rebuilds(warehouse) == before
     assert records(warehouse, untouched) == rows
     assert_same_as_whole(warehouse)
 
@@ -199,13 +199,13 @@ def test_an_order_before_all_others_makes_the_whole_history_of_its_customer_anew
 def test_orders_of_the_customers_that_changed_are_looked_for_once_for_all_tables(monkeypatch: pytest.MonkeyPatch):
     warehouse = shop_with_history(3)
     searches: list[str] = []
-    condition = scope.Changes.condition
+    condition = scope.ChangedScope.condition
 
-    def noted(changes: scope.Changes, table: Contract) -> str:
+    def noted(changes: scope.ChangedScope, table: Contract) -> str:
         searches.append(table.full_name)
         return condition(changes, table)
 
-    monkeypatch.setattr(scope.Changes, "condition", noted)
+    monkeypatch.setattr(scope.ChangedScope, "condition", noted)
     for batch in (1, 2):
         searches.clear()
         take_in(warehouse, batch, [arrival(9_000 + batch, Order(f"C{batch}", "2024-06-30T09:00:00", 50))])
@@ -220,9 +220,9 @@ def test_made_in_parts_the_tables_are_the_same_bytes_as_made_at_once(monkeypatch
     warehouse = shop_with_history(4)
     at_once = digests(warehouse)
     monkeypatch.setattr(scope, "_ORDERS_IN_PART", 100)
-    assert len(scope.Whole().parts(warehouse.database)) == 6
+    assert len(scope.FullScope().parts(warehouse.database)) == 6
     refresh(warehouse, only_changes=False)
-    assert set(made_whole(warehouse).values()) == {2}
+    assert set(full_rebuilds(warehouse).values()) == {2}
     assert digests(warehouse) == at_once
 
 
@@ -244,14 +244,14 @@ def test_a_customer_who_loses_an_order_is_made_anew_too():
     take_in(warehouse, 1, [Record(b"nor this")])
     refresh(warehouse)
     assert_same_as_whole(warehouse)
-    assert set(made_whole(warehouse).values()) == {4}
+    assert set(full_rebuilds(warehouse).values()) == {4}
 
 
 def test_with_a_new_day_a_new_model_or_other_settings_everyone_is_made_anew():
     warehouse = shop()
     take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate(busy_history(4))])
     refresh(warehouse)
-    assert set(made_whole(warehouse).values()) == {1}
+    assert set(full_rebuilds(warehouse).values()) == {1}
     take_in(warehouse, 1, [arrival(9_000, Order("C1", "2024-07-01T08:00:00", 10))])
     refresh(warehouse)
     by_customer = {
@@ -260,14 +260,14 @@ def test_with_a_new_day_a_new_model_or_other_settings_everyone_is_made_anew():
         "gold.customer_snapshots",
         "gold.segment_membership",
     }
-    assert made_whole(warehouse) == {"silver.customers": 1} | dict.fromkeys(by_customer, 2)
+    assert full_rebuilds(warehouse) == {"silver.customers": 1} | dict.fromkeys(by_customer, 2)
     store_model(warehouse, spend_model((LARGE, SMALL)))
     refresh(warehouse)
     scored = by_customer - {"gold.customer_features"}
-    assert made_whole(warehouse) == {"silver.customers": 1, "gold.customer_features": 2} | dict.fromkeys(scored, 3)
+    assert full_rebuilds(warehouse) == {"silver.customers": 1, "gold.customer_features": 2} | dict.fromkeys(scored, 3)
     others = tiny_settings(churn_window_days=40, kpi_period="week", as_of=date(2024, 5, 1))
     refresh(warehouse, others)
-    assert made_whole(warehouse) == {"silver.customers": 1, "gold.customer_features": 3} | dict.fromkeys(scored, 4)
+    assert full_rebuilds(warehouse) == {"silver.customers": 1, "gold.customer_features": 3} | dict.fromkeys(scored, 4)
     assert_same_as_whole(warehouse, others)
 
 
@@ -282,7 +282,7 @@ def test_a_table_that_was_left_behind_catches_up():
             write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(SETTINGS), only_changes=True)
     write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(SETTINGS), only_changes=True)
     refresh(warehouse)
-    assert set(made_whole(warehouse).values()) == {1}
+    assert set(full_rebuilds(warehouse).values()) == {1}
     assert_same_as_whole(warehouse)
 
 
@@ -293,7 +293,7 @@ def test_with_the_bookkeeping_of_another_version_everything_is_made_anew_once():
     for batch, times in ((1, 1), (2, 1)):
         take_in(warehouse, batch, [arrival(9_000 + batch, Order("C7", "2024-06-30T09:00:00", 50))])
         refresh(warehouse)
-        assert set(made_whole(warehouse).values()) == {times}
+        assert set(full_rebuilds(warehouse).values()) == {times}
     assert_same_as_whole(warehouse)
 
 
@@ -316,7 +316,7 @@ def test_after_somebody_was_forgotten_everything_is_made_anew_and_nothing_tells_
         erase_customers(connection, SETTINGS, ["C3"])
     assert records(warehouse, "from silver.changed_customers") == []
     refresh(warehouse)
-    assert set(made_whole(warehouse).values()) == {1}
+    assert set(full_rebuilds(warehouse).values()) == {1}
     assert_same_as_whole(warehouse)
 
 

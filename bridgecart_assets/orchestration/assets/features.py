@@ -16,7 +16,7 @@ from bridgecart_assets.orchestration.asset_specs import POOL, read_from, table_a
 from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.warehouse.queries import features_query, snapshots_query
-from bridgecart_assets.warehouse.storage.outputs import Query, Table, WrittenWith
+from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
 
 
 @table_asset(
@@ -44,9 +44,9 @@ def customer_features(platform: Platform, silver_orders: Table) -> Query:
 )
 def customer_snapshots(
     platform: Platform, silver_orders: Table, purchase_model: Table, segment_model: Table
-) -> Iterator[dg.Output[Query] | dg.Output[WrittenWith]]:
+) -> Iterator[dg.Output[Query] | dg.Output[CoWritten]]:
     """Compute everyone as of each period opening and as of now, and who went from which segment to which."""
     with cause_first():
         query = snapshots_query(platform.settings, silver_orders, purchase_model, segment_model)
     yield dg.Output(query, "customer_snapshots")
-    yield dg.Output(WrittenWith(CUSTOMER_SNAPSHOTS.full_name), "segment_flows")
+    yield dg.Output(CoWritten(CUSTOMER_SNAPSHOTS.full_name), "segment_flows")

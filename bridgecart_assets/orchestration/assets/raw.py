@@ -10,7 +10,7 @@ from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.warehouse.ingest.planning import plan_slice
-from bridgecart_assets.warehouse.storage.outputs import KafkaSlice, WrittenWith
+from bridgecart_assets.warehouse.storage.outputs import CoWritten, KafkaSlice
 
 kafka_orders = dg.AssetSpec(
     key=KAFKA_ORDERS,
@@ -30,9 +30,9 @@ kafka_orders = dg.AssetSpec(
 )
 def raw_batch(
     context: dg.AssetExecutionContext, platform: Platform
-) -> Iterator[dg.Output[KafkaSlice] | dg.Output[WrittenWith]]:
+) -> Iterator[dg.Output[KafkaSlice] | dg.Output[CoWritten]]:
     """Read the batch's offsets from Kafka; records and ledger row are one transaction."""
     with cause_first():
         handed = plan_slice(platform.warehouse, platform.kafka, platform.settings, context.partition_key)
     yield dg.Output(handed, "orders")
-    yield dg.Output(WrittenWith(RAW_ORDERS.full_name), "batches")
+    yield dg.Output(CoWritten(RAW_ORDERS.full_name), "batches")

@@ -16,7 +16,7 @@ from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.warehouse.queries import customers_query, silver_batch_query
-from bridgecart_assets.warehouse.storage.outputs import Query, Table, WrittenWith
+from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
 
 
 @dg.multi_asset(
@@ -30,13 +30,13 @@ from bridgecart_assets.warehouse.storage.outputs import Query, Table, WrittenWit
     partitions_def=BATCHES,
     pool=POOL,
 )
-def silver_batch(platform: Platform, raw_orders: Table) -> Iterator[dg.Output[Query] | dg.Output[WrittenWith]]:
+def silver_batch(platform: Platform, raw_orders: Table) -> Iterator[dg.Output[Query] | dg.Output[CoWritten]]:
     """Parse and judge the batch, decide which event of each order counts; three tables, one transaction."""
     with cause_first():
         query = silver_batch_query(platform.settings, raw_orders)
     yield dg.Output(query, "orders")
-    yield dg.Output(WrittenWith(SILVER_ORDERS.full_name), "duplicate_orders")
-    yield dg.Output(WrittenWith(SILVER_ORDERS.full_name), "rejected_orders")
+    yield dg.Output(CoWritten(SILVER_ORDERS.full_name), "duplicate_orders")
+    yield dg.Output(CoWritten(SILVER_ORDERS.full_name), "rejected_orders")
 
 
 @table_asset(

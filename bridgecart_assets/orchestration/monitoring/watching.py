@@ -32,7 +32,7 @@ FIRST_LOOK = timedelta(hours=1)
 _OVERLAP = timedelta(minutes=1)
 _RUNS_LOOKED_AT = 50
 # The daemon evaluates one sensor after the other: the one for orders waits meanwhile.
-_GLANCE_SECONDS = 0.2
+_SHORT_TIMEOUT_SECONDS = 0.2
 _STOPPED_BY_CHECK = "DagsterAssetCheckFailedError"
 _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 
@@ -48,7 +48,7 @@ def daemon_sees(instance: dg.DagsterInstance, settings: Settings, book: Book, no
 
 def warehouse_sees(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> Seen:
     """What it takes the warehouse to see, which a run may hold: then nobody waits for it."""
-    warehouse = replace(warehouse_from_settings(settings), lock_timeout_seconds=_GLANCE_SECONDS)
+    warehouse = replace(warehouse_from_settings(settings), lock_timeout_seconds=_SHORT_TIMEOUT_SECONDS)
     sensor = read_sensor(instance, now)
     try:
         waiting = read_waiting_batch(instance, warehouse, settings.max_batch_attempts)

@@ -244,7 +244,7 @@ def failure(reports: Reports, error: KafkaError, silence: str | None = None) -> 
     return KafkaFailure(f"{where} answered {error.name()}: {redact(connection, error.str())}")
 
 
-def place(message: Message) -> tuple[int, int]:
+def position(message: Message) -> tuple[int, int]:
     """Partition and offset of a message that came from a broker (the type allows for those that did not)."""
     return cast(tuple[int, int], (message.partition(), message.offset()))
 

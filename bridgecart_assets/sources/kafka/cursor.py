@@ -5,7 +5,7 @@ from typing import cast
 
 from confluent_kafka import KafkaError, Message
 
-from bridgecart_assets.sources.kafka.clients import TOLERATED_WHEN_READING, Reports, failure, place
+from bridgecart_assets.sources.kafka.clients import TOLERATED_WHEN_READING, Reports, failure, position
 from bridgecart_assets.sources.kafka.errors import RecordsGone
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
 
@@ -47,7 +47,7 @@ class Cursor:
         return finished
 
     def _holds(self, message: Message) -> bool:
-        partition, offset = place(message)
+        partition, offset = position(message)
         return offset < self.ends[partition]
 
     def _reach(self, partition: int, offset: int) -> None:
@@ -58,7 +58,7 @@ class Cursor:
             error = message.error()
             if error is None or error.code() in TOLERATED_WHEN_READING:
                 continue
-            partition, offset = place(message)
+            partition, offset = position(message)
             if error.code() == KafkaError._AUTO_OFFSET_RESET:
                 raise RecordsGone(
                     f"retention removed records while they were read: partition {partition} of topic "

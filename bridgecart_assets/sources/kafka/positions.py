@@ -29,7 +29,7 @@ from bridgecart_assets.sources.kafka.clients import (
     open_admin,
     open_consumer,
     patiently,
-    place,
+    position,
 )
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.continuity import (
@@ -230,7 +230,7 @@ class _Look:
                 raise failure(self.reports, NO_ANSWER)
 
     def _note(self, message: Message) -> None:
-        error, (partition, offset) = message.error(), place(message)
+        error, (partition, offset) = message.error(), position(message)
         if error is None:
             self._note_record(message, partition, offset)
         elif error.code() == KafkaError._PARTITION_EOF:

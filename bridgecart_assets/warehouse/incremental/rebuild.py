@@ -23,9 +23,9 @@ from bridgecart_assets.contracts import (
     Contract,
 )
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.incremental.scope import Changes, Scope, Whole, relate_rows, scoped
+from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, relate_rows, scoped
 from bridgecart_assets.warehouse.storage.database import standing_tables
-from bridgecart_assets.warehouse.storage.outputs import Following, Parameter
+from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter
 
 # Beyond this share of a table's rows it is faster to make all of them.
 _LARGE_SHARE = 0.2
@@ -39,57 +39,57 @@ group by customer_hash
 
 
 @dataclass(frozen=True)
-class _Stand:
+class RefreshState:
     """A row of `gold.refreshes`."""
 
     revision: int
     checked: int | None
-    made_whole: int
+    full_rebuilds: int
     state: str
 
 
 def begin_refresh(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
-    following: Following,
+    incremental: Incremental,
     made_by: Sequence[str],
     parameters: Mapping[str, Parameter],
     *,
     only_changes: bool,
 ) -> Scope:
-    """What of the table is made anew; notes it already.
+    """The part of the table that is rebuilt; notes it already.
 
     `made_by` are the SQL files that make the rows: another version of BridgeCart makes other rows.
     """
-    stands = _stands(connection)
-    before = stands.get(contract.full_name)
+    refreshes = _refreshes(connection)
+    before = refreshes.get(contract.full_name)
     head = _head(connection)
     # An input that follows the orders itself may be behind them.
-    inputs = [stands[t.full_name] for t in following.scoped if t != contract and t.full_name in stands]
-    revision = min([head, *(stand.revision for stand in inputs)])
-    state = _state(connection, following, made_by, parameters, inputs)
-    scope: Scope = Whole()
+    inputs = [refreshes[t.full_name] for t in incremental.scoped if t != contract and t.full_name in refreshes]
+    revision = min([head, *(refresh.revision for refresh in inputs)])
+    state = _state(connection, incremental, made_by, parameters, inputs)
+    scope: Scope = FullScope()
     if only_changes and before is not None and before.state == state:
-        changes = _changes(connection, before.revision, revision, following.reach)
-        scope = Whole() if _is_large(connection, contract) else changes
-    is_whole = isinstance(scope, Whole)
-    times = before.made_whole if before is not None else 0
+        changes = _changes(connection, before.revision, revision, incremental.reach)
+        scope = FullScope() if _is_large(connection, contract) else changes
+    is_whole = isinstance(scope, FullScope)
+    times = before.full_rebuilds if before is not None else 0
     checked = before.checked if before is not None and not is_whole else None
-    _note(connection, contract, _Stand(revision, checked, times + is_whole, state))
+    _note(connection, contract, RefreshState(revision, checked, times + is_whole, state))
     return scope
 
 
-def _changes(connection: duckdb.DuckDBPyConnection, after: int, revision: int, reach: timedelta) -> Changes:
+def _changes(connection: duckdb.DuckDBPyConnection, after: int, revision: int, reach: timedelta) -> ChangedScope:
     """Put the customers that changed into `touched`."""
     connection.execute("create or replace temp table touched (customer_hash bigint, since date)")
     connection.execute(_TOUCHED, [after, revision])
     ((since,),) = connection.execute("select min(since) from touched").fetchall()
-    return Changes(after, revision, since - reach if since is not None else None)
+    return ChangedScope(after, revision, since - reach if since is not None else None)
 
 
-def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, stand: _Stand) -> None:
+def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, refresh: RefreshState) -> None:
     connection.execute("delete from gold.refreshes where table_name = ?", [contract.full_name])
-    connection.execute("insert into gold.refreshes values (?, ?, ?, ?, ?)", [contract.full_name, *astuple(stand)])
+    connection.execute("insert into gold.refreshes values (?, ?, ?, ?, ?)", [contract.full_name, *astuple(refresh)])
 
 
 def scope_unchecked(
@@ -101,15 +101,15 @@ def scope_unchecked(
     `note_checked` when they pass, None where there is nothing to note.
     """
     standing = standing_tables(connection)
-    stand = _stands(connection).get(contract.full_name) if REFRESHES.full_name in standing else None
-    scope: Scope = Whole()
-    if only_changes and stand is not None and stand.checked is not None:
-        scope = _changes(connection, stand.checked, stand.revision, reach)
+    refresh = _refreshes(connection).get(contract.full_name) if REFRESHES.full_name in standing else None
+    scope: Scope = FullScope()
+    if only_changes and refresh is not None and refresh.checked is not None:
+        scope = _changes(connection, refresh.checked, refresh.revision, reach)
     for table in TABLES.values():
         if scoped(table) in read_by and CUSTOMER_HASH in table.columns and table.full_name in standing:
             # What the tables have, not what was gathered to make them.
             relate_rows(connection, scope, table)
-    return None if stand is None or stand.checked == stand.revision else stand.revision
+    return None if refresh is None or refresh.checked == refresh.revision else refresh.revision
 
 
 def note_checked(connection: duckdb.DuckDBPyConnection, contract: Contract, revision: int) -> None:
@@ -118,14 +118,16 @@ def note_checked(connection: duckdb.DuckDBPyConnection, contract: Contract, revi
 
 
 def forget_refreshes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let every table be made anew as a whole the next time."""
+    """Let every table be rebuilt as a whole the next time."""
     for contract in BOOKKEEPING:
         connection.execute(f"delete from {contract.full_name}")
 
 
-def _stands(connection: duckdb.DuckDBPyConnection) -> dict[str, _Stand]:
-    rows = connection.execute("select table_name, revision, checked, made_whole, state from gold.refreshes").fetchall()
-    return {str(name): _Stand(*stand) for name, *stand in rows}
+def _refreshes(connection: duckdb.DuckDBPyConnection) -> dict[str, RefreshState]:
+    rows = connection.execute(
+        "select table_name, revision, checked, full_rebuilds, state from gold.refreshes"
+    ).fetchall()
+    return {str(name): RefreshState(*refresh) for name, *refresh in rows}
 
 
 def _head(connection: duckdb.DuckDBPyConnection) -> int:
@@ -138,14 +140,18 @@ def _head(connection: duckdb.DuckDBPyConnection) -> int:
 
 def _state(
     connection: duckdb.DuckDBPyConnection,
-    following: Following,
+    incremental: Incremental,
     made_by: Sequence[str],
     parameters: Mapping[str, Parameter],
-    inputs: list[_Stand],
+    inputs: list[RefreshState],
 ) -> str:
     """A hash of what all rows depend on: settings, SQL, what the state's files say, how often inputs were made."""
-    said: list[object] = [sorted(parameters.items()), [stand.made_whole for stand in inputs], *map(read_sql, made_by)]
-    for file in following.state:
+    said: list[object] = [
+        sorted(parameters.items()),
+        [refresh.full_rebuilds for refresh in inputs],
+        *map(read_sql, made_by),
+    ]
+    for file in incremental.state:
         (statement,) = connection.extract_statements(read_sql(file))
         used = {name: parameters[name] for name in sorted(statement.named_parameters)}
         said.append(connection.execute(statement, used).fetchall())

@@ -11,7 +11,7 @@ from itertools import pairwise
 import duckdb
 
 from bridgecart_assets.contracts import SILVER_ORDERS, TOUCHED_ORDERS, Contract
-from bridgecart_assets.warehouse.storage.outputs import Following
+from bridgecart_assets.warehouse.storage.outputs import Incremental
 
 # What a part needs to be made stays in the default memory limit.
 _ORDERS_IN_PART = 10_000_000
@@ -24,7 +24,7 @@ def scoped(table: Contract) -> str:
 
 
 @dataclass(frozen=True)
-class Whole:
+class FullScope:
     """All customers, or those whose hash lies in a range."""
 
     hashes: range | None = None
@@ -40,23 +40,23 @@ class Whole:
             return "true"
         return f"customer_hash >= {self.hashes.start} and customer_hash < {self.hashes.stop}"
 
-    def parts(self, connection: duckdb.DuckDBPyConnection) -> "list[Whole]":
+    def parts(self, connection: duckdb.DuckDBPyConnection) -> "list[FullScope]":
         """All customers in parts: so many that the memory for one does not grow with the number of customers."""
         ((orders,),) = connection.execute(f"select count(*) from {SILVER_ORDERS.full_name}").fetchall()
         number = -(-int(orders) // _ORDERS_IN_PART)
         if number <= 1:
             return [self]
         bounds = [_HASHES * place // number for place in range(number + 1)]
-        return [Whole(range(first, last)) for first, last in pairwise(bounds)]
+        return [FullScope(range(first, last)) for first, last in pairwise(bounds)]
 
-    def relate(self, connection: duckdb.DuckDBPyConnection, following: Following) -> None:
+    def relate(self, connection: duckdb.DuckDBPyConnection, incremental: Incremental) -> None:
         """Make the relations through which the query reads its tables of customers."""
-        for table in following.scoped:
+        for table in incremental.scoped:
             relate_rows(connection, self, table)
 
 
 @dataclass(frozen=True)
-class Changes:
+class ChangedScope:
     """The customers in the temporary table `touched`: those that changed after one revision and up to another.
 
     Attributes:
@@ -80,14 +80,14 @@ class Changes:
             return f"as_of >= date '{self.changes_from}' and {is_theirs}"
         return is_theirs
 
-    def relate(self, connection: duckdb.DuckDBPyConnection, following: Following) -> None:
+    def relate(self, connection: duckdb.DuckDBPyConnection, incremental: Incremental) -> None:
         """Make the relations through which the query reads its tables of customers."""
-        for table in following.scoped:
+        for table in incremental.scoped:
             if table == SILVER_ORDERS:
                 self._gather_orders(connection)
                 connection.execute(f"create temp view {scoped(table)} as from {TOUCHED_ORDERS.full_name}")
             else:
-                relate_rows(connection, self, table, gathered=table in following.gathered)
+                relate_rows(connection, self, table, materialized=table in incremental.materialized)
 
     def _gather_orders(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Look for the customers' orders in all orders, unless they were gathered for another table."""
@@ -106,13 +106,13 @@ class Changes:
         )
 
 
-Scope = Whole | Changes
+Scope = FullScope | ChangedScope
 
 
 def relate_rows(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, table: Contract, *, gathered: bool = False
+    connection: duckdb.DuckDBPyConnection, scope: Scope, table: Contract, *, materialized: bool = False
 ) -> None:
-    """Make `scoped_<table>`: the rows of the scope, looked for whenever they are read, or once where `gathered`."""
-    kind = "table" if gathered else "view"
+    """Make `scoped_<table>`: the rows of the scope, looked for whenever they are read, or once where `materialized`."""
+    kind = "table" if materialized else "view"
     rows = f"from {table.full_name} where {scope.condition(table)}"
     connection.execute(f"create or replace temp {kind} {scoped(table)} as {rows}")

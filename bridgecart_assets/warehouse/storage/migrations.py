@@ -15,6 +15,7 @@ MIGRATIONS: tuple[str, ...] = (
     "migrations/0001_layouts_have_a_version",
     "migrations/0002_bounded_predictions",
     "migrations/0003_batches_keep_their_last_records",
+    "migrations/0004_full_rebuilds",
 )
 """SQL files; the n-th makes version n of what version n - 1 was."""
 

@@ -33,22 +33,22 @@ class Computed:
 
 
 @dataclass(frozen=True)
-class Following:
-    """How a table of customers follows its inputs: only the rows of customers that changed are made anew.
+class Incremental:
+    """A table of customers brought up to date: only the rows of customers that changed are rebuilt.
 
     Attributes:
         scoped: inputs that the SQL reads as `scoped_<table>`: everything, or the rows of changed customers.
-        gathered: those of them that it reads more than once; few rows are then looked for once.
+        materialized: those of them that it reads more than once; few rows are then looked for once.
         state: SQL files; when one says something else than the last time, everything is made anew.
-        days_back: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
+        lookback_days: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
             first date that is looked at as `$changes_from`.
 
     """
 
     scoped: tuple[Contract, ...]
-    gathered: tuple[Contract, ...] = ()
+    materialized: tuple[Contract, ...] = ()
     state: tuple[str, ...] = ()
-    days_back: int = 0
+    lookback_days: int = 0
 
     @property
     def reach(self) -> timedelta:
@@ -56,7 +56,7 @@ class Following:
 
         In 31 days a period opens, whatever its length.
         """
-        return timedelta(days=self.days_back + 31)
+        return timedelta(days=self.lookback_days + 31)
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class Query:
         stage: files run first, in the same transaction. They make temporary tables and may delete rows. Between
             them, tables that are computed outside of SQL.
         inputs: tables that must exist before the transaction begins.
-        also: further tables written from the same staging, in the same transaction.
-        beside: tables that are read but are no assets; made empty where they are missing.
-        following: for a table of customers, how it can be brought up to date without making all of it.
-        sums: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
-        apart: a query for values of the first key column, ascending; when all rows are made, those of each value are
+        co_outputs: further tables written from the same staging, in the same transaction.
+        optional_inputs: tables that are read but are no assets; made empty where they are missing.
+        incremental: for a table of customers, how it can be brought up to date without making all of it.
+        aggregates: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
+        cluster_by: a query for values of the first key column, ascending; in a full rebuild those of each value are
             stored together, after the others, and are then found without reading these.
 
     """
@@ -80,11 +80,11 @@ class Query:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     stage: tuple[str | Computed, ...] = ()
     inputs: tuple[Table, ...] = ()
-    also: tuple[str, ...] = ()
-    beside: tuple[Contract, ...] = ()
-    following: Following | None = None
-    sums: tuple[str, ...] = ()
-    apart: str = ""
+    co_outputs: tuple[str, ...] = ()
+    optional_inputs: tuple[Contract, ...] = ()
+    incremental: Incremental | None = None
+    aggregates: tuple[str, ...] = ()
+    cluster_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class KafkaSlice:
 
 
 @dataclass(frozen=True)
-class WrittenWith:
+class CoWritten:
     """Says that this table was written in the transaction of another output of the same asset."""
 
     table: str

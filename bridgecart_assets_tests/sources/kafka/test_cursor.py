@@ -1,7 +1,7 @@
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from bridgecart_assets.sources.kafka.clients import Reports, place
+from bridgecart_assets.sources.kafka.clients import Reports, position
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.cursor import Cursor
 from bridgecart_assets.sources.kafka.errors import BrokerRefused, KafkaFailure, RecordsGone
@@ -21,7 +21,7 @@ def cursor(*ranges: tuple[int, int]) -> Cursor:
 
 
 def accepted(of: Cursor, *messages: Message) -> list[tuple[int, int]]:
-    return [place(message) for message in of.accept(messages, REPORTS)]
+    return [position(message) for message in of.accept(messages, REPORTS)]
 
 
 def end_of_partition(offset: int, partition: int = 0) -> Message:
