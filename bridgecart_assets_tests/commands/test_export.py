@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.errors import BridgeCartError
@@ -32,6 +31,7 @@ from bridgecart_assets_tests.sql.history import (
     store_orders,
     store_purchase_model,
 )
+from bridgecart_assets_tests.support.examples import examples
 
 FORMULA = "=HYPERLINK(1)"
 # Texts with what begins a formula elsewhere than at the beginning.
@@ -162,7 +162,7 @@ def test_csv_begins_with_a_byte_order_mark_for_spreadsheets(settings: Settings, 
         " =1",
     ]
 )
-@hypothesis_settings(max_examples=30, deadline=None)
+@examples(30)
 def test_every_text_comes_back_from_csv_as_it_was_but_for_the_apostrophe_before_a_formula(texts: list[str]):
     with TemporaryDirectory() as folder, duckdb.connect() as connection:
         connection.register("given", pa.table({"place": range(len(texts)), "text": texts}))

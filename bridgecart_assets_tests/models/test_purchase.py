@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import approx_fprime
@@ -26,6 +25,7 @@ from bridgecart_assets.models.purchase import (
     outlooks,
 )
 from bridgecart_assets_tests.models.cdnow import repeat_spend, summary
+from bridgecart_assets_tests.support.examples import examples
 
 OPENING = datetime(1997, 10, 1, tzinfo=UTC)
 
@@ -121,7 +121,7 @@ lives = st.tuples(st.integers(0, 400), st.floats(0, 1), st.floats(1, 300))
 @example(PurchaseModel(r=0.1640625, alpha=1.0, a=1.00003, b=1.0, kind="bg"), (0, 0.0, 1.0), 1.0)
 @example(PurchaseModel(r=2.0, alpha=1.0, a=0.99997, b=1.0), (0, 0.0, 300.0), 104.0)
 @example(PurchaseModel(r=1.0, alpha=1.0, a=0.5, b=0.5, kind="bg"), (0, 0.0, 1.0), 1.0)
-@hypothesis_settings(max_examples=150, deadline=None)
+@examples(150)
 def test_the_expectation_is_the_integral_over_the_chance_to_drop_out(
     model: PurchaseModel, life: tuple[int, float, float], horizon: float
 ):
@@ -152,7 +152,7 @@ extreme_models = st.builds(
 @example(PurchaseModel(r=0.646039, alpha=3.057835, a=16538.967825, b=94683.831344), (2, 0.5, 50.0), 365)
 @example(PurchaseModel(r=1e6, alpha=1e-6, a=1e-6, b=1e6), (400, 1.0, 1.0), 3_650)
 @example(PurchaseModel(r=1e-6, alpha=1e6, a=1e-6, b=1e-6, kind="bg"), (0, 0.0, 1.0), 1)
-@hypothesis_settings(max_examples=150, deadline=None)
+@examples(150)
 def test_whatever_the_parameters_a_figure_is_finite_and_within_its_bounds(
     model: PurchaseModel, life: tuple[int, float, float], days: int
 ):
@@ -176,7 +176,7 @@ even = st.tuples(st.floats(0.001, 0.999), st.floats(3, 6)).map(lambda p: (p[0] *
 
 
 @given(dropout=even, r=st.floats(0.05, 5), alpha=st.floats(0.5, 50), life=lives, horizon=st.floats(1, 104))
-@hypothesis_settings(max_examples=100, deadline=None)
+@examples(100)
 def test_where_all_drop_out_with_the_same_chance_the_expectation_is_that_of_this_chance(
     dropout: tuple[float, float], r: float, alpha: float, life: tuple[int, float, float], horizon: float
 ):
@@ -209,7 +209,7 @@ def test_where_all_drop_out_with_the_same_chance_the_expectation_is_that_of_this
 @example(PurchaseModel(r=0.3, alpha=5.0, a=0.5, b=998.6), (0, 0.0, 1.0), 52.0)
 @example(PurchaseModel(r=999.9, alpha=900.0, a=0.5, b=2.0), (0, 0.0, 1.0), 52.0)
 @example(PurchaseModel(r=1_000.1, alpha=900.0, a=0.5, b=2.0), (0, 0.0, 1.0), 52.0)
-@hypothesis_settings(max_examples=100, deadline=None)
+@examples(100)
 def test_on_both_sides_of_where_the_closed_form_ends_the_expectation_is_the_integral(
     model: PurchaseModel, life: tuple[int, float, float], horizon: float
 ):
@@ -228,7 +228,7 @@ def test_the_expectation_has_no_gap_where_the_usual_formula_divides_by_zero():
 
 
 @given(model=models, life=lives)
-@hypothesis_settings(max_examples=100, deadline=None)
+@examples(100)
 def test_probabilities_are_probabilities_and_silence_lowers_them(model: PurchaseModel, life: tuple[int, float, float]):
     x, share, T = life
     t_x = share * T if x else 0.0

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.spend import SMALLEST_VARIANCE, SpendModel, fit_spend
+from bridgecart_assets_tests.support.examples import examples
 
 
 @pytest.mark.parametrize("true", [SpendModel(7.0, 0.2, 1.2), SpendModel(2.0, 1.5, 0.1)])
@@ -37,7 +37,7 @@ def test_customers_who_differ_less_than_their_own_days_do_not_differ():
 
 
 @given(st.lists(st.lists(st.floats(-4, 30), min_size=1, max_size=6), min_size=1, max_size=30))
-@hypothesis_settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_fit_is_finite_and_its_mean_lies_among_the_customers(population: list[list[float]]):
     fit = fit_spend(*_sums([np.array(own) for own in population]))
     means = [float(np.mean(own)) for own in population]

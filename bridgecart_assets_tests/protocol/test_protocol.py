@@ -9,6 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from bridgecart_assets_tests.protocol.machine import BatchMachine
 from bridgecart_assets_tests.protocol.world import ProtocolBroken, connect
 from bridgecart_assets_tests.protocol.wrong import WRONG, WRONG_ABOUT_HISTORY, Wrong
+from bridgecart_assets_tests.support.examples import scaled
 
 ALL_PHASES = (Phase.generate, Phase.shrink)
 
@@ -51,7 +52,7 @@ def check(
 
 @MACHINES
 def test_every_record_ends_in_exactly_one_batch_whatever_happens(machine: type[BatchMachine]) -> None:
-    check(machine, programs=150, phases=ALL_PHASES)
+    check(machine, programs=scaled(150), phases=ALL_PHASES)
 
 
 @pytest.mark.slow

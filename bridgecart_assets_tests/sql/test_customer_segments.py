@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.models.purchase import PurchaseModel
@@ -26,6 +25,7 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     warehouse_with,
 )
+from bridgecart_assets_tests.support.examples import examples
 
 TODAY = date(2025, 6, 30)
 W = 30
@@ -150,7 +150,7 @@ extremes = st.floats(-6, 6).map(lambda power: 10**power)
 )
 @example(PurchaseModel(0.646039, 3.057835, 16538.967825, 94683.831344), SpendModel(3.9, 0.1, 0.2), 170.0)
 @example(PurchaseModel(1e6, 1e-6, 1e-6, 1e6), SpendModel(25.0, 200.0, 200.0), 1e9)
-@hypothesis_settings(max_examples=10, deadline=None)
+@examples(10)
 def test_whatever_the_models_say_predictions_are_finite_and_bounded_and_below_money(
     shop: MemoryWarehouse, model: PurchaseModel, spend: SpendModel, most: float
 ):

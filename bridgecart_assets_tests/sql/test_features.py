@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 
 from bridgecart_assets_tests.sql import oracle
 from bridgecart_assets_tests.sql.histories import busy_history, histories
@@ -20,6 +19,7 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     warehouse_with,
 )
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.state import digests
 
 
@@ -163,7 +163,7 @@ def test_every_customer_is_in_exactly_one_segment_with_a_confidence_and_a_runner
 
 
 @given(history=histories)
-@hypothesis_settings(max_examples=20, deadline=None)
+@examples(20)
 def test_features_equal_an_independent_reimplementation(history: list[Order]):
     warehouse = warehouse_with(history)
     _assert_features_equal(warehouse, tuple(history), as_of=None)

@@ -9,7 +9,6 @@ from typing import Any
 import duckdb
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets import contracts
@@ -35,6 +34,7 @@ from bridgecart_assets_tests.sql.history import (
     store_purchase_model,
     tiny_settings,
 )
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
@@ -132,7 +132,7 @@ def assert_same_as_whole(warehouse: MemoryWarehouse, settings: Settings = SETTIN
         as_of=st.sampled_from((date(2024, 4, 15), date(2024, 3, 1), None)),
     ),
 )
-@hypothesis_settings(max_examples=12, deadline=None)
+@examples(12)
 def test_whatever_comes_in_whatever_batches_following_gives_the_bytes_of_making_all_anew(
     history: list[Order], arrivals: list[list[tuple[int, int]]], again: list[int], settings: Settings
 ):

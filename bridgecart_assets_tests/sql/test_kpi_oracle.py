@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Period, Settings
@@ -24,13 +23,14 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     warehouse_with,
 )
+from bridgecart_assets_tests.support.examples import examples
 
 KEYS = (*(segment.key for segment in BY_SPEND), oracle.UNASSIGNED)
 MILLIONTH = Fraction(1, 1_000_000)
 
 
 @given(history=histories, unit=st.sampled_from(("week", "month")), window_days=st.sampled_from((7, 30, 45)))
-@hypothesis_settings(max_examples=20, deadline=None)
+@examples(20)
 def test_the_four_kpis_of_a_random_history_are_those_of_the_definitions(
     history: list[Order], unit: Period, window_days: int
 ):

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Period
@@ -23,6 +22,7 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     warehouse_with,
 )
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests
@@ -39,7 +39,7 @@ select 'average_order_value', count(*) from kpi.average_order_value where not is
 
 
 @given(history=histories, unit=st.sampled_from(UNITS[1:]))
-@hypothesis_settings(max_examples=15, deadline=None)
+@examples(15)
 def test_sums_bridge_and_continuity_hold_for_every_history(history: list[Order], unit: Period):
     warehouse = _computed(history, unit)
     assert _broken_shares(warehouse) == []

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.contracts import SALES_CONTRIBUTION
@@ -18,6 +17,7 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     warehouse_with,
 )
+from bridgecart_assets_tests.support.examples import examples
 
 MEMBERS = (Order("anna", "2025-01-10", 20), Order("hugo", "2025-01-12", 200))
 MILLIONTH = Decimal("0.000001")
@@ -87,7 +87,7 @@ amounts = st.decimals(Decimal("-10000"), Decimal("1000000000"), places=2)
 @example(anna=Decimal("0.01"), hugo=Decimal("0.01"), nina=Decimal("0.01"))
 @example(anna=Decimal("-0.01"), hugo=Decimal("0.02"), nina=Decimal("0.00"))
 @example(anna=Decimal("1000000000"), hugo=Decimal("-999999999"), nina=Decimal("-0.99"))
-@hypothesis_settings(max_examples=20, deadline=None)
+@examples(20)
 def test_shares_are_within_a_millionth_of_the_true_ratio_and_sum_to_exactly_one(
     anna: Decimal, hugo: Decimal, nina: Decimal
 ):

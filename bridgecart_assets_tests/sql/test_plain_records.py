@@ -8,7 +8,6 @@ from typing import Any
 import duckdb
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
@@ -17,6 +16,7 @@ from bridgecart_assets.warehouse.tables import run_stage
 from bridgecart_assets_tests.integration.shop import history
 from bridgecart_assets_tests.sql.silver import BATCH, SilverWarehouse, with_json
 from bridgecart_assets_tests.sql.test_silver_contract import CASES
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.fuzz import PAYLOADS, storm
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 
@@ -108,7 +108,7 @@ NEAR_TIMES = st.builds(
 )
 
 
-@hypothesis_settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     st.lists(
         st.one_of(

@@ -5,7 +5,6 @@ from datetime import date
 import pandas as pd
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Period, Settings
@@ -29,6 +28,7 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     warehouse_with,
 )
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.state import digests
 
 UNITS: tuple[Period, ...] = ("day", "week", "month")
@@ -159,7 +159,7 @@ def test_without_orders_before_the_clock_there_is_no_history(as_of: date | None)
 
 
 @given(history=histories, unit=st.sampled_from(UNITS), as_of=st.sampled_from((None, date(2024, 2, 14))))
-@hypothesis_settings(max_examples=20, deadline=None)
+@examples(20)
 def test_the_spells_of_a_random_history_are_those_of_the_definitions(
     history: list[Order], unit: Period, as_of: date | None
 ):
@@ -174,7 +174,7 @@ def test_the_spells_of_a_busy_history_are_those_of_the_definitions():
 
 
 @given(history=histories, cut=st.integers(0, 40), unit=st.sampled_from(UNITS))
-@hypothesis_settings(max_examples=15, deadline=None)
+@examples(15)
 def test_orders_that_come_later_give_the_history_of_all_orders_at_once(history: list[Order], cut: int, unit: Period):
     settings = tiny_settings(kpi_period=unit)
     grown = _computed(history[:cut], settings)

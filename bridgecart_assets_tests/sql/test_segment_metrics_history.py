@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Period, Settings
@@ -24,6 +23,7 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     warehouse_with,
 )
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.state import digests
 
 UNITS: tuple[Period, ...] = ("day", "week", "month")
@@ -157,7 +157,7 @@ def test_a_churn_rate_that_matures_later_replaces_the_row_of_its_period():
 
 
 @given(history=histories, unit=st.sampled_from(UNITS), as_of=st.sampled_from((None, date(2024, 2, 14))))
-@hypothesis_settings(max_examples=20, deadline=None)
+@examples(20)
 def test_the_spells_of_a_random_history_are_those_of_its_kpis(history: list[Order], unit: Period, as_of: date | None):
     _assert_spells_follow_the_kpis(history, tiny_settings(kpi_period=unit, as_of=as_of))
 
@@ -170,7 +170,7 @@ def test_the_spells_of_a_busy_history_are_those_of_its_kpis(unit: Period):
 
 
 @given(history=histories, cut=st.integers(0, 40), unit=st.sampled_from(("week", "month")))
-@hypothesis_settings(max_examples=10, deadline=None)
+@examples(10)
 def test_orders_that_come_later_give_the_history_of_all_orders_at_once(history: list[Order], cut: int, unit: Period):
     settings = tiny_settings(kpi_period=unit)
     grown = _computed(history[:cut], settings)

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.synthetic import catalog
 from bridgecart_assets_tests.sql.silver import Row, SilverWarehouse, judge_events
+from bridgecart_assets_tests.support.examples import examples
 
 Amounts = tuple[str, Decimal, Decimal, Decimal]
 
@@ -67,7 +67,7 @@ def test_an_amount_that_is_net_already_keeps_its_value() -> None:
 CENTS = st.integers(-(10**11), 10**11)
 
 
-@hypothesis_settings(max_examples=8, deadline=None)
+@examples(8)
 @given(st.lists(st.tuples(CENTS, st.integers(0, 10**11)), min_size=5, max_size=40), st.booleans())
 def test_gross_is_net_and_discount_to_the_cent(pairs: list[tuple[int, int]], amount_is_net: bool) -> None:
     amounts = [(Decimal(cents) / 100, Decimal(min(off, abs(cents))).copy_sign(cents) / 100) for cents, off in pairs]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets_tests.sql.silver import Outcome, judge, judge_events, with_json
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.fuzz import PAYLOADS
 from bridgecart_assets_tests.support.records import Record, event
 
@@ -351,7 +351,7 @@ def test_times_that_a_change_of_the_clock_skips_or_repeats_are_read_all_the_same
 INSTANTS = st.none() | st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.lists(st.builds(Record, PAYLOADS, INSTANTS), min_size=10, max_size=40), st.booleans())
 def test_any_bytes_and_any_document_end_in_exactly_one_table(records: list[Record], amount_is_net: bool) -> None:
     judge(records, amount_is_net=amount_is_net)
@@ -364,7 +364,7 @@ NUMBERS = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=10, deadline=None)
+@examples(10)
 @given(st.lists(NUMBERS, min_size=10, max_size=60))
 def test_amounts_are_rounded_to_the_cent_like_decimals_never_like_floats(numbers: list[str]) -> None:
     expected = [
@@ -381,7 +381,7 @@ def test_amounts_are_rounded_to_the_cent_like_decimals_never_like_floats(numbers
             assert found["net_amount"] == amount, text
 
 
-@hypothesis_settings(max_examples=8, deadline=None)
+@examples(8)
 @given(
     st.lists(
         st.tuples(

@@ -7,7 +7,6 @@ from functools import cache
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
@@ -22,6 +21,7 @@ from bridgecart_assets_tests.sql.silver import (
     run_customers,
     store_raw,
 )
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event
 from bridgecart_assets_tests.support.state import digests
@@ -113,7 +113,7 @@ def _materialize(records: Sequence[Placed], way: Materialization) -> SilverWareh
     return warehouse
 
 
-@hypothesis_settings(max_examples=12, deadline=None)
+@examples(12)
 @given(_two_ways())
 def test_neither_cut_nor_order_nor_repetition_of_batches_changes_a_table(
     ways: tuple[list[Record], Materialization, Materialization],

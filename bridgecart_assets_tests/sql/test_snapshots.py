@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 
 from bridgecart_assets.base.settings import Period
 from bridgecart_assets_tests.sql import oracle
@@ -27,6 +26,7 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     warehouse_with,
 )
+from bridgecart_assets_tests.support.examples import examples
 
 SHARED = (
     "s.net_sales, frequency, orders, first_purchased_on, last_purchased_on, log_purchase_rate, log_spend, "
@@ -86,7 +86,7 @@ def test_when_the_clock_stops_at_the_end_of_a_period_now_and_the_next_opening_ar
 
 
 @given(history=histories)
-@hypothesis_settings(max_examples=15, deadline=None)
+@examples(15)
 def test_the_snapshot_as_of_now_equals_features_and_current_segments(history: list[Order]):
     warehouse = warehouse_with(history)
     compute_features(warehouse, tiny_settings(kpi_period="week"))

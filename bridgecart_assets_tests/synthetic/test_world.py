@@ -6,11 +6,12 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgecart_assets.synthetic import Event, World, WorldConfig, drain, simulate
 from bridgecart_assets.synthetic.personas import PERSONAS
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.synthetic.conftest import flatten
 from bridgecart_assets_tests.synthetic.strict import Record, read_strictly
 
@@ -154,7 +155,7 @@ def test_drain_counts_the_events_and_bytes_of_history(small: World, small_histor
     )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     seed=st.integers(0, 2**63 - 1),
     orders=st.integers(0, 300),

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bridgecart_assets import contracts
@@ -35,6 +34,7 @@ from bridgecart_assets_tests.sql.silver import (
     place,
     run_customers,
 )
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.rereading import read_batch
@@ -413,7 +413,7 @@ def _stories(draw: st.DrawFn) -> tuple[list[Sent], int, list[str]]:
     return sent, draw(st.integers(0, len(sent))), forgotten
 
 
-@hypothesis_settings(max_examples=10, deadline=None)
+@examples(10)
 @example(([_sent(customer, "event", 0, order_id="A1") for customer in ("C1", "C2", "C3", "C1")], 2, ["C1"]))
 @example(
     (
