@@ -27,9 +27,9 @@ def wait_until(condition: Callable[[], T | None], seconds: float, what: str) -> 
     return found
 
 
-def command(*arguments: str) -> list[str]:
-    """The `bridgecart` command as a list for subprocess."""
-    return [sys.executable, "-m", "bridgecart_assets", *arguments]
+def command(*arguments: str, python: str = sys.executable) -> list[str]:
+    """The `bridgecart` command as a list for subprocess, with the BridgeCart of this Python."""
+    return [python, "-m", "bridgecart_assets", *arguments]
 
 
 def bridgecart(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -151,18 +152,24 @@ class Served:
 
 @contextmanager
 def up(
-    data_dir: Path, *arguments: str, rate: float = 0, settings: Mapping[str, str] = NONE, cwd: Path | None = None
+    data_dir: Path,
+    *arguments: str,
+    rate: float = 0,
+    settings: Mapping[str, str] = NONE,
+    cwd: Path | None = None,
+    python: str = sys.executable,
 ) -> Iterator[Served]:
     """Start `bridgecart up`, wait until it says that the UI is there, and leave nothing behind.
 
-    Without a broker in `settings` it brings its own, and live orders at this `rate`. In `cwd`, or here.
+    Without a broker in `settings` it brings its own, and live orders at this `rate`. In `cwd`, or here; with the
+    BridgeCart of `python`.
     """
     port = free_port()
     output = data_dir.parent / "up.txt"
     started = time.monotonic()
     with output.open("wb") as out:
         process = subprocess.Popen(
-            command("up", "--port", str(port), "--rate", str(rate), *arguments),
+            command("up", "--port", str(port), "--rate", str(rate), *arguments, python=python),
             env=environment({**settings, "BRIDGECART_DATA_DIR": str(data_dir)}),
             stdout=out,
             stderr=subprocess.STDOUT,
