@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bridgecart_assets.errors import BridgeCartError
+from bridgecart_assets.base.errors import BridgeCartError
 
 FAKER_DRAWS = 1_000
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.location import LOCATION
+from bridgecart_assets.orchestration.location import LOCATION
 from bridgecart_assets_tests.integration.processes import ROOT
 from bridgecart_assets_tests.integration.served import ASSETS, up
 from bridgecart_assets_tests.integration.wheel import build_wheel, clean_environment, install
