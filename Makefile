@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # Where these are set, every Dagster process compiles Dagster again, or imports another Python's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: help demo up test pytest stress bench bench-full lint format lock clean FORCE
+.PHONY: help demo up test test-all test-rest shuffled stress bench bench-full lint format lock clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,10 +23,25 @@ demo: $(READY) ## Kafka to KPIs with made-up orders, in one go
 up: $(READY) ## the Dagster UI with its sensor on
 	@$(BIN)/bridgecart up $(ARGS)
 
-test: lint pytest ## lint, then every test but the stress runs
+# Two workers, each with brokers and data directories of its own; a file's tests stay together, for they share what they start.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+# Of the integration tests one for each feature, on the broker that needs no Java.
+SHORT := not integration or (story and not kafka)
+# How many examples a property test tries: every one, or a third.
+EXAMPLES ?= third
 
-pytest: $(READY_TEST)
-	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+test: lint ## lint, and in minutes: every test but integration, a story for each feature, a third of the examples
+	@$(PYTEST) --hypothesis-profile=$(EXAMPLES) -m 'not slow and ($(SHORT))' $(ARGS)
+
+test-all: lint ## lint, then everything but the stress runs: both brokers, every fault, every example
+	@$(PYTEST) -m 'not slow' $(ARGS)
+
+test-rest: $(READY_TEST) ## what `make test EXAMPLES=every` leaves of `make test-all`
+	@$(PYTEST) -m 'not slow and not ($(SHORT))' $(ARGS)
+
+shuffled: $(READY_TEST) ## every test but integration in a random order, which is printed as a seed
+	@$(PYTEST) --hypothesis-profile=$(EXAMPLES) --no-loadscope-reorder --random-order-bucket=global \
+		-m 'not slow and not integration' $(ARGS)
 
 stress: $(READY_TEST) ## the tests of minutes: kills, floods, long histories
 	@$(BIN)/python -m pytest -m slow $(ARGS)

@@ -4,6 +4,7 @@ import atexit
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,15 @@ from bridgecart_assets.base.env_file import env_file
 from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets_tests.sources.kafka.fixtures import broker, broker_kind, secured, topic
+from bridgecart_assets_tests.integration.faults import OF_SESSION
+from bridgecart_assets_tests.sources.kafka.fixtures import broker, broker_kind, brokers, secured, topic
 from bridgecart_assets_tests.support.batching import AT_ONCE
+from bridgecart_assets_tests.support.examples import register_profiles
+from bridgecart_assets_tests.support.filled import filled, filled_folder
 
-__all__ = ["broker", "broker_kind", "secured", "topic"]
+__all__ = ["broker", "broker_kind", "brokers", "filled", "filled_folder", "secured", "topic"]
+
+register_profiles()
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +57,27 @@ def pytest_configure() -> None:
     if mine:
         pytest.exit(f"The tests would work with {', '.join(mine)} of .env: move that file away meanwhile.", 1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands over what only the main process prints."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["faults"] = OF_SESSION.packed()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The main process takes it; a worker that crashed has handed over nothing."""
+    OF_SESSION.add_packed(getattr(node, "workeroutput", {}).get("faults", []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was broken, and what became of the records."""
+    if OF_SESSION.accounts:
+        terminalreporter.section("faults injected")
+        for line in OF_SESSION.lines():
+            terminalreporter.write_line(line)
 
 
 def pytest_unconfigure() -> None:

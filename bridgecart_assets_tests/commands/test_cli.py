@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import pty
-import shutil
 import signal
 import socket
 import struct
@@ -21,13 +20,10 @@ import pytest
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.cli import cli, main
-from bridgecart_assets.contracts import KPI_TABLES
 from bridgecart_assets.orchestration.checks import check_keys
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.processes.run_lock import serve_lock
-from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets_tests.support.pipeline import run_small_shop
 from bridgecart_assets_tests.support.webhooks import webhook
 
 COMMANDS = sorted(cli.commands)
@@ -64,24 +60,6 @@ def bridgecart(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         return Done(code, *capfd.readouterr())
 
     return run
-
-
-@pytest.fixture(scope="module")
-def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty customers who buy in three months, with KPIs published."""
-    folder = tmp_path_factory.mktemp("filled") / "data"
-    settings = Settings(data_dir=folder)
-    warehouse = run_small_shop(settings)
-    for contract in KPI_TABLES:
-        publish(warehouse, contract, settings.published_dir)
-    return folder
-
-
-@pytest.fixture
-def filled(filled_folder: Path, data_dir: Path, warehouse: Warehouse) -> Warehouse:
-    """The test's own copy of that data directory."""
-    shutil.copytree(filled_folder, data_dir)
-    return warehouse
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,11 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.cli import cli, main
-from bridgecart_assets.contracts import KPI_TABLES
-from bridgecart_assets.warehouse.publishing import publish
-from bridgecart_assets_tests.support.pipeline import run_small_shop
+from bridgecart_assets.warehouse.storage.database import Warehouse
 
 FULL = Path("/dev/full")
 PRINTING = [
@@ -32,24 +28,6 @@ class Done:
 
     code: int
     err: str
-
-
-@pytest.fixture(scope="module")
-def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty customers who buy in three months, with KPIs published."""
-    folder = tmp_path_factory.mktemp("filled") / "data"
-    settings = Settings(data_dir=folder)
-    warehouse = run_small_shop(settings)
-    for contract in KPI_TABLES:
-        publish(warehouse, contract, settings.published_dir)
-    return folder
-
-
-@pytest.fixture
-def filled(filled_folder: Path, data_dir: Path) -> Path:
-    """The test's own copy of that data directory."""
-    shutil.copytree(filled_folder, data_dir)
-    return data_dir
 
 
 class Command:
@@ -99,12 +77,12 @@ def assert_one_line(done: Done, *words: str, code: int = 1) -> None:
 
 @pytest.mark.skipif(not FULL.exists(), reason="macOS has no such device")
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
-def test_a_full_standard_output_is_one_line(command: Command, filled: Path, arguments: list[str]) -> None:
+def test_a_full_standard_output_is_one_line(command: Command, filled: Warehouse, arguments: list[str]) -> None:
     assert_one_line(command(arguments, full()), "Cannot write to standard output (No space left on device)")
 
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
-def test_whoever_reads_no_further_is_left_in_peace(command: Command, filled: Path, arguments: list[str]) -> None:
+def test_whoever_reads_no_further_is_left_in_peace(command: Command, filled: Warehouse, arguments: list[str]) -> None:
     assert command(arguments, closed_pipe()) == Done(141, "")
 
 
@@ -115,15 +93,15 @@ def test_all_commands_that_print_are_tried_or_print_the_same_way() -> None:
     assert set(cli.commands) - tried - others == set()
 
 
-def test_a_full_standard_error_changes_no_exit_code(filled: Path) -> None:
+def test_a_full_standard_error_changes_no_exit_code(filled: Warehouse) -> None:
     program = [sys.executable, "-m", "bridgecart_assets", "kpis", "--colour"]
     with FULL.open("w") if FULL.exists() else os.fdopen(closed_pipe(), "w") as stderr:
         done = subprocess.run(program, stdout=subprocess.PIPE, stderr=stderr, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (2, b"")
 
 
-def test_a_closed_standard_output_gives_its_number_to_no_other_file(filled: Path) -> None:
-    before = {file: file.read_bytes() for file in filled.rglob("*") if file.suffix in {".duckdb", ".parquet"}}
+def test_a_closed_standard_output_gives_its_number_to_no_other_file(filled: Warehouse, data_dir: Path) -> None:
+    before = {file: file.read_bytes() for file in data_dir.rglob("*") if file.suffix in {".duckdb", ".parquet"}}
     shell = 'exec "$0" -m bridgecart_assets "$@" >&- 2>&-'
     done = subprocess.run(["/bin/sh", "-c", shell, sys.executable, "kpis"], timeout=120, check=False)
     assert done.returncode == 0
@@ -133,9 +111,14 @@ def test_a_closed_standard_output_gives_its_number_to_no_other_file(filled: Path
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("arguments", [["kpis"], ["kpis", "--json"], ["status"]], ids=" ".join)
 def test_a_terminal_of_another_character_set_gets_escapes(
-    command: Command, filled: Path, encoding: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+    command: Command,
+    filled: Warehouse,
+    data_dir: Path,
+    encoding: str,
+    arguments: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("BRIDGECART_DATA_DIR", str(filled.rename(filled.with_name("läden-店"))))
+    monkeypatch.setenv("BRIDGECART_DATA_DIR", str(data_dir.rename(data_dir.with_name("läden-店"))))
     reading, writing = os.pipe()
     done = command(arguments, writing, encoding=encoding)
     assert (done.code, done.err) == (0, "")
@@ -145,7 +128,7 @@ def test_a_terminal_of_another_character_set_gets_escapes(
 
 @pytest.mark.parametrize("columns", ["1", "7", "30"])
 def test_a_narrow_terminal_breaks_no_command(
-    command: Command, filled: Path, columns: str, monkeypatch: pytest.MonkeyPatch
+    command: Command, filled: Warehouse, columns: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -155,7 +138,7 @@ def test_a_narrow_terminal_breaks_no_command(
         os.close(reading)
 
 
-def test_an_argument_that_is_no_text_is_wrong_usage(command: Command, filled: Path) -> None:
+def test_an_argument_that_is_no_text_is_wrong_usage(command: Command, filled: Warehouse) -> None:
     for arguments in (["forget", "\udcff"], ["export", "--output", "a\udcfe.csv"], ["kpis", "--period", "\udc80"]):
         assert_one_line(command(arguments, os.open(os.devnull, os.O_WRONLY)), "not valid UTF-8", code=2)
 
@@ -164,12 +147,12 @@ def test_an_argument_that_is_no_text_is_wrong_usage(command: Command, filled: Pa
 
 
 @pytest.fixture
-def read_only(filled: Path) -> Iterator[Path]:
+def read_only(filled: Warehouse, data_dir: Path) -> Iterator[Path]:
     """A data directory in which nothing can be written."""
-    everything = [filled, *filled.rglob("*")]
+    everything = [data_dir, *data_dir.rglob("*")]
     for path in everything:
         path.chmod(path.stat().st_mode & ~0o222)
-    yield filled
+    yield data_dir
     for path in everything:
         if path.exists():
             path.chmod(path.stat().st_mode | 0o200)
@@ -230,13 +213,13 @@ def as_anybody(commands: list[list[str]], folder: Path) -> list[tuple[int, str, 
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="macOS has no such device")
-def test_a_device_is_written_and_not_replaced_by_a_file(command: Command, filled: Path) -> None:
+def test_a_device_is_written_and_not_replaced_by_a_file(command: Command, filled: Warehouse) -> None:
     done = command(["export", "--output", str(FULL)], os.open(os.devnull, os.O_WRONLY))
     assert_one_line(done, f"Cannot write {FULL} (No space left on device): name another file.")
     assert FULL.is_char_device()
 
 
-def test_customers_go_into_a_pipe_and_nothing_else_does(filled: Path) -> None:
+def test_customers_go_into_a_pipe_and_nothing_else_does(filled: Warehouse) -> None:
     program = [sys.executable, "-m", "bridgecart_assets", "export", "--output", "/dev/stdout"]
     done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "20 customers written to /dev/stdout.\n")
@@ -245,6 +228,6 @@ def test_customers_go_into_a_pipe_and_nothing_else_does(filled: Path) -> None:
     assert len(customers) == 20
 
 
-def test_published_kpis_that_cannot_be_read_are_one_line(command: Command, filled: Path) -> None:
-    (filled / "published" / "kpi" / "clv_growth.parquet").write_bytes(b"PAR1")
+def test_published_kpis_that_cannot_be_read_are_one_line(command: Command, filled: Warehouse, data_dir: Path) -> None:
+    (data_dir / "published" / "kpi" / "clv_growth.parquet").write_bytes(b"PAR1")
     assert_one_line(command(["kpis"], os.open(os.devnull, os.O_WRONLY)), "cannot be read", "`bridgecart run`")

@@ -1,7 +1,6 @@
 """`bridgecart doctor --deep`: damage is found wherever it is, and what is whole is left in peace."""
 
 import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,32 +13,17 @@ from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.sources.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.publishing import publish
-from bridgecart_assets.warehouse.storage.database import WarehouseUnusable, table_exists
-from bridgecart_assets_tests.support.pipeline import run_small_shop
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable
 from bridgecart_assets_tests.support.state import digests
 
 FLIPS = 10
 MANY_FLIPS = 200
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A small shop with everything published that is published."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("whole") / "data")
-    warehouse = run_small_shop(settings)
-    with warehouse.reading() as connection:
-        standing = [contract for contract in TABLES.values() if table_exists(connection, contract)]
-    for contract in standing:
-        if contract.published:
-            publish(warehouse, contract, settings.published_dir)
-    return settings
-
-
 @pytest.fixture
-def settings(whole: Settings, tmp_path: Path) -> Settings:
-    """The test's own copy."""
-    shutil.copytree(whole.data_dir, tmp_path / "data")
-    return Settings(data_dir=tmp_path / "data")
+def settings(filled: Warehouse, data_dir: Path) -> Settings:
+    """Of a small shop with everything published that is published."""
+    return Settings(data_dir=data_dir)
 
 
 def found(settings: Settings) -> list[Finding]:

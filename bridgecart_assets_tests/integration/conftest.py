@@ -1,20 +1,25 @@
 """A shop: a topic with the settings that name it; a market: a sold-out one; processes to kill; faults counted."""
 
+import functools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.topics import create_topic
-from bridgecart_assets_tests.integration.faults import Faults
+from bridgecart_assets_tests.integration.faults import OF_SESSION, Faults
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.market import Market, open_market
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory
 
 MARKET_ORDERS = 1_200
-FAULTS = Faults()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test of this folder."""
+    item.add_marker("integration")
 
 
 @pytest.fixture
@@ -45,22 +50,25 @@ def killer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
 
 
 @pytest.fixture(scope="session")
-def market(broker: str, killer: Killer, tmp_path_factory: pytest.TempPathFactory) -> Market:
+def market_at(killer: Killer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Market]:
+    """The market of a broker, opened by the first who asks."""
+
+    @functools.cache
+    def opened(broker: str) -> Market:
+        connection = KafkaConnection(broker, topic=f"orders-{uuid.uuid4().hex[:12]}")
+        create_topic(connection, 3)
+        return open_market(Shop(connection, MARKET_ORDERS), killer, tmp_path_factory.mktemp("undisturbed"))
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def market(broker: str, market_at: Callable[[str], Market]) -> Market:
     """One topic for all tests that only read it, each into a data directory of its own."""
-    connection = KafkaConnection(broker, topic=f"orders-{uuid.uuid4().hex[:12]}")
-    create_topic(connection, 3)
-    return open_market(Shop(connection, MARKET_ORDERS), killer, tmp_path_factory.mktemp("undisturbed"))
+    return market_at(broker)
 
 
 @pytest.fixture(scope="session")
 def faults() -> Faults:
-    """The account of all faults of this session."""
-    return FAULTS
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was broken, and what became of the records."""
-    if FAULTS.accounts:
-        terminalreporter.section("faults injected")
-        for line in FAULTS.lines():
-            terminalreporter.write_line(line)
+    """The account of all faults of this session; the summary tells it (`conftest.py` above)."""
+    return OF_SESSION

@@ -1,8 +1,9 @@
 """Faults injected by the tests of a session, and what became of the records: printed below the summary."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.state import digests, rows
@@ -50,6 +51,14 @@ class Faults:
         if tables is not None:
             assert digests(warehouse) == tables
 
+    def packed(self) -> list[tuple[Any, ...]]:
+        """The accounts as plain values, to be sent to another process."""
+        return [astuple(account) for account in self.accounts]
+
+    def add_packed(self, accounts: Iterable[Iterable[Any]]) -> None:
+        """Add the accounts of another process."""
+        self.accounts += (Account(*values) for values in accounts)
+
     def lines(self) -> Iterator[str]:
         """One line an account, and the totals."""
         for account in self.accounts:
@@ -57,6 +66,10 @@ class Faults:
         if self.accounts:
             columns = zip(*((a.injected, a.produced, a.lost, a.doubled) for a in self.accounts), strict=True)
             yield _line(Account("total", *map(sum, columns)))
+
+
+OF_SESSION = Faults()
+"""Of this process: a worker hands them to the process that prints the summary."""
 
 
 def _line(account: Account) -> str:

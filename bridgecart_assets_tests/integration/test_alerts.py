@@ -54,6 +54,7 @@ def heard(hook: Webhook, *words: str) -> None:
     assert len(said) == len(words), said
 
 
+@pytest.mark.story
 def test_dagsters_daemon_evaluates_the_sensor_and_a_restart_repeats_nothing(
     hook: Webhook, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import dagster as dg
 import orjson
+import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
@@ -32,6 +33,7 @@ from bridgecart_assets_tests.support.state import digests, rows
 RAW_BATCH = [dg.AssetKey(["raw", "orders"]), dg.AssetKey(["raw", "batches"])]
 
 
+@pytest.mark.story
 def test_run_prints_a_summary_and_not_a_word_of_dagsters_log(killer: Killer, shop: Shop, warehouse: Warehouse) -> None:
     shop.sell(700)
     done = bridgecart("run")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def warehouse(printed: str, data_dir: Path) -> Warehouse:
     return warehouse_from_settings(load_settings())
 
 
+@pytest.mark.story
 def test_every_event_is_an_order_a_duplicate_or_rejected(printed: str, warehouse: Warehouse) -> None:
     found = re.search(
         r"([\d,]+) events sent = ([\d,]+) orders and refunds \+ ([\d,]+) dupl.* \+ ([\d,]+) rejected", printed
@@ -96,7 +98,11 @@ def test_no_process_is_left(printed: str, data_dir: Path) -> None:
     assert processes_of(data_dir) == []
 
 
-def test_another_demo_takes_the_place_of_the_first(killer: Killer, warehouse: Warehouse) -> None:
+def test_another_demo_takes_the_place_of_the_first(
+    killer: Killer, printed: str, demo_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_DATA_DIR", str(shutil.copytree(demo_dir, tmp_path / "copy")))
+    warehouse = warehouse_from_settings(load_settings())
     before, report = digests(warehouse), load_settings().report_path
     assert '["silver.orders",2' not in report.read_text(encoding="utf-8")
     done = killer.run("demo", "--orders", "2000")

@@ -141,6 +141,7 @@ def test_batches_after_the_loss_stay_the_newest_when_older_ones_are_registered_a
         assert said(Daemon(instance).tick()) == NOTHING_NEW
 
 
+@pytest.mark.story
 def test_a_lost_warehouse_is_filled_again_and_the_keys_that_hold_nothing_are_removed(
     settings: Settings, keys: list[str], warehouse: Warehouse
 ) -> None:

@@ -19,6 +19,7 @@ def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> N
     market.configure(monkeypatch)
 
 
+@pytest.mark.story
 def test_neither_batch_sizes_nor_repetition_nor_materializing_batches_in_any_order_change_a_table(
     killer: Killer, market: Market
 ) -> None:

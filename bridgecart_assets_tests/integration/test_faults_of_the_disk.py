@@ -18,6 +18,7 @@ def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> N
     market.configure(monkeypatch)
 
 
+@pytest.mark.story
 def test_a_disk_full_in_mid_write_fails_the_run_with_the_reason_and_with_space_again_all_is_made_good(
     killer: Killer, market: Market, faults: Faults, data_dir: Path
 ) -> None:

@@ -1,8 +1,8 @@
 """A running `bridgecart up` whose code server is killed, idle and in mid-read, and whose run is cancelled.
 
-One story, told in the order of the tests: two attempts at one batch are broken, the third one takes it in. It is told
-in a rough place: the topic is in `.env` and another one in the environment, there is a proxy that nobody answers at,
-and the path of the folder for temporary files is too long for a socket.
+One story, whose steps stand here in their order: two attempts at one batch are broken, the third one takes it in.
+It is told in a rough place: the topic is in `.env` and another one in the environment, there is a proxy that nobody
+answers at, and the path of the folder for temporary files is too long for a socket.
 """
 
 import json
@@ -22,10 +22,12 @@ from bridgecart_assets_tests.integration.market import open_market, settings_for
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
 from bridgecart_assets_tests.integration.served import REPOSITORY, RUN_SECONDS, TICK_SECONDS, Served, free_port, up
 from bridgecart_assets_tests.integration.shop import Shop, history
+from bridgecart_assets_tests.support.steps import tell
 
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
 READ_SECONDS = 30.0
 STOP_SECONDS = 40.0
+STORY_SECONDS = 600
 SECRET = "of the file, and of nobody else"
 
 
@@ -95,7 +97,7 @@ def held_in_mid_read(served: Served, line: Line) -> str:
     return str(run["id"])
 
 
-def test_an_idle_code_server_killed_is_started_again_and_the_sensor_goes_on(
+def an_idle_code_server_killed_is_started_again_and_the_sensor_goes_on(
     served: Served, shop: Shop, folder: Path
 ) -> None:
     empty = served.next_batch(after=0)
@@ -105,12 +107,12 @@ def test_an_idle_code_server_killed_is_started_again_and_the_sensor_goes_on(
     assert served.partitions() == [empty]
 
 
-def test_what_env_says_counts_before_the_environment_and_up_names_it(served: Served) -> None:
+def what_env_says_counts_before_the_environment_and_up_names_it(served: Served) -> None:
     (said,) = [line for line in served.output.read_text().splitlines() if ".env" in line]
     assert said == "bridgecart: BRIDGECART_KAFKA_TOPIC is set in .env and otherwise in the environment: .env counts."
 
 
-def test_a_code_server_whose_socket_somebody_removed_is_started_again_and_the_sensor_goes_on(
+def a_code_server_whose_socket_somebody_removed_is_started_again_and_the_sensor_goes_on(
     served: Served, folder: Path
 ) -> None:
     lost = code_server(folder)
@@ -122,7 +124,7 @@ def test_a_code_server_whose_socket_somebody_removed_is_started_again_and_the_se
     served.skips(NOTHING_NEW)
 
 
-def test_a_code_server_killed_in_mid_read_takes_its_run_with_it_which_is_reported(
+def a_code_server_killed_in_mid_read_takes_its_run_with_it_which_is_reported(
     served: Served, shop: Shop, line: Line, folder: Path
 ) -> None:
     line.proxy.when_answered(MID_READ_BYTES, line.proxy.go_silent)
@@ -136,7 +138,7 @@ def test_a_code_server_killed_in_mid_read_takes_its_run_with_it_which_is_reporte
     line.proxy.heal()
 
 
-def test_a_run_cancelled_in_mid_read_is_asked_for_again_and_nothing_is_lost(
+def a_run_cancelled_in_mid_read_is_asked_for_again_and_nothing_is_lost(
     served: Served, shop: Shop, line: Line, folder: Path, killer: Killer, faults: Faults, tmp_path: Path
 ) -> None:
     run = held_in_mid_read(served, line)
@@ -154,18 +156,19 @@ def test_a_run_cancelled_in_mid_read_is_asked_for_again_and_nothing_is_lost(
     )
 
 
-def test_another_command_in_the_folder_has_the_same_settings(
+def another_command_in_the_folder_has_the_same_settings(
     served: Served, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(folder.parent)
     elsewhere = folder.with_name("elsewhere")
-    done = bridgecart("status", "--json", BRIDGECART_KAFKA_TOPIC="another", BRIDGECART_DATA_DIR=str(elsewhere))
+    with monkeypatch.context() as patch:
+        patch.chdir(folder.parent)
+        done = bridgecart("status", "--json", BRIDGECART_KAFKA_TOPIC="another", BRIDGECART_DATA_DIR=str(elsewhere))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"]["raw.orders"] == len(history(ORDERS))
     assert not elsewhere.exists()
 
 
-def test_sigterm_ends_up_with_a_word_and_its_logs_have_neither_lines_at_debug_nor_secrets(
+def sigterm_ends_up_with_a_word_and_its_logs_have_neither_lines_at_debug_nor_secrets(
     served: Served, folder: Path
 ) -> None:
     served.process.send_signal(signal.SIGTERM)
@@ -176,3 +179,33 @@ def test_sigterm_ends_up_with_a_word_and_its_logs_have_neither_lines_at_debug_no
     assert logs.keys() == {"up.txt", "code-server.log", "dagster.log"}
     assert "DEBUG" not in logs["code-server.log"]
     assert not any(SECRET in text for text in logs.values())
+
+
+@pytest.mark.timeout(STORY_SECONDS)
+def test_up_survives_the_death_of_its_code_server_and_ends_with_a_word(
+    served: Served,
+    shop: Shop,
+    line: Line,
+    folder: Path,
+    killer: Killer,
+    faults: Faults,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tell(
+        an_idle_code_server_killed_is_started_again_and_the_sensor_goes_on,
+        what_env_says_counts_before_the_environment_and_up_names_it,
+        a_code_server_whose_socket_somebody_removed_is_started_again_and_the_sensor_goes_on,
+        a_code_server_killed_in_mid_read_takes_its_run_with_it_which_is_reported,
+        a_run_cancelled_in_mid_read_is_asked_for_again_and_nothing_is_lost,
+        another_command_in_the_folder_has_the_same_settings,
+        sigterm_ends_up_with_a_word_and_its_logs_have_neither_lines_at_debug_nor_secrets,
+        served=served,
+        shop=shop,
+        line=line,
+        folder=folder,
+        killer=killer,
+        faults=faults,
+        tmp_path=tmp_path,
+        monkeypatch=monkeypatch,
+    )

@@ -54,6 +54,7 @@ def chosen(killer: Killer, shop: Shop, warehouse: Warehouse) -> tuple[str, ...]:
 
 
 @any_broker
+@pytest.mark.story
 def test_the_customer_is_nowhere_any_more_and_no_batch_brings_them_back(
     killer: Killer, shop: Shop, warehouse: Warehouse, settings: Settings, chosen: tuple[str, ...]
 ) -> None:

@@ -106,6 +106,7 @@ def test_killed_runs_leave_nothing_open_there(
     market.settle(faults, "kill -9 of the run, storage on PostgreSQL", len(moments), warehouse)
 
 
+@pytest.mark.story
 def test_old_runs_are_pruned_there_too(broker_kind: str, instance: dg.DagsterInstance, settings: Settings) -> None:
     assert broker_kind == "embedded"
     runs = [make_run(instance, key) for key in "ABCD"]

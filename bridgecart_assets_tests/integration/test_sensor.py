@@ -87,6 +87,7 @@ def test_a_damaged_warehouse_fails_the_tick_and_asks_for_nothing(
     assert daemon.keys() == []
 
 
+@pytest.mark.story
 def test_new_records_make_one_batch_and_one_run_then_silence_then_the_next_batch(
     instance: dg.DagsterInstance, shop: Shop, warehouse: Warehouse
 ) -> None:

@@ -1,6 +1,6 @@
 """The services of docker-compose.yml, as processes, from the topic to the KPIs on Apache Kafka and PostgreSQL.
 
-The tests tell one story, in the order in which they stand here.
+One story, whose steps stand here in their order.
 """
 
 import urllib.request
@@ -21,12 +21,14 @@ from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.integration.stack import Stack, running
 from bridgecart_assets_tests.sources.kafka.fixtures import only_apache
 from bridgecart_assets_tests.support.state import rows
+from bridgecart_assets_tests.support.steps import tell
 from bridgecart_assets_tests.warehouse.test_outbox import followed, told
 
 pytestmark = only_apache
 START = """mutation ($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { ... on Sensor {
   sensorState { status } } } }"""
 RETRY_SECONDS = 90.0
+STORY_SECONDS = 900
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def warehouse(stack: Stack, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return warehouse_from_settings(load_settings())
 
 
-def test_orders_in_kafka_become_kpis_by_themselves(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:
+def orders_in_kafka_become_kpis_by_themselves(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:
     shop.sell(1_000)
     stack.served.next_batch(after=0)
     stack.served.skips("no new records")
@@ -60,25 +62,25 @@ def test_orders_in_kafka_become_kpis_by_themselves(stack: Stack, shop: Shop, war
     assert rows(warehouse, "select count(*) > 0 from kpi.sales_contribution") == [(True,)]
 
 
-def test_dagsters_history_is_in_postgresql_and_nowhere_else(stack: Stack, warehouse: Warehouse) -> None:
+def dagsters_history_is_in_postgresql_and_nowhere_else(stack: Stack, warehouse: Warehouse) -> None:
     stored = stack.postgres.rows(stack.database, "select distinct status from runs")
     assert stored == [("SUCCESS",)]
     assert list((stack.data_dir / "dagster_home").rglob("*.db")) == []
 
 
-def test_the_report_is_served_where_the_assets_link_to(stack: Stack, warehouse: Warehouse) -> None:
+def the_report_is_served_where_the_assets_link_to(stack: Stack, warehouse: Warehouse) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{stack.ports['3001']}/", timeout=10) as answer:
         assert b"<h1>Customer segments</h1>" in answer.read()
     assert stack.variables("code")["BRIDGECART_REPORT_URL"] == f"http://127.0.0.1:{stack.ports['3001']}"
 
 
-def test_every_health_check_passes_while_there_is_work(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:
+def every_health_check_passes_while_there_is_work(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:
     shop.sell(500)
     assert [service for service in stack.processes if not stack.is_healthy(service)] == []
     stack.served.next_batch(after=1)
 
 
-def test_a_run_that_dies_with_its_code_server_is_done_again_by_the_next_one_at_the_same_port(
+def a_run_that_dies_with_its_code_server_is_done_again_by_the_next_one_at_the_same_port(
     stack: Stack, shop: Shop, warehouse: Warehouse
 ) -> None:
     before = len(stack.served.partitions())
@@ -95,9 +97,7 @@ def test_a_run_that_dies_with_its_code_server_is_done_again_by_the_next_one_at_t
     assert rows(warehouse, once) == [(2_200, 2_200)]
 
 
-def test_switched_on_the_sensor_tells_every_change_of_a_segment_once(
-    stack: Stack, shop: Shop, warehouse: Warehouse
-) -> None:
+def switched_on_the_sensor_tells_every_change_of_a_segment_once(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:
     selector = {**stack.served.repository(), "sensorName": "segment_changes_sensor"}
     assert stack.served.ask(START, selector=selector)["startSensor"]["sensorState"]["status"] == "RUNNING"
     changes = KafkaConnection(stack.kafka, load_settings().segment_changes_topic)
@@ -114,7 +114,25 @@ def test_switched_on_the_sensor_tells_every_change_of_a_segment_once(
     assert len({change["number"] for change in told(changes)}) == len(told(changes))
 
 
-def test_the_commands_work_beside_the_stack(stack: Stack, warehouse: Warehouse) -> None:
+def the_commands_work_beside_the_stack(stack: Stack, warehouse: Warehouse) -> None:
     done = bridgecart("doctor", **stack.variables("code"))
     assert done.returncode == 0, done.stdout
     assert "agree" in done.stdout
+
+
+@pytest.mark.timeout(STORY_SECONDS)
+def test_the_stack_takes_orders_to_kpis_and_tells_changes_of_segments(
+    stack: Stack, shop: Shop, warehouse: Warehouse
+) -> None:
+    tell(
+        orders_in_kafka_become_kpis_by_themselves,
+        dagsters_history_is_in_postgresql_and_nowhere_else,
+        the_report_is_served_where_the_assets_link_to,
+        every_health_check_passes_while_there_is_work,
+        a_run_that_dies_with_its_code_server_is_done_again_by_the_next_one_at_the_same_port,
+        switched_on_the_sensor_tells_every_change_of_a_segment_once,
+        the_commands_work_beside_the_stack,
+        stack=stack,
+        shop=shop,
+        warehouse=warehouse,
+    )

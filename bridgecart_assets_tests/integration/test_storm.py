@@ -170,6 +170,7 @@ def poison(count: int) -> list[Event]:
     return [Event(None, b"poison %d" % number, 1_704_067_200_000) for number in range(count)]
 
 
+@pytest.mark.story
 def test_a_batch_with_some_rejects_warns_and_one_of_mostly_rejects_exits_with_3_and_refreshes_everything(
     shop: Shop, killer: Killer, warehouse: Warehouse
 ) -> None:

@@ -1,7 +1,4 @@
-"""Dagster's UI in a real browser, as a data engineer uses it.
-
-The tests tell one story, in the order in which they stand here.
-"""
+"""Dagster's UI in a real browser, as a data engineer uses it: one server for all tests, in whatever order."""
 
 import re
 import time
@@ -99,6 +96,7 @@ def test_the_graph_shows_every_layer_from_the_topic_to_the_report(page: Page, se
         expect(page.get_by_text(layer, exact=True).first).to_be_visible(timeout=PATIENCE)
 
 
+@pytest.mark.story
 def test_a_batch_that_is_materialized_again_by_clicking_turns_green_and_nothing_changes(
     page: Page, served: Served, warehouse: Warehouse
 ) -> None:
@@ -144,7 +142,7 @@ def test_the_sensor_is_switched_off_and_on_again(page: Page, served: Served) -> 
 def test_a_backfill_of_three_batches_ends_well_and_nothing_changes(
     page: Page, served: Served, warehouse: Warehouse
 ) -> None:
-    before, keys = digests(warehouse), served.partitions()
+    before, keys = digests(warehouse), served.partitions()[:3]
     assert len(keys) == 3
     launch(page, served, keys)
     page.goto(f"{served.url}/runs")
@@ -178,9 +176,10 @@ def test_an_asset_plots_the_figure_of_each_segment(page: Page, served: Served) -
 def test_new_orders_change_the_open_report_by_themselves(page: Page, served: Served, folder: Path) -> None:
     page.goto(report_of(served))
     words = page.locator("#health-words")
-    expect(words).to_contain_text("of 3 batches", timeout=PATIENCE)
+    batches = len(served.partitions())
+    expect(words).to_contain_text(f"of {batches} batches", timeout=PATIENCE)
     shop = Shop(served.kafka, orders=2_000)
     shop.sent = 1_800
     shop.sell(100)
-    expect(words).to_contain_text("of 4 batches", timeout=1_000 * RUN_SECONDS)
+    expect(words).to_contain_text(f"of {batches + 1} batches", timeout=1_000 * RUN_SECONDS)
     assert time.time() - (folder / "reports" / "segments.html").stat().st_mtime < RUN_SECONDS

@@ -1,6 +1,6 @@
 """`bridgecart up`, the real thing, on its own broker or a configured one: webserver, daemon, sensor, GraphQL API.
 
-The tests of one server tell one story, in the order in which they stand here.
+One server tells one story; its steps stand here in their order.
 """
 
 import json
@@ -29,9 +29,11 @@ from bridgecart_assets_tests.integration.served import (
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests, rows
+from bridgecart_assets_tests.support.steps import tell
 
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
 GONE_SECONDS = 10.0
+STORY_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def shop(served: Served) -> Shop:
 
 @pytest.fixture
 def data_dir(folder: Path, kafka_settings: dict[str, str], data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """All tests of this module work on the data directory of the server."""
+    """The data directory of the server."""
     for name, value in {**kafka_settings, "BRIDGECART_DATA_DIR": str(folder)}.items():
         monkeypatch.setenv(name, value)
     return folder
@@ -76,12 +78,12 @@ def warehouse(data_dir: Path) -> Warehouse:
     return warehouse_from_settings(load_settings())
 
 
-def test_without_a_topic_the_sensor_skips_and_says_so(served: Served) -> None:
+def without_a_topic_the_sensor_skips_and_says_so(served: Served) -> None:
     served.skips(f"has no topic '{served.kafka.topic}'")
     assert served.partitions() == []
 
 
-def test_new_orders_become_a_partition_by_themselves_and_later_ones_the_next(
+def new_orders_become_a_partition_by_themselves_and_later_ones_the_next(
     served: Served, shop: Shop, warehouse: Warehouse
 ) -> None:
     create_topic(served.kafka, 3)
@@ -97,9 +99,7 @@ def test_new_orders_become_a_partition_by_themselves_and_later_ones_the_next(
     assert rows(warehouse, "select count(*) > 0 from kpi.sales_contribution") == [(True,)]
 
 
-def test_a_partition_materialized_from_the_ui_reads_exactly_its_offsets_again(
-    served: Served, warehouse: Warehouse
-) -> None:
+def a_partition_materialized_from_the_ui_reads_exactly_its_offsets_again(served: Served, warehouse: Warehouse) -> None:
     key, keys = served.partitions()[0], served.partitions()
     before, ledger = digests(warehouse, with_ledger=True), load_ledger(warehouse)
     run_id = served.materialize(key)
@@ -118,7 +118,7 @@ def test_a_partition_materialized_from_the_ui_reads_exactly_its_offsets_again(
     assert served.partitions() == keys
 
 
-def test_other_commands_find_the_broker_of_up(served: Served) -> None:
+def other_commands_find_the_broker_of_up(served: Served) -> None:
     done = bridgecart("status", "--json")
     assert done.returncode == 0, done.stderr
     status = json.loads(done.stdout)
@@ -127,25 +127,23 @@ def test_other_commands_find_the_broker_of_up(served: Served) -> None:
     assert status["rows"]["raw.orders"] == 3_300
 
 
-def test_nothing_listens_beyond_the_loopback_address(served: Served, folder: Path) -> None:
+def nothing_listens_beyond_the_loopback_address(served: Served, folder: Path) -> None:
     assert {host for host, _ in listening(folder)} == {"127.0.0.1"}
     assert not is_open_to_others(served.url)
 
 
-@pytest.mark.parametrize("arguments", [("up", "--port", "64999"), ("demo", "--orders", "100")])
-def test_neither_a_second_up_nor_a_demo_works_under_the_feet_of_up(
-    served: Served, warehouse: Warehouse, arguments: tuple[str, ...]
-) -> None:
+def neither_a_second_up_nor_a_demo_works_under_the_feet_of_up(served: Served, warehouse: Warehouse) -> None:
     before = digests(warehouse)
-    done = bridgecart(*arguments)
-    assert done.returncode == 1
-    assert done.stderr.startswith("bridgecart: Another `bridgecart up` works on ")
-    assert done.stderr.count("\n") == 1
-    assert served.process.poll() is None
-    assert digests(warehouse) == before
+    for arguments in (("up", "--port", "64999"), ("demo", "--orders", "100")):
+        done = bridgecart(*arguments)
+        assert done.returncode == 1, arguments
+        assert done.stderr.startswith("bridgecart: Another `bridgecart up` works on ")
+        assert done.stderr.count("\n") == 1
+        assert served.process.poll() is None
+        assert digests(warehouse) == before
 
 
-def test_ctrl_c_stops_everything_and_leaves_no_process_behind(served: Served, folder: Path) -> None:
+def ctrl_c_stops_everything_and_leaves_no_process_behind(served: Served, folder: Path) -> None:
     family = processes_of(folder)
     assert len(family) >= (4 if served.settings else 6)
     served.process.send_signal(signal.SIGINT)
@@ -157,7 +155,7 @@ def test_ctrl_c_stops_everything_and_leaves_no_process_behind(served: Served, fo
         assert probe.connect_ex(("127.0.0.1", int(served.url.rpartition(":")[2]))) != 0
 
 
-def test_kill_9_in_the_middle_of_a_run_leaves_no_process_behind_and_old_rows_as_they_were(
+def kill_9_in_the_middle_of_a_run_leaves_no_process_behind_and_old_rows_as_they_were(
     folder: Path, kafka_settings: dict[str, str], shop: Shop, warehouse: Warehouse
 ) -> None:
     old = "select * from raw.orders where batch_key <= ? order by all"
@@ -175,6 +173,28 @@ def test_kill_9_in_the_middle_of_a_run_leaves_no_process_behind_and_old_rows_as_
     assert rows(warehouse, old, newest) == before
     once = 'select count(*) = count(distinct (topic_id, "partition", "offset")) from raw.orders'
     assert rows(warehouse, once) == [(True,)]
+
+
+@pytest.mark.story
+@pytest.mark.timeout(STORY_SECONDS)
+def test_up_takes_orders_in_by_itself_until_it_is_stopped_or_killed(
+    served: Served, shop: Shop, folder: Path, kafka_settings: dict[str, str], warehouse: Warehouse
+) -> None:
+    tell(
+        without_a_topic_the_sensor_skips_and_says_so,
+        new_orders_become_a_partition_by_themselves_and_later_ones_the_next,
+        a_partition_materialized_from_the_ui_reads_exactly_its_offsets_again,
+        other_commands_find_the_broker_of_up,
+        nothing_listens_beyond_the_loopback_address,
+        neither_a_second_up_nor_a_demo_works_under_the_feet_of_up,
+        ctrl_c_stops_everything_and_leaves_no_process_behind,
+        kill_9_in_the_middle_of_a_run_leaves_no_process_behind_and_old_rows_as_they_were,
+        served=served,
+        shop=shop,
+        folder=folder,
+        kafka_settings=kafka_settings,
+        warehouse=warehouse,
+    )
 
 
 @any_broker

@@ -2,7 +2,9 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import Protocol
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol, Self
 
 import pytest
 
@@ -21,6 +23,32 @@ any_broker = pytest.mark.parametrize("broker_kind", ["embedded"], indirect=True,
 """For slow tests of what happens far from the broker, which needs no second look."""
 
 
+class Brokers:
+    """One broker of each kind that was asked for, kept until the `with` block ends: files of tests take turns."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running = ExitStack()
+        self._servers: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def servers(self, kind: str) -> str:
+        """`host:port` of the broker of this kind, started by the first who asks."""
+        if kind not in self._servers:
+            self._servers[kind] = self._start(kind)
+        return self._servers[kind]
+
+    def _start(self, kind: str) -> str:
+        if kind == "apache":
+            return self._running.enter_context(ApacheKafka(self._folder)).bootstrap_servers
+        return self._running.enter_context(EmbeddedBroker()).bootstrap_servers
+
+
 class TopicFactory(Protocol):
     """Makes topics that no other test uses."""
 
@@ -35,13 +63,15 @@ def broker_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def broker(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if broker_kind == "apache":
-        with ApacheKafka(tmp_path_factory.mktemp("kafka")) as kafka:
-            yield kafka.bootstrap_servers
-    else:
-        with EmbeddedBroker() as embedded:
-            yield embedded.bootstrap_servers
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    with Brokers(tmp_path_factory.mktemp("kafka")) as brokers:
+        yield brokers
+
+
+@pytest.fixture(scope="session")
+def broker(broker_kind: str, brokers: Brokers) -> str:
+    """`host:port` of the broker of this session."""
+    return brokers.servers(broker_kind)
 
 
 @pytest.fixture
