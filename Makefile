@@ -23,8 +23,9 @@ demo: $(READY) ## Kafka to KPIs with made-up orders, in one go
 up: $(READY) ## the Dagster UI with its sensor on
 	@$(BIN)/bridgecart up $(ARGS)
 
-# Two workers, each with brokers and data directories of its own; a file's tests stay together, for they share what they start.
-PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+# Two workers, each with brokers of its own. A file's tests stay together, for they share what they start; files in the order
+# of their names: in xdist's own, those with a single test of minutes come last and leave a worker idle.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 # Of the integration tests one for each feature, on the broker that needs no Java.
 SHORT := not integration or (story and not kafka)
 # How many examples a property test tries: every one, or a third.
@@ -40,7 +41,7 @@ test-rest: $(READY_TEST) ## what `make test EXAMPLES=every` leaves of `make test
 	@$(PYTEST) -m 'not slow and not ($(SHORT))' $(ARGS)
 
 shuffled: $(READY_TEST) ## every test but integration in a random order, which is printed as a seed
-	@$(PYTEST) --hypothesis-profile=$(EXAMPLES) --no-loadscope-reorder --random-order-bucket=global \
+	@$(PYTEST) --hypothesis-profile=$(EXAMPLES) --random-order-bucket=global \
 		-m 'not slow and not integration' $(ARGS)
 
 stress: $(READY_TEST) ## the tests of minutes: kills, floods, long histories

@@ -10,25 +10,21 @@ import pytest
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.publishing import publish, published_path
+from bridgecart_assets.warehouse.publishing import published_path
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.processes import bridgecart
-from bridgecart_assets_tests.support.pipeline import run_small_shop
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-PAGES = [DOCS.parent / name for name in ("README.md", "CONTRIBUTING.md")]
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "bridgecart_assets_tests/README.md")]
 TOOLS, OPERATIONS = ((DOCS / name).read_text(encoding="utf-8") for name in ("tools.md", "operations.md"))
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(filled: Warehouse, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory whose `data` has everything published."""
-    settings = Settings(data_dir=tmp_path / "data")
-    warehouse = run_small_shop(settings)
-    for contract in TABLES.values():
-        if contract.published:
-            publish(warehouse, contract, settings.published_dir)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    monkeypatch.chdir(data_dir.parent)
+    return data_dir.parent
 
 
 def blocks(language: str, text: str = TOOLS) -> list[str]:
@@ -61,7 +57,7 @@ def test_the_commands_work(folder: Path, text: str):
         assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("file", [*PAGES, *DOCS.glob("*.md")], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*PAGES, *DOCS.glob("*.md")], ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_every_link_leads_to_something_that_is_there(file: Path):
     links = re.findall(r"\]\(([^)\s]+)\)", file.read_text(encoding="utf-8"))
     for link in links:
@@ -77,7 +73,7 @@ def test_every_link_leads_to_something_that_is_there(file: Path):
 
 
 def test_contributing_stays_short():
-    assert len((DOCS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 60
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 60
 
 
 def test_the_files_are_those_that_are_published():

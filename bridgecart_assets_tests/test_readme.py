@@ -12,10 +12,12 @@ from bridgecart_assets_tests.docs import (
     CONTRACTS,
     KPIS,
     README,
+    TESTS_README,
     contracts,
     fresh_configuration,
     fresh_kpis,
     fresh_readme,
+    fresh_tests_readme,
 )
 
 
@@ -32,6 +34,11 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 def test_the_tables_of_settings_are_those_of_the_code(document: Path, fresh: Callable[[str], str]):
     text = document.read_text(encoding="utf-8")
     assert fresh(text) == text, "run: python -m bridgecart_assets_tests.docs"
+
+
+def test_every_helper_of_the_tests_is_in_their_index():
+    text = TESTS_README.read_text(encoding="utf-8")
+    assert fresh_tests_readme(text) == text, "run: python -m bridgecart_assets_tests.docs"
 
 
 def test_the_tables_of_columns_in_the_definitions_are_those_of_the_contracts():
