@@ -1,42 +1,49 @@
-"""The pipeline without Dagster: the same queries on the same writer."""
+"""The jobs without Dagster's records: their assets in their order, what each hands over written by the same writer.
 
+Which tables there are, in which order and from what they are made is read from the jobs, and an asset's function is
+called as it stands. Left out are runs, events, checks and publishing, which take most of a small run's time.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import dagster as dg
 import pandas as pd
 import pytest
 
-from bridgecart_assets import contracts
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.evaluate import fit_models
-from bridgecart_assets.contracts import Contract
+from bridgecart_assets.contracts import PURCHASE_MODEL, SEGMENT_MODEL, TABLES, Contract
+from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.models import purchase_table
-from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
-from bridgecart_assets.warehouse import queries
+from bridgecart_assets.orchestration.assets.segments import RefitConfig
+from bridgecart_assets.orchestration.io_manager import contract_of
+from bridgecart_assets.orchestration.jobs import ingest_batch, refresh
+from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.storage.outputs import Query
+from bridgecart_assets.warehouse.storage.outputs import Query, Table, WrittenWith
 from bridgecart_assets.warehouse.tables import write_frame, write_query
+from bridgecart_assets_tests.support.causes import our_own
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 
 
 def run_silver(warehouse: Warehouse, settings: Settings, batch_key: str) -> None:
     """Silver of one batch."""
-    _write(warehouse, contracts.SILVER_ORDERS, queries.silver_batch_query(settings), batch_key)
+    (asset,) = [asset for asset in _assets_of(ingest_batch.name) if _tables(asset)[0].schema == "silver"]
+    _make(asset, warehouse, settings, batch_key=batch_key)
 
 
 def run_whole_tables(warehouse: Warehouse, settings: Settings, *, refit_mode: RefitMode = RefitMode.WHEN_DUE) -> str:
     """Everything after silver; the decision about the model."""
-    _write(warehouse, contracts.SILVER_CUSTOMERS, queries.customers_query())
-    _write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(settings))
-    decision = run_model(warehouse, settings, mode=refit_mode)
-    _write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(settings))
-    run_drift(warehouse)
-    _write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings))
-    _write(warehouse, contracts.SEGMENT_MEMBERSHIP, queries.membership_query())
-    for contract in contracts.KPI_TABLES:
-        _write(warehouse, contract, queries.kpi_query(settings))
-    _write(warehouse, contracts.SEGMENT_METRICS_HISTORY, queries.metrics_history_query())
-    return decision
+    return _refresh(warehouse, settings, list(TABLES.values()), refit_mode)
+
+
+def run_model(warehouse: Warehouse, settings: Settings, *, mode: RefitMode = RefitMode.WHEN_DUE) -> str:
+    """The purchase model and the segment model; what was decided about the segments."""
+    return _refresh(warehouse, settings, [PURCHASE_MODEL, SEGMENT_MODEL], mode)
 
 
 def run_small_shop(settings: Settings) -> Warehouse:
@@ -59,32 +66,92 @@ def run_small_shop(settings: Settings) -> Warehouse:
     return warehouse
 
 
-def run_model(warehouse: Warehouse, settings: Settings, *, mode: RefitMode = RefitMode.WHEN_DUE) -> str:
-    """The purchase model and the segment model; what was decided about the segments."""
-    with warehouse.transaction() as connection:
-        return fit_models(connection, settings, mode=mode).decision
-
-
-def run_drift(warehouse: Warehouse) -> None:
-    """The drift of the customers from those of the model in force."""
-    with warehouse.transaction() as connection:
-        drift = measure_drift(
-            connection.sql("select * from gold.segment_model").df(),
-            read_sample(connection, queries.segments_sample()),
-        )
-        write_frame(connection, contracts.SEGMENT_DRIFT, drift, None)
-
-
-def _write(warehouse: Warehouse, contract: Contract, query: Query, batch_key: str | None = None) -> None:
-    with warehouse.transaction() as connection:
-        write_query(connection, contract, query, batch_key)
-
-
 def grow_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a shop of a test pass for one that is old enough to ask a person before segments change their meaning."""
 
     def nothing_provisional(versions: pd.DataFrame) -> tuple[int, list[int]]:
         return purchase_table.newest_and_provisional(versions)[0], []
 
-    for module in ("bridgecart_assets.orchestration.assets.segments", "bridgecart_assets.commands.evaluate"):
-        monkeypatch.setattr(f"{module}.newest_and_provisional", nothing_provisional)
+    monkeypatch.setattr("bridgecart_assets.orchestration.assets.segments.newest_and_provisional", nothing_provisional)
+
+
+def _refresh(warehouse: Warehouse, settings: Settings, chosen: Sequence[Contract], mode: RefitMode) -> str:
+    decision = ""
+    for asset in _assets_of(refresh.name):
+        if _tables(asset)[0] in chosen:
+            metadata = _make(asset, warehouse, settings, mode=mode)
+            if SEGMENT_MODEL in _tables(asset):
+                decision = str(metadata["decision"].value)
+    return decision
+
+
+@functools.cache
+def _assets_of(job: str) -> tuple[dg.AssetsDefinition, ...]:
+    """The assets of a job that write tables, each after those that it reads."""
+    layer = build_defs().resolve_job_def(job).asset_layer
+    keys = [key for key in layer.asset_graph.toposorted_asset_keys if key in layer.selected_asset_keys]
+    tables = [key for key in keys if ".".join(key.path) in TABLES]
+    return tuple(dict.fromkeys(layer.asset_graph.get(key).assets_def for key in tables))
+
+
+def _tables(asset: dg.AssetsDefinition) -> list[Contract]:
+    return [contract_of(key) for key in asset.keys]
+
+
+def _make(
+    asset: dg.AssetsDefinition,
+    warehouse: Warehouse,
+    settings: Settings,
+    *,
+    mode: RefitMode = RefitMode.WHEN_DUE,
+    batch_key: str | None = None,
+) -> dict[str, Any]:
+    """Call the asset's function and write what it hands over; the metadata it adds."""
+    metadata: dict[str, Any] = {}
+    with our_own():
+        for output in _outputs(asset, _platform(warehouse, settings), mode):
+            metadata |= output.metadata
+            contract = contract_of(asset.keys_by_output_name[output.output_name])
+            if isinstance(output.value, WrittenWith):
+                continue
+            with warehouse.transaction() as connection:
+                if isinstance(output.value, Query):
+                    write_query(connection, contract, output.value, batch_key)
+                else:
+                    write_frame(connection, contract, output.value, batch_key)
+    return metadata
+
+
+def _outputs(asset: dg.AssetsDefinition, platform: Platform, mode: RefitMode) -> Iterator[dg.Output[Any]]:
+    function = _function(asset)
+    given: dict[str, Any] = {"platform": platform, "config": RefitConfig(refit=mode)}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if name in asset.keys_by_input_name:
+            contract = contract_of(asset.keys_by_input_name[name])
+            is_frame = parameter.annotation is pd.DataFrame
+            given[name] = platform.read_frame(contract) if is_frame else Table(contract.full_name)
+    returned = function(**{name: given[name] for name in inspect.signature(function).parameters})
+    if isinstance(returned, Iterator):
+        yield from returned
+    else:
+        yield returned if isinstance(returned, dg.Output) else dg.Output(returned)
+
+
+def _function(asset: dg.AssetsDefinition) -> Callable[..., Any]:
+    function: Callable[..., Any] = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
+    return function
+
+
+def _platform(warehouse: Warehouse, settings: Settings) -> Platform:
+    """The resource with the settings and the warehouse of a test instead of the environment's."""
+
+    class OfATest(Platform):
+        @property
+        def settings(self) -> Settings:
+            return settings
+
+        @property
+        def warehouse(self) -> Warehouse:
+            return warehouse
+
+    return OfATest()
