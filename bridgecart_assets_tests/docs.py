@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 KPIS = ROOT / "docs" / "kpis.md"
 CONTRACTS = ROOT / "docs" / "contracts.md"
+COMMANDS = ROOT / "docs" / "commands.md"
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 TESTS = ROOT / "bridgecart_assets_tests"
 TESTS_README = TESTS / "README.md"

@@ -53,7 +53,7 @@ def main() -> None:
             served.next_batch(after=1)
             wide = browser.new_page(viewport={"width": 1280, "height": 900})
             report = (data_dir / "reports" / "segments.html").as_uri()
-            take(wide, "report", report, height=1_650)
+            take(wide, "report", report, height=1_010)
             take(wide, "report-segments", f"{report}#segment=S02&period=2025-12-01", height=1_100)
             wide.evaluate("document.getElementById('h-segments').scrollIntoView()")
             wide.screenshot(path=IMAGES / "report-segments.png")

@@ -16,7 +16,8 @@ from bridgecart_assets_tests.integration.processes import bridgecart
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "bridgecart_assets_tests/README.md")]
+NAMED = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "bridgecart_assets_tests/README.md")
+PAGES = [ROOT / name for name in NAMED]
 TOOLS, OPERATIONS = ((DOCS / name).read_text(encoding="utf-8") for name in ("tools.md", "operations.md"))
 
 
@@ -73,7 +74,7 @@ def test_every_link_leads_to_something_that_is_there(file: Path):
 
 
 def test_contributing_stays_short():
-    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 60
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 75
 
 
 def test_the_files_are_those_that_are_published():

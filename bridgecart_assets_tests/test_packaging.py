@@ -120,13 +120,22 @@ def test_the_image_lacks_only_the_embedded_broker_and_what_the_service_of_made_u
 
 def test_the_log_that_the_tests_replay_is_the_one_that_users_are_told_to_install():
     assert [block[0] for block in requirements_of("requirements-cdnow.lock")] == [REQUIREMENT]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"pip install --no-deps {REQUIREMENT}\n" in readme
+    commands = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert f"pip install --no-deps {REQUIREMENT}\n" in commands
 
 
 def test_the_locks_bring_what_builds_the_package_itself():
     build = {Requirement(line).name for line in pyproject()["build-system"]["requires"]}
     assert build <= pins_of("requirements.lock").keys()
+
+
+def test_every_place_that_names_the_version_names_that_of_the_package():
+    version = pyproject()["project"]["version"]
+    images = {service["image"] for service in compose.services().values() if "build" in service}
+    assert images == {f"bridgecart:{version}", f"bridgecart-orders:{version}"}
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, second, *_ = re.findall(r"^## (\S+)", changes, re.MULTILINE)
+    assert (first, second) == ("Unreleased", version)
 
 
 def test_the_distribution_holds_the_package_and_not_its_tests():
@@ -243,8 +252,8 @@ def test_nothing_in_the_tree_is_tied_to_one_machine():
     assert found == []
 
 
-def test_the_readme_has_a_line_for_every_runtime_dependency():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = "\n".join(line for line in readme.splitlines() if line.startswith("|"))
+def test_the_documents_have_a_line_for_every_runtime_dependency():
+    document = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in document.splitlines() if line.startswith("|"))
     names = [Requirement(line).name for line in pyproject()["project"]["dependencies"]]
     assert [name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", table)] == []

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -107,8 +108,9 @@ def test_every_command_and_option_explains_itself(bridgecart: Bridgecart, comman
         assert getattr(parameter, "help", None), parameter.name
 
 
-def test_the_version_is_that_of_the_distribution(bridgecart: Bridgecart) -> None:
-    assert bridgecart("--version").out == "bridgecart, version 0.1.0\n"
+def test_the_version_is_that_of_pyproject(bridgecart: Bridgecart) -> None:
+    pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert bridgecart("--version").out == f"bridgecart, version {pyproject['project']['version']}\n"
 
 
 def test_without_a_command_the_help_is_shown_and_the_usage_is_wrong(bridgecart: Bridgecart) -> None:

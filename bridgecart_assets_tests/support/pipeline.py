@@ -24,7 +24,7 @@ from bridgecart_assets.orchestration.jobs import ingest_batch, refresh
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.storage.outputs import Query, Table, WrittenWith
+from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
 from bridgecart_assets.warehouse.tables import write_frame, write_query
 from bridgecart_assets_tests.support.causes import our_own
 from bridgecart_assets_tests.support.records import Record, event, store_batch
@@ -112,7 +112,7 @@ def _make(
         for output in _outputs(asset, _platform(warehouse, settings), mode):
             metadata |= output.metadata
             contract = contract_of(asset.keys_by_output_name[output.output_name])
-            if isinstance(output.value, WrittenWith):
+            if isinstance(output.value, CoWritten):
                 continue
             with warehouse.transaction() as connection:
                 if isinstance(output.value, Query):
