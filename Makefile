@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # Where these are set, every Dagster process compiles Dagster again, or imports another Python's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: help demo up test test-all test-rest shuffled stress bench bench-full lint format lock clean FORCE
+.PHONY: help demo up test test-all test-rest shuffled stress bench bench-full lint format lock wheel clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -75,8 +75,13 @@ lock: ## the lock files anew from pyproject.toml; ARGS=--upgrade moves the versi
 	@echo faker | uv pip compile - $(PINS) --no-deps --constraint requirements.lock --output-file requirements-orders.lock
 	@$(LOCK) $(ARGS) --extra test --constraint requirements.lock --output-file requirements-test.lock
 
+# setuptools packs whatever an earlier build left in build/.
+wheel: $(READY) ## the wheel, into dist/
+	@rm -rf build dist
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .
+
 clean: ## removes .venv and caches, never data/
-	@rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find bridgecart_assets bridgecart_assets_tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml
