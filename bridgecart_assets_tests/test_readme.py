@@ -32,6 +32,18 @@ def commands() -> Iterator[tuple[str, click.Command]]:
             yield name, command
 
 
+def documents() -> list[Path]:
+    """Every document for people."""
+    return [*README.parent.glob("*.md"), *(README.parent / "docs").glob("*.md")]
+
+
+def code_of(document: Path) -> str:
+    """What a document shows as code, in blocks and in lines."""
+    text = document.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return "\n".join([*blocks, *re.findall(r"`[^`\n]+`", text)])
+
+
 @pytest.mark.parametrize(("document", "fresh"), [(README, fresh_readme), (CONFIGURATION, fresh_configuration)])
 def test_the_tables_of_settings_are_those_of_the_code(document: Path, fresh: Callable[[str], str]):
     text = document.read_text(encoding="utf-8")
@@ -62,6 +74,26 @@ def test_every_command_is_in_the_document_and_every_option_named_there_exists(do
         assert named <= options
 
 
+def test_every_command_line_in_the_documents_names_a_command_and_options_that_exist():
+    options = {command.split()[0]: {"--help"} for command, _ in commands()}
+    for name, command in commands():
+        options[name.split()[0]] |= {option for parameter in command.params for option in parameter.opts}
+    lines = [
+        (document.name, name, set(re.findall(r"--[a-z-]+", rest)))
+        for document in documents()
+        for name, rest in re.findall(r"(?<![\w.-])bridgecart ([a-z]+)\b([^`#\n]*)", code_of(document))
+    ]
+    assert {name for _, name, _ in lines} == options.keys()
+    assert [line for line in lines if not line[2] <= options[line[1]]] == []
+
+
+def test_every_target_of_make_in_the_documents_is_one_that_there_is():
+    targets = set(re.findall(r"^([a-z-]+):", (README.parent / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for document in documents():
+        named = set(re.findall(r"(?:^|`)make ([a-z-]+)", code_of(document), re.MULTILINE))
+        assert named <= targets, document.name
+
+
 def test_the_readme_stays_short():
     assert len(README.read_text(encoding="utf-8").split()) < 1_800
 
@@ -69,6 +101,5 @@ def test_the_readme_stays_short():
 def test_the_index_names_every_document_once():
     index = (README.parent / "docs" / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"^\| \[[\w.-]+\]\(([^)]+)\) \|", index, re.MULTILINE)
-    documents = [*(README.parent / "docs").glob("*.md"), *README.parent.glob("*.md")]
     named = [(README.parent / "docs" / link).resolve() for link in links]
-    assert sorted(named) == sorted(file for file in documents if file != README.parent / "docs" / "README.md")
+    assert sorted(named) == sorted(file for file in documents() if file != README.parent / "docs" / "README.md")
