@@ -91,7 +91,7 @@ def fresh_kpis(text: str) -> str:
 def contracts() -> str:
     """The whole data dictionary."""
     about = (
-        "Generated from `bridgecart_assets/contracts.py` by `python -m bridgecart_assets_tests.docs`. Where a type is "
+        "Generated from `bridgecart_assets/contracts/` by `python -m bridgecart_assets_tests.docs`. Where a type is "
         "not marked `NULL` there is always a value. The Dagster UI shows the same beside each asset."
     )
     sections = ["# Every table and column", about]

@@ -1,7 +1,7 @@
 """Every setting of BridgeCart: name, unit, default and `BRIDGECART_*` variable.
 
 Settings are read when a command or a run starts, never at import. What belongs elsewhere: table definitions
-(`contracts.py`) and anything that acts on a setting.
+(`contracts/`) and anything that acts on a setting.
 """
 
 import os

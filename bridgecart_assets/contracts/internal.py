@@ -1,0 +1,109 @@
+"""Internal tables: kept beside the assets, because they tell how the warehouse works and not what the orders say."""
+
+from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT_KEY
+from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column, Contract
+from bridgecart_assets.contracts.silver import SILVER_ORDERS
+
+FORGOTTEN_CUSTOMERS = Contract(
+    schema="raw",
+    name="forgotten_customers",
+    meaning="Customers who were erased, so that they stay so when their records are read again. No id is kept.",
+    columns=(
+        Column("customer_hash", "VARCHAR", "SHA-256 of salt and customer id"),
+        Column("salt", "VARCHAR", "Random text, one per warehouse"),
+        Column("forgotten_before", INSTANT, "Orders of the customer before this instant are erased, UTC"),
+    ),
+    key=("customer_hash",),
+)
+
+ERASED_VALUE = Contract(
+    schema="gold",
+    name="erased_value",
+    meaning="What the customers erased in a period were worth when it opened: sums by segment, for the CLV bridge.",
+    columns=(
+        Column("period_unit", "VARCHAR", "Length of the KPI periods at the time of erasure: day, week or month"),
+        Column("period", "DATE", "Opening date A0 of the KPI tables' last period at the time of erasure, UTC"),
+        Column("segment_key", "VARCHAR", "Segment at the opening"),
+        Column("customers", "INTEGER", "Customers erased"),
+        Column("net_sales", MONEY, "Their historic customer lifetime value at the opening, currency units"),
+    ),
+    key=("period_unit", "period", "segment_key"),
+)
+
+CHANGED_CUSTOMERS = Contract(
+    schema="silver",
+    name="changed_customers",
+    meaning="Whose orders changed, revision by revision: what the tables of customers have to be made anew for.",
+    columns=(
+        Column("revision", "BIGINT", "Number of the transaction that changed silver.orders, ascending"),
+        CUSTOMER_HASH,
+        Column("since", "DATE", "Day of the earliest of their orders that came, went or is another"),
+    ),
+    key=("revision", "customer_hash"),
+)
+
+# All columns that tables of customers are made of.
+_FOLLOWED = (
+    *("customer_id", "customer_hash", "purchased_at", "order_kind", "gross_amount", "discount_amount", "net_amount"),
+    *("coupon_used", "product_category", "topic_id", "partition", "offset", "kafka_timestamp", "batch_key"),
+)
+TOUCHED_ORDERS = Contract(
+    schema="silver",
+    name="touched_orders",
+    meaning="All orders of the customers that changed from one revision to another: found once for all tables.",
+    columns=(
+        Column("after_revision", "BIGINT", "The customers are those that changed after this revision"),
+        Column("revision", "BIGINT", "and up to this one"),
+        *(column for column in SILVER_ORDERS.columns if column.name in _FOLLOWED),
+    ),
+    key=("topic_id", "partition", "offset"),
+)
+
+REFRESHES = Contract(
+    schema="gold",
+    name="refreshes",
+    meaning="How far each table of customers has followed the orders.",
+    columns=(
+        Column("table_name", "VARCHAR", "Table"),
+        Column("revision", "BIGINT", "The table knows the changes up to this revision of silver.changed_customers"),
+        Column(
+            "checked", "BIGINT", "Up to here its checks have passed; NULL: not since all rows were made", nullable=True
+        ),
+        Column("full_rebuilds", "BIGINT", "How often all of its rows were made"),
+        Column("state", "VARCHAR", "What else its rows depend on: clock, models, settings and its inputs"),
+    ),
+    key=("table_name",),
+)
+
+# How the tables of customers are kept up to date: no assets, because they say nothing that the assets do not say.
+BOOKKEEPING: tuple[Contract, ...] = (CHANGED_CUSTOMERS, TOUCHED_ORDERS, REFRESHES)
+
+# Written by `bridgecart forget` alone: no assets, because no run could make them again from the topic.
+ERASURE_TABLES: tuple[Contract, ...] = (FORGOTTEN_CUSTOMERS, ERASED_VALUE)
+
+ANNOUNCED_SEGMENTS = Contract(
+    schema="gold",
+    name="announced_segments",
+    meaning="The segment of every customer that the topic of segment changes tells.",
+    columns=(Column("customer_id", "VARCHAR", "Customer"), SEGMENT_KEY),
+    key=("customer_id",),
+)
+
+SEGMENT_CHANGES = Contract(
+    schema="gold",
+    name="segment_changes",
+    meaning="Outbox of the topic of segment changes: those that were not sent yet, and the last one that was.",
+    columns=(
+        Column("change", "BIGINT", "Number of the change, ascending, never used twice"),
+        Column("customer_id", "VARCHAR", "Customer"),
+        Column("from_key", "VARCHAR", "Segment that was left; NULL for a customer who was not there", nullable=True),
+        Column("to_key", "VARCHAR", "Segment that was entered; NULL for a customer who is gone", nullable=True),
+        Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
+        Column("as_of", "DATE", "Date of the assignment, exclusive; NULL when nobody is left", nullable=True),
+        Column("sent", "BOOLEAN", "Whether it is known here that it was sent; the topic's marker knows it first"),
+    ),
+    key=("change",),
+)
+
+# What `bridgecart announce` remembers: no assets, because they depend on what was sent, not on the orders alone.
+OUTBOX_TABLES: tuple[Contract, ...] = (ANNOUNCED_SEGMENTS, SEGMENT_CHANGES)
