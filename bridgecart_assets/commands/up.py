@@ -21,11 +21,11 @@ from bridgecart_assets.orchestration.code_server import CodeServer
 from bridgecart_assets.orchestration.instance import dagster_instance, prepare_home
 from bridgecart_assets.orchestration.liveness import Liveness, Pulse, answers_http, answers_kafka
 from bridgecart_assets.orchestration.storage.sqlite_files import held_open, shared_databases
-from bridgecart_assets.processes.children import child
 from bridgecart_assets.processes.listening import Listener
 from bridgecart_assets.processes.logs import keep_small
 from bridgecart_assets.processes.memory import OutOfMemory, bound
 from bridgecart_assets.processes.run_lock import serve_lock
+from bridgecart_assets.processes.supervisor import child
 from bridgecart_assets.sources.kafka.address import announce_broker, withdraw_broker
 from bridgecart_assets.sources.kafka.embedded import EmbeddedBroker
 

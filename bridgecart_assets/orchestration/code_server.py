@@ -22,9 +22,9 @@ from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.location import LOCATION, MODULE, keep_sensor_switches
-from bridgecart_assets.processes.children import NO_VARIABLES, child
 from bridgecart_assets.processes.listening import free_port
 from bridgecart_assets.processes.run_lock import is_run_lock_free
+from bridgecart_assets.processes.supervisor import NO_VARIABLES, child
 
 # On a busy machine its imports take a while.
 START_SECONDS = 120.0

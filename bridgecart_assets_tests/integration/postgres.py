@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 import yaml
 
-from bridgecart_assets.processes.guarded import GuardedProcess
+from bridgecart_assets.processes.supervisor import SupervisedProcess
 from bridgecart_assets_tests.integration.processes import wait_until
 from bridgecart_assets_tests.support.requirements import missing
 
@@ -77,7 +77,7 @@ def postgres_server() -> Iterator[Postgres]:
         command = [str(programs / "postgres"), "-D", str(data)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (folder / "log").open("ab") as log:
-            process = GuardedProcess([*as_user, *command], output=log, env=os.environ)
+            process = SupervisedProcess([*as_user, *command], output=log, env=os.environ)
         try:
             wait_until(lambda: _answers(port), _START_SECONDS, f"PostgreSQL answers; see {folder / 'log'}")
             yield Postgres(port)

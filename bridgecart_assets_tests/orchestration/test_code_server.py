@@ -12,7 +12,7 @@ import yaml
 from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.orchestration.code_server import CodeServer, CodeServerStopped
 from bridgecart_assets.orchestration.instance import prepare_home
-from bridgecart_assets.processes import children
+from bridgecart_assets.processes import supervisor
 from bridgecart_assets.processes.listening import free_port
 from bridgecart_assets_tests.integration.processes import processes_of, wait_until
 
@@ -42,7 +42,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
 def test_a_server_that_is_hung_or_whose_folder_is_gone_is_started_again_at_the_same_place(
     short: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(children, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.5)
     monkeypatch.setattr("bridgecart_assets.orchestration.code_server.ANSWER_SECONDS", 1)
     # Where a cleaner of temporary files goes, and too long for a socket: neither is of any importance.
     long = tmp_path / ("t" * 100)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bridgecart_assets.processes import logs
-from bridgecart_assets.processes.children import child
 from bridgecart_assets.processes.logs import OLDER_ONES, keep_small
+from bridgecart_assets.processes.supervisor import child
 
 # Prints numbered lines for as long as its input is open; a writer that never learns that its file was put away.
 WRITER = """

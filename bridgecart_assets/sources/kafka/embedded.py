@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from bridgecart_assets.processes.guarded import GuardedProcess
+from bridgecart_assets.processes.supervisor import SupervisedProcess
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import BrokerUnreachable, EmbeddedBrokerFailed
 from bridgecart_assets.sources.kafka.positions import cluster_id
@@ -53,7 +53,7 @@ class EmbeddedBroker:
         self._log_file = log_file
         self._start_seconds = start_seconds
         self._advertised = advertised
-        self._process: GuardedProcess | None = None
+        self._process: SupervisedProcess | None = None
         self._port = 0
 
     def __enter__(self) -> Self:
@@ -105,7 +105,7 @@ class EmbeddedBroker:
         command += ["--listener-url", f"tcp://{address}"]
         command += ["--advertised-listener-url", f"tcp://{self._advertised or address}"]
         env = {name: value for name, value in os.environ.items() if name not in _BROKER_VARIABLES}
-        self._process = GuardedProcess(command, output=log, env=env)
+        self._process = SupervisedProcess(command, output=log, env=env)
 
     def _answers(self) -> bool:
         try:

@@ -16,7 +16,7 @@ from typing import Self
 
 import psutil
 
-from bridgecart_assets.processes.guarded import GuardedProcess
+from bridgecart_assets.processes.supervisor import SupervisedProcess
 from bridgecart_assets.sources.kafka.clients import answer, open_admin
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import KafkaFailure
@@ -71,7 +71,7 @@ class _Node:
     number: int
     folder: Path
     ports: dict[str, int] = field(default_factory=dict)
-    process: GuardedProcess | None = None
+    process: SupervisedProcess | None = None
 
     @property
     def config(self) -> Path:
@@ -91,7 +91,7 @@ class _Node:
     def launch(self) -> None:
         command = [java(), *_JVM, *_LOGGING, "-cp", class_path(), "kafka.Kafka", str(self.config)]
         with self.log.open("ab") as log:
-            self.process = GuardedProcess(command, output=log, env=os.environ)
+            self.process = SupervisedProcess(command, output=log, env=os.environ)
 
     def kill(self) -> None:
         if self.process is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bridgecart_assets.processes.children import child
+from bridgecart_assets.processes.supervisor import SupervisedProcess, child
 from bridgecart_assets_tests.integration.processes import wait_until
 
 GONE_SECONDS = 10.0
@@ -30,7 +30,7 @@ except KeyboardInterrupt:
 PARENT = """
 import sys, time
 from pathlib import Path
-from bridgecart_assets.processes.children import child
+from bridgecart_assets.processes.supervisor import child
 with child([sys.executable, "-c", sys.argv[1], "2", sys.argv[1]], Path(sys.argv[2])):
     print("up", flush=True)
     time.sleep(60)
@@ -78,6 +78,38 @@ def test_what_outlives_a_killed_leader_is_killed_too(tmp_path: Path) -> None:
         leader.wait(10)
         assert alive(family)
     wait_until(lambda: not alive(family), GONE_SECONDS, f"all are gone, of {family}")
+
+
+def start_family(log: Path) -> SupervisedProcess:
+    with log.open("ab") as output:
+        return SupervisedProcess([sys.executable, "-c", FAMILY, "2", FAMILY], output=output, env=os.environ)
+
+
+def test_a_stopped_command_is_gone_at_once_and_its_family_soon(tmp_path: Path) -> None:
+    log = tmp_path / "family.log"
+    process = start_family(log)
+    try:
+        wait_until(lambda: family_is_up(log), 20, "the family is up")
+        family = psutil.Process(process.leader.pid).children(recursive=True)
+        command = next(member for member in family if member.ppid() == process.leader.pid)
+    finally:
+        process.stop()
+    assert not alive([command])
+    assert not process.is_running()
+    wait_until(lambda: not alive(family), GONE_SECONDS, f"all are gone, of {family}")
+    process.stop()
+
+
+def test_a_supervising_process_that_is_terminated_ends_the_whole_family(tmp_path: Path) -> None:
+    log = tmp_path / "family.log"
+    process = start_family(log)
+    try:
+        wait_until(lambda: family_is_up(log), 20, "the family is up")
+        family = psutil.Process(process.leader.pid).children(recursive=True)
+        process.leader.terminate()
+        wait_until(lambda: not alive(family), GONE_SECONDS, f"all are gone, of {family}")
+    finally:
+        process.stop()
 
 
 def test_the_exit_code_of_the_command_is_known(tmp_path: Path) -> None:
