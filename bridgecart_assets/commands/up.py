@@ -16,7 +16,6 @@ from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import PREFIX, Settings, load_settings
 from bridgecart_assets.commands.own_broker import own_broker
 from bridgecart_assets.commands.report_server import beside, report_server
-from bridgecart_assets.orchestration.clock import WallClock, forget_future_ticks
 from bridgecart_assets.orchestration.code_server import CodeServer
 from bridgecart_assets.orchestration.instance import dagster_instance, prepare_home
 from bridgecart_assets.orchestration.liveness import Liveness, Pulse, answers_http, answers_kafka
@@ -104,12 +103,10 @@ def _supervise(
     say: Callable[[str], None],
 ) -> None:
     """Until Dagster ends: mend what Dagster does not mend by itself. Raises ServerStopped, CodeServerStopped."""
-    clock = WallClock()
     memory = OutOfMemory()
     logs = settings.data_dir / "logs"
     server = Liveness(code_server.answers, every=ASK_SECONDS, patience=CODE_SERVER_PATIENCE)
     others = others_asked(settings, broker, url)
-    _after_clock_was_set_back(settings, say)
     while dagster.poll() is None:
         with suppress(subprocess.TimeoutExpired):
             dagster.wait(WATCH_SECONDS)
@@ -117,8 +114,6 @@ def _supervise(
         _keep_code_server(code_server, server, say)
         if memory.has_killed():
             say(f"The kernel killed a process for want of memory; {bound()}. {ADVICE}")
-        if clock.was_set_back():
-            _after_clock_was_set_back(settings, say)
         if broker is not None and not broker.is_running():
             raise _broker_lost(settings, "died")
         for liveness, lost in others:
@@ -164,12 +159,6 @@ def _broker_lost(settings: Settings, why: str) -> ServerStopped:
         f"The embedded broker {why}, and its records with it; see {settings.data_dir / 'logs' / 'broker.log'}. "
         "What was taken in is in the warehouse: start `bridgecart up` again."
     )
-
-
-def _after_clock_was_set_back(settings: Settings, say: Callable[[str], None]) -> None:
-    with dagster_instance(settings) as instance:
-        if forget_future_ticks(instance, datetime.now(UTC)):
-            say("The clock was set back: the sensor would have waited until it has caught up, and goes on now.")
 
 
 def _dagster_command(listener: Listener, workspace: Path) -> list[str]:

@@ -10,10 +10,10 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState, SensorInstigatorData
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.orchestration.clock import forget_future_ticks
 from bridgecart_assets.orchestration.instance import dagster_instance, instance_in
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.run_health import ORDERS_SENSOR
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.market import Market
@@ -100,15 +100,18 @@ def move_last_tick(instance: dg.DagsterInstance, by: timedelta) -> None:
     instance.update_instigator_state(state.with_data(data))
 
 
-def test_a_sensor_that_ticked_before_the_clock_was_set_back_ticks_again_at_once(
-    killer: Killer, settings: Settings
+def test_after_the_clock_was_set_back_the_daemon_waits_for_it_and_a_command_does_not(
+    killer: Killer, market: Market, faults: Faults, settings: Settings, warehouse: Warehouse
 ) -> None:
-    assert killer.run(TICK).returncode == 0
+    finished(killer.run(TICK))
+    finished(killer.run(QUEUE))
     with dagster_instance(settings) as instance:
-        assert forget_future_ticks(instance, datetime.now(UTC)) == []
+        before = ticks(instance)
         move_last_tick(instance, timedelta(hours=1))
-        assert killer.run(TICK).returncode == 0
-        assert ticks(instance) == 1
-        assert forget_future_ticks(instance, datetime.now(UTC)) == ["orders_sensor"]
-        assert killer.run(TICK).returncode == 0
-        assert ticks(instance) == 2
+        finished(killer.run(TICK))
+        assert ticks(instance) == before
+        finished(killer.run("run"))
+        move_last_tick(instance, -timedelta(minutes=1))
+        finished(killer.run(TICK))
+        assert ticks(instance) == before + 1
+    market.settle(faults, "a clock set back under the sensor daemon", 1, warehouse)

@@ -123,7 +123,7 @@ def test_an_old_batch_materialized_again_while_the_sensor_plans_changes_nothing(
 
 
 @any_broker
-def test_a_clock_set_back_neither_stops_the_sensor_nor_changes_a_table(
+def test_a_tick_after_the_clock_was_set_back_asks_as_ever_and_no_table_changes(
     killer: Killer, shop: Shop, faults: Faults, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
