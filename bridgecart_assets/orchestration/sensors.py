@@ -4,7 +4,6 @@
 """
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,10 +29,6 @@ from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger, load_position, newest_batches
 
 FIRST_BACKOFF = timedelta(seconds=5)
-# Dagster begins a tick five seconds after it began the one before. One that meets a run waits for its end for most of
-# that time: under load the next batch begins a second after the last one ended, not up to five.
-RUN_WAIT_SECONDS = 4.0
-_RUN_POLL_SECONDS = 0.2
 # A person may have added keys of another form after the newest batch.
 KEYS_LOOKED_AT = 100
 
@@ -168,9 +163,6 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
 
     at_work = _at_work(instance, platform, log)
     if at_work is not None:
-        _wait_for_runs(instance, RUN_WAIT_SECONDS)
-        at_work = _at_work(instance, platform, log)
-    if at_work is not None:
         return dg.SkipReason(f"{at_work}; the next batch will take what arrives meanwhile")
     settings = platform.settings
     warehouse = with_short_timeout(platform.warehouse)
@@ -215,13 +207,6 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
         dynamic_partitions_requests=_key_requests(instance, decision.key, settings) if decision.is_new else [],
         asset_events=[_lag_observation(state, unread)] if unread is not None else [],
     )
-
-
-def _wait_for_runs(instance: dg.DagsterInstance, seconds: float) -> None:
-    """Return once no run is open, or after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and unfinished_runs(instance):
-        time.sleep(_RUN_POLL_SECONDS)
 
 
 def unread_records(ends: EndOffsets, state: TopicState, settings: Settings) -> Mapping[int, int] | None:

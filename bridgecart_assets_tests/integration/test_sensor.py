@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -45,11 +44,6 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def daemon(instance: dg.DagsterInstance) -> Daemon:
     """Launches raw and silver only, which is quick; the whole job where a test says so."""
     return Daemon(instance, job="ingest_batch")
-
-
-@pytest.fixture(autouse=True)
-def waits_for_a_run_but_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensors, "RUN_WAIT_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -202,18 +196,19 @@ def test_while_a_run_is_queued_or_in_progress_the_sensor_skips_and_names_it(
     assert daemon.keys() == []
 
 
-def test_a_tick_that_meets_a_run_asks_for_the_next_batch_as_soon_as_the_run_has_ended(
+def test_a_tick_that_meets_a_run_answers_without_waiting_and_the_first_one_after_it_asks_for_the_next_batch(
     daemon: Daemon, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sensors, "RUN_WAIT_SECONDS", 60.0)
+    def slept(seconds: float) -> None:
+        pytest.fail(f"the tick slept for {seconds} s")
+
     shop.sell(10)
     run = create_run_for_test(daemon.instance, job_name="refresh", status=DagsterRunStatus.STARTED)
-    ending = threading.Timer(0.5, daemon.instance.report_run_failed, [run])
-    started = time.monotonic()
-    ending.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", slept)
+        assert "in progress" in said(daemon.evaluate())
+    daemon.instance.report_run_failed(run)
     asked_for(daemon.evaluate())
-    ending.join()
-    assert 0.5 <= time.monotonic() - started < 30
 
 
 def test_while_a_command_is_at_work_the_sensor_skips_and_says_so(daemon: Daemon, shop: Shop, data_dir: Path) -> None:

@@ -148,8 +148,6 @@ def connect(patch: pytest.MonkeyPatch) -> None:
             patch.setattr(module, name, fakes[name])
     # What Dagster forgets is not of the protocol.
     patch.setattr(pruning, "prune_or_warn", lambda *_: None)
-    # A tick that waited looks anew at everything: it is the next tick, which the machine takes when it likes.
-    patch.setattr(sensors, "RUN_WAIT_SECONDS", 0.0)
 
 
 def tick(world: World) -> Steps:
