@@ -22,7 +22,7 @@ from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets_tests.support.batching import AT_ONCE
 
 SECRET = "hunter2-top-secret"
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def _set(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:

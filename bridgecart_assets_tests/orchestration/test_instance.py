@@ -81,7 +81,7 @@ def test_a_home_is_removed_as_a_whole(settings: Settings) -> None:
 
 
 def test_two_commands_that_start_at_once_share_one_home(settings: Settings) -> None:
-    prepare = "from bridgecart_assets import settings; from bridgecart_assets.orchestration import instance; "
+    prepare = "from bridgecart_assets.base import settings; from bridgecart_assets.orchestration import instance; "
     command = [sys.executable, "-c", prepare + "instance.prepare_home(settings.load_settings())"]
     with ThreadPoolExecutor(2) as pool:
         ended = pool.map(lambda _: subprocess.run(command, capture_output=True, text=True, timeout=60), range(2))

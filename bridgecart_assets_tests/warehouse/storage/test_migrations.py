@@ -85,12 +85,14 @@ def test_a_warehouse_from_before_predictions_had_bounds_keeps_its_models_and_goe
         connection.execute("alter table gold.purchase_model drop column largest_mean_spend")
         for column in ("opening_predicted_clv", "closing_predicted_clv"):
             connection.execute(f"alter table kpi.clv_growth alter column {column} type decimal(18, 2)")
+        connection.execute("alter table gold.refreshes rename column full_rebuilds to made_whole")
         connection.execute("update main.layout_version set version = 1")
     with warehouse.transaction() as connection:
         known = connection.sql("select version, largest_mean_spend from gold.purchase_model").fetchall()
         assert known == [(1, 1e9)]
         described = connection.sql("describe kpi.clv_growth").fetchall()
         assert {kind for name, kind, *_ in described if name.endswith("ing_predicted_clv")} == {"DECIMAL(38,2)"}
+        assert set(connection.sql("select full_rebuilds from gold.refreshes").fetchall()) == {(1,)}
     run_whole_tables(warehouse, settings, refit_mode=RefitMode.NOW)
 
 
