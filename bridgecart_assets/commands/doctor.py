@@ -18,7 +18,7 @@ from bridgecart_assets.commands.run import Progress, settle_unfinished_runs
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.orchestration.asset_specs import asset_key
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.orchestration.io_manager import ledger_metadata
+from bridgecart_assets.orchestration.metadata import ledger_metadata
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.run_health import relies_on_daemon
 from bridgecart_assets.orchestration.runs import report_orphans

@@ -5,11 +5,8 @@ An asset says what its rows are; how they get there is decided here and in `ware
 dagster-duckdb-pandas (metadata `columns` selects columns).
 """
 
-from collections.abc import Mapping
-
 import dagster as dg
 import pandas as pd
-from confluent_kafka import KafkaException
 from dagster._core.storage.db_io_manager import TableSlice
 from dagster_duckdb_pandas import DuckDBPandasTypeHandler
 
@@ -18,16 +15,12 @@ from bridgecart_assets.contracts import BATCH_COLUMN, KPI_TABLES, SILVER_REJECTS
 from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.metadata import kpi_figures, report_link, table_metadata
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.sources.kafka.groups import commit_offsets
-from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger, history_note, load_ledger
 from bridgecart_assets.warehouse.publishing import is_recent, publish
-from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseMissing, rows_of, table_exists
-from bridgecart_assets.warehouse.storage.outputs import CoWritten, KafkaSlice, Query, Table
-from bridgecart_assets.warehouse.tables import count_rows, write_frame, write_kafka_slice, write_query
+from bridgecart_assets.warehouse.storage.database import WarehouseMissing, rows_of, table_exists
+from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
+from bridgecart_assets.warehouse.tables import count_rows, write_frame, write_query
 
-LEDGER_METADATA = "bridgecart/ledger_end_offsets"
 # A run with this tag makes only the rows of customers that changed. Without it, as when a person materializes an
 # asset because a check asks for it, every row is made anew.
 FOLLOWS_CHANGES = {"bridgecart/refresh": "changes"}
@@ -36,7 +29,7 @@ MAKES_EVERYTHING = {"bridgecart/refresh": "everything"}
 # Rows that are shown beside a table in the UI: `sql/shown/<schema>_<table>.sql`, and what they are called there.
 SHOWN = {SILVER_REJECTS: "reject_reasons"}
 
-HandedOver = Query | KafkaSlice | CoWritten | pd.DataFrame
+HandedOver = Query | Table | CoWritten | pd.DataFrame
 
 
 def follows_changes(run: dg.DagsterRun) -> bool:
@@ -45,7 +38,10 @@ def follows_changes(run: dg.DagsterRun) -> bool:
 
 
 class WarehouseIOManager(dg.ConfigurableIOManager):
-    """Stores `Query`, `KafkaSlice` and `pandas.DataFrame` in DuckDB and publishes the gold and KPI tables."""
+    """Stores `Query` and `pandas.DataFrame` in DuckDB and publishes the gold and KPI tables.
+
+    A reference to a table that the asset has written itself, or together with another one, stores nothing.
+    """
 
     platform: dg.ResourceDependency[Platform]
 
@@ -55,11 +51,9 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         contract = contract_of(context.asset_key)
         batch_key = context.asset_partition_key if context.has_asset_partitions else None
         only_changes = follows_changes(context.step_context.dagster_run)
-        if not isinstance(obj, CoWritten):
+        if not _stands(contract, obj):
             self._write(contract, obj, batch_key, only_changes=only_changes)
         self._add_counts(context, contract, batch_key)
-        if isinstance(obj, KafkaSlice):
-            self._after_commit(context, obj)
         settings = self.platform.settings
         if contract.published and not (
             only_changes and is_recent(settings.published_dir, contract, settings.publish_customers_minutes)
@@ -79,8 +73,6 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         with self.platform.warehouse.transaction() as connection:
             if isinstance(obj, Query):
                 write_query(connection, contract, obj, batch_key, only_changes=only_changes)
-            elif isinstance(obj, KafkaSlice):
-                write_kafka_slice(connection, obj)
             elif isinstance(obj, pd.DataFrame):
                 write_frame(connection, contract, obj, batch_key)
             else:
@@ -103,23 +95,6 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             metadata |= report_link(self.platform.settings)
         context.add_output_metadata(metadata)
 
-    def _after_commit(self, context: dg.OutputContext, obj: KafkaSlice) -> None:
-        ledger = load_ledger(self.platform.warehouse, only=obj.plan.batch_key)
-        committed = ledger.committed(obj.plan.topic_id)
-        context.add_output_metadata(
-            {
-                **ledger_metadata(ledger, ledger.plans[obj.plan.batch_key]),
-                "lag": sum(max(0, end - committed[p]) for p, end in obj.topic_ends.items() if p in committed),
-                **_history_metadata(self.platform.warehouse),
-                "warehouse_bytes": self.platform.warehouse.path.stat().st_size,
-            }
-        )
-        try:
-            commit_offsets(obj.connection, self.platform.settings.kafka_group, committed)
-        except (KafkaException, BridgeCartError) as error:
-            # The warehouse has committed: the group's offsets only feed the monitoring tools of others.
-            context.log.warning(f"The consumer group's offsets were not committed, for monitoring only: {error}")
-
     def _load_frame(self, context: dg.InputContext, contract: Contract) -> pd.DataFrame:
         columns = context.definition_metadata.get("columns") if context.definition_metadata else None
         table = TableSlice(table=contract.name, schema=contract.schema, columns=columns)
@@ -130,32 +105,11 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             return DuckDBPandasTypeHandler().load_input(context, table, connection)
 
 
+def _stands(contract: Contract, obj: HandedOver) -> bool:
+    """Whether the asset's rows are in its table already."""
+    return isinstance(obj, CoWritten) or (isinstance(obj, Table) and obj.name == contract.full_name)
+
+
 def contract_of(key: dg.AssetKey) -> Contract:
     """The contract of an asset: its key is schema and table."""
     return TABLES[".".join(key.path)]
-
-
-def ledger_metadata(ledger: Ledger, batch: BatchPlan) -> dict[str, str | dg.JsonMetadataValue]:
-    """What a materialization of `raw/orders` says about its batch, and where the ledger ends."""
-    metadata: dict[str, str | dg.JsonMetadataValue] = {
-        "topic": batch.topic,
-        "topic_id": batch.topic_id,
-        "offsets": _json_offsets(batch.ranges),
-        LEDGER_METADATA: dg.MetadataValue.json(_json_keys(ledger.ends)),
-    }
-    if batch.lost:
-        metadata["lost_offsets"] = _json_offsets(batch.lost)
-    return metadata
-
-
-def _history_metadata(warehouse: Warehouse) -> dict[str, str]:
-    said = history_note(warehouse)
-    return {} if said is None else {"history": said}
-
-
-def _json_offsets(offsets: Mapping[int, OffsetRange]) -> dg.JsonMetadataValue:
-    return dg.MetadataValue.json({str(p): f"[{span.start}, {span.end})" for p, span in sorted(offsets.items())})
-
-
-def _json_keys(ends: EndOffsets) -> dict[str, dict[str, int]]:
-    return {topic_id: {str(p): end for p, end in sorted(of.items())} for topic_id, of in ends.items()}

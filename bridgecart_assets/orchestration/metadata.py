@@ -1,4 +1,6 @@
-"""What Dagster's UI shows beside an asset: figures that it plots, small tables, and where the report is."""
+"""What Dagster's UI shows beside an asset: figures that it plots, small tables, offsets, and where the report is."""
+
+from collections.abc import Mapping
 
 import dagster as dg
 import duckdb
@@ -6,7 +8,10 @@ import pandas as pd
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import Contract
+from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
+from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger
 
+LEDGER_METADATA = "bridgecart/ledger_end_offsets"
 _UI_TYPES = {"b": "bool", "i": "int", "f": "float"}
 
 
@@ -39,6 +44,27 @@ def report_link(settings: Settings) -> dict[str, dg.MetadataValue]:
     if settings.report_url is not None:
         return {"report": dg.MetadataValue.url(settings.report_url)}
     return {"report": dg.MetadataValue.path(settings.report_path)}
+
+
+def ledger_metadata(ledger: Ledger, batch: BatchPlan) -> dict[str, str | dg.JsonMetadataValue]:
+    """What a materialization of `raw/orders` says about its batch, and where the ledger ends."""
+    metadata: dict[str, str | dg.JsonMetadataValue] = {
+        "topic": batch.topic,
+        "topic_id": batch.topic_id,
+        "offsets": _json_offsets(batch.ranges),
+        LEDGER_METADATA: dg.MetadataValue.json(_json_keys(ledger.ends)),
+    }
+    if batch.lost:
+        metadata["lost_offsets"] = _json_offsets(batch.lost)
+    return metadata
+
+
+def _json_offsets(offsets: Mapping[int, OffsetRange]) -> dg.JsonMetadataValue:
+    return dg.MetadataValue.json({str(p): f"[{span.start}, {span.end})" for p, span in sorted(offsets.items())})
+
+
+def _json_keys(ends: EndOffsets) -> dict[str, dict[str, int]]:
+    return {topic_id: {str(p): end for p, end in sorted(of.items())} for topic_id, of in ends.items()}
 
 
 def _plain(value: object) -> str | int | float | bool:

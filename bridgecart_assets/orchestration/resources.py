@@ -14,10 +14,12 @@ from bridgecart_assets.orchestration.run_limit import ended_in_time
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.ingest.planning import plan_slice
 from bridgecart_assets.warehouse.outbox import announce
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of, table_exists
-from bridgecart_assets.warehouse.storage.outputs import Parameter, Sample
+from bridgecart_assets.warehouse.storage.outputs import KafkaSlice, Parameter, Sample
+from bridgecart_assets.warehouse.tables import write_kafka_slice
 
 
 class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -45,6 +47,18 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
     def kafka(self) -> KafkaConnection:
         """The broker and topic. Raises NoBroker."""
         return kafka_connection(self.settings)
+
+    def ingest(self, batch_key: str) -> KafkaSlice:
+        """Read a batch from the topic into the warehouse, its records and its ledger row in one transaction.
+
+        Returns the slice as it was planned. Raises what planning raises (`plan_slice`) and what reading and writing
+        do (`write_kafka_slice`); then nothing was written.
+        """
+        warehouse = self.warehouse
+        planned = plan_slice(warehouse, self.kafka, self.settings, batch_key)
+        with warehouse.transaction() as connection:
+            write_kafka_slice(connection, planned)
+        return planned
 
     def announce_segments(self) -> int:
         """Send changes of segments to their topic; how many. Raises NoBroker, NothingToAnnounce, KafkaFailure."""

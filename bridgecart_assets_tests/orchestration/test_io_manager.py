@@ -12,25 +12,16 @@ from bridgecart_assets import contracts
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, Contract
-from bridgecart_assets.orchestration import io_manager
 from bridgecart_assets.orchestration.asset_specs import asset_key, read_from, table_asset
 from bridgecart_assets.orchestration.assets.silver import customers, silver_batch
-from bridgecart_assets.orchestration.io_manager import LEDGER_METADATA, WarehouseIOManager, contract_of
+from bridgecart_assets.orchestration.io_manager import WarehouseIOManager, contract_of
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.sources.kafka.connection import KafkaConnection
-from bridgecart_assets.sources.kafka.errors import BrokerUnreachable
-from bridgecart_assets.sources.kafka.groups import committed_offsets
-from bridgecart_assets.sources.kafka.offsets import plan_batch
-from bridgecart_assets.sources.kafka.positions import topic_state
-from bridgecart_assets.sources.kafka.producing import produce
-from bridgecart_assets.warehouse.ingest.planning import plan_slice
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.queries import kpi_query
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, WarehouseMissing
-from bridgecart_assets.warehouse.storage.outputs import KafkaSlice, Table
-from bridgecart_assets.warehouse.tables import ContractBroken, prepare
-from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory
+from bridgecart_assets.warehouse.storage.outputs import Table
+from bridgecart_assets.warehouse.tables import ContractBroken, prepare, write_frame
 from bridgecart_assets_tests.sql.histories import busy_history
 from bridgecart_assets_tests.sql.history import compute, spend_model, store_model, store_orders, store_purchase_model
 from bridgecart_assets_tests.support.causes import our_own
@@ -268,73 +259,23 @@ def test_every_asset_key_of_a_table_leads_to_its_contract() -> None:
     assert [contract_of(asset_key(contract)) for contract in contracts.TABLES.values()] == [*contracts.TABLES.values()]
 
 
-# --- slices of a topic
-
-
-def _slice(connection: KafkaConnection, batch_key: str, committed: dict[int, int]) -> KafkaSlice:
-    state = topic_state(connection)
-    plan = plan_batch(batch_key=batch_key, committed=committed, state=state, max_records=100)
-    return KafkaSlice(connection, plan, state.cluster_id, stall_seconds=10)
-
-
-def _raw_batch(handed: KafkaSlice) -> dg.AssetsDefinition:
-    @dg.asset(key=asset_key(contracts.RAW_ORDERS), partitions_def=BATCHES)
-    def raw_orders() -> Any:
-        return handed
-
-    return raw_orders
-
-
-def test_a_slice_carries_the_ends_of_the_ledger_and_then_commits_them_to_the_group(
-    instance: dg.DagsterInstance, topic: TopicFactory, settings: Settings
+def test_a_table_that_its_asset_has_written_is_counted_and_published_and_written_no_second_time(
+    instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings
 ) -> None:
-    connection = topic(1)
-    produce(connection, [(None, b"1", 1), (None, b"2", 2)])
-    first = _slice(connection, FIRST, {})
-    _materialize(instance, _raw_batch(first), partition_key=FIRST)
-    produce(connection, [(None, b"3", 3)])
-    _materialize(instance, _raw_batch(_slice(connection, SECOND, {0: 2})), partition_key=SECOND)
-    # An old batch again: what counts for the next plan is the ledger's end, not this batch's.
-    result = _materialize(instance, _raw_batch(first), partition_key=FIRST)
-    metadata = _metadata(result, contracts.RAW_ORDERS)
-    assert metadata[LEDGER_METADATA] == {first.plan.topic_id: {"0": 3}}
-    assert metadata["offsets"] == {"0": "[0, 2)"}
-    assert (metadata["dagster/row_count"], metadata["dagster/partition_row_count"]) == (3, 2)
-    assert committed_offsets(connection, settings.kafka_group) == {0: 3}
+    with warehouse.transaction() as connection:
+        write_frame(connection, CUSTOMER_SEGMENTS, SEGMENTS, None)
+    before = digests(warehouse)
+    result = _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, Table(CUSTOMER_SEGMENTS.full_name)))
+    assert digests(warehouse) == before
+    assert _metadata(result, CUSTOMER_SEGMENTS)["dagster/row_count"] == 2
+    assert published_path(settings.published_dir, CUSTOMER_SEGMENTS).exists()
 
 
-def test_a_slice_tells_how_much_it_left_in_the_topic_and_how_large_the_warehouse_is(
-    instance: dg.DagsterInstance, topic: TopicFactory, settings: Settings, warehouse: Warehouse
-) -> None:
-    connection = topic(1)
-    produce(connection, [(None, b"%d" % number, number) for number in range(1, 6)])
-    planned = plan_slice(warehouse, connection, settings.model_copy(update={"max_batch_records": 2}), FIRST)
-    metadata = _metadata(_materialize(instance, _raw_batch(planned), partition_key=FIRST), contracts.RAW_ORDERS)
-    assert metadata["lag"] == 3
-    assert metadata["warehouse_bytes"] > 0
-    # As of the plan: what came since is in the observations of the topic.
-    produce(connection, [(None, b"6", 6)])
-    again = _metadata(_materialize(instance, _raw_batch(planned), partition_key=FIRST), contracts.RAW_ORDERS)
-    assert again["lag"] == 3
-
-
-def test_a_group_that_cannot_be_committed_is_a_warning_not_a_failure(
-    instance: dg.DagsterInstance,
-    topic: TopicFactory,
-    warehouse: Warehouse,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    def unreachable(*_arguments: object) -> None:
-        raise BrokerUnreachable("no broker answered")
-
-    monkeypatch.setattr(io_manager, "commit_offsets", unreachable)
-    connection = topic(1)
-    produce(connection, [(None, b"1", 1)])
-    result = _materialize(instance, _raw_batch(_slice(connection, FIRST, {})), partition_key=FIRST)
-    assert result.success
-    assert "were not committed, for monitoring only" in capfd.readouterr().err
-    assert rows(warehouse, "select payload from raw.orders") == [(b"1",)]
+def test_a_reference_to_another_table_is_no_output(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
+    with pytest.raises(BridgeCartError) as raised:
+        _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, Table(SEGMENT_MODEL.full_name)))
+    assert "gold.customer_segments: an asset cannot hand over Table." in str(raised.value)
+    assert digests(warehouse) == {}
 
 
 def test_nothing_is_written_where_the_data_folder_is_a_file(instance: dg.DagsterInstance, data_dir: Path) -> None:

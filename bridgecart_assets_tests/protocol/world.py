@@ -25,8 +25,8 @@ from bridgecart_assets.commands import run as running
 from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.orchestration import batch_status, pruning, sensors
 from bridgecart_assets.orchestration.asset_specs import asset_key
-from bridgecart_assets.orchestration.io_manager import ledger_metadata
 from bridgecart_assets.orchestration.jobs import SILVER_BATCH, ingest_batch, orders_batch
+from bridgecart_assets.orchestration.metadata import ledger_metadata
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG

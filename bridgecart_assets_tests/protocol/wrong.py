@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from bridgecart_assets.orchestration import batch_status, partitions, sensors
-from bridgecart_assets.orchestration.io_manager import LEDGER_METADATA
+from bridgecart_assets.orchestration.metadata import LEDGER_METADATA
 from bridgecart_assets.orchestration.partitions import next_batch_key
 from bridgecart_assets.sources.kafka import continuity, reading
 from bridgecart_assets.sources.kafka.errors import RecordsGone

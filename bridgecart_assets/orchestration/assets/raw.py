@@ -1,16 +1,21 @@
 """Raw: the records of the topic as they arrived, and the ledger of batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from logging import Logger
 
 import dagster as dg
+from confluent_kafka import KafkaException
 
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import RAW_BATCHES, RAW_ORDERS
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS, OWNERS, POOL, batch_table
 from bridgecart_assets.orchestration.failures import cause_first
+from bridgecart_assets.orchestration.metadata import ledger_metadata
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.warehouse.ingest.planning import plan_slice
-from bridgecart_assets.warehouse.storage.outputs import CoWritten, KafkaSlice
+from bridgecart_assets.sources.kafka.groups import commit_offsets
+from bridgecart_assets.warehouse.ingest.ledger import history_note, load_ledger
+from bridgecart_assets.warehouse.storage.outputs import KafkaSlice, Table
 
 kafka_orders = dg.AssetSpec(
     key=KAFKA_ORDERS,
@@ -28,11 +33,28 @@ kafka_orders = dg.AssetSpec(
     partitions_def=BATCHES,
     pool=POOL,
 )
-def raw_batch(
-    context: dg.AssetExecutionContext, platform: Platform
-) -> Iterator[dg.Output[KafkaSlice] | dg.Output[CoWritten]]:
+def raw_batch(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.Output[Table]]:
     """Read the batch's offsets from Kafka; records and ledger row are one transaction."""
     with cause_first():
-        handed = plan_slice(platform.warehouse, platform.kafka, platform.settings, context.partition_key)
-    yield dg.Output(handed, "orders")
-    yield dg.Output(CoWritten(RAW_ORDERS.full_name), "batches")
+        metadata = _after_commit(platform, platform.ingest(context.partition_key), context.log)
+    yield dg.Output(Table(RAW_ORDERS.full_name), "orders", metadata=metadata)
+    yield dg.Output(Table(RAW_BATCHES.full_name), "batches")
+
+
+def _after_commit(platform: Platform, ingested: KafkaSlice, log: Logger) -> Mapping[str, dg.MetadataValue | str | int]:
+    """Tell the consumer group where the ledger ends; what the materialization says of the batch."""
+    warehouse, plan = platform.warehouse, ingested.plan
+    ledger = load_ledger(warehouse, only=plan.batch_key)
+    committed = ledger.committed(plan.topic_id)
+    history = history_note(warehouse)
+    try:
+        commit_offsets(ingested.connection, platform.settings.kafka_group, committed)
+    except (KafkaException, BridgeCartError) as error:
+        # The warehouse has committed: the group's offsets only feed the monitoring tools of others.
+        log.warning(f"The consumer group's offsets were not committed, for monitoring only: {error}")
+    return {
+        **ledger_metadata(ledger, ledger.plans[plan.batch_key]),
+        "lag": sum(max(0, end - committed[p]) for p, end in ingested.topic_ends.items() if p in committed),
+        **({} if history is None else {"history": history}),
+        "warehouse_bytes": warehouse.path.stat().st_size,
+    }

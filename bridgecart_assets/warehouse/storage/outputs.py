@@ -1,6 +1,7 @@
 """What an asset hands to the IO manager: the rows it wants stored, described rather than computed.
 
-A pandas DataFrame is the third kind, for small tables. What belongs elsewhere: how they are written (`tables.py`).
+A pandas DataFrame is the other kind, for small tables. Slices of a topic are described here too; the asset itself
+reads and writes them. What belongs elsewhere: how rows are written (`tables.py`).
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +20,10 @@ Parameter = str | int | float | bool | list[str] | None
 
 @dataclass(frozen=True)
 class Table:
-    """A reference to a stored table, `schema.name`. As an input it loads nothing."""
+    """A reference to a stored table, `schema.name`.
+
+    As an input it loads nothing; as an output it says that the asset has written its table itself.
+    """
 
     name: str
 
@@ -114,6 +118,6 @@ class KafkaSlice:
 
 @dataclass(frozen=True)
 class CoWritten:
-    """Says that this table was written in the transaction of another output of the same asset."""
+    """A reference to the table of another output of the same asset, in whose transaction this one was written."""
 
     table: str
