@@ -3,13 +3,16 @@
 import atexit
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from bridgecart_assets.base.env_file import env_file
 from bridgecart_assets.base.settings import Settings, load_settings
+from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.faults import OF_SESSION
@@ -47,6 +50,13 @@ def settings(data_dir: Path) -> Settings:
 def warehouse(settings: Settings) -> Warehouse:
     """A warehouse that does not exist yet."""
     return warehouse_from_settings(settings)
+
+
+@pytest.fixture
+def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's records in the test's data directory."""
+    with dagster_instance(settings) as instance:
+        yield instance
 
 
 def pytest_configure() -> None:

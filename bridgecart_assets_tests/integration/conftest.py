@@ -4,10 +4,12 @@ import functools
 import uuid
 from collections.abc import Callable, Iterator
 
+import dagster as dg
 import pytest
 
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets_tests.integration.daemon import Daemon
 from bridgecart_assets_tests.integration.faults import OF_SESSION, Faults
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.market import Market, open_market
@@ -66,6 +68,25 @@ def market_at(killer: Killer, tmp_path_factory: pytest.TempPathFactory) -> Calla
 def market(broker: str, market_at: Callable[[str], Market]) -> Market:
     """One topic for all tests that only read it, each into a data directory of its own."""
     return market_at(broker)
+
+
+@pytest.fixture
+def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of this test name the market's topic."""
+    market.configure(monkeypatch)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Dagster's records, in memory."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def daemon(instance: dg.DagsterInstance) -> Daemon:
+    """A daemon whose runs take in a batch and leave the rest."""
+    return Daemon(instance, job="ingest_batch")
 
 
 @pytest.fixture(scope="session")

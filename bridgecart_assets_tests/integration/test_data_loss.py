@@ -1,7 +1,5 @@
 """Records that the topic lost before any batch had read them: loud, or a hole in the ledger, never silence."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 import pytest
 
@@ -20,12 +18,6 @@ from bridgecart_assets_tests.support.state import rows
 pytestmark = only_apache
 
 RAW = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'
-
-
-@pytest.fixture
-def daemon() -> Iterator[Daemon]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Daemon(instance, job="ingest_batch")
 
 
 def lose_unread(shop: Shop, warehouse: Warehouse, *, records: int) -> dict[int, OffsetRange]:

@@ -14,12 +14,8 @@ from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.support.state import digests
 
 
-@pytest.fixture(autouse=True)
-def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    market.configure(monkeypatch)
-
-
 @pytest.mark.story
+@pytest.mark.usefixtures("settings_of_the_market")
 def test_neither_batch_sizes_nor_repetition_nor_materializing_batches_in_any_order_change_a_table(
     killer: Killer, market: Market
 ) -> None:

@@ -20,13 +20,8 @@ from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.integration.sensor_daemon import QUEUE, TICK
 from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 
-pytestmark = any_broker
+pytestmark = [any_broker, pytest.mark.usefixtures("settings_of_the_market")]
 FAULT = "kill -9 of the sensor daemon"
-
-
-@pytest.fixture(autouse=True)
-def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    market.configure(monkeypatch)
 
 
 def stored(data_dir: Path) -> tuple[int, list[DagsterRunStatus]]:

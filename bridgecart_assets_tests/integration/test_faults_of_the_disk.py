@@ -9,13 +9,8 @@ from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.market import Market
 from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 
-pytestmark = any_broker
+pytestmark = [any_broker, pytest.mark.usefixtures("settings_of_the_market")]
 POINTS = 6
-
-
-@pytest.fixture(autouse=True)
-def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    market.configure(monkeypatch)
 
 
 @pytest.mark.story

@@ -38,11 +38,6 @@ class Yesterday(datetime):
         return super().now(tz) - timedelta(days=1)
 
 
-@pytest.fixture
-def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    market.configure(monkeypatch)
-
-
 def register(*keys: str) -> None:
     with dagster_instance(load_settings()) as instance:
         instance.add_dynamic_partitions(str(BATCHES.name), list(keys))

@@ -53,12 +53,6 @@ def shop(kafka: ApacheKafka, proxy: OlderBroker, monkeypatch: pytest.MonkeyPatch
     proxy.newest = {}
 
 
-@pytest.fixture
-def daemon() -> Iterator[Daemon]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Daemon(instance, job="ingest_batch")
-
-
 def test_a_broker_that_gives_topics_no_ids_is_refused_in_one_line_that_says_which_do(
     daemon: Daemon, killer: Killer, proxy: OlderBroker, shop: Shop, warehouse: Warehouse
 ) -> None:

@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -58,12 +57,6 @@ with dg.DagsterInstance.ephemeral() as instance:
 print("\\n", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
-
-
-@pytest.fixture
-def daemon() -> Iterator[Daemon]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Daemon(instance, job="ingest_batch")
 
 
 def order(name: str) -> bytes:

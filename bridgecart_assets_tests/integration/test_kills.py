@@ -22,8 +22,7 @@ KILLS_PER_FOLDER = 10
 
 
 @pytest.fixture(autouse=True)
-def settings_of_the_market(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    market.configure(monkeypatch)
+def small_batches(settings_of_the_market: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIDGECART_MAX_BATCH_RECORDS", BATCH_RECORDS)
 
 

@@ -46,7 +46,7 @@ def instance(url: str, settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-daemon, no_backoff = test_sensor.daemon, test_sensor.no_backoff
+no_backoff = test_sensor.no_backoff
 
 test_new_records = test_sensor.test_new_records_make_one_batch_and_one_run_then_silence_then_the_next_batch
 test_lag = test_sensor.test_the_lag_is_observed_on_the_topic_asset

@@ -3,7 +3,6 @@
 import json
 import socket
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,18 +31,6 @@ from bridgecart_assets_tests.support.state import digests, rows
 
 RAW_BATCH = [dg.AssetKey(["raw", "orders"]), dg.AssetKey(["raw", "batches"])]
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
-def daemon(instance: dg.DagsterInstance) -> Daemon:
-    """Launches raw and silver only, which is quick; the whole job where a test says so."""
-    return Daemon(instance, job="ingest_batch")
 
 
 @pytest.fixture

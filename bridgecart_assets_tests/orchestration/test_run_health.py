@@ -1,6 +1,5 @@
 """Sensor, daemon and waiting batch, as Dagster's records have them."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -15,9 +14,7 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster_shared.error import SerializableErrorInfo
 
-from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
-from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.run_health import error_line, read_daemon, read_sensor, read_waiting_batch
 from bridgecart_assets.orchestration.runs import DAEMON_SILENCE
@@ -32,12 +29,6 @@ RAISED = SerializableErrorInfo(
 WRAPPED = SerializableErrorInfo(
     "dagster._core.errors.SensorExecutionError: Error occurred\n", [], "SensorExecutionError", RAISED
 )
-
-
-@pytest.fixture
-def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    with dagster_instance(settings) as instance:
-        yield instance
 
 
 def ticked(

@@ -14,7 +14,6 @@ from bridgecart_assets.commands.run import CheckStoppedRun
 from bridgecart_assets.commands.run_alerts import watched
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.checks import check_keys
-from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.monitoring.causes import Book, Cause
 from bridgecart_assets.orchestration.monitoring.sensor import alerts_sensor
 from bridgecart_assets.orchestration.monitoring.telling import book_path
@@ -28,12 +27,6 @@ from bridgecart_assets_tests.support.sensors import switch
 from bridgecart_assets_tests.support.webhooks import Webhook, webhook
 
 KEY = "20260301T115600Z"
-
-
-@pytest.fixture
-def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    with dagster_instance(settings) as instance:
-        yield instance
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import sqlite3
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -28,12 +27,6 @@ from bridgecart_assets.orchestration.storage.sqlite_storage import EventLogStora
 from bridgecart_assets_tests.support.smalljob import CHECK, TABLE, make_run
 
 ADLER = 1726160866
-
-
-@pytest.fixture
-def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    with dagster_instance(settings) as instance:
-        yield instance
 
 
 def storage_of(instance: dg.DagsterInstance) -> EventLogStorage:
