@@ -1,4 +1,4 @@
-"""What a benchmark is: its sides, its sizes, the figures it shows and the targets it is held to."""
+"""A benchmark: its sides, its sizes, the figures it shows and the targets it is held to."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,39 +9,30 @@ from typing import Any, Literal
 
 Scale = Literal["quick", "full"]
 Sizes = Mapping[str, Any]
-FIRST = "the first side"
-# Of the document.
-WIDTH = 120
 Figures = dict[str, float]
 """What one run of a side found, by name. A name ends with its unit, unless it is a plain count."""
+OUTSIDE = {"cpu_seconds": "CPU, s", "peak_megabytes": "Peak memory, MB"}
+"""Measured from outside, imports included, of the child and its descendants."""
 
 
 @dataclass(frozen=True)
 class Side:
     """A function that a child process calls with these arguments; it returns the figures that it measured itself.
 
-    So imports and set-up do not count unless the function says so. `missing` says why the side cannot be run here.
+    So imports and set-up do not count unless the function says so.
+
+    Attributes:
+        data_dir: what all rounds work on; None gives every round an empty one.
+        variables: more of the child's environment.
+
     """
 
     name: str
     function: Callable[..., Figures]
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    data_dir: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
     python: str = sys.executable
-    missing: str = ""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A column of the document: a figure's name, its heading, and how many decimals it is shown with."""
-
-    name: str
-    heading: str
-    decimals: int = 1
-
-
-OUTSIDE = (Figure("cpu_seconds", "CPU of the process, s"), Figure("peak_megabytes", "Peak memory, MB", 0))
-"""Measured from outside, imports included: processor time, which other work on the machine disturbs least, and resident
-memory, both of the child and its descendants."""
 
 
 @dataclass(frozen=True)
@@ -65,39 +56,20 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Profiled:
-    """The side to profile at the full sizes, or at these where they are others."""
-
-    side: str
-    sizes: Sizes = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Benchmark:
     """One comparison. `sides` prepares what they share in a folder, gives them, and cleans up.
 
     Attributes:
-        shows: what it measures and how, in a sentence or two.
-        figures: the columns; the first is the one that ratios are made of.
-        quick, full: the sizes that `sides` gets, and the number of `repeats`.
-        limits: where a target is missed, what the time goes to, and so what it would take.
-        profiles: the sides of which the document shows where their time goes.
-        ratio_to: the side that ratios are relative to, or FIRST; empty where the sides are not to be compared.
+        figures: headings of the document's columns, by figure.
+        quick, full: what `sides` gets, and the number of `repeats`; no `quick` where it would take too long.
+        profiled: the sides of `--profile`, with the sizes that differ from the full ones.
 
     """
 
     name: str
-    title: str
-    shows: str
     sides: Callable[[Sizes, Path], AbstractContextManager[Sequence[Side]]]
-    figures: tuple[Figure, ...]
-    quick: Sizes | None
+    figures: Mapping[str, str]
     full: Sizes
+    quick: Sizes | None = None
     targets: tuple[Target, ...] = ()
-    ratio_to: str = ""
-    limits: str = ""
-    profiles: tuple[Profiled, ...] = ()
-
-    def sizes(self, scale: Scale) -> Sizes | None:
-        """The sizes of a scale; None when the benchmark is not part of it."""
-        return self.quick if scale == "quick" else self.full
+    profiled: Mapping[str, Sizes] = field(default_factory=dict)

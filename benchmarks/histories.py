@@ -1,147 +1,150 @@
-"""A long history, written straight into a warehouse: a small world's orders, over and over."""
+"""Shops with a long history, written straight into a warehouse: a small world's orders, over and over."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Self
 
+import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from benchmarks.surroundings import clean_world
+from benchmarks.benchmark import Figures, Side
+from benchmarks.measuring import run_child
+from benchmarks.surroundings import TOPIC_VARIABLE, clean_world, fresh_orders, run_batch
 from bridgecart_assets.base.settings import load_settings
+from bridgecart_assets.commands.generate import TOPIC_CONFIG
 from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, SILVER_ORDERS
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.tables import prepare, run_stage, write_query
 
-TOPIC = "history"
+BASE_ORDERS = 100_000
 BATCH_ORDERS = 500_000
 FIRST_BATCH = datetime(2025, 1, 1, tzinfo=UTC)
-BASE_KEY = "20240101T000000Z"
-
-_BASE = f"""
+RAW, SILVER = "raw.parquet", "silver.parquet"
+_BASE = """
 insert into raw.orders
-select
-    '{TOPIC}', 0, row_number() over () - 1, make_timestamp_ms(timestamp_ms), 'create', key, null, payload, '{BASE_KEY}'
+select 'history', 0, row_number() over () - 1, make_timestamp_ms(timestamp_ms), 'create', key, null, payload, '{key}'
 from made
 """
 # One row of the small world is as many rows next to each other, of as many customers: so the rows stay in time order.
 _COPIES = """
 create temp table copies as
 select
-    tile,
-    format('C{:07d}', substr(s.customer_id, 2)::integer + tile // $tiles_per_customer * $next_tile) as customer_id,
-    customer_hash_of(format('C{:07d}', substr(s.customer_id, 2)::integer + tile // $tiles_per_customer * $next_tile))
-        as customer_hash,
-    s.order_id || 'T' || tile as order_id, md5(s.order_key || 'T' || tile)::uuid as order_key,
-    s."offset" * $tiles + tile as "offset",
-    s.customer_id as old_customer_id, s.order_id as old_order_id, s."offset" as old_offset,
-    s.* exclude (customer_id, customer_hash, order_id, order_key, "offset", batch_key), $batch_key as batch_key
-from base_silver s, range($tiles) as tiles(tile)
+    tile, format('C{:07d}', substr(s.customer_id, 2)::integer + tile * $customers) as new_customer,
+    s.order_id || 'T' || tile as new_order, s."offset" * $tiles + tile as new_offset, s.*
+from read_parquet($silver) s, range($tiles) as tiles(tile)
+where s."offset" between $first and $last
 """
-_SILVER = 'insert into silver.orders by name select columns(*) from (select {columns} from copies order by "offset")'
+_SILVER = """
+insert into silver.orders by name
+select
+    * exclude (tile, new_customer, new_order, new_offset) replace (
+        new_customer as customer_id, customer_hash_of(new_customer) as customer_hash, new_order as order_id,
+        md5(order_key || 'T' || tile)::uuid as order_key, new_offset as "offset", $batch_key as batch_key
+    )
+from copies
+order by new_offset
+"""
 _RAW = """
 insert into raw.orders
 select
-    r.topic_id, r."partition", c."offset", r.kafka_timestamp, r.timestamp_type, encode(c.customer_id), r.headers,
-    encode(replace(replace(decode(r.payload), old_customer_id, customer_id), old_order_id, order_id)), c.batch_key
-from copies c
-join base_raw r on r."offset" = c.old_offset
-order by c."offset"
-"""
-_LEDGER = f"""
-insert into raw.batches
-select $batch_key, '{TOPIC}', '{TOPIC}', null, [{{'partition': 0, 'start': $first, 'end': $last}}], [], $last - $first,
-    $last - $first, null
-"""
-
-
-@dataclass(frozen=True)
-class Base:
-    """A small world as the product stores it: raw and silver rows in arrival order."""
-
-    raw: pa.Table
-    silver: pa.Table
-
-    @cached_property
-    def customers(self) -> Sequence[int]:
-        """The numbers of those who ordered."""
-        return sorted({int(customer[1:]) for customer in self.silver["customer_id"].to_pylist()})
-
-    @property
-    def next_tile(self) -> int:
-        """How much higher the numbers of a tile's customers are than those of the tile before."""
-        return self.customers[-1]
-
-    def store(self, folder: Path) -> None:
-        """Write it for `load`, in another process."""
-        pq.write_table(self.raw, folder / "raw.parquet")
-        pq.write_table(self.silver, folder / "silver.parquet")
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """What `store` wrote."""
-        return cls(pq.read_table(folder / "raw.parquet"), pq.read_table(folder / "silver.parquet"))
-
-    def tiles(self, orders: int) -> int:
-        """How many tiles so many orders take."""
-        return int(-(-orders // self.raw.num_rows))
-
-    def all_customers(self, orders: int, *, tiles_per_customer: int = 1) -> Sequence[int]:
-        """The numbers of the customers of a history of so many orders, so many tiles of which have the same ones."""
-        groups = -(-self.tiles(orders) // tiles_per_customer)
-        return [number + group * self.next_tile for group in range(groups) for number in self.customers]
-
-
-def small_world(orders: int, folder: Path, *, start: datetime | None = None) -> Base:
-    """Take a world in as one batch, by the product's own SQL, in a warehouse that is thrown away."""
-    world = clean_world(orders, start=start)
-    events = list(chain.from_iterable(world.history()))
-    made = pa.table(
-        {
-            "timestamp_ms": [event.timestamp_ms for event in events],
-            "key": pa.array([event.key for event in events], pa.binary()),
-            "payload": pa.array([event.value for event in events], pa.binary()),
-        }
+    r.* replace (
+        c.new_offset as "offset", encode(c.new_customer) as key, $batch_key as batch_key,
+        encode(replace(replace(decode(payload), c.customer_id, new_customer), c.order_id, new_order)) as payload
     )
-    warehouse = Warehouse(folder / "base.duckdb")
+from copies c
+join read_parquet($raw) r using ("offset")
+order by c.new_offset
+"""
+_LEDGER = """
+insert into raw.batches
+select $batch_key, 'history', 'history', null, [{'partition': 0, 'start': $start, 'end': $end}], [], $end - $start,
+    $end - $start, null
+"""
+
+
+def write_base(orders: int, folder: Path) -> None:
+    """A small world as the product stores it, taken in as one batch: raw and silver rows as Parquet in the folder."""
+    events = list(chain.from_iterable(clean_world(orders).history()))
+    columns = {"timestamp_ms": pa.int64(), "key": pa.binary(), "payload": pa.binary()}
+    values = ([e.timestamp_ms for e in events], [e.key for e in events], [e.value for e in events])
+    made = pa.table(dict(zip(columns, values, strict=True)), pa.schema(columns))
+    warehouse, key = Warehouse(folder / "base.duckdb"), f"{FIRST_BATCH:%Y%m%dT%H%M%SZ}"
     with warehouse.transaction() as connection:
         for contract in (RAW_ORDERS, RAW_BATCHES):
             prepare(connection, contract)
         connection.register("made", made)
-        connection.execute(_BASE)
+        connection.execute(_BASE.format(key=key))
         connection.unregister("made")
-        write_query(connection, SILVER_ORDERS, silver_batch_query(load_settings()), BASE_KEY)
+        write_query(connection, SILVER_ORDERS, silver_batch_query(load_settings()), key)
     with warehouse.reading() as connection:
-        raw, silver = (
-            connection.sql(f'select * from {table} order by "offset"').to_arrow_table()
-            for table in (RAW_ORDERS.full_name, SILVER_ORDERS.full_name)
-        )
+        for contract, file in ((RAW_ORDERS, RAW), (SILVER_ORDERS, SILVER)):
+            connection.sql(f'from {contract.full_name} order by "offset"').write_parquet(str(folder / file))
     warehouse.path.unlink()
-    return Base(raw, silver)
 
 
-def write_history(base: Base, warehouse: Warehouse, orders: int, *, tiles_per_customer: int = 1) -> None:
+@cache
+def base_orders(base: Path) -> int:
+    """How many orders the small world has, refunds included."""
+    return len(duckdb.read_parquet(str(base / SILVER)))
+
+
+@cache
+def base_customers(base: Path) -> Sequence[int]:
+    """The numbers of those who ordered in the small world; those of the next copy are higher by the last of them."""
+    numbers = duckdb.read_parquet(str(base / SILVER)).select("substr(customer_id, 2)::integer").distinct().fetchall()
+    return sorted(number for (number,) in numbers)
+
+
+def all_customers(base: Path, orders: int) -> Sequence[int]:
+    """The numbers of the customers of a history of so many orders."""
+    customers, tiles = base_customers(base), -(-orders // base_orders(base))
+    return [number + tile * customers[-1] for tile in range(tiles) for number in customers]
+
+
+def write_history(base: Path, warehouse: Warehouse, orders: int) -> None:
     """So many orders at least, in batches in time order, with their ledger."""
-    tiles = base.tiles(orders)
+    tiles = -(-orders // base_orders(base))
     rows = max(1, BATCH_ORDERS // tiles)
-    for number, first in enumerate(range(0, base.raw.num_rows, rows)):
-        raw, silver = base.raw.slice(first, rows), base.silver.slice(first, rows)
-        last = first + raw.num_rows
-        key = (FIRST_BATCH + timedelta(minutes=number)).strftime("%Y%m%dT%H%M%SZ")
+    for number, first in enumerate(range(0, base_orders(base), rows)):
+        end = min(first + rows, base_orders(base))
+        key = {BATCH_COLUMN: f"{FIRST_BATCH + timedelta(minutes=number):%Y%m%dT%H%M%SZ}"}
+        part = {"silver": str(base / SILVER), "tiles": tiles, "customers": base_customers(base)[-1], "first": first}
         with warehouse.transaction() as connection:
             for contract in (RAW_ORDERS, RAW_BATCHES, SILVER_ORDERS):
                 prepare(connection, contract)
             connection.execute("set preserve_insertion_order = true")
-            connection.register("base_raw", raw)
-            connection.register("base_silver", silver)
             run_stage(connection, ("stage_reading",), {})
-            shape = {"next_tile": base.next_tile, "tiles": tiles, "tiles_per_customer": tiles_per_customer}
-            connection.execute(_COPIES, {**shape, BATCH_COLUMN: key})
-            connection.execute(_SILVER.format(columns=", ".join(f'"{name}"' for name in SILVER_ORDERS.column_names)))
-            connection.execute(_RAW)
-            connection.execute(_LEDGER, {BATCH_COLUMN: key, "first": first * tiles, "last": last * tiles})
+            connection.execute(_COPIES, {**part, "last": end - 1})
+            connection.execute(_SILVER, key)
+            connection.execute(_RAW, {**key, "raw": str(base / RAW)})
+            connection.execute(_LEDGER, {**key, "start": first * tiles, "end": end * tiles})
+
+
+def prepare_shop(base: str, orders: int) -> Figures:
+    """A warehouse with the history in it, and one batch run through all tables, so that all of them stand."""
+    write_history(Path(base), warehouse_from_settings(load_settings()), orders)
+    return run_batch()
+
+
+def open_shop(connection: KafkaConnection, base: Path, orders: int, days: Sequence[date], batch: int) -> Side:
+    """A side that runs the next batch of a shop with such a history, all tables made: one of the topic's for each day.
+
+    The first one is taken in already. Raises ChildFailed.
+    """
+    topic = replace(connection, topic=f"{connection.topic}.{orders}")
+    # One partition: what was sent first is in the first batch.
+    create_topic(topic, 1, TOPIC_CONFIG)
+    customers = all_customers(base, orders)
+    for number, day in enumerate(days):
+        produce(topic, fresh_orders(batch, day=day, customers=customers, batch=f"B{number}N"))
+    variables = {TOPIC_VARIABLE: topic.topic, "BRIDGECART_MAX_BATCH_RECORDS": str(batch)}
+    shop = Side("batch", run_batch, data_dir=base / f"shop-{orders}", variables=variables)
+    run_child(replace(shop, function=prepare_shop, arguments={"base": str(base), "orders": orders}))
+    return shop

@@ -8,7 +8,6 @@ import sqlite3
 import time
 import uuid
 from contextlib import closing
-from pathlib import Path
 
 import pandas as pd
 from confluent_kafka import Consumer, TopicPartition
@@ -24,20 +23,23 @@ CHURN_DAYS = 90
 
 
 def run(records: int) -> Figures:
-    """Four tasks, each of which reads the table that the one before it wrote; per record of the topic."""
-    file = load_settings().data_dir / "pipeline.sqlite"
+    """Four tasks, each of which writes its whole table anew and reads the one that another wrote before it."""
+    tasks = {
+        "raw_orders": lambda _: _consumed(records),
+        "silver_orders": _cleaned,
+        "gold_segments": _segments,
+        "kpis": _kpis,
+    }
     started = time.perf_counter()
-    with closing(sqlite3.connect(file)) as database:
-        consume(database, records)
-        clean(database)
-        segment(database)
-        measure_kpis(database)
+    with closing(sqlite3.connect(load_settings().data_dir / "pipeline.sqlite")) as database:
+        for table, made in tasks.items():
+            made(database).to_sql(table, database, if_exists="replace", index=False)
+            database.commit()
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "orders": records, "orders_per_second": records / seconds, "bytes": _size(file)}
+    return {"seconds": seconds, "orders_per_second": records / seconds}
 
 
-def consume(database: sqlite3.Connection, records: int) -> None:
-    """So many messages of the topic, one by one, as they are into the raw table."""
+def _consumed(records: int) -> pd.DataFrame:
     connection = kafka_connection(load_settings())
     consumer = Consumer(client_config(connection, defaults={}, required={"group.id": uuid.uuid4().hex}))
     partitions = topic_state(connection).partitions
@@ -48,10 +50,10 @@ def consume(database: sqlite3.Connection, records: int) -> None:
         if message is not None and message.error() is None:
             orders.append(json.loads(message.value() or b"{}"))
     consumer.close()
-    store(database, "raw_orders", pd.DataFrame(orders))
+    return pd.DataFrame(orders)
 
 
-def clean(database: sqlite3.Connection) -> None:
+def _cleaned(database: sqlite3.Connection) -> pd.DataFrame:
     """Duplicates dropped, gaps filled, texts in title case."""
     orders = pd.read_sql("select * from raw_orders", database).drop_duplicates()
     orders["purchase_date"] = pd.to_datetime(orders["purchase_date"], format="ISO8601", utc=True)
@@ -59,47 +61,31 @@ def clean(database: sqlite3.Connection) -> None:
         orders[column] = pd.to_numeric(orders[column], errors="coerce").fillna(0)
     for column in ("name", "gender", "payment_method", "product_category"):
         orders[column] = orders[column].fillna("Unknown").str.strip().str.title()
-    orders["net_amount"] = orders["purchase_amount"] - orders["discount_amount"]
-    store(database, "silver_orders", orders)
+    return orders.assign(net_amount=orders["purchase_amount"] - orders["discount_amount"])
 
 
-def segment(database: sqlite3.Connection) -> None:
+def _segments(database: sqlite3.Connection) -> pd.DataFrame:
     """K-Means with k = 4 on raw age, income and total spend of each customer."""
     orders = pd.read_sql("select customer_id, age, income, net_amount from silver_orders", database)
     customers = orders.groupby("customer_id", as_index=False).agg(
         age=("age", "last"), income=("income", "last"), total_spend=("net_amount", "sum")
     )
     model = KMeans(n_clusters=4, n_init=10, random_state=42)
-    customers["segment"] = model.fit_predict(customers[["age", "income", "total_spend"]])
-    store(database, "gold_segments", customers)
+    return customers.assign(segment=model.fit_predict(customers[["age", "income", "total_spend"]]))
 
 
-def measure_kpis(database: sqlite3.Connection) -> None:
+def _kpis(database: sqlite3.Connection) -> pd.DataFrame:
     """The four KPIs by segment, of the whole history."""
     orders = pd.read_sql("select * from silver_orders", database, parse_dates=["purchase_date"])
     orders = orders.merge(pd.read_sql("select customer_id, segment from gold_segments", database), on="customer_id")
     now = orders["purchase_date"].max()
-    opening = now - pd.Timedelta(days=30)
     sales = orders.groupby("segment")["net_amount"].sum()
-    before = orders[orders["purchase_date"] < opening].groupby("segment")["net_amount"].sum()
+    is_before = orders["purchase_date"] < now - pd.Timedelta(days=30)
     latest = orders.groupby(["segment", "customer_id"])["purchase_date"].max()
-    is_gone = latest < now - pd.Timedelta(days=CHURN_DAYS)
-    kpis = pd.DataFrame(
-        {
-            "clv_growth": sales / before - 1,
-            "churn_rate": is_gone.groupby("segment").mean(),
-            "average_order_value": orders.groupby("segment")["net_amount"].mean(),
-            "sales_contribution": sales / sales.sum(),
-        }
-    )
-    store(database, "kpis", kpis.reset_index())
-
-
-def store(database: sqlite3.Connection, table: str, rows: pd.DataFrame) -> None:
-    """The whole table anew, in one transaction."""
-    rows.to_sql(table, database, if_exists="replace", index=False)
-    database.commit()
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size
+    kpis = {
+        "clv_growth": sales / orders[is_before].groupby("segment")["net_amount"].sum() - 1,
+        "churn_rate": (latest < now - pd.Timedelta(days=CHURN_DAYS)).groupby("segment").mean(),
+        "average_order_value": orders.groupby("segment")["net_amount"].mean(),
+        "sales_contribution": sales / sales.sum(),
+    }
+    return pd.DataFrame(kpis).reset_index()

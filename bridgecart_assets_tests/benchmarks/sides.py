@@ -54,3 +54,8 @@ def leave_a_child_behind(marker: str) -> Figures:
     while not Path(marker).exists():
         time.sleep(0.01)
     return fail()
+
+
+def variable(name: str) -> Figures:
+    """The number in a variable of the environment."""
+    return {"variable": float(os.environ[name])}

@@ -1,17 +1,17 @@
-"""The document is what the stored figures give, and nothing else."""
+"""The document's tables are what the stored figures give, and nothing else."""
 
+import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import report, results
-from benchmarks.benchmark import FIRST, Benchmark, Figure, Side, Sizes, Target
-from benchmarks.catalog import BENCHMARKS
-from benchmarks.measuring import Rounds
-from benchmarks.results import Result
+from benchmarks import report
+from benchmarks.benchmark import Benchmark, Side, Sizes, Target
+from benchmarks.results import Result, origin
 
 
 @contextmanager
@@ -21,85 +21,136 @@ def no_sides(_sizes: Sizes, _folder: Path) -> Iterator[Sequence[Side]]:
 
 RACE = Benchmark(
     name="race",
-    title="A race",
-    shows="Who is faster.",
     sides=no_sides,
-    figures=(Figure("orders_per_second", "Orders/s", 0), Figure("peak_megabytes", "Peak memory, MB", 0)),
-    ratio_to="tortoise",
+    figures={"orders_per_second": "Orders/s", "peak_megabytes": "Peak memory, MB"},
     quick={"orders": 1_000, "repeats": 2},
     full={"orders": 1_000_000, "repeats": 2},
     targets=(
-        Target("ten times", side="hare", figure="orders_per_second", relative_to="tortoise", at_least=10),
-        Target("at most 100 MB", side="hare", figure="peak_megabytes", at_most=100),
-        Target("a million", side="hare", figure="orders_per_second", at_least=1_000_000, only_full=True),
-        Target("what nobody ran", side="snail", figure="orders_per_second", at_least=1),
+        Target("ten times", "hare", "orders_per_second", at_least=10, relative_to="tortoise"),
+        Target("at most 100 MB", "hare", "peak_megabytes", at_most=100),
+        Target("a million", "hare", "orders_per_second", at_least=1_000_000, only_full=True),
+        Target("what nobody ran", "snail", "orders_per_second", at_least=1),
     ),
 )
+ORIGIN = {"measured_on": "2026-11-28", "commit": "abc", "machine": "2 cores"}
+DOCUMENT = "<!-- figures: targets -->\n| old |\nBy hand.\n<!-- figures: race -->\n"
 
 
-def raced() -> Result:
-    hare = [{"orders_per_second": 3_000.0, "peak_megabytes": 120.0}, {"orders_per_second": 1_000.0}]
-    tortoise = [{"orders_per_second": 250.0}, {"orders_per_second": 100.0}]
-    sides = [Rounds("hare", hare), Rounds("tortoise", tortoise), Rounds("snail", [], "it sleeps")]
-    return Result.of(RACE, "quick", RACE.full, sides)
+def raced(**changed: Any) -> Result:
+    rounds = [
+        {"side": "hare", "orders_per_second": 3_000.0, "peak_megabytes": 120.0},
+        {"side": "tortoise", "orders_per_second": 250.0},
+        {"side": "hare", "orders_per_second": 1_000.0},
+        {"side": "tortoise", "orders_per_second": 100.0},
+    ]
+    found: dict[str, Any] = {"sizes": RACE.quick, "rounds": rounds, "failures": {"snail": "it sleeps"}}
+    return Result(**{"benchmark": "race", "scale": "quick", **found, **ORIGIN, **changed})
 
 
-def test_a_row_has_medians_and_the_ratio_and_a_side_that_was_not_run_says_why():
+def test_a_row_has_medians_and_a_side_that_failed_says_why():
     assert report.table(RACE, raced()) == [
-        "|  | Orders/s | Ratio | Peak memory, MB |",
-        "| --- | ---: | ---: | ---: |",
-        "| hare | 2,000 | 11.00 | 120 |",
-        "| tortoise | 175 | 1.00 | - |",
-        "| snail | - | - | - |",
-        "",
-        "snail: not run: it sleeps",
+        ("", "Orders/s", "Peak memory, MB"),
+        ("hare", "2,000", "120"),
+        ("tortoise", "175", "-"),
+        ("snail: it sleeps", "-", "-"),
     ]
 
 
-def test_ratios_may_be_to_whichever_side_comes_first():
-    by_first = Benchmark(**{**vars(RACE), "ratio_to": FIRST})
-    assert [line.split(" | ")[2] for line in report.table(by_first, raced())[2:4]] == ["1.00", "0.09"]
+def test_a_median_is_over_the_rounds_that_have_the_figure():
+    seconds = [3.0, 1.0, None, 2.0]
+    rounds = [{"side": "hare", **({"seconds": value} if value else {"bytes": 9.0})} for value in seconds]
+    assert raced(rounds=rounds).reached("hare", "seconds") == 2.0
+    assert math.isnan(raced(rounds=rounds).reached("hare", "orders"))
 
 
-def test_a_target_says_what_was_reached_and_one_that_these_sizes_do_not_tell_says_nothing():
+def test_a_ratio_compares_the_sides_of_one_round_before_the_median_is_taken():
+    # The machine was ten times slower in the second round: the ratio of the medians would be 11 / 5.
+    pairs = [(2.0, 1.0), (20.0, 10.0), (11.0, 5.0)]
+    rounds = [{"side": side, "seconds": v} for pair in pairs for side, v in zip(("ours", "theirs"), pair, strict=True)]
+    assert raced(rounds=rounds).reached("ours", "seconds", "theirs") == 2.0
+
+
+def test_a_round_whose_other_side_is_missing_has_no_ratio():
+    rounds = [{"side": side, "seconds": value} for side, value in (("ours", 2.0), ("theirs", 1.0), ("ours", 9.0))]
+    assert raced(rounds=rounds).reached("ours", "seconds", "theirs") == 2.0
+    assert math.isnan(raced(rounds=rounds).reached("ours", "seconds", "nobody"))
+
+
+def test_a_target_says_what_was_reached_and_how_and_one_that_these_sizes_do_not_tell_says_nothing():
+    where = ("`--quick race`", "2026-11-28")
     assert report.verdicts(RACE, [raced()]) == [
-        "",
-        "- Target: ten times. quick: 11.00, met.",
-        "- Target: at most 100 MB. quick: 120, **missed**.",
+        ("ten times", "11.0", "met", *where),
+        ("at most 100 MB", "120", "**missed**", *where),
     ]
 
 
-def test_what_limits_a_benchmark_stands_under_its_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    limited = replace(RACE, limits="Legs are short.")
-    monkeypatch.setattr(report, "BENCHMARKS", [limited])
-    results.write(raced(), tmp_path)
-    lines = report.render(tmp_path).splitlines()
-    assert lines[lines.index("Legs are short.") - 2].startswith("- Target: ")
+def test_a_target_is_told_by_the_full_sizes_where_they_were_measured():
+    full, quick = raced(scale="full"), raced()
+    assert {row[3] for row in report.verdicts(RACE, [full, quick])} == {"`--full race`"}
+    only_memory = raced(scale="full", rounds=[{"side": "hare", "peak_megabytes": 90.0}])
+    assert [row[1:4] for row in report.verdicts(RACE, [only_memory, quick])] == [
+        ("11.0", "met", "`--quick race`"),
+        ("90.0", "met", "`--full race`"),
+    ]
+
+
+def test_tables_go_under_their_marks_and_what_is_written_by_hand_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(report, "BENCHMARKS", [RACE])
+    raced().write(tmp_path)
+    rendered = report.render(DOCUMENT, tmp_path)
+    lines = rendered.splitlines()
+    assert "| old |" not in lines
+    assert lines.index("| ten times | 11.0 | met | `--quick race` | 2026-11-28 |") < lines.index("By hand.")
+    assert lines.index("By hand.") < lines.index("| hare | 2,000 | 120 |")
+    assert report.render(rendered, tmp_path) == rendered
+
+
+def test_a_benchmark_without_figures_has_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(report, "BENCHMARKS", [RACE])
+    assert "hare" not in report.render(DOCUMENT, tmp_path)
 
 
 def test_figures_come_back_from_their_file_as_they_were(tmp_path: Path):
     result = raced()
-    file = results.write(result, tmp_path)
-    assert results.read("race", "quick", tmp_path) == result
-    assert results.read("race", "full", tmp_path) is None
+    file = result.write(tmp_path)
+    assert Result.read("race", "quick", tmp_path) == result
+    assert Result.read("race", "full", tmp_path) is None
     written = file.read_bytes()
-    results.write(result, tmp_path)
+    result.write(tmp_path)
     assert file.read_bytes() == written
 
 
 def test_the_document_is_what_the_committed_figures_give():
-    assert report.DOCUMENT.read_text(encoding="utf-8") == report.render(), "run: python -m benchmarks.report"
+    document = report.DOCUMENT.read_text(encoding="utf-8")
+    assert document == report.render(document), "run: python -m benchmarks.report"
 
 
-def test_a_benchmark_without_figures_is_not_in_the_document(tmp_path: Path):
-    assert report.render(tmp_path) == f"{report.HEAD}\n"
+def test_the_document_begins_with_the_targets_and_reads_in_five_minutes():
+    document = report.DOCUMENT.read_text(encoding="utf-8")
+    assert document.index("<!-- figures: targets -->") == document.index("<!-- figures: ")
+    assert len(document.split()) <= 1_300
 
 
-@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda benchmark: benchmark.name)
-def test_a_stored_result_names_its_command_its_machine_and_no_place_of_it(benchmark: Benchmark):
+def test_what_is_measured_now_says_on_which_machine_and_of_which_commit():
+    now = origin()
+    assert "cores" in now["machine"]
+    assert "duckdb" in now["machine"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", now["measured_on"])
+
+
+@pytest.mark.parametrize("benchmark", report.BENCHMARKS, ids=lambda benchmark: benchmark.name)
+def test_a_stored_result_has_a_machine_a_commit_and_figures_of_sides_that_are_shown(benchmark: Benchmark):
     for scale in report.SCALES:
-        result = results.read(benchmark.name, scale)
+        result = Result.read(benchmark.name, scale)
         if result is not None:
-            assert result.command == f"python -m benchmarks --{scale} {benchmark.name}"
-            assert {"cores", "memory_megabytes", "versions"} <= result.machine.keys()
-            assert not [found for side in result.sides for found in side.rounds if not found]
+            assert (result.benchmark, result.scale) == (benchmark.name, scale)
+            assert "cores" in result.machine
+            assert "duckdb" in result.machine
+            assert result.commit
+            assert set(benchmark.figures) <= {name for found in result.rounds for name in found}
+
+
+@pytest.mark.parametrize("benchmark", report.BENCHMARKS, ids=lambda benchmark: benchmark.name)
+def test_every_target_has_been_measured(benchmark: Benchmark):
+    results = [result for scale in report.SCALES if (result := Result.read(benchmark.name, scale))]
+    assert [row[0] for row in report.verdicts(benchmark, results)] == [target.says for target in benchmark.targets]
