@@ -14,6 +14,7 @@ from benchmarks.histories import BASE_ORDERS, open_shop, write_base
 from benchmarks.surroundings import END, fresh_topic
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.report.writing import write_report
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 
 SAME_DAY, NEW_DAY = "{:,} orders, same day", "{:,} orders, new day"
 SMALL, LARGE, LARGEST = (SAME_DAY.format(orders) for orders in (100_000, 1_000_000, 100_000_000))

@@ -19,6 +19,7 @@ from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, S
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.tables import prepare, run_stage, write_query

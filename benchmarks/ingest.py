@@ -17,6 +17,7 @@ from bridgecart_assets.sources.kafka.connection import client_config
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.synthetic import WorldConfig, simulate
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ends
 from bridgecart_assets.warehouse.ingest.planning import plan_slice
 from bridgecart_assets.warehouse.queries import silver_batch_query

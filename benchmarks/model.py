@@ -14,6 +14,7 @@ from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, PU
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import features_query, purchase_sample, segments_query, traits_sample
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.tables import write_query

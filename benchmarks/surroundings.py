@@ -30,6 +30,7 @@ from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.synthetic import Event, World, WorldConfig, simulate
 from bridgecart_assets.synthetic.config import epoch_ms
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import newest_batches
 
 # Ten days into a month: the days after it open no new period.
