@@ -9,7 +9,7 @@ from benchmarks.benchmark import OUTSIDE, Benchmark, Figures, Side, Sizes, Targe
 from benchmarks.measuring import run_child
 from benchmarks.surroundings import clean_world
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.commands.evaluate import fit_models, store_orders
+from bridgecart_assets.commands.evaluate_world import fit_models, store_orders
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, PURCHASE_MODEL, SEGMENT_MODEL
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.purchase_table import refit_purchases

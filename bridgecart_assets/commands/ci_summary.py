@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.run import CheckResult, Summary
+from bridgecart_assets.commands.run_pipeline import CheckResult, Summary
 from bridgecart_assets.orchestration.status import (
     KpiRow,
     NothingPublished,

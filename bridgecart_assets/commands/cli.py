@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bridgecart_assets.base.settings import Settings
-    from bridgecart_assets.commands.doctor import Finding
-    from bridgecart_assets.commands.evaluate import Evaluation
-    from bridgecart_assets.commands.export import Format
-    from bridgecart_assets.commands.run import FailOn, Summary
+    from bridgecart_assets.commands.doctor_findings import Finding
+    from bridgecart_assets.commands.evaluate_world import Evaluation
+    from bridgecart_assets.commands.export_file import Format
+    from bridgecart_assets.commands.run_pipeline import FailOn, Summary
     from bridgecart_assets.models.evaluation import Calibration
     from bridgecart_assets.orchestration.status import KpiRow
 
@@ -142,7 +142,7 @@ def _complain(line: str, exit_code: int) -> NoReturn:
 def demo(*, orders: int, seed: int) -> None:
     """Everything at once: a broker, 18 months of made-up orders, the pipeline, the KPIs."""
     from bridgecart_assets.base.settings import load_settings
-    from bridgecart_assets.commands.demo import run_demo
+    from bridgecart_assets.commands.demo_world import run_demo
     from bridgecart_assets.orchestration.status import kpi_rows
     from bridgecart_assets.synthetic import WorldConfig
 
@@ -183,7 +183,7 @@ def demo(*, orders: int, seed: int) -> None:
 )
 def up(*, host: str, port: int, rate: float) -> None:
     """Dagster UI with the sensor on, and the report; without a configured broker also a broker and live orders."""
-    from bridgecart_assets.commands.up import serve
+    from bridgecart_assets.commands.up_servers import serve
     from bridgecart_assets.processes.listening import Listener
 
     serve(Listener(host, port), orders_per_second=rate, say=lambda line: print(line, flush=True))
@@ -224,8 +224,8 @@ def run(
     """
     from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.ci_summary import summarised
-    from bridgecart_assets.commands.run import run_everything
     from bridgecart_assets.commands.run_alerts import watched
+    from bridgecart_assets.commands.run_pipeline import run_everything
     from bridgecart_assets.models.due import RefitMode
 
     if refit and accept_model:
@@ -256,8 +256,8 @@ def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
     from dataclasses import asdict
 
     from bridgecart_assets.base.settings import load_settings
-    from bridgecart_assets.commands.forget import LEFT
-    from bridgecart_assets.commands.forget import forget as forget_customers
+    from bridgecart_assets.commands.forget_customers import LEFT
+    from bridgecart_assets.commands.forget_customers import forget as forget_customers
 
     with _progress() as (_, step):
         done = forget_customers(load_settings(), customer_ids, progress=step)
@@ -290,7 +290,7 @@ def export(*, segments: tuple[str, ...], form: "Format", output: Path | None) ->
     For mailing tools, spreadsheets and notebooks. Names and numbers to call stay in the warehouse (silver.customers).
     """
     from bridgecart_assets.base.settings import load_settings
-    from bridgecart_assets.commands.export import export_customers
+    from bridgecart_assets.commands.export_file import export_customers
 
     target = output or Path(f"customers.{form}")
     count = export_customers(load_settings(), segments, form, target)
@@ -320,7 +320,7 @@ def announce() -> None:
 def generate(*, orders: int, seed: int, live: bool, rate: float) -> None:
     """Send made-up orders to the topic: 18 months of history, with --live also what follows."""
     from bridgecart_assets.base.settings import load_settings
-    from bridgecart_assets.commands.generate import send_history, send_live
+    from bridgecart_assets.commands.generate_orders import send_history, send_live
     from bridgecart_assets.orchestration.resources import Platform
     from bridgecart_assets.orchestration.status import data_clock
     from bridgecart_assets.synthetic import WorldConfig, simulate
@@ -355,7 +355,7 @@ def cdnow() -> None:
     twice, it sends everything twice, and every order still counts once. BRIDGECART_AS_OF looks at an earlier day.
     """
     from bridgecart_assets.base.settings import load_settings
-    from bridgecart_assets.commands.replay import run_replay
+    from bridgecart_assets.commands.replay_log import run_replay
     from bridgecart_assets.orchestration.status import kpi_rows
     from bridgecart_assets.sources.purchase_logs.cdnow import read_cdnow
 
@@ -385,7 +385,7 @@ def evaluate(*, customers: int, orders: int | None, seed: int, as_json: bool) ->
 
     Works in a temporary warehouse: no broker, and nothing in the data directory is read or written.
     """
-    from bridgecart_assets.commands import evaluate as evaluating
+    from bridgecart_assets.commands import evaluate_world as evaluating
     from bridgecart_assets.synthetic import WorldConfig
 
     with _usage_errors():
@@ -507,7 +507,7 @@ def doctor(*, repair: bool, deep: bool, as_json: bool) -> None:
     Exits with 1 when something is left that needs a hand. Notes do not count.
     """
     from bridgecart_assets.base.settings import load_settings
-    from bridgecart_assets.commands import doctor as doctors
+    from bridgecart_assets.commands import doctor_findings as doctors
 
     settings = load_settings()
     damage = _read_everything(settings) if deep else []

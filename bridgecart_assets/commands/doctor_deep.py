@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from bridgecart_assets.base.settings import Settings, SettingsError
-from bridgecart_assets.commands.doctor import Finding
+from bridgecart_assets.commands.doctor_findings import Finding
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.sources.kafka.errors import KafkaFailure
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection

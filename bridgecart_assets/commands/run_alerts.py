@@ -52,7 +52,7 @@ def _why(error: Exception | None) -> str | None:
 
 
 def _look(settings: Settings, causes: Sequence[Cause], error: Exception | None) -> Seen:
-    from bridgecart_assets.commands.run import CheckStoppedRun
+    from bridgecart_assets.commands.run_pipeline import CheckStoppedRun
     from bridgecart_assets.orchestration.instance import StorageFailed
     from bridgecart_assets.orchestration.status import existing_instance
 

@@ -2,7 +2,7 @@
 
 Their records keep their places in raw, so that every batch still has as many as its ledger says, but say nothing any
 more; silver rejects them as `forgotten`. What belongs elsewhere: bringing the other tables up to date
-(`commands/forget.py`), keeping erased what is read again (`tables.py`), and the list that outlives the
+(`commands/forget_customers.py`), keeping erased what is read again (`tables.py`), and the list that outlives the
 warehouse (`forgotten_list.py`).
 """
 

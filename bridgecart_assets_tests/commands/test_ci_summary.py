@@ -7,7 +7,7 @@ import pytest
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.ci_summary import SummaryNotWritten, junit, markdown, summarised
-from bridgecart_assets.commands.run import CheckResult, RunFailed, Summary
+from bridgecart_assets.commands.run_pipeline import CheckResult, RunFailed, Summary
 
 PASSED = CheckResult("raw/orders", "raw_lost_nothing", "ERROR", "", passed=True)
 WARNED = CheckResult("silver/orders", "silver_reject_share_is_low", "WARN", "2 row(s) break the rule.", passed=False)

@@ -7,8 +7,8 @@ import pytest
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands import doctor_deep as deep
-from bridgecart_assets.commands.doctor import Finding
 from bridgecart_assets.commands.doctor_deep import read_everything
+from bridgecart_assets.commands.doctor_findings import Finding
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.sources.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.evaluate import (
+from bridgecart_assets.commands.evaluate_world import (
     ORDERS_A_CUSTOMER,
     Evaluation,
     EvaluationImpossible,

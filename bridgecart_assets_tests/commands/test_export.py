@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.export import (
+from bridgecart_assets.commands.export_file import (
     Format,
     NothingToExport,
     export_customers,

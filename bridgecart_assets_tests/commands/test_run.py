@@ -8,7 +8,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.run import (
+from bridgecart_assets.commands.run_pipeline import (
     CheckResult,
     CheckStoppedRun,
     RunFailed,

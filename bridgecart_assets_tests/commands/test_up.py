@@ -7,8 +7,8 @@ import pytest
 from dagster._core.scheduler.instigation import InstigatorStatus
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands import up as serving
-from bridgecart_assets.commands.up import others_asked, sensor_says
+from bridgecart_assets.commands import up_servers as serving
+from bridgecart_assets.commands.up_servers import others_asked, sensor_says
 from bridgecart_assets.orchestration import liveness
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.processes.listening import free_port

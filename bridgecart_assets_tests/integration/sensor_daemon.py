@@ -21,7 +21,7 @@ from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from dagster._daemon.sensor import execute_sensor_iteration
 
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.commands.run import failure_of
+from bridgecart_assets.commands.run_pipeline import failure_of
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.orchestration.instance import prepare_home
 

@@ -15,7 +15,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings, load_settings
-from bridgecart_assets.commands.doctor import Finding, examine, repair
+from bridgecart_assets.commands.doctor_findings import Finding, examine, repair
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG

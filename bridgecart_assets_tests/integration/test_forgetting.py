@@ -12,7 +12,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.forget import LEFT
+from bridgecart_assets.commands.forget_customers import LEFT
 from bridgecart_assets.contracts import ERASURE_TABLES, TABLES
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG

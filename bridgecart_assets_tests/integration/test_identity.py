@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterInstance
 
-from bridgecart_assets.commands.run import failure_of
+from bridgecart_assets.commands.run_pipeline import failure_of
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import HistoryRewritten, OtherCluster, TopicWithoutId

@@ -21,7 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.commands.doctor import examine
+from bridgecart_assets.commands.doctor_findings import examine
 from bridgecart_assets.definitions import defs
 from bridgecart_assets.orchestration.health import read_health
 from bridgecart_assets.sources.kafka.clients import answer, open_admin

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from bridgecart_assets.base.settings import Settings, load_settings
-from bridgecart_assets.commands.doctor import examine
+from bridgecart_assets.commands.doctor_findings import examine
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.orchestration import pruning
 from bridgecart_assets.orchestration.asset_specs import asset_key

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bridgecart_assets import contracts
-from bridgecart_assets.commands.evaluate import store_orders
+from bridgecart_assets.commands.evaluate_world import store_orders
 from bridgecart_assets.synthetic import WorldConfig, simulate
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets_tests.sql.history import MemoryWarehouse, records, tiny_settings, write

@@ -16,7 +16,7 @@ import pytest
 
 from bridgecart_assets import contracts
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.run import failure_of
+from bridgecart_assets.commands.run_pipeline import failure_of
 from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.models.due import RefitMode

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.doctor import examine
+from bridgecart_assets.commands.doctor_findings import examine
 from bridgecart_assets.orchestration import pruning
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS
 from bridgecart_assets.orchestration.instance import dagster_instance

@@ -21,7 +21,7 @@ import pytest
 from dagster import DagsterRunStatus
 
 from bridgecart_assets.base.errors import BridgeCartError
-from bridgecart_assets.commands import run as running
+from bridgecart_assets.commands import run_pipeline as running
 from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.orchestration import batch_status, pruning, sensors
 from bridgecart_assets.orchestration.asset_specs import asset_key

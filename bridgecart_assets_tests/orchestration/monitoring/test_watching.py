@@ -10,8 +10,8 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings, load_settings
-from bridgecart_assets.commands.run import CheckStoppedRun
 from bridgecart_assets.commands.run_alerts import watched
+from bridgecart_assets.commands.run_pipeline import CheckStoppedRun
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.checks import check_keys
 from bridgecart_assets.orchestration.monitoring.causes import Book, Cause

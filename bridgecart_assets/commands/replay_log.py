@@ -11,9 +11,9 @@ from decimal import Decimal
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.commands.generate import PARTITIONS, TOPIC_CONFIG
+from bridgecart_assets.commands.generate_orders import PARTITIONS, TOPIC_CONFIG
 from bridgecart_assets.commands.own_broker import own_broker
-from bridgecart_assets.commands.run import Summary, run_holding_lock
+from bridgecart_assets.commands.run_pipeline import Summary, run_holding_lock
 from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.orchestration.instance import prepare_home
 from bridgecart_assets.orchestration.resources import Platform

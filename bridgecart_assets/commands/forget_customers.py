@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.run import Progress, Summary, refresh, settle_unfinished_runs
+from bridgecart_assets.commands.run_pipeline import Progress, Summary, refresh, settle_unfinished_runs
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock
 from bridgecart_assets.warehouse.erasure import Erasure, erase_customers, publish_customers

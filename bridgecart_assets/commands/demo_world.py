@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings, load_settings
-from bridgecart_assets.commands.generate import send_history
+from bridgecart_assets.commands.generate_orders import send_history
 from bridgecart_assets.commands.own_broker import own_broker
-from bridgecart_assets.commands.run import Summary, run_holding_lock
+from bridgecart_assets.commands.run_pipeline import Summary, run_holding_lock
 from bridgecart_assets.orchestration.instance import prepare_home, remove_home
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock, serve_lock
