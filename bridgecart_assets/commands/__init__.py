@@ -1,1 +1,1 @@
-"""The commands of `bridgecart`: one module each, what it does beside its words."""
+"""The commands of `bridgecart`: a module each for options and words; what it does is beside it, in `<command>_*.py`."""

@@ -127,7 +127,7 @@ class Evaluation:
         return asdict(self)
 
 
-def evaluate(config: WorldConfig, *, progress: Callable[[str], None]) -> Evaluation:
+def evaluate_world(config: WorldConfig, *, progress: Callable[[str], None]) -> Evaluation:
     """Simulate a world, run features, models and scoring on its history, and score them. Touches no user's data.
 
     Settings of the models are those of the environment. Raises EvaluationImpossible when the world is too small.

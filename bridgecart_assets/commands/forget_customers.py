@@ -26,7 +26,7 @@ class Forgotten:
     summary: Summary
 
 
-def forget(settings: Settings, customer_ids: Sequence[str], *, progress: Progress) -> Forgotten:
+def forget_customers(settings: Settings, customer_ids: Sequence[str], *, progress: Progress) -> Forgotten:
     """Erase the customers for good, then refresh, publish and rewrite the warehouse file.
 
     Killed in between, it is to be run again: that goes on where it stopped. Raises UnknownCustomer,

@@ -12,7 +12,7 @@ from bridgecart_assets.commands.evaluate_world import (
     ORDERS_A_CUSTOMER,
     Evaluation,
     EvaluationImpossible,
-    evaluate,
+    evaluate_world,
     store_orders,
 )
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SILVER_ORDERS
@@ -33,7 +33,7 @@ TROUBLED = WorldConfig(
 
 @pytest.fixture(scope="module", params=[20_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def evaluation(request: pytest.FixtureRequest) -> Evaluation:
-    return evaluate(WorldConfig(orders=request.param * ORDERS_A_CUSTOMER), progress=lambda _: None)
+    return evaluate_world(WorldConfig(orders=request.param * ORDERS_A_CUSTOMER), progress=lambda _: None)
 
 
 def test_segments_recover_the_personas_far_better_than_the_textbooks_tries(evaluation: Evaluation):
@@ -116,7 +116,7 @@ def test_orders_put_into_silver_give_what_their_events_give_and_the_future_chang
 @pytest.mark.parametrize("orders", [0, 1, 300])
 def test_a_world_that_is_too_small_says_what_to_do(orders: int):
     with pytest.raises(EvaluationImpossible, match="raise --customers"):
-        evaluate(WorldConfig(orders=orders), progress=lambda _: None)
+        evaluate_world(WorldConfig(orders=orders), progress=lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_world_that_is_too_small_says_what_to_do(orders: int):
 )
 def test_a_world_that_cannot_be_held_out_is_refused(config: WorldConfig):
     with pytest.raises(EvaluationImpossible, match="change end or horizon_days"):
-        evaluate(config, progress=lambda _: None)
+        evaluate_world(config, progress=lambda _: None)
 
 
 def _store_events(warehouse: Warehouse, settings: Settings, batch_key: str, batches: Iterable[list[Event]]) -> None:

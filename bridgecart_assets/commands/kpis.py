@@ -1,0 +1,67 @@
+"""`bridgecart kpis`: options, and the table of the KPIs."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from bridgecart_assets.commands.console import stdout_console, table_with
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bridgecart_assets.orchestration.status import KpiRow
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="All periods and segments as a list of objects.")
+@click.option("--period", help="Opening date of the period to show, YYYY-MM-DD; default: the latest complete one.")
+def kpis(*, as_json: bool, period: str | None) -> None:
+    """The four KPIs by segment."""
+    from bridgecart_assets.base.settings import load_settings
+    from bridgecart_assets.orchestration.status import kpi_rows
+
+    rows = kpi_rows(load_settings().published_dir)
+    if as_json:
+        print(json.dumps([row for row in rows if period in (None, row["period"])], indent=2))
+    else:
+        print_kpis(stdout_console(), rows, period=period)
+
+
+def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None) -> None:
+    """A table of one period, by default of the latest complete one. Raises UsageError where it is not there."""
+    from bridgecart_assets.orchestration.status import latest_churn, latest_period, percent
+
+    if not rows:
+        print("No KPIs yet: no order has been accepted.")
+        return
+    periods = sorted({row["period"] for row in rows})
+    if period is not None and period not in periods:
+        raise click.UsageError(f"no period opens on {period}; the data has {periods[0]} to {periods[-1]}")
+    complete = {row["period"] for row in rows if row["is_complete"]}
+    shown = period or latest_period(rows) or periods[-1]
+    matured, churn = latest_churn(rows, shown)
+    table = table_with("Segment", "Customers>", "CLV growth>", "Churn*>", "Avg order>", "Share of sales>")
+    for row in rows:
+        if row["period"] == shown:
+            table.add_row(
+                row["segment"] if row["segment_key"] == "unassigned" else f"{row['segment_key']} {row['segment']}",
+                f"{row['customers']:,}",
+                percent(row["clv_growth"], signed=True),
+                percent(churn.get(row["segment_key"])),
+                "-" if row["average_order_value"] is None else f"{row['average_order_value']:,.2f}",
+                percent(row["sales_contribution"]),
+            )
+    open_note = "" if shown in complete else ", still open"
+    print(f"KPIs by segment, period from {shown}{open_note}")
+    console.print(table)
+    when = (
+        f"of the period from {matured}, the latest whose window is over"
+        if matured
+        else "of this period exists once its window is over"
+    )
+    print(
+        f"* The churn rate {when}: of those active when it opened.\n"
+        "  Customers: at the opening. unassigned: who had no segment then, newcomers included."
+    )
