@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.run_pipeline import CheckResult, Summary
-from bridgecart_assets.orchestration.status import (
+from bridgecart_assets.warehouse.published_kpis import (
     KpiRow,
     NothingPublished,
     kpi_rows,

@@ -14,8 +14,8 @@ def demo(*, orders: int, seed: int) -> None:
     """Everything at once: a broker, 18 months of made-up orders, the pipeline, the KPIs."""
     from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.demo_world import run_demo
-    from bridgecart_assets.orchestration.status import kpi_rows
     from bridgecart_assets.synthetic import WorldConfig
+    from bridgecart_assets.warehouse.published_kpis import kpi_rows
 
     with usage_errors():
         config = WorldConfig(seed=seed, orders=orders)

@@ -39,7 +39,7 @@ def evaluate(*, customers: int, orders: int | None, seed: int, as_json: bool) ->
 
 
 def _print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
-    from bridgecart_assets.orchestration.status import percent
+    from bridgecart_assets.warehouse.published_kpis import percent
 
     print(f"World of seed {evaluation.seed}: {evaluation.orders:,} orders of {evaluation.customers:,} customers.")
     table = table_with("Segments against personas", "Segments>", "Adjusted Rand index>")

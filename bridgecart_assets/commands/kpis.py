@@ -11,7 +11,7 @@ from bridgecart_assets.commands.console import stdout_console, table_with
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bridgecart_assets.orchestration.status import KpiRow
+    from bridgecart_assets.warehouse.published_kpis import KpiRow
 
 
 @click.command()
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def kpis(*, as_json: bool, period: str | None) -> None:
     """The four KPIs by segment."""
     from bridgecart_assets.base.settings import load_settings
-    from bridgecart_assets.orchestration.status import kpi_rows
+    from bridgecart_assets.warehouse.published_kpis import kpi_rows
 
     rows = kpi_rows(load_settings().published_dir)
     if as_json:
@@ -31,7 +31,7 @@ def kpis(*, as_json: bool, period: str | None) -> None:
 
 def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None) -> None:
     """A table of one period, by default of the latest complete one. Raises UsageError where it is not there."""
-    from bridgecart_assets.orchestration.status import latest_churn, latest_period, percent
+    from bridgecart_assets.warehouse.published_kpis import latest_churn, latest_period, percent
 
     if not rows:
         print("No KPIs yet: no order has been accepted.")

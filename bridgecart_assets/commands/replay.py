@@ -21,8 +21,8 @@ def cdnow() -> None:
     """
     from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.replay_log import run_replay
-    from bridgecart_assets.orchestration.status import kpi_rows
     from bridgecart_assets.sources.purchase_logs.cdnow import read_cdnow
+    from bridgecart_assets.warehouse.published_kpis import kpi_rows
 
     log = read_cdnow()
     console = stdout_console()

@@ -1,79 +1,21 @@
-"""What `bridgecart kpis` and `bridgecart status` show, read without disturbing a writer."""
+"""The state that `bridgecart status` shows, read without disturbing a writer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
-from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import KPI_TABLES
-from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import history_note
 from bridgecart_assets.warehouse.inventory import read_data_clock, read_standing
-from bridgecart_assets.warehouse.publishing import published_path
-from bridgecart_assets.warehouse.storage.database import plain, reason_of
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from bridgecart_assets.orchestration.health import Health
     from bridgecart_assets.orchestration.run_health import DaemonState, SensorState, WaitingBatch
-
-KpiRow = Mapping[str, Any]
-
-
-class NothingPublished(BridgeCartError):
-    """There are no KPIs yet."""
-
-
-class PublishedUnreadable(NothingPublished):
-    """The files of the KPIs are broken, or of another version."""
-
-
-def kpi_rows(published: Path) -> list[KpiRow]:
-    """The four KPIs by period and segment, from the published Parquet files; ordered by period, then segment key.
-
-    Raises NothingPublished before the first run, PublishedUnreadable.
-    """
-    files = {contract.name: published_path(published, contract) for contract in KPI_TABLES}
-    if not all(file.is_file() for file in files.values()):
-        raise NothingPublished("There are no KPIs yet: run `bridgecart run` or `bridgecart demo` first.")
-    try:
-        with duckdb.connect() as connection:
-            for name, file in files.items():
-                connection.read_parquet(str(file)).create_view(name)
-            cursor = connection.execute(read_sql("kpis"))
-            columns = [column[0] for column in cursor.description or ()]
-            return [dict(zip(columns, map(plain, row), strict=True)) for row in cursor.fetchall()]
-    except duckdb.Error as error:
-        raise PublishedUnreadable(
-            f"The KPIs below {published} cannot be read ({reason_of(error)}): `bridgecart run` writes them anew."
-        ) from error
-
-
-def latest_period(rows: Sequence[KpiRow]) -> str | None:
-    """The opening of the latest complete period, else of the latest one; None without rows."""
-    periods = [row["period"] for row in rows if row["is_complete"]] or [row["period"] for row in rows]
-    return max(periods, default=None)
-
-
-def latest_churn(rows: Sequence[KpiRow], until: str) -> tuple[str | None, Mapping[str, float | None]]:
-    """The latest period up to this one whose churn window is over, and its churn rate by segment key."""
-    matured = max((r["period"] for r in rows if r["churn_rate"] is not None and r["period"] <= until), default=None)
-    return matured, {row["segment_key"]: row["churn_rate"] for row in rows if row["period"] == matured}
-
-
-def percent(value: float | None, *, signed: bool = False) -> str:
-    """A share as people read it; a dash for one that does not exist."""
-    if value is None:
-        return "-"
-    return f"{value:+.1%}" if signed else f"{value:.1%}"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pytest
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import AVERAGE_ORDER_VALUE, KPI_TABLES
-from bridgecart_assets.orchestration.status import kpi_rows
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.published_kpis import kpi_rows
 from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets_tests.sql.history import (
     MemoryWarehouse,

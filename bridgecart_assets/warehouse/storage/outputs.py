@@ -7,13 +7,15 @@ reads and writes them. What belongs elsewhere: how rows are written (`tables.py`
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN, KnownTopics
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Parameter = str | int | float | bool | list[str] | None
 
@@ -33,7 +35,7 @@ class Computed:
     """A temporary table `name` that SQL has no formula for: `function` of the rows of `sql/<name>.sql`."""
 
     name: str
-    function: Callable[[pd.DataFrame], pd.DataFrame]
+    function: "Callable[[pd.DataFrame], pd.DataFrame]"
 
 
 @dataclass(frozen=True)
