@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,7 +43,6 @@ from bridgecart_assets.models.evaluation import (
 from bridgecart_assets.models.gamma_gamma import fit_gamma_gamma
 from bridgecart_assets.models.model_table import accept_newest, newest_version
 from bridgecart_assets.models.purchase import FitFailed
-from bridgecart_assets.models.purchase_table import newest_and_provisional, refit_purchases
 from bridgecart_assets.models.refitting import RefitOutcome, refit
 from bridgecart_assets.models.stability import evenly_spaced
 from bridgecart_assets.sql import read_sql
@@ -50,7 +50,8 @@ from bridgecart_assets.synthetic import World, WorldConfig, simulate, write_trut
 from bridgecart_assets.synthetic.catalog import CATEGORIES, SPELLINGS
 from bridgecart_assets.synthetic.season import MS_PER_DAY
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.queries import features_query, purchase_sample, segments_query, traits_sample
+from bridgecart_assets.warehouse.model_fits import fit_purchase_model, fit_segment_model
+from bridgecart_assets.warehouse.queries import features_query, segments_query, traits_sample
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import Query, Sample
@@ -225,24 +226,12 @@ def fit_models(connection: duckdb.DuckDBPyConnection, settings: Settings, *, mod
     """Fit and store both models as their assets do, in the caller's transaction; what became of the segments."""
     for contract in (PURCHASE_MODEL, SEGMENT_MODEL):
         prepare(connection, contract)
-    purchases = refit_purchases(
-        connection.sql("select * from gold.purchase_model").df(),
-        read_sample(connection, purchase_sample()),
-        mode=mode,
-        refit_days=settings.model_refit_days,
-    )
+    sample = partial(read_sample, connection)
+    known = connection.sql("select * from gold.purchase_model").df()
+    purchases = fit_purchase_model(known, sample, settings, mode=mode)
     write_frame(connection, PURCHASE_MODEL, purchases, None)
-    newest, provisional = newest_and_provisional(purchases)
-    outcome = refit(
-        connection.sql("select * from gold.segment_model").df(),
-        lambda version: read_sample(connection, traits_sample(version)),
-        newest,
-        provisional=provisional,
-        mode=mode,
-        segments=settings.segments,
-        seed=settings.model_seed,
-        refit_days=settings.model_refit_days,
-    )
+    known = connection.sql("select * from gold.segment_model").df()
+    outcome = fit_segment_model(known, purchases, sample, settings, mode=mode)
     write_frame(connection, SEGMENT_MODEL, outcome.model, None)
     return outcome
 

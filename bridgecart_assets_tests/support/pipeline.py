@@ -72,7 +72,7 @@ def grow_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing_provisional(versions: pd.DataFrame) -> tuple[int, list[int]]:
         return purchase_table.newest_and_provisional(versions)[0], []
 
-    monkeypatch.setattr("bridgecart_assets.orchestration.assets.segments.newest_and_provisional", nothing_provisional)
+    monkeypatch.setattr("bridgecart_assets.warehouse.model_fits.newest_and_provisional", nothing_provisional)
 
 
 def _refresh(warehouse: Warehouse, settings: Settings, chosen: Sequence[Contract], mode: RefitMode) -> str:

@@ -16,18 +16,12 @@ from bridgecart_assets.models.comparison import compare_versions
 from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.model_table import newest_version
-from bridgecart_assets.models.purchase_table import newest_and_provisional, refit_purchases
-from bridgecart_assets.models.refitting import RefitOutcome, refit
+from bridgecart_assets.models.refitting import RefitOutcome
 from bridgecart_assets.orchestration.asset_specs import read_from, table_asset
 from bridgecart_assets.orchestration.metadata import table_metadata
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.warehouse.queries import (
-    membership_query,
-    purchase_sample,
-    segments_query,
-    segments_sample,
-    traits_sample,
-)
+from bridgecart_assets.warehouse.model_fits import fit_purchase_model, fit_segment_model
+from bridgecart_assets.warehouse.queries import membership_query, segments_query, segments_sample
 from bridgecart_assets.warehouse.storage.outputs import Query, Table
 
 
@@ -40,13 +34,8 @@ class RefitConfig(dg.Config):
 @table_asset(PURCHASE_MODEL, kinds={"scipy"}, ins={"features": read_from(CUSTOMER_FEATURES)})
 def purchase_model(config: RefitConfig, platform: Platform, features: Table) -> dg.Output[pd.DataFrame]:
     """Fit the purchase model when due or asked for; else keep the versions as they are."""
-    settings = platform.settings
-    versions = refit_purchases(
-        platform.read_frame(PURCHASE_MODEL),
-        platform.sample(purchase_sample()),
-        mode=config.refit,
-        refit_days=settings.model_refit_days,
-    )
+    known = platform.read_frame(PURCHASE_MODEL)
+    versions = fit_purchase_model(known, platform.sample, platform.settings, mode=config.refit)
     return dg.Output(versions, metadata=_parameters(versions))
 
 
@@ -73,18 +62,8 @@ def segment_model(
     config: RefitConfig, platform: Platform, features: Table, purchase_model: pd.DataFrame
 ) -> dg.Output[pd.DataFrame]:
     """Fit K-Means on the standardised traits when due, drifted or asked for; else keep the versions as they are."""
-    settings = platform.settings
-    newest, provisional = newest_and_provisional(purchase_model)
-    outcome = refit(
-        platform.read_frame(SEGMENT_MODEL),
-        lambda version: platform.sample(traits_sample(version)),
-        newest,
-        provisional=provisional,
-        mode=config.refit,
-        segments=settings.segments,
-        seed=settings.model_seed,
-        refit_days=settings.model_refit_days,
-    )
+    known = platform.read_frame(SEGMENT_MODEL)
+    outcome = fit_segment_model(known, purchase_model, platform.sample, platform.settings, mode=config.refit)
     return dg.Output(
         outcome.model,
         metadata={
