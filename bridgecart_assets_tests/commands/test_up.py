@@ -1,6 +1,8 @@
 """What `bridgecart up` says of itself and of what it watches; `up` as a whole: `integration/test_up.py`."""
 
 import signal
+import socket
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,6 +16,7 @@ from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.processes.listening import free_port
 from bridgecart_assets.sources.kafka.embedded import EmbeddedBroker
 from bridgecart_assets_tests.integration.processes import wait_until
+from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line
 from bridgecart_assets_tests.support.sensors import switch
 
 
@@ -67,3 +70,12 @@ def test_a_sensor_that_somebody_switched_off_is_not_said_to_be_on(settings: Sett
     with dagster_instance(settings) as instance:
         switch(instance, InstigatorStatus.RUNNING)
     assert sensor_says(settings) == "the orders sensor is on"
+
+
+def test_a_taken_port_is_named_before_anything_is_started(bridgecart: Bridgecart, data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert_one_line(bridgecart("up", "--port", str(port)), f"Port {port} is in use", "--port")
+    assert not (data_dir / "logs" / "broker.log").exists()

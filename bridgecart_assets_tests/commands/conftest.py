@@ -1,0 +1,5 @@
+"""The `bridgecart` command and a filled data directory for the tests of commands."""
+
+from bridgecart_assets_tests.support.command_line import bridgecart
+
+__all__ = ["bridgecart"]

@@ -1,0 +1,44 @@
+"""`bridgecart kpis`: its table, its JSON, and what it says where there is nothing to show."""
+
+import json
+
+import pytest
+
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line
+
+KPIS = {"clv_growth", "churn_rate", "average_order_value", "sales_contribution"}
+KPI_FIELDS = {"segment_key", "segment", "period", "customers", *KPIS}
+
+
+@pytest.mark.parametrize("arguments", [["kpis"], ["kpis", "--json"], ["kpis", "--period", "2025-01-01"]])
+def test_kpis_before_the_first_run_say_what_to_do(bridgecart: Bridgecart, arguments: list[str]) -> None:
+    assert_one_line(bridgecart(*arguments), "bridgecart run", "bridgecart demo")
+
+
+def test_kpis_are_a_table_of_the_latest_complete_period(bridgecart: Bridgecart, filled: Warehouse) -> None:
+    done = bridgecart("kpis")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("KPIs by segment, period from 2025-02-01\n")
+    assert all(heading in done.out for heading in ("Segment", "Customers", "CLV growth", "Churn", "Share of sales"))
+    assert bridgecart("kpis", "--period", "2025-03-01").out.startswith("KPIs by segment, period from 2025-03-01, still")
+
+
+def test_a_period_that_is_not_there_is_wrong_usage_that_names_those_there_are(
+    bridgecart: Bridgecart, filled: Warehouse
+) -> None:
+    assert_one_line(bridgecart("kpis", "--period", "2031-01-01"), "2025-01-01 to 2025-03-01", code=2)
+
+
+def test_kpis_as_json_are_objects_with_the_fields_others_rely_on(bridgecart: Bridgecart, filled: Warehouse) -> None:
+    done = bridgecart("kpis", "--json")
+    listed = json.loads(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert all(set(row) >= KPI_FIELDS for row in listed)
+    assert {row["period"] for row in listed} == {"2025-01-01", "2025-02-01", "2025-03-01"}
+    for row in listed:
+        assert isinstance(row["customers"], int)
+        assert isinstance(row["segment"], str)
+        assert all(row[kpi] is None or isinstance(row[kpi], float) for kpi in KPIS)
+    one = json.loads(bridgecart("kpis", "--json", "--period", "2025-02-01").out)
+    assert one == [row for row in listed if row["period"] == "2025-02-01"]
