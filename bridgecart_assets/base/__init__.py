@@ -1,1 +1,1 @@
-"""What everything may know: the settings, and the error whose text a person reads. Imports nothing of ours."""
+"""Settings, and the error whose text a person reads: known to every room. Imports nothing of ours."""

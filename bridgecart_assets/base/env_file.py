@@ -32,7 +32,7 @@ def load_env_file(folder: Path) -> list[str]:
 
 
 def env_file(folder: Path) -> Mapping[str, str]:
-    """What `.env` in the folder says, as Dagster reads it; nothing where there is none.
+    """Variables of `.env` in the folder, as Dagster reads it; empty where there is none.
 
     Raises EnvFileUnusable when the file cannot be read.
     """

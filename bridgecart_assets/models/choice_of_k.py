@@ -1,4 +1,4 @@
-"""How many segments, when the setting says `auto`: stable under resampling, none too small, then the gap statistic.
+"""The number of segments under `auto`: stable under resampling, none too small, then the gap statistic.
 
 Source: Tibshirani, Walther & Hastie 2001 (gap statistic, one-standard-error rule). Stability: `stability.py`.
 """
@@ -21,7 +21,7 @@ MIN_SHARE = 0.03
 
 @dataclass(frozen=True)
 class Candidate:
-    """What speaks for one k: mean stability, share of the smallest segment, gap and its standard error."""
+    """The evidence for one k: mean stability, share of the smallest segment, gap and its standard error."""
 
     segments: int
     stability: float
@@ -31,7 +31,7 @@ class Candidate:
 
     @property
     def is_usable(self) -> bool:
-        """Whether segments are stable and none is too small."""
+        """True if segments are stable and none is too small."""
         return self.stability >= MIN_STABILITY and self.smallest_share >= MIN_SHARE
 
 

@@ -1,4 +1,4 @@
-"""Whether customers are still like those that a model version was fitted to: the population stability index (PSI).
+"""Drift of the customers from those that a model version was fitted to: population stability index (PSI).
 
 PSI = sum over bins of (share now - share then) * ln(share now / share then): 0 for equal shares, about 0.1 when a trait
 moved by a third of its deviation. Without any change PSI / (1/n + 1/m) of samples of n and m customers is chi-squared

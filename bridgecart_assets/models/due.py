@@ -1,4 +1,4 @@
-"""When a model is fitted anew: asked for, on schedule, or because the customers it was fitted to are a minority."""
+"""Due dates of a refit: asked for, on schedule, or because the customers fitted to are a minority by now."""
 
 from datetime import date, timedelta
 from enum import Enum
@@ -15,7 +15,7 @@ class RefitMode(Enum):
 
 
 def is_due(model: pd.DataFrame, customers: int, as_of: date, *, refit_days: int) -> bool:
-    """Whether there is no version yet, or data of `refit_days` more, or twice the customers since the newest one.
+    """True if there is no version yet, or data of `refit_days` more, or twice the customers since the newest one.
 
     The newest version counts, also one that waits for a person: it is not asked for again and again. Samples are
     capped, so beyond the cap only time makes a model due.

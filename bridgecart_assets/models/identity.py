@@ -1,4 +1,4 @@
-"""Which key and which name the clusters of a fit get. A key never changes its meaning and is never used again."""
+"""Keys and names of the clusters of a fit. A key never changes its meaning and is never used again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MIN_AGREEMENT = 0.90
 
 @dataclass(frozen=True)
 class Match:
-    """How the clusters of a fit relate to the previous version.
+    """Clusters of a fit matched with the segments of the previous version.
 
     `keys` per cluster; `matched_from` and `shifts` are None where a new key was opened; `agreement` is the share
     of customers that keep their key, None for the first version. `settled` is False when a person must decide.

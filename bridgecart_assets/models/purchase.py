@@ -1,4 +1,4 @@
-"""How often customers buy and when they drop out: MBG/NBD, and BG/NBD as the published reference.
+"""Purchase frequency and dropout of customers: MBG/NBD, and BG/NBD as the published reference.
 
 Sources: Batislam, Denizel & Filiztekin 2007 (MBG/NBD); Fader, Hardie & Lee 2005 (BG/NBD). Times are in weeks. A
 customer is (x, t_x, T): repeat purchase days, time from the first to the latest one, time from the first to the end
@@ -237,7 +237,7 @@ def _beta_quadrature(a: float, b: float) -> tuple[Floats, Floats]:
 
 
 def outlooks(customers: pd.DataFrame, *, horizon_days: int, discount_rate: float) -> pd.DataFrame:
-    """What customers buy within a horizon if they are alive: `purchases` and `discounted_purchases`.
+    """Expected purchases within a horizon of customers that are alive: `purchases` and `discounted_purchases`.
 
     `customers` has frequency, weeks (T) and the parameters r, alpha, a, b (MBG/NBD) in every row; the columns are
     added. Discounting is by twelve equal steps (months, if the horizon is a year) at a yearly rate. Nobody has more

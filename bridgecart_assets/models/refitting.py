@@ -1,4 +1,4 @@
-"""Whether the segment model is fitted anew, and what becomes of it. Segments that changed wait for a person."""
+"""Refits of the segment model: whether one is due, and what becomes of it. Changed segments wait for a person."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace

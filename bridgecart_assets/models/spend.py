@@ -1,4 +1,4 @@
-"""How much customers spend on a purchase day: log-normal, each customer shrunk to the mean of all (empirical Bayes).
+"""Spend per purchase day: log-normal, each customer shrunk to the mean of all (empirical Bayes).
 
 ln(net total of a purchase day) scatters around a customer's own mean with variance `within`; those means scatter
 around `mean` with variance `between`. Variances by analysis of variance for groups of unequal size (Searle,

@@ -1,4 +1,4 @@
-"""How stable a clustering is: the mean adjusted Rand index between it and the clusterings of bootstrap samples.
+"""Stability of a clustering: the mean adjusted Rand index between it and the clusterings of bootstrap samples.
 
 1 when every sample gives the same segments, about 0 when they have no more in common than by chance.
 """

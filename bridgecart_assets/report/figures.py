@@ -1,4 +1,4 @@
-"""What the report says: every figure of it as rows of `sql/report/*.sql`. No figure names a customer."""
+"""Figures of the report, all of them rows of `sql/report/*.sql`. None names a customer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

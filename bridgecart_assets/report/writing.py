@@ -39,7 +39,7 @@ def write_report(settings: Settings, health: Figures | None = None) -> Path:
 
 
 def may_wait(settings: Settings) -> bool:
-    """Whether the report was written lately and there are so many orders that it need not be again after each batch."""
+    """True if the report was written lately and there are so many orders that it need not follow each batch."""
     target = settings.report_path
     if not target.exists() or time.time() - target.stat().st_mtime > 60 * settings.publish_customers_minutes:
         return False

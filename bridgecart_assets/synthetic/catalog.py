@@ -1,4 +1,4 @@
-"""What orders can say: product categories, payment methods with their spellings in the wild, genders."""
+"""Values of an order's fields: product categories, payment methods with their spellings in the wild, genders."""
 
 CATEGORIES: tuple[str, ...] = (
     "Electronics",

@@ -1,4 +1,4 @@
-"""What a world is made from: one frozen set of numbers, validated when it is built."""
+"""Parameters of a made-up world: one frozen set of numbers, validated when it is built."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

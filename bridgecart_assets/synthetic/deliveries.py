@@ -1,4 +1,4 @@
-"""How orders reach Kafka: with latency, sometimes late, twice, refunded, or next to damaged events."""
+"""Delivery of orders to Kafka: with latency, sometimes late, twice, refunded, or next to damaged events."""
 
 from dataclasses import dataclass
 

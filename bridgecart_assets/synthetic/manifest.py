@@ -1,4 +1,4 @@
-"""What history holds, exactly: the figures a pipeline has to arrive at."""
+"""Exact totals of a world's history: the figures a pipeline has to arrive at."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

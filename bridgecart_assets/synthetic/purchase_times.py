@@ -1,4 +1,4 @@
-"""When customers buy: the MBG/NBD process (Batislam et al. 2007), without a loop over customers or purchases.
+"""Purchase times: the MBG/NBD process (Batislam et al. 2007), without a loop over customers or purchases.
 
 A customer's first purchase is its arrival. Exponential gaps follow, and after each purchase, the first
 included, it drops out with its own probability. Two facts make that a handful of array operations: the
