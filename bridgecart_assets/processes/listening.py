@@ -1,4 +1,4 @@
-"""Where the Dagster UI listens: whether that is possible, who reaches it, and what to open in a browser."""
+"""The address on which the Dagster UI listens: is it free, who reaches it, and the link to open in a browser."""
 
 import errno
 import ipaddress
@@ -21,12 +21,12 @@ class Listener:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only programs on this machine reach it."""
+        """True if only programs on this machine reach it."""
         return all(address.is_loopback for address in _addresses(self.host))
 
     @property
     def url(self) -> str:
-        """What to open on this machine."""
+        """The link to open on this machine."""
         address = _addresses(self.host)[0]
         if address.is_unspecified:
             return f"http://127.0.0.1:{self.port}" if address.version == 4 else f"http://[::1]:{self.port}"

@@ -1,4 +1,4 @@
-"""What the processes of `bridgecart up` print: a file for each, of a bounded size, with a few older ones beside it."""
+"""Logs of the processes of `bridgecart up`: a file for each, of a bounded size, with a few older ones beside it."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""How much memory there is: the machine's, or less where a container (a control group of Linux) has a limit."""
+"""The memory there is: the machine's, or less where a container (a control group of Linux) has a limit."""
 
 import os
 from collections.abc import Iterator
@@ -40,18 +40,18 @@ def bound(root: Path = ROOT) -> Bound:
 
 
 def duckdb_limit(found: Bound) -> str:
-    """What DuckDB may use of it, unless the settings say otherwise."""
+    """DuckDB's share of this memory, unless the settings say otherwise."""
     return f"{max(LEAST, min(MOST, found.limit - BESIDE)) // MEGABYTE}MB"
 
 
 @cache
 def default_limit() -> str:
-    """What DuckDB may use here."""
+    """DuckDB's memory limit on this machine."""
     return duckdb_limit(bound())
 
 
 def too_little(limit: str, found: Bound) -> str:
-    """What to do where DuckDB needed more than this limit of its own."""
+    """The remedy where DuckDB needed more than this limit of its own."""
     if found.limit - BESIDE < MOST:
         return (
             f"DuckDB needs more memory than its limit of {limit}; {found}. Give it more memory, or lower "
@@ -64,7 +64,7 @@ def too_little(limit: str, found: Bound) -> str:
 
 
 def kills(root: Path = ROOT) -> int:
-    """How many processes of this container the kernel has killed for want of memory; 0 where it does not say.
+    """Number of processes of this container that the kernel killed for want of memory; 0 where it does not say.
 
     Of the group itself: those above it may count the processes of others.
     """
@@ -84,7 +84,7 @@ class OutOfMemory:
         self._kills = kills(root)
 
     def has_killed(self) -> bool:
-        """Whether it did since the last call."""
+        """True if it did since the last call."""
         before, self._kills = self._kills, kills(self._root)
         return self._kills > before
 

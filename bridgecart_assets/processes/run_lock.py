@@ -39,7 +39,7 @@ def serve_lock(data_dir: Path) -> Iterator[None]:
 
 
 def is_run_lock_free(data_dir: Path) -> bool:
-    """Whether no `run`, `demo`, `replay` or `forget` is at work on the data directory."""
+    """True if no `run`, `demo`, `replay` or `forget` is at work on the data directory."""
     lock = FileLock(data_dir / _RUN)
     try:
         lock.acquire(timeout=0)

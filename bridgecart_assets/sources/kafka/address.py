@@ -1,4 +1,4 @@
-"""Where the embedded broker of a data directory listens, for commands started beside `bridgecart up`."""
+"""Address of a data directory's embedded broker, for commands started beside `bridgecart up`."""
 
 from pathlib import Path
 

@@ -63,7 +63,7 @@ _NODES_SECONDS = 3.0
 
 @dataclass
 class Reports:
-    """What a client's background threads reported: the last interruption, any refusal, the longest throttling."""
+    """Reports of a client's background threads: the last interruption, any refusal, the longest throttling."""
 
     connection: KafkaConnection
     refusal: KafkaError | None = None
@@ -209,7 +209,7 @@ def _named_nodes(connection: KafkaConnection) -> dict[int, str]:
 
 
 def patiently(connection: KafkaConnection, ask: Callable[[], T]) -> T:
-    """What `ask` returns; asked again while the cluster elects leaders, as long as the connection's time-out."""
+    """The answer of `ask`, repeated while the cluster elects leaders, as long as the connection's time-out."""
     deadline = time.monotonic() + connection.timeout_seconds
     while True:
         try:

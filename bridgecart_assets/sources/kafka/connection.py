@@ -1,4 +1,4 @@
-"""How to reach Kafka: the settings of a connection, and client configurations made from them.
+"""The connection to Kafka: its settings, and client configurations made from them.
 
 Values of client properties may be secrets: they appear in no repr, log line or message.
 """

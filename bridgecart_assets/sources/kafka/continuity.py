@@ -22,7 +22,7 @@ _COMPARED = ["partition", "offset", "kafka_timestamp", "key", "payload"]
 
 @dataclass(frozen=True)
 class LastRecord:
-    """Where the last record that was read of a partition stands, and a digest of its time, key and payload."""
+    """Offset of the last record that was read of a partition, and a digest of its time, key and payload."""
 
     offset: int
     digest: str
@@ -30,7 +30,7 @@ class LastRecord:
 
 @dataclass(frozen=True)
 class KnownTopic:
-    """What was read from a topic id: the clusters it came from, and the last record of each partition."""
+    """Clusters from which a topic id was read, and the last record of each of its partitions."""
 
     cluster_ids: frozenset[str] = frozenset()
     last_records: Mapping[int, LastRecord] = field(default_factory=dict)

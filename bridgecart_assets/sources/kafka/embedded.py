@@ -73,7 +73,7 @@ class EmbeddedBroker:
         return f"{_HOST}:{self._port}"
 
     def is_running(self) -> bool:
-        """Whether the broker's process is alive."""
+        """True if the broker's process is alive."""
         return self._process is not None and self._process.is_running()
 
     def start(self) -> None:

@@ -63,17 +63,17 @@ _PASSWORDS = {"ssl.key.": "ssl.key.password", "ssl.keystore.": "ssl.keystore.pas
 
 
 def is_refusal(error: KafkaError) -> bool:
-    """Whether a broker will not have this client, so that waiting does not help."""
+    """True if a broker will not have this client, so that waiting does not help."""
     return error.code() in _REMEDIES or _is_about_the_client_certificate(error)
 
 
 def remedy(error: KafkaError, topic: str) -> str:
-    """What to do about a refusal."""
+    """The remedy of a refusal."""
     return _REMEDIES.get(error.code(), _CERTIFICATE).format(topic=topic)
 
 
 def silence_remedy(bootstrap_servers: str, reason: str, throttled_seconds: float) -> str:
-    """What to do when no answer comes, for the last report of a client and for how long brokers throttled it."""
+    """The remedy when no answer comes, for a client's last report and for how long brokers throttled it."""
     if throttled_seconds:
         return quota_remedy(throttled_seconds)
     advertised = _ADVERTISED.search(reason)
@@ -87,7 +87,7 @@ def silence_remedy(bootstrap_servers: str, reason: str, throttled_seconds: float
 
 
 def quota_remedy(throttled_seconds: float) -> str:
-    """What to do about a quota."""
+    """The remedy of a quota."""
     return (
         f"the broker throttles this client by a quota, for {throttled_seconds:.1f} s at a time; raise its "
         "consumer_byte_rate, producer_byte_rate or request_percentage (`kafka-configs.sh --describe --entity-type "
@@ -96,20 +96,20 @@ def quota_remedy(throttled_seconds: float) -> str:
 
 
 def produce_remedy(error: KafkaError | None, throttled_seconds: float) -> str:
-    """What to do about records that were not acknowledged."""
+    """The remedy of records that were not acknowledged."""
     if error is not None and error.code() in _PRODUCE_REMEDIES:
         return _PRODUCE_REMEDIES[error.code()]
     return quota_remedy(throttled_seconds) if throttled_seconds else "send them again"
 
 
 def not_a_text(properties: Mapping[str, str]) -> str | None:
-    """What is wrong with a property for which the client wants an object of Python's, whose type it does not check."""
+    """The fault of a property for which the client wants an object of Python's, whose type it does not check."""
     found = next((name for name in _OBJECTS if name in properties), None)
     return found and f"{found} cannot be given as a text"
 
 
 def unusable(properties: Mapping[str, str], text: str) -> str:
-    """What is wrong with client properties, for what librdkafka says about them."""
+    """The fault of client properties and its remedy, for what librdkafka says about them."""
     named = [name for name in properties if name in text]
     missing = [name for name in named if name.endswith(".location") and not _is_there(properties[name])]
     passwords = [password for start, password in _PASSWORDS.items() if any(name.startswith(start) for name in named)]

@@ -1,4 +1,4 @@
-"""What can go wrong between BridgeCart and Kafka: one class per remedy, one line per message."""
+"""Failures between BridgeCart and Kafka: one class per remedy, one line per message."""
 
 from bridgecart_assets.base.errors import BridgeCartError
 

@@ -55,7 +55,7 @@ class TopicState:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """What one batch covers: a range for every partition of the topic, empty ones included.
+    """Offsets of one batch: a range for every partition of the topic, empty ones included.
 
     `lost` are the holes right before the ranges: offsets that retention removed before any batch had read them.
     """
@@ -78,7 +78,7 @@ class BatchPlan:
 
     @property
     def continues_at(self) -> dict[int, int]:
-        """Where the ledger has to end for this plan to follow it: the starts, or those of the holes before them."""
+        """Ends that the ledger must have for this plan to follow it: the starts, or those of the holes before them."""
         return {p: self.lost[p].start if p in self.lost else span.start for p, span in sorted(self.ranges.items())}
 
     def cut(self, ends: Mapping[int, int]) -> Self:
@@ -151,7 +151,7 @@ def _unread_of(partition: int, committed: int, state: TopicState) -> OffsetRange
 
 
 def _lost(committed: Mapping[int, int], state: TopicState) -> dict[int, OffsetRange]:
-    """What retention removed between the ledger's ends and the earliest offsets."""
+    """Offsets that retention removed between the ledger's ends and the earliest offsets."""
     return {
         partition: OffsetRange(begin, state.partitions[partition].start)
         for partition in sorted(state.partitions)

@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Pending:
-    """How many records wait, and of the partition that waits longest, from which offset on and since when."""
+    """Number of records that wait; of the partition that waits longest, from which offset on and since when."""
 
     topic: str
     records: int
@@ -30,7 +30,7 @@ class Pending:
     since: datetime | None
 
     def is_hanging(self, now: datetime) -> bool:
-        """Whether they wait for longer than a transaction may last. An unknown time is no reason to say so."""
+        """True if they wait for longer than a transaction may last. An unknown time is no reason to say so."""
         return self.since is not None and now - self.since > LONGEST_TRANSACTION
 
     @property
@@ -41,7 +41,7 @@ class Pending:
 
     @property
     def remedy(self) -> str:
-        """What to do when it does not end."""
+        """The remedy when it does not end."""
         return (
             "If its producer is gone, end it with `kafka-transactions.sh abort --topic "
             f"{self.topic} --partition {self.partition} --start-offset {self.offset}` (`find-hanging` lists all), and "
@@ -50,7 +50,7 @@ class Pending:
 
 
 def pending_records(connection: KafkaConnection, state: TopicState) -> Pending | None:
-    """What waits for open transactions, None when nothing does. Since when is unknown if the broker does not say."""
+    """Records that wait for open transactions, None without any. Since when is unknown if the broker does not say."""
     if not state.pending:
         return None
     first = {partition: state.partitions[partition].end for partition in state.pending}

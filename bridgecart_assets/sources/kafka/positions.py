@@ -56,7 +56,7 @@ _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
 @dataclass(frozen=True)
 class TopicIdentity:
-    """What makes a topic this topic: the id it got when it was created, and its partitions."""
+    """Identity of a topic: the id it got when it was created, and its partitions."""
 
     topic_id: str
     partitions: list[int]
@@ -186,7 +186,7 @@ def _listed(
 
 @dataclass
 class _Look:
-    """What fetching tells: per partition where it ends, and what is served from the last record on that was read."""
+    """Result of fetching: per partition its end, and what is served from the last record on that was read."""
 
     consumer: Consumer
     reports: Reports
@@ -198,7 +198,7 @@ class _Look:
 
     @property
     def found(self) -> dict[int, LastRecord | None]:
-        """What is to be compared with the last records that were read."""
+        """Records to be compared with the last ones that were read."""
         records = last_records(record_batch([message for message in self.served.values() if message is not None]))
         return {partition: records.get(partition) for partition in self.served}
 

@@ -36,7 +36,7 @@ _CHUNKS_IN_LIMIT = 4
 
 @dataclass(frozen=True)
 class _PollLimit:
-    """How many records to ask for at once, so that neither their number nor their bytes go out of hand."""
+    """Number of records to ask for at once, so that neither their number nor their bytes go out of hand."""
 
     records: int
     bytes: int
