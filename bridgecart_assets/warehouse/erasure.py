@@ -40,7 +40,7 @@ class UnknownCustomer(BridgeCartError):
 
 @dataclass(frozen=True)
 class Erasure:
-    """How many customers left the warehouse, and their records: as what they had stood in silver."""
+    """Counts of an erasure: customers that left the warehouse, and their records by where these stood in silver."""
 
     customers: int
     records: int

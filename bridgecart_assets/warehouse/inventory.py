@@ -1,4 +1,4 @@
-"""What the warehouse holds at this moment: batches, rows, and how new they are; read in one go."""
+"""Contents of the warehouse at this moment: batches, rows, and how new they are; read in one go."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Standing:
 
     @property
     def batches(self) -> int:
-        """How many batches there are."""
+        """Number of batches."""
         return self.rows.get(RAW_BATCHES.full_name, 0)
 
 

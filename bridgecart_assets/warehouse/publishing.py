@@ -15,12 +15,12 @@ PARQUET = "format parquet, compression zstd"
 
 
 def published_path(folder: Path, contract: Contract) -> Path:
-    """Where a published table stands: `<folder>/<schema>/<table>.parquet`."""
+    """Path of a published table: `<folder>/<schema>/<table>.parquet`."""
     return folder / contract.schema / f"{contract.name}.parquet"
 
 
 def is_recent(folder: Path, contract: Contract, minutes: float) -> bool:
-    """Whether a large table of customers was published within so many minutes, so that writing it can wait."""
+    """True if a large table of customers was published within so many minutes, so that writing it can wait."""
     target = published_path(folder, contract)
     if CUSTOMER_HASH not in contract.columns or not target.exists():
         return False

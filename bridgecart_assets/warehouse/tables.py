@@ -221,7 +221,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
             f"{contract.full_name} has other columns than this version of BridgeCart knows: "
             "move the warehouse file away and run `bridgecart run` to build it again."
         )
-    # Without it the tables are made anew once, as a whole, and no row is lost.
+    # Without it the tables are rebuilt once, as a whole, and no row is lost.
     for table in BOOKKEEPING:
         connection.execute(f"drop table if exists {table.full_name}")
         prepare(connection, table)

@@ -1,4 +1,4 @@
-"""Which customers' rows are looked at: all of them, a part of them, or those that changed.
+"""Scope of a refresh: the rows of all customers, of a part of them, or of those that changed.
 
 The SQL of a table of customers reads its inputs as `scoped_<table>`, so what it makes are the rows of those customers.
 What belongs elsewhere: which customers changed (`rebuild.py`).
@@ -35,7 +35,7 @@ class FullScope:
         return "-infinity"
 
     def condition(self, _table: Contract) -> str:
-        """Which rows of the table are theirs, for a WHERE clause."""
+        """Condition of a WHERE clause: the rows of the table that are theirs."""
         if self.hashes is None:
             return "true"
         return f"customer_hash >= {self.hashes.start} and customer_hash < {self.hashes.stop}"
@@ -74,7 +74,7 @@ class ChangedScope:
         return self.since.isoformat() if self.since else "-infinity"
 
     def condition(self, table: Contract) -> str:
-        """Which rows of the table may be others, for a WHERE clause."""
+        """Condition of a WHERE clause: the rows of the table that may have changed."""
         is_theirs = "customer_hash in (select customer_hash from touched)"
         if "as_of" in table.key:
             return f"as_of >= date '{self.changes_from}' and {is_theirs}"

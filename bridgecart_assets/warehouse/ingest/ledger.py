@@ -23,7 +23,7 @@ class LedgerConflict(WarehouseError):
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the warehouse holds: `plans` by batch key, `ends` as topic id -> Kafka partition -> next offset.
+    """The ledger: `plans` by batch key, `ends` as topic id -> Kafka partition -> next offset.
 
     `known` is what the topics have to have still.
     """
@@ -67,7 +67,7 @@ def load_position(warehouse: Warehouse) -> Ledger:
 
 
 def load_ends(warehouse: Warehouse) -> EndOffsets:
-    """Where the ledger ends now: topic id -> Kafka partition -> next offset; empty without any batch."""
+    """Ends of the ledger now: topic id -> Kafka partition -> next offset; empty without any batch."""
     return load_position(warehouse).ends
 
 
@@ -144,14 +144,14 @@ class HistoryStart:
 
 
 def history_starts(connection: duckdb.DuckDBPyConnection) -> list[HistoryStart]:
-    """Where the history of the warehouse begins in the middle of a topic; empty where it begins with the topic."""
+    """Starts of the history in the middle of a topic; empty where it begins with the topic."""
     if not all(table_exists(connection, table) for table in (RAW_BATCHES, RAW_ORDERS)):
         return []
     return [HistoryStart(*row) for row in connection.execute(read_sql("history_begins")).fetchall()]
 
 
 def history_sentence(starts: Sequence[HistoryStart]) -> str | None:
-    """Where the history begins, for people; None where nothing is missing."""
+    """A sentence on the start of the history, for people; None where nothing is missing."""
     if not starts:
         return None
     named = ", ".join(f"{start.offset:,} in Kafka partition {start.partition}" for start in starts[:_NAMED])

@@ -61,7 +61,7 @@ class WarehouseMissing(WarehouseError):
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Where the DuckDB file is and how it is opened. Opening happens per use, so nobody holds the lock idle.
+    """The DuckDB file and how it is opened. Opening happens per use, so nobody holds the lock idle.
 
     `forget_again` erases the customers on the list beside the file whom the file still has; without it the list is
     not looked at.
@@ -75,7 +75,7 @@ class Warehouse:
 
     @property
     def exists(self) -> bool:
-        """Whether the file is there. Raises WarehouseError when its folder cannot be searched."""
+        """True if the file is there. Raises WarehouseError when its folder cannot be searched."""
         try:
             return self.path.exists()
         except OSError as error:
@@ -250,7 +250,7 @@ class Warehouse:
 
 
 def table_exists(connection: duckdb.DuckDBPyConnection, contract: Contract) -> bool:
-    """Whether the table stands in the warehouse."""
+    """True if the table stands in the warehouse."""
     return contract.full_name in standing_tables(connection)
 
 

@@ -27,7 +27,7 @@ class ForgottenListUnusable(BridgeCartError):
 
 @dataclass(frozen=True)
 class ForgottenList:
-    """Who is forgotten, and what they were worth.
+    """The forgotten customers, and what they were worth.
 
     Attributes:
         customers: by hash, the salt and the instant before which their orders are erased, UTC.
@@ -60,7 +60,7 @@ class ForgottenList:
 
     @classmethod
     def stored(cls, connection: duckdb.DuckDBPyConnection) -> Self:
-        """What the tables of the warehouse say; nothing where they do not stand."""
+        """The list as stored in the tables of the warehouse; empty where they do not stand."""
         try:
             customers = _rows(connection, FORGOTTEN_CUSTOMERS.full_name)
             value = _rows(connection, ERASED_VALUE.full_name)

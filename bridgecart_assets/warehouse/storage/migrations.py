@@ -27,7 +27,7 @@ class WarehouseTooNew(BridgeCartError):
 
 
 def has_known_layout(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Whether the file has the layout of this version of BridgeCart; False if it is older, or has none yet.
+    """True if the file has the layout of this version of BridgeCart; False if it is older, or has none yet.
 
     To be asked outside of a transaction. Raises WarehouseTooNew.
     """
@@ -41,7 +41,7 @@ def has_known_layout(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
 
 
 def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the file has no table at all."""
+    """True if the file has no table at all."""
     sql = "select count(*) from duckdb_tables() where database_name = current_database() and not internal"
     ((tables,),) = connection.execute(sql).fetchall()
     return int(tables) == 0

@@ -1,4 +1,4 @@
-"""What an asset hands to the IO manager: the rows it wants stored, described rather than computed.
+"""Outputs of an asset for the IO manager: the rows it wants stored, described rather than computed.
 
 A pandas DataFrame is the other kind, for small tables. Slices of a topic are described here too; the asset itself
 reads and writes them. What belongs elsewhere: how rows are written (`tables.py`).
@@ -45,7 +45,7 @@ class Incremental:
     Attributes:
         scoped: inputs that the SQL reads as `scoped_<table>`: everything, or the rows of changed customers.
         materialized: those of them that it reads more than once; few rows are then looked for once.
-        state: SQL files; when one says something else than the last time, everything is made anew.
+        state: SQL files; when one says something else than the last time, everything is rebuilt.
         lookback_days: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
             first date that is looked at as `$changes_from`.
 
@@ -58,7 +58,7 @@ class Incremental:
 
     @property
     def reach(self) -> timedelta:
-        """How long before a change the dates are looked at: the first of them must have rows that did not change.
+        """Time before a change from which dates are looked at: the first must have rows that did not change.
 
         In 31 days a period opens, whatever its length.
         """
