@@ -1,4 +1,4 @@
-"""What every table asset shares: key, group, description, column schema and owners, from its contract."""
+"""Properties that every table asset takes from its contract: key, group, description, column schema, owners."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta

@@ -57,7 +57,7 @@ def newest_open_batch(instance: dg.DagsterInstance) -> OpenBatch | None:
 
 
 def assets_left(job: str, key: str, warehouse: Warehouse, state: TopicState) -> list[dg.AssetKey] | None:
-    """What to select of `job` for a batch that is to be run again; None is everything.
+    """Assets of `job` to select for a batch that is to be run again; None is everything.
 
     When the topic can never serve the batch again (it was created anew, or retention removed records), its raw rows
     stand as they were committed and everything after them is left to do.

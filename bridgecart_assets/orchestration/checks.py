@@ -64,7 +64,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule found.
+    """Result of a rule.
 
     Attributes:
         looked_at: rows that were looked at.
@@ -81,12 +81,12 @@ class Finding:
 
     @property
     def passed(self) -> bool:
-        """Whether no more rows break the rule than may."""
+        """True if no more rows break the rule than may."""
         return self.broken <= self.limit * self.looked_at
 
     @property
     def numbers(self) -> dict[str, int | float]:
-        """What Dagster plots, of a check that passed, too. What is missing counts as looked at."""
+        """Numbers that Dagster plots, also of a check that passed. What is missing counts as looked at."""
         share = self.broken / max(self.looked_at, self.broken, 1)
         return {
             "rows_looked_at": self.looked_at,
@@ -466,7 +466,7 @@ class _Look:
         self._counted: dict[str, int] = {}
 
     def at(self, rule: Rule) -> Finding:
-        """What breaks the rule, and among how many rows: none where the table has not even its columns."""
+        """Rows that break the rule, and among how many: none where the table has not even its columns."""
         problems = _column_violations(self._connection, rule.table) if rule.name == CONTRACT_CHECK else None
         columns, rows = problems or rows_of(self._connection, _sql(rule), self._parameters)
         stands_for = columns.index(rule.counted_by) if rule.counted_by in columns else None

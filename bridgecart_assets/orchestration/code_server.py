@@ -42,7 +42,7 @@ class CodeServerStopped(BridgeCartError):
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the server listens: at a socket of its own, or at a port of the loopback address."""
+    """Address of the server: a socket of its own, or a port of the loopback address."""
 
     socket: Path | None = None
     port: int | None = None
@@ -58,11 +58,11 @@ class _Place:
         return ["--socket", str(self.socket)] if self.socket else ["--host", HOST, "--port", str(self.port)]
 
     def is_gone(self) -> bool:
-        """Whether nobody can reach a server there any more."""
+        """True if nobody can reach a server there any more."""
         return self.socket is not None and not self.socket.exists()
 
     def is_listened_at(self) -> bool:
-        """Whether a server accepts connections."""
+        """True if a server accepts connections."""
         family, where = (socket.AF_UNIX, str(self.socket)) if self.socket else (socket.AF_INET, (HOST, self.port))
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.settimeout(ANSWER_SECONDS)
@@ -102,15 +102,15 @@ class CodeServer:
         return self._folder / "workspace.yaml"
 
     def has_ended(self) -> bool:
-        """Whether it has died."""
+        """True if it has died."""
         return self._process is not None and self._process.poll() is not None
 
     def is_unreachable(self) -> bool:
-        """Whether it lives where nobody finds it: somebody has removed its socket."""
+        """True if it lives where nobody finds it: somebody has removed its socket."""
         return not self.has_ended() and self._place.is_gone()
 
     def answers(self) -> bool:
-        """Whether it answers a question."""
+        """True if it answers a question."""
         from dagster._core.errors import DagsterUserCodeUnreachableError
         from dagster._grpc.client import DagsterGrpcClient
 

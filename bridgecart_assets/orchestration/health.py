@@ -1,4 +1,4 @@
-"""What of the pipeline's state is not in the warehouse: records that wait in the topic, checks that failed."""
+"""Pipeline state that is not in the warehouse: records that wait in the topic, checks that failed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Health:
     waiting_for_transactions: int | None = None
 
     def for_report(self) -> dict[str, Any]:
-        """What a page may say that goes to other people: not where the broker is."""
+        """The part that a page for other people may show: not where the broker is."""
         return {
             "lag": self.lag,
             "waiting_for_transactions": self.waiting_for_transactions,
@@ -56,7 +56,7 @@ def read_health(settings: Settings, instance: dg.DagsterInstance | None) -> Heal
 
 
 def read_checks(instance: dg.DagsterInstance) -> tuple[int, list[dict[str, str]]]:
-    """How many checks were ever evaluated, and those whose latest evaluation failed, errors first."""
+    """Number of checks that were ever evaluated, and those whose latest evaluation failed, errors first."""
     evaluated = _latest_evaluations(instance)
     failed = [_failed(evaluation) for evaluation in evaluated if not evaluation.passed]
     return len(evaluated), sorted(failed, key=lambda check: (check["severity"], check["asset"], check["check"]))

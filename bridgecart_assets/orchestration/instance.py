@@ -30,7 +30,7 @@ class DataDirectoryUnusable(BridgeCartError):
 
 
 class StorageFailed(BridgeCartError):
-    """What Dagster keeps its runs and events in cannot be used."""
+    """Dagster's storage of runs and events cannot be used."""
 
 
 def prepare_home(settings: Settings) -> Path:
@@ -140,7 +140,7 @@ def _instance(home: Path) -> "dg.DagsterInstance":
 
 
 def _storage_error(error: BaseException) -> str | None:
-    """What the database said, if it was one; dagster-postgres wraps it."""
+    """The database's own message, if it was one; dagster-postgres wraps it."""
     from sqlalchemy.exc import DBAPIError
 
     if isinstance(error, BridgeCartError):

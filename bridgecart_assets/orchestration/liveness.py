@@ -49,7 +49,7 @@ class Liveness:
 
 
 def answers_http(url: str) -> bool:
-    """Whether a web server on this machine answers with 200. No proxy is asked, whatever `http_proxy` says."""
+    """True if a web server on this machine answers with 200. No proxy is asked, whatever `http_proxy` says."""
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=ANSWER_SECONDS)
     try:
@@ -62,7 +62,7 @@ def answers_http(url: str) -> bool:
 
 
 def answers_kafka(bootstrap_servers: str) -> bool:
-    """Whether a broker answers."""
+    """True if a broker answers."""
     try:
         cluster_id(KafkaConnection(bootstrap_servers, topic="", timeout_seconds=ANSWER_SECONDS))
     except KafkaFailure:
@@ -78,7 +78,7 @@ class Pulse:
         self._last: Mapping[str, float | None] = {}
 
     def goes_on(self) -> bool:
-        """Whether every daemon gave a sign since the last question; true where the storage does not say.
+        """True if every daemon gave a sign since the last question, and where the storage does not say.
 
         No clock is compared: those of a database server and of this machine may differ, or be set.
         """

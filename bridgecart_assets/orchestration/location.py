@@ -13,7 +13,7 @@ _FORMER = MODULE
 
 
 def job_origin(repository: "dg.RepositoryDefinition", job: str) -> "RemoteJobOrigin":
-    """Where a job lives as the UI sees it; a run without it is in no list of the job's runs, nor in the timeline."""
+    """Origin of a job as the UI sees it; a run without it is in no list of the job's runs, nor in the timeline."""
     from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
     return RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), repository.name).get_job_origin(job)

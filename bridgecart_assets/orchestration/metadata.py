@@ -1,4 +1,4 @@
-"""What Dagster's UI shows beside an asset: figures that it plots, small tables, offsets, and where the report is."""
+"""Metadata of assets in Dagster's UI: figures that it plots, small tables, offsets, and the link to the report."""
 
 from collections.abc import Mapping
 
@@ -40,7 +40,7 @@ def kpi_figures(connection: duckdb.DuckDBPyConnection, kpi: Contract) -> dict[st
 
 
 def report_link(settings: Settings) -> dict[str, dg.MetadataValue]:
-    """Where the report is: a link where it is served, else its file."""
+    """The report: a link where it is served, else its file."""
     if settings.report_url is not None:
         return {"report": dg.MetadataValue.url(settings.report_url)}
     return {"report": dg.MetadataValue.path(settings.report_path)}

@@ -203,7 +203,7 @@ def _run_logs(storage: SqliteEventLogStorage) -> Iterator[Path]:
 
 
 def _is_settled(log: Path, before: float) -> bool:
-    """Whether nobody has written to a run's log since, be it to the file or to what waits beside it."""
+    """True if nobody has written to a run's log since, be it to the file or to what waits beside it."""
     waiting = Path(f"{log}-wal")
     return _changed_before(log, before) and (not waiting.exists() or _changed_before(waiting, before))
 
@@ -216,7 +216,7 @@ def _changed_before(file: Path, instant: float) -> bool:
 
 
 class _Swept:
-    """When this process looked through the folders of an instance."""
+    """Instant at which this process looked through the folders of an instance."""
 
     at: dict[Path, float] = {}  # noqa: RUF012
 

@@ -90,13 +90,13 @@ def read_daemon(instance: dg.DagsterInstance, now: datetime) -> DaemonState:
 
 
 def read_last_command(instance: dg.DagsterInstance) -> datetime | None:
-    """When a run of a command, which needs no daemon, last ended."""
+    """End of the last run of a command, which needs no daemon."""
     runs = instance.get_run_records(RunsFilter(tags={LAUNCHER_TAG: CLI_LAUNCHER}, statuses=list(FINISHED)), limit=1)
     return _instant(runs[0].end_time) if runs else None
 
 
 def relies_on_daemon(daemon: DaemonState, last_command_at: datetime | None) -> bool:
-    """Whether a daemon takes in the orders, or did so last: who has gone over to `bridgecart run` needs none."""
+    """True if a daemon takes in the orders, or did so last: who has gone over to `bridgecart run` needs none."""
     heard = daemon.last_heard_at
     return daemon.is_alive or (heard is not None and (last_command_at is None or last_command_at <= heard))
 
@@ -108,7 +108,7 @@ def read_waiting_batch(instance: dg.DagsterInstance, warehouse: Warehouse, max_a
 
 
 def error_line(error: SerializableErrorInfo) -> str:
-    """What our code raised, on one line: Dagster wraps it in errors of its own."""
+    """The error that our code raised, on one line: Dagster wraps it in errors of its own."""
     while error.cause is not None and (error.cls_name or "").startswith(("Dagster", "Sensor", "RunStatusSensor")):
         error = error.cause
     said = " ".join(error.message.split())
@@ -118,7 +118,7 @@ def error_line(error: SerializableErrorInfo) -> str:
 
 
 def run_error(instance: dg.DagsterInstance, run_id: str) -> SerializableErrorInfo | str:
-    """What the first step of the run failed with; what Dagster said where no step failed."""
+    """The error of the first step of the run that failed; Dagster's own words where no step failed."""
     kinds = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
     said = "it says no more"
     for record in instance.get_records_for_run(run_id, of_type=kinds, limit=20).records:
@@ -154,7 +154,7 @@ def _last_error(instance: dg.DagsterInstance, key: str) -> str:
 
 
 def _failing(instance: dg.DagsterInstance, state: InstigatorState, now: datetime) -> str | None:
-    """What the newest tick says, if every tick of FAILING_FOR and somewhat more read nothing."""
+    """The newest tick's message, if every tick of FAILING_FOR and somewhat more read nothing."""
     looked_at = now - FAILING_FOR - _BETWEEN_TICKS
     ticks = instance.get_ticks(
         state.instigator_origin_id,
@@ -170,7 +170,7 @@ def _failing(instance: dg.DagsterInstance, state: InstigatorState, now: datetime
 
 
 def _read_nothing(tick: InstigatorTick) -> str | None:
-    """What a tick says that failed, or skipped because the topic could not be read; None for any other."""
+    """Message of a tick that failed, or skipped because the topic could not be read; None for any other."""
     if tick.status == TickStatus.FAILURE:
         return error_line(tick.error) if tick.error is not None else "unknown error"
     reason = tick.skip_reason or ""

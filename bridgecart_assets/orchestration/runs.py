@@ -99,7 +99,7 @@ def _is_orphan(instance: dg.DagsterInstance, run: dg.DagsterRun, is_command_at_w
 
 
 def _works_on(grpc_info: Mapping[str, Any], run_id: str) -> bool:
-    """Whether the server has a process for the run; True where it does not say."""
+    """True if the server has a process for the run, and where it does not say."""
     client = DagsterGrpcClient(host=grpc_info["host"], port=grpc_info["port"], use_ssl=bool(grpc_info.get("use_ssl")))
     try:
         said = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run_id), timeout=GRPC_SECONDS)

@@ -57,7 +57,7 @@ class Status:
         return {**plainly, **ages}
 
     def age(self, instant: datetime | None) -> float | None:
-        """How long ago that was, seconds; 0 for what is yet to come."""
+        """Time since that instant, seconds; 0 for what is yet to come."""
         return None if instant is None else max(0.0, (self.looked_at - instant).total_seconds())
 
 

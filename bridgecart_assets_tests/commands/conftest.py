@@ -1,4 +1,4 @@
-"""The `bridgecart` command and a filled data directory for the tests of commands."""
+"""The `bridgecart` command for the tests of commands."""
 
 from bridgecart_assets_tests.support.command_line import bridgecart
 

@@ -24,7 +24,7 @@ class Cause:
 
     @property
     def watch(self) -> str:
-        """Who looks for it."""
+        """The watch that looks for it."""
         return self.key.partition("/")[0]
 
 
@@ -34,7 +34,7 @@ Seen = Mapping[str, Sequence[Cause] | None]
 
 @dataclass(frozen=True)
 class Book:
-    """What was told, and what is still to be said.
+    """The book of alerts: those that were told, and those that are still to be said.
 
     Attributes:
         told: by key of a cause that lasts what is said when it is over.
@@ -81,7 +81,7 @@ def refused(book: Book, now: datetime) -> Book:
 
 
 def is_due(book: Book, now: datetime) -> bool:
-    """Whether there is a message to post now. A clock that was set back must not make it wait for long."""
+    """True if there is a message to post now. A clock that was set back must not make it wait for long."""
     return bool(book.outbox) and not (book.retry_at and book.retry_at - LONGEST_PAUSE <= now < book.retry_at)
 
 

@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Records:
-    """What Dagster's records say: sensor, daemon, checks, the batch that waits."""
+    """Dagster's records: sensor, daemon, checks, the batch that waits."""
 
     sensor: "SensorState"
     daemon: "DaemonState"
@@ -74,7 +74,7 @@ class _Remembered(Generic[T]):
 
     @property
     def age(self) -> float | None:
-        """How old the answer is, seconds."""
+        """Age of the answer, seconds."""
         return None if self.answered_at is None else time.monotonic() - self.answered_at
 
 
@@ -92,12 +92,12 @@ class Observer:
         self._stamp: object = None
 
     def records(self) -> Records | None:
-        """What Dagster's records say; None before the first run."""
+        """Dagster's records; None before the first run."""
         with self._lock:
             return self._records.ask(self._read_records, RECORDS_STAND)
 
     def standing(self) -> tuple[Standing | None, float | None]:
-        """What the warehouse holds, and how old that answer is; not read again while its file is the same."""
+        """Contents of the warehouse, and the age of that answer; not read again while its file is the same."""
         with self._lock:
             stamp = _stamp(self.settings.warehouse_path)
             if stamp == self._stamp and self._standing.hindrance is None and self._standing.value is not None:
@@ -120,7 +120,7 @@ class Observer:
             return self._sizes.ask(self._read_sizes, SIZES_STAND) or {}
 
     def problems(self, now: datetime) -> list[str]:
-        """What is wrong and what to do, a line each; the broker is not asked."""
+        """Problems and their remedies, a line each; the broker is not asked."""
         records, (standing, _) = self.records(), self.standing()
         causes = []
         if records is not None:
@@ -181,7 +181,7 @@ class Observer:
 
 
 def latest_instant(standing: Standing) -> datetime | None:
-    """When the latest batch that had any record was planned."""
+    """Instant at which the latest batch that had any record was planned."""
     from bridgecart_assets.orchestration.partitions import latest_batch
 
     latest = latest_batch(standing.newest_with_records)
@@ -189,7 +189,7 @@ def latest_instant(standing: Standing) -> datetime | None:
 
 
 def _stamp(path: Path) -> object:
-    """What changes whenever the warehouse does: a commit stands in the file or in its log."""
+    """A stamp that changes whenever the warehouse does: a commit stands in the file or in its log."""
     return [_changed(file) for file in (path, path.with_name(f"{path.name}.wal"))]
 
 

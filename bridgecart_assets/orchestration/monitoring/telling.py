@@ -25,7 +25,7 @@ _BOOK = TypeAdapter(Book)
 
 @dataclass(frozen=True)
 class Told:
-    """What one look came to: messages posted, messages that wait, causes that last, and why some wait."""
+    """Result of one look: messages posted, messages that wait, causes that last, and why some wait."""
 
     posted: int
     waiting: int
@@ -38,7 +38,7 @@ class Told:
 
 
 class BookUnusable(BridgeCartError):
-    """What was told cannot be read or written."""
+    """The book of alerts cannot be read or written."""
 
 
 def book_path(settings: Settings) -> Path:
@@ -71,7 +71,7 @@ def signed(settings: Settings, message: str) -> str:
 
 
 def read_book(file: Path) -> Book:
-    """What was told; an empty book where there is none. Raises BookUnusable."""
+    """The book of alerts; an empty one where there is none. Raises BookUnusable."""
     try:
         return _BOOK.validate_json(file.read_bytes())
     except FileNotFoundError:

@@ -47,7 +47,7 @@ def daemon_sees(instance: dg.DagsterInstance, settings: Settings, book: Book, no
 
 
 def warehouse_sees(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> Seen:
-    """What it takes the warehouse to see, which a run may hold: then nobody waits for it."""
+    """Causes that only the warehouse shows, which a run may hold: then nobody waits for it."""
     warehouse = replace(warehouse_from_settings(settings), lock_timeout_seconds=_SHORT_TIMEOUT_SECONDS)
     sensor = read_sensor(instance, now)
     try:
@@ -100,7 +100,7 @@ def _cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Cause | None:
 
 
 def _is_failing(instance: dg.DagsterInstance, key: str) -> bool:
-    """Whether the latest run of the batch or job that has ended failed."""
+    """True if the latest run of the batch or job that has ended failed."""
     _, kind, name = key.split("/", 2)
     of_batch = RunsFilter(tags={PARTITION_TAG: name}, statuses=_ENDED)
     of_job = RunsFilter(job_name=name, statuses=_ENDED)
