@@ -1,4 +1,4 @@
-"""What a run found, for people who look at a pull request (Markdown) and for their CI's test report (JUnit XML)."""
+"""Summary of a run for people who look at a pull request (Markdown) and for their CI's test report (JUnit XML)."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -57,7 +57,7 @@ for command in (announce, demo, doctor, evaluate, export, forget, generate, kpis
 
 
 def _warnings() -> list[str]:
-    """What is wrong with the environment and stops nothing."""
+    """Mistakes in the environment that stop nothing."""
     from bridgecart_assets.base.settings import unknown_variables
 
     return unknown_variables(os.environ)
@@ -101,7 +101,7 @@ def _explain(error: BaseException) -> None:
 
 
 def _what_would_be_missing(error: BridgeCartError) -> str:
-    """What a warehouse built again would lack, where that is the advice."""
+    """A sentence on what a warehouse built again would lack, where building it again is the advice."""
     if not error.is_mended_by_topic:
         return ""
     from bridgecart_assets.base.settings import load_settings

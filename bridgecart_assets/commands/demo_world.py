@@ -30,7 +30,7 @@ class DemoMismatch(BridgeCartError):
 
 @dataclass(frozen=True)
 class DemoOutcome:
-    """What was sent, what the pipeline made of it, and the sales of the KPIs and of the orders."""
+    """Manifest of the orders sent, summary of the pipeline, and the sales of the KPIs and of the orders."""
 
     manifest: Manifest
     summary: Summary

@@ -35,7 +35,7 @@ _REMEDY = (
 
 
 def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
-    """What of warehouse and published files cannot be read, or does not say what it should.
+    """Tables and published files that cannot be read, or do not say what they should.
 
     Raises WarehouseUnusable when the warehouse cannot even be opened.
     """
@@ -53,7 +53,7 @@ def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
     findings = [Finding("warehouse", f"{table} cannot be read ({why}).", _REMEDY) for table, why in damaged.items()]
     if damaged:
         findings.append(
-            Finding("topic", what_the_topic_has(settings), "That is what building anew can rest on.", is_note=True)
+            Finding("topic", what_the_topic_has(settings), "That is what a rebuild can rest on.", is_note=True)
         )
     published = {published_path(settings.published_dir, contract): name for name, contract in TABLES.items()}
     for done, file in enumerate(files, start=len(tables)):
@@ -63,7 +63,7 @@ def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
 
 
 def what_the_topic_has(settings: Settings) -> str:
-    """What a warehouse that is built anew from the topic would lack."""
+    """A sentence on what a warehouse that is rebuilt from the topic would lack."""
     try:
         state = topic_state(kafka_connection(settings))
     except (KafkaFailure, SettingsError) as error:

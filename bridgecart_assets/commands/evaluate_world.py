@@ -72,7 +72,7 @@ class EvaluationImpossible(BridgeCartError):
 
 @dataclass(frozen=True)
 class Recovery:
-    """How well segments recover the personas that customers were drawn from: 1 is perfect, 0 is chance."""
+    """Recovery of the personas that customers were drawn from by segments: 1 is perfect, 0 is chance."""
 
     method: str
     segments: int
@@ -237,7 +237,7 @@ def fit_models(connection: duckdb.DuckDBPyConnection, settings: Settings, *, mod
 
 
 def _fit(warehouse: Warehouse, settings: Settings) -> bool:
-    """Fit both models anew and take them into force; whether the segments needed no person for that."""
+    """Fit both models and take them into force; True if the segments needed no person for that."""
     with warehouse.transaction() as connection:
         model = fit_models(connection, settings, mode=RefitMode.NOW).model
         silent = connection.execute("select 1 from gold.purchase_model where no_prediction_reason is not null")

@@ -1,4 +1,4 @@
-"""`bridgecart forget`: customers leave the warehouse, and every table and file made from it is made anew."""
+"""`bridgecart forget`: customers leave the warehouse, and every table and file made from it is rebuilt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ LEFT = (
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What left the warehouse, and what the checks of the new tables found."""
+    """Counts of what left the warehouse, and what the checks of the new tables found."""
 
     erasure: Erasure
     summary: Summary
@@ -48,7 +48,7 @@ def forget_customers(settings: Settings, customer_ids: Sequence[str], *, progres
             ForgottenList.stored(connection).write(warehouse.path)
         # At once, so that no check that fails below can keep a name in a file.
         publish_customers(warehouse, settings.published_dir)
-        # The refresh writes it anew, however recent it is.
+        # The refresh rewrites it, however recent it is.
         settings.report_path.unlink(missing_ok=True)
         progress("rewriting the warehouse file")
         warehouse.rewrite()

@@ -39,7 +39,7 @@ class ReplayMismatch(BridgeCartError):
 
 @dataclass(frozen=True)
 class _Payloads:
-    """What the log's records hold; everything else is somebody else's."""
+    """Payloads of the log's records; everything else is somebody else's."""
 
     name: str
     known: frozenset[bytes | None]

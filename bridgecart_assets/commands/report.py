@@ -11,9 +11,9 @@ from bridgecart_assets.base.errors import BridgeCartError
 @click.option("--host", default="127.0.0.1", show_default=True, help="With --serve: address on which it listens.")
 @click.option("--port", default=3001, type=click.IntRange(1, 65_535), show_default=True, help="With --serve: its port.")
 def report(*, opens: bool, serves: bool, host: str, port: int) -> None:
-    """Write the report anew: KPIs, segments, churn, models and the pipeline's health on one web page.
+    """Write the report: KPIs, segments, churn, models and the pipeline's health on one web page.
 
-    Every refresh does so too. The file needs no network and no server: it may be sent to whom it may concern.
+    Every refresh does so too. The file needs no network and no server: it is safe to share.
     `bridgecart up` serves it; --serve is for where Dagster runs without `up`. It has no login, as `up` has none.
     """
     import webbrowser

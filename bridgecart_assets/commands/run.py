@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--refit", is_flag=True, help="Fit the models now, not only when they are due.")
 @click.option("--accept-model", is_flag=True, help="Take the proposed version of the segment model into force.")
-@click.option("--full", is_flag=True, help="Make every table of customers anew, not only what changed.")
+@click.option("--full", is_flag=True, help="Rebuild every table of customers, not only what changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(
     "--fail-on",

@@ -45,7 +45,7 @@ def _tell(command: str, settings: Settings, error: Exception | None, say: Callab
 
 
 def _why(error: Exception | None) -> str | None:
-    """What the command says itself; of a bug, whose text may quote anything, its kind."""
+    """The command's own words; of a bug, whose text may quote anything, its kind."""
     if error is None or isinstance(error, BridgeCartError):
         return None if error is None else str(error)
     return f"it ended with {type(error).__name__}, see its output."

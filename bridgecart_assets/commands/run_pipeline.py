@@ -52,7 +52,7 @@ class CheckStoppedRun(RunFailed):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found: asset, check, severity, whether it passed, and what it says where it did not."""
+    """Result of a check: asset, check, severity, whether it passed, and its message where it did not."""
 
     asset: str
     check: str
@@ -67,7 +67,7 @@ class CheckResult:
 
 @dataclass
 class Summary:
-    """What one `bridgecart run` did. Counts are of the batches it took in; `results` are those of all checks."""
+    """Result of one `bridgecart run`. Counts are of the batches it took in; `results` are those of all checks."""
 
     batches: list[str] = field(default_factory=list)
     records: int = 0
@@ -84,15 +84,15 @@ class Summary:
 
     @property
     def is_good(self) -> bool:
-        """Whether no check of ERROR severity failed."""
+        """True if no check of ERROR severity failed."""
         return not self.fails_on("error")
 
     def fails_on(self, severity: FailOn) -> bool:
-        """Whether a check failed that is as severe as this, or more."""
+        """True if a check failed that is as severe as this, or more."""
         return any(severity == "warn" or check.severity == "ERROR" for check in self.failed_checks)
 
     def checks_to_json(self) -> dict[str, Any]:
-        """How many checks there were, and which failed."""
+        """Number of checks, and those that failed."""
         failed = [check.to_json() for check in self.failed_checks]
         return {"checks": len(self.results), "failed_checks": failed, "is_good": self.is_good}
 
@@ -112,7 +112,7 @@ def run_everything(
 ) -> Summary:
     """Ingest up to the topic's end as it is now, then refresh customers, segments and KPIs.
 
-    `full` makes every row of theirs anew, also of customers that did not change. `summary` is filled on the way, for
+    `full` rebuilds every row of theirs, also of customers that did not change. `summary` is filled on the way, for
     a caller who wants to know how far a run came that failed.
     Raises RunFailed at the first failed run, KafkaFailure when the topic cannot
     be read, AlreadyRunning when another command works on the data directory.

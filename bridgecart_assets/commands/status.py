@@ -20,7 +20,7 @@ WATCH_SECONDS = 2.0
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
 def status(*, as_json: bool, watch: bool) -> None:
-    """What needs a hand first: failed checks, sensor and daemon, stuck batch; then lag, last batch, age, rows.
+    """Failed checks, sensor and daemon, a stuck batch first; then lag, last batch, age, rows.
 
     On a terminal no more than fits on it; --json has everything, with times.
     """

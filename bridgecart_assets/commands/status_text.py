@@ -116,7 +116,7 @@ def _table(rows: Mapping[str, int], *, columns: int) -> list[str]:
 
 
 def _ago(seconds: float | None, *, comma: str = ",") -> str:
-    """How long ago, in the largest unit that says something; nothing where it is not known."""
+    """Time ago, in the largest unit that says something; empty where it is not known."""
     if seconds is None:
         return ""
     for unit, length in (("days", 2 * 86_400), ("h", 2 * 3_600), ("min", 120)):

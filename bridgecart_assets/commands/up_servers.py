@@ -86,7 +86,7 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
 
 
 def sensor_says(settings: Settings) -> str:
-    """Whether the sensor is on: who switches it off in the UI finds it off after a restart."""
+    """A phrase on the sensor: who switches it off in the UI finds it off after a restart."""
     from bridgecart_assets.orchestration.run_health import read_sensor
 
     with dagster_instance(settings) as instance:
@@ -122,7 +122,7 @@ def _supervise(
 
 
 def others_asked(settings: Settings, broker: EmbeddedBroker | None, url: str) -> list[tuple[Liveness, ServerStopped]]:
-    """What is asked besides the code server, and what it means when there is no answer any more."""
+    """Processes asked besides the code server, each with the error of no answer any more."""
     log = settings.data_dir / "logs" / "dagster.log"
     again = f"see {log}; start `bridgecart up` again, nothing that was taken in is lost."
     web = Liveness(lambda: answers_http(f"{url}{SERVER_INFO}"), every=ASK_SECONDS, patience=WEB_PATIENCE)

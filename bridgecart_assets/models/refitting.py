@@ -49,7 +49,7 @@ def refit(
     The drift that counts is that from the customers of the newest version, also of one that waits for a person: what
     it was fitted to is no drift any more, so an alert leads to one fit and not to one with every batch.
 
-    `segments` is k, or "auto": then k is chosen anew at each refit.
+    `segments` is k, or "auto": then each refit chooses k again.
 
     `model` has the columns of `gold.segment_model`. `traits_under` gives the customers of `sql/sample_traits.sql`
     with their traits under a version of the purchase model; `purchase_version` is the one in force. The same data
@@ -114,7 +114,7 @@ def _drift_from_newest(model: pd.DataFrame, traits_of: Callable[[int], pd.DataFr
     newest = newest_version(model)
     if newest.empty:
         return measure_drift(model, newest)
-    # In the traits of its fit: a purchase model that was fitted anew is no change of the customers.
+    # In the traits of its fit: a purchase model that was fitted again is no change of the customers.
     customers = traits_of(int(newest["purchase_version"].iloc[0]))
     labels = nearest(customers[list(TRAITS)].to_numpy(dtype=np.float64), *model_arrays(newest))
     keys = newest["segment_key"].to_numpy()[labels]
