@@ -121,7 +121,7 @@ def write_history(base: Path, warehouse: Warehouse, orders: int) -> None:
             for contract in (RAW_ORDERS, RAW_BATCHES, SILVER_ORDERS):
                 prepare(connection, contract)
             connection.execute("set preserve_insertion_order = true")
-            run_stage(connection, ("stage_reading",), {})
+            run_stage(connection, ("silver/tmp_record_macros",), {})
             connection.execute(_COPIES, {**part, "last": end - 1})
             connection.execute(_SILVER, key)
             connection.execute(_RAW, {**key, "raw": str(base / RAW)})

@@ -73,8 +73,8 @@ def look(settings: Settings, instance: dg.DagsterInstance, *, is_command_at_work
         instance=instance,
         warehouse=warehouse,
         ledger=ledger,
-        wrong_raw=_batches(warehouse, "doctor_raw"),
-        incomplete_silver=_batches(warehouse, "doctor_silver"),
+        wrong_raw=_batches(warehouse, "internal/doctor_raw"),
+        incomplete_silver=_batches(warehouse, "internal/doctor_silver"),
         registered=instance.get_dynamic_partitions(str(BATCHES.name)),
         materialized={
             contract: set(instance.get_materialized_partitions(asset_key(contract))) for contract in BATCH_TABLES

@@ -178,7 +178,7 @@ def store_orders(warehouse: Warehouse, world: World) -> None:
     )
     with warehouse.transaction() as connection:
         prepare(connection, SILVER_ORDERS)
-        run_stage(connection, ("stage_reading", "stage_spellings"), {})
+        run_stage(connection, ("silver/tmp_record_macros", "silver/tmp_spellings"), {})
         connection.register("made", made)
         connection.execute(f"insert into silver.orders by name {read_sql('evaluation_orders')}")
         connection.unregister("made")
@@ -251,11 +251,11 @@ def _fit(warehouse: Warehouse, settings: Settings) -> bool:
 
 
 def _customers(warehouse: Warehouse, settings: Settings, *, days: int) -> pd.DataFrame:
-    """Everyone with a purchase, scored for so many days; `sql/evaluation_outcomes.sql` gives the columns."""
+    """Everyone with a purchase, scored for so many days; `sql/models/evaluation_outcomes.sql` gives the columns."""
     aimed = settings.model_copy(update={"churn_window_days": days, "clv_horizon_days": days})
     _write(warehouse, CUSTOMER_SEGMENTS, segments_query(aimed))
     with warehouse.reading() as connection:
-        return read_sample(connection, Sample("evaluation_outcomes", {"days": days}))
+        return read_sample(connection, Sample("models/evaluation_outcomes", {"days": days}))
 
 
 def _floats(customers: pd.DataFrame, column: str) -> Floats:

@@ -46,7 +46,7 @@ def export_customers(settings: Settings, segments: Sequence[str], form: Format, 
         if unknown:
             raise NothingToExport(f"No customer is in segment {', '.join(unknown)}; there are {', '.join(known)}.")
         parameters = {"segments": list(segments) or None}
-        connection.execute(f"create temp table exported as {read_sql('export_customers')}", parameters)
+        connection.execute(f"create temp table exported as {read_sql('report/export_customers')}", parameters)
         ordered = "from exported order by customer_id"
         rows = ordered if form == "parquet" else rows_for_spreadsheets(connection, ordered)
         try:

@@ -1,6 +1,6 @@
 """Fitting K-Means on standardised traits: the data gate, and the same bytes for the same customers.
 
-What belongs elsewhere: which key a cluster gets (`identity.py`), and scoring (`sql/stage_scoring.sql`).
+What belongs elsewhere: which key a cluster gets (`identity.py`), and scoring (`sql/gold/tmp_scored.sql`).
 """
 
 import hashlib

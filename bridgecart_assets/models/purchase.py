@@ -236,7 +236,7 @@ def _beta_quadrature(a: float, b: float) -> tuple[Floats, Floats]:
     return np.clip(values, 0.0, 1.0), vectors[0] ** 2
 
 
-def outlooks(customers: pd.DataFrame, *, horizon_days: int, discount_rate: float) -> pd.DataFrame:
+def purchase_forecasts(customers: pd.DataFrame, *, horizon_days: int, discount_rate: float) -> pd.DataFrame:
     """Expected purchases within a horizon of customers that are alive: `purchases` and `discounted_purchases`.
 
     `customers` has frequency, weeks (T) and the parameters r, alpha, a, b (MBG/NBD) in every row; the columns are

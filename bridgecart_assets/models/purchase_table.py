@@ -26,8 +26,8 @@ _PURCHASES = ["frequency", "orders", "coupon_orders", "log_spend_sum", "log_spen
 def refit_purchases(model: pd.DataFrame, customers: pd.DataFrame, *, mode: RefitMode, refit_days: int) -> pd.DataFrame:
     """The versions of the purchase model, with a new one where a refit was asked for or is due.
 
-    `model` has the columns of `gold.purchase_model`. `customers` are those of `sql/sample_purchases.sql`, at least
-    one purchase day each. The same customers give the same version again, so asking twice changes nothing.
+    `model` has the columns of `gold.purchase_model`. `customers` are those of `sql/models/sample_purchases.sql`, at
+    least one purchase day each. The same customers give the same version again, so asking twice changes nothing.
     """
     if customers.empty:
         return model

@@ -51,9 +51,9 @@ def refit(
 
     `segments` is k, or "auto": then each refit chooses k again.
 
-    `model` has the columns of `gold.segment_model`. `traits_under` gives the customers of `sql/sample_traits.sql`
-    with their traits under a version of the purchase model; `purchase_version` is the one in force. The same data
-    gives the same version again, so asking twice changes nothing.
+    `model` has the columns of `gold.segment_model`. `traits_under` gives the customers of
+    `sql/models/sample_traits.sql` with their traits under a version of the purchase model; `purchase_version` is the
+    one in force. The same data gives the same version again, so asking twice changes nothing.
 
     A version whose purchase model is among the `provisional` ones, those of a young shop, gives way without a
     question: there everybody's traits move, and what a segment means has yet to be found out.

@@ -168,7 +168,7 @@ RULES: tuple[Rule, ...] = (
         contracts.SILVER_ORDERS,
         "silver_spellings_are_known",
         "Payment methods and product categories are in the table of canonical spellings.",
-        "Orders stand with the source's spelling. Add the spelling to sql/stage_spellings.sql if it is right.",
+        "Orders stand with the source's spelling. Add the spelling to sql/silver/tmp_spellings.sql if it is right.",
         blocking=False,
         severity=WARN,
         counted_by="orders",
@@ -434,7 +434,7 @@ def evaluate(
             sql = "".join(map(_sql, asked))
             if "spellings" in sql:
                 # Checks of spellings look at the same list as the cleaning.
-                run_stage(connection, ("stage_spellings",), {})
+                run_stage(connection, ("silver/tmp_spellings",), {})
             revision = scope_unchecked(connection, table, reach, read_by=sql, only_changes=only_changes)
             look = _Look(connection, settings, parameters, read_by=sql)
             results = [_result(rule, look.at(rule)) for rule in asked]

@@ -26,7 +26,7 @@ from bridgecart_assets.warehouse.tables import count_rows, write_frame, write_qu
 FOLLOWS_CHANGES = {"bridgecart/refresh": "changes"}
 MAKES_EVERYTHING = {"bridgecart/refresh": "everything"}
 
-# Rows that are shown beside a table in the UI: `sql/shown/<schema>_<table>.sql`, and what they are called there.
+# Rows that are shown beside a table in the UI: `sql/report/<name>_of_batch.sql`.
 SHOWN = {SILVER_REJECTS: "reject_reasons"}
 
 HandedOver = Query | Table | CoWritten | pd.DataFrame
@@ -86,7 +86,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             if contract.partitioned:
                 metadata["dagster/partition_row_count"] = count_rows(connection, contract, batch_key)
             if contract in SHOWN:
-                sql = read_sql(f"shown/{contract.schema}_{contract.name}")
+                sql = read_sql(f"report/{SHOWN[contract]}_of_batch")
                 columns, rows = rows_of(connection, sql, {BATCH_COLUMN: batch_key})
                 metadata[SHOWN[contract]] = table_metadata(pd.DataFrame(rows, columns=list(columns)))
             if contract in KPI_TABLES:

@@ -63,9 +63,9 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
         # Of the contest: no batch, all that lost to one of theirs.
         "batch_key": None,
     }
-    run_stage(connection, ("stage_reading", "stage_leaving"), parameters)
+    run_stage(connection, ("silver/tmp_record_macros", "erasure/tmp_customers_to_erase"), parameters)
     _require_known(connection, len(customer_ids))
-    run_stage(connection, ("forgetting_noted",), parameters)
+    run_stage(connection, ("erasure/note_erasure",), parameters)
     _erase(connection, TABLES.values(), parameters)
     return _counted(connection)
 
@@ -85,7 +85,7 @@ def forget_again(warehouse: Warehouse, known: ForgottenList) -> None:
             connection.register("handed_over", new.as_table())
             connection.execute("create temp table listed as from handed_over")
             connection.unregister("handed_over")
-            run_stage(connection, ("stage_reading", "stage_returning"), {})
+            run_stage(connection, ("silver/tmp_record_macros", "erasure/tmp_returned_customers"), {})
             # Who came back after the list was written keeps later orders.
             _erase(connection, [table for table in TABLES.values() if not table.partitioned], {"batch_key": None})
     if new.customers:
@@ -117,9 +117,9 @@ def _erase(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], parameters: Mapping[str, Parameter]
 ) -> None:
     """Erase the records in `erased`, and the rows of the customers in `leaving` from these tables."""
-    run_stage(connection, ("forgetting", "stage_contest"), parameters)
+    run_stage(connection, ("erasure/erase_records", "silver/tmp_ranked_events"), parameters)
     for contract in (SILVER_ORDERS, SILVER_DUPLICATES):
-        insert_rows(connection, contract, read_sql(f"{contract.schema}_{contract.name}"), {})
+        insert_rows(connection, contract, read_sql(f"{contract.schema}/{contract.name}"), {})
     for contract in (*tables, *OUTBOX_TABLES):
         if ID_COLUMN in contract.column_names:
             connection.execute(

@@ -63,7 +63,7 @@ def _fill_outbox(warehouse: Warehouse, delivered: int) -> None:
             raise NothingToAnnounce("There are no segments yet: run `bridgecart run` first.")
         for contract in OUTBOX_TABLES:
             prepare(connection, contract)
-        run_stage(connection, ("announcing",), {"delivered": delivered})
+        run_stage(connection, ("internal/announce_changes",), {"delivered": delivered})
 
 
 def _next(warehouse: Warehouse, delivered: int) -> Sequence[Numbered]:

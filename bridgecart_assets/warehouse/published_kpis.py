@@ -35,7 +35,7 @@ def kpi_rows(published: Path) -> list[KpiRow]:
         with duckdb.connect() as connection:
             for name, file in files.items():
                 connection.read_parquet(str(file)).create_view(name)
-            cursor = connection.execute(read_sql("kpis"))
+            cursor = connection.execute(read_sql("report/kpis"))
             columns = [column[0] for column in cursor.description or ()]
             return [dict(zip(columns, map(plain, row), strict=True)) for row in cursor.fetchall()]
     except duckdb.Error as error:

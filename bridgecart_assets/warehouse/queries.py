@@ -17,7 +17,7 @@ from bridgecart_assets.contracts import (
     SILVER_ORDERS,
     SILVER_REJECTS,
 )
-from bridgecart_assets.models.purchase import outlooks
+from bridgecart_assets.models.purchase import purchase_forecasts
 from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Sample, Table
 
 MOST_FITTED_CUSTOMERS = 100_000
@@ -27,8 +27,15 @@ def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
     """Orders, duplicates and rejects of one batch, in one transaction."""
     return Query(
         stage=(
-            *("stage_reading", "stage_spellings", "stage_plain", "stage_records", "stage_rules", "stage_events"),
-            *("stage_claims", "stage_contest", "stage_changes"),
+            *(
+                "silver/tmp_record_macros",
+                "silver/tmp_spellings",
+                "silver/tmp_plain_macros",
+                "silver/tmp_fields",
+                "silver/tmp_validated",
+                "silver/tmp_accepted",
+            ),
+            *("silver/tmp_affected_keys", "silver/tmp_ranked_events", "silver/changed_customers"),
         ),
         parameters={"max_payload_bytes": settings.max_payload_bytes, "amount_is_net": settings.amount_is_net},
         inputs=inputs,
@@ -40,7 +47,7 @@ def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
 def customers_query(*inputs: Table) -> Query:
     """Customers with the attributes of their latest order."""
     return Query(
-        stage=("stage_reading", "stage_spellings"),
+        stage=("silver/tmp_record_macros", "silver/tmp_spellings"),
         inputs=inputs,
         incremental=Incremental(scoped=(SILVER_ORDERS,)),
     )
@@ -49,37 +56,41 @@ def customers_query(*inputs: Table) -> Query:
 def features_query(settings: Settings, *inputs: Table) -> Query:
     """What is known of each customer as of the data clock."""
     return Query(
-        stage=("stage_clock", "stage_sales"),
+        stage=("gold/tmp_clock", "gold/tmp_sales"),
         parameters=_clock_parameters(settings),
         inputs=inputs,
-        incremental=Incremental(scoped=(SILVER_ORDERS,), state=("state_clock",)),
+        incremental=Incremental(scoped=(SILVER_ORDERS,), state=("internal/state_clock",)),
     )
 
 
 def purchase_sample() -> Sample:
     """Customers for a fit of the purchase model."""
-    return Sample("sample_purchases", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("stage_sampling",))
+    return Sample(
+        "models/sample_purchases", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("models/tmp_sampling_macros",)
+    )
 
 
 def traits_sample(purchase_version: int) -> Sample:
     """Customers for a fit of the segment model, with their traits under a version of the purchase model."""
     parameters = {"fitted_customers": MOST_FITTED_CUSTOMERS, "purchase_version": purchase_version}
-    return Sample("sample_traits", parameters, stage=("stage_sampling", "stage_traits"))
+    return Sample("models/sample_traits", parameters, stage=("models/tmp_sampling_macros", "gold/tmp_trait_macros"))
 
 
 def segments_sample() -> Sample:
     """Customers to measure drift on."""
-    return Sample("sample_segments", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("stage_sampling",))
+    return Sample(
+        "models/sample_segments", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("models/tmp_sampling_macros",)
+    )
 
 
 def segments_query(settings: Settings, *inputs: Table) -> Query:
     """Current segments, lifecycle and predictions under the models in force."""
     return Query(
-        stage=("stage_traits", "stage_current_customers", *_scoring_stage(settings)),
+        stage=("gold/tmp_trait_macros", "gold/tmp_current_customers", *_scoring_stage(settings)),
         parameters=_scoring_parameters(settings),
         inputs=inputs,
         incremental=Incremental(
-            scoped=(CUSTOMER_FEATURES,), materialized=(CUSTOMER_FEATURES,), state=("state_models",)
+            scoped=(CUSTOMER_FEATURES,), materialized=(CUSTOMER_FEATURES,), state=("internal/state_models",)
         ),
     )
 
@@ -88,7 +99,13 @@ def snapshots_query(settings: Settings, *inputs: Table) -> Query:
     """Everyone as of each period opening and as of now, and the flows between the segments, in one transaction."""
     incremental = incremental_snapshots(settings)
     return Query(
-        stage=("stage_clock", "stage_sales", "stage_traits", "stage_snapshots", *_scoring_stage(settings)),
+        stage=(
+            "gold/tmp_clock",
+            "gold/tmp_sales",
+            "gold/tmp_trait_macros",
+            "gold/tmp_snapshots",
+            *_scoring_stage(settings),
+        ),
         parameters={**_clock_parameters(settings), **_scoring_parameters(settings)},
         inputs=inputs,
         incremental=incremental,
@@ -105,7 +122,7 @@ def incremental_snapshots(settings: Settings) -> Incremental:
     return Incremental(
         scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS),
         materialized=(CUSTOMER_SNAPSHOTS,),
-        state=("state_clock", "state_models"),
+        state=("internal/state_clock", "internal/state_models"),
         lookback_days=settings.churn_window_days,
     )
 
@@ -121,7 +138,7 @@ def membership_query(*inputs: Table) -> Query:
 def kpi_query(settings: Settings, *inputs: Table) -> Query:
     """Any of the four KPI tables: they share staging and parameters."""
     return Query(
-        stage=("stage_clock", "stage_segments"),
+        stage=("gold/tmp_clock", "kpi/tmp_frame"),
         parameters={**_clock_parameters(settings), "churn_window_days": settings.churn_window_days},
         inputs=inputs,
         optional_inputs=(ERASED_VALUE,),
@@ -142,12 +159,18 @@ def _scoring_parameters(settings: Settings) -> dict[str, Parameter]:
     return {
         "churn_window_days": settings.churn_window_days,
         "clv_margin": settings.clv_margin,
-        # Of the outlooks, which SQL does not see: with others, predictions are others.
+        # Of the purchase forecasts, which SQL does not see: with others, predictions are others.
         "clv_horizon_days": settings.clv_horizon_days,
         "clv_discount_rate": settings.clv_discount_rate,
     }
 
 
 def _scoring_stage(settings: Settings) -> tuple[str | Computed, ...]:
-    outlook = partial(outlooks, horizon_days=settings.clv_horizon_days, discount_rate=settings.clv_discount_rate)
-    return ("stage_scored_traits", Computed("outlooks", outlook), "stage_scoring")
+    forecasts = partial(
+        purchase_forecasts, horizon_days=settings.clv_horizon_days, discount_rate=settings.clv_discount_rate
+    )
+    return (
+        "gold/tmp_traits",
+        Computed("gold/tmp_purchase_forecasts", "purchase_forecasts", forecasts),
+        "gold/tmp_scored",
+    )

@@ -63,7 +63,7 @@ def write_query(
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
     if query.incremental is not None:
-        stage = [step if isinstance(step, str) else step.name for step in query.stage]
+        stage = [step if isinstance(step, str) else step.file for step in query.stage]
         made_by = [*stage, *map(_file, (contract, *aggregates))]
         scope = begin_refresh(
             connection, contract, query.incremental, made_by, query.parameters, only_changes=only_changes
@@ -182,13 +182,13 @@ def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str) -> str:
     """The records of a chunk as they arrived or, once somebody was forgotten, without what theirs said."""
     if not table_exists(connection, FORGOTTEN_CUSTOMERS) or not count_rows(connection, FORGOTTEN_CUSTOMERS):
         return "from chunk"
-    run_stage(connection, ("stage_reading",), {})
+    run_stage(connection, ("silver/tmp_record_macros",), {})
     connection.execute(
         'create temp table erased_before as select "partition", "offset" from raw.orders '
         "where batch_key = ? and payload = forgotten_payload()",
         [batch_key],
     )
-    return read_sql("raw_screened")
+    return read_sql("internal/screened_chunk")
 
 
 def _insert_chunk(connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan, arrived: str) -> None:
@@ -244,7 +244,7 @@ def count_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_
 
 
 def _file(contract: Contract) -> str:
-    return f"{contract.schema}_{contract.name}"
+    return f"{contract.schema}/{contract.name}"
 
 
 def _require_inputs(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
@@ -436,7 +436,7 @@ def run_stage(
 
 
 def _compute(connection: duckdb.DuckDBPyConnection, table: Computed) -> None:
-    connection.register("computed", table.function(connection.execute(read_sql(table.name)).df()))
+    connection.register("computed", table.function(connection.execute(read_sql(table.file)).df()))
     connection.execute(f"create or replace temp table {table.name} as select * from computed")
     connection.unregister("computed")
 

@@ -22,7 +22,7 @@ from bridgecart_assets.models.purchase import (
     expected_if_alive,
     fit_purchases,
     log_likelihood,
-    outlooks,
+    purchase_forecasts,
 )
 from bridgecart_assets_tests.models.cdnow import repeat_spend, summary
 from bridgecart_assets_tests.support.examples import examples
@@ -166,7 +166,7 @@ def test_whatever_the_parameters_a_figure_is_finite_and_within_its_bounds(
     certain = model.a / (model.a + model.b + chances)
     fewest = -np.expm1(-shape * np.log1p(certain * days / 7 / lived)) / certain
     assert fewest * (1 - 1e-9) <= found <= shape * days / 7 / lived * (1 + 1e-9)
-    (row,) = outlooks(
+    (row,) = purchase_forecasts(
         pd.DataFrame([{"frequency": x + 1, "weeks": T, **asdict(model)}]), horizon_days=days, discount_rate=0.1
     ).to_dict("records")
     assert 0 <= row["discounted_purchases"] <= row["purchases"] <= days

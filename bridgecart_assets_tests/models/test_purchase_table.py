@@ -93,7 +93,7 @@ def _people(
     as_of: date = AS_OF,
     seed: int = 1,
 ) -> pd.DataFrame:
-    """Customers as `sql/sample_purchases.sql` gives them; `regular` ones bought every second day, all of them."""
+    """Customers as `sql/models/sample_purchases.sql` gives them; all `regular` ones bought every second day."""
     rng = np.random.default_rng(seed)
     tenure = rng.integers(history_days // 2, history_days, customers)
     tenure[0] = history_days

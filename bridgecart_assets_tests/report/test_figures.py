@@ -284,7 +284,7 @@ def test_without_an_order_every_section_is_empty_and_the_reject_is_there(empty: 
 
 
 def test_every_reason_for_a_missing_figure_has_words():
-    files = ("kpi_clv_growth", "kpi_churn_rate", "kpi_average_order_value", "kpi_sales_contribution", "report/figures")
+    files = ("kpi/clv_growth", "kpi/churn_rate", "kpi/average_order_value", "kpi/sales_contribution", "report/figures")
     reasons = {found for file in files for found in re.findall(r"then '([a-z_]+)'", read_sql(file))}
     words = (PAGE / "page.js").read_text(encoding="utf-8").split("REASONS = {")[1].split("}")[0]
     assert len(reasons) > 6

@@ -40,7 +40,7 @@ create or replace temp table frame as
 select period, closes_on, is_complete, segment_key, segment_key as segment
 from periods cross join (values ('one_time'), ('light'), ('heavy')) as by_hand (segment_key);
 """
-_AFTER = {"stage_clock": _PERIODS, "stage_segments": _FRAME}
+_AFTER = {"gold/tmp_clock": _PERIODS, "kpi/tmp_frame": _FRAME}
 
 # By the purchase days so far, at the opening and at the close alike.
 _SEGMENTS = """
@@ -65,15 +65,15 @@ def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
     with warehouse.transaction() as connection:
         connection.execute("create or replace temp view scoped_orders as from silver.orders")
         _stage(connection, snapshots)
-        select = read_sql("gold_customer_snapshots")
+        select = read_sql("gold/customer_snapshots")
         _execute(connection, f"create or replace table gold.customer_snapshots as {select}", snapshots.parameters)
         connection.execute(_SEGMENTS)
         connection.execute("create or replace temp view summed as from gold.customer_snapshots")
-        flows = read_sql("gold_segment_flows")
+        flows = read_sql("gold/segment_flows")
         _execute(connection, f"create or replace table gold.segment_flows as {flows}", snapshots.parameters)
     with warehouse.reading() as connection:
         _stage(connection, kpis)
-        return {table.name: _rows(connection, f"kpi_{table.name}", kpis.parameters) for table in KPI_TABLES}
+        return {table.name: _rows(connection, f"kpi/{table.name}", kpis.parameters) for table in KPI_TABLES}
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, query: Query) -> None:

@@ -185,7 +185,7 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
             connection.execute("create temp table accepted as select customer_hash, purchased_at from added")
             for others in ("displaced", "contest"):
                 connection.execute(f"create temp table {others} as select *, 1 as place from accepted limit 0")
-            run_stage(connection, ("stage_changes",), {})
+            run_stage(connection, ("silver/changed_customers",), {})
             connection.unregister("added")
 
 
@@ -317,10 +317,10 @@ def compute_flows(warehouse: Warehouse, settings: Settings) -> None:
     """The flows between segments, from snapshots as they stand."""
     query = queries.snapshots_query(settings)
     with warehouse.transaction() as connection:
-        run_stage(connection, ("stage_clock",), query.parameters)
+        run_stage(connection, ("gold/tmp_clock",), query.parameters)
         connection.execute("create temp view summed as from gold.customer_snapshots")
         connection.execute("delete from gold.segment_flows")
-        select = read_sql("gold_segment_flows")
+        select = read_sql("gold/segment_flows")
         insert_rows(connection, contracts.SEGMENT_FLOWS, select, {"churn_window_days": settings.churn_window_days})
 
 

@@ -183,7 +183,7 @@ def test_a_customer_between_two_segments_is_ambiguous():
     assert rows["A"]["confidence"] < 0.1 < rows["B"]["confidence"]
 
 
-@pytest.mark.parametrize("file", ["sample_purchases", "sample_traits"])
+@pytest.mark.parametrize("file", ["models/sample_purchases", "models/sample_traits"])
 def test_the_sample_of_a_fit_depends_on_the_ids_alone(file: str):
     history = busy_history(5)
     warehouse, grown = warehouse_with(history), warehouse_with([*history, Order("newcomer", "2024-05-01", 10)])
@@ -195,7 +195,7 @@ def test_the_sample_of_a_fit_depends_on_the_ids_alone(file: str):
     assert set(sample) <= set(_sample(warehouse, file, 40))
 
 
-@pytest.mark.parametrize("file", ["sample_purchases", "sample_traits"])
+@pytest.mark.parametrize("file", ["models/sample_purchases", "models/sample_traits"])
 def test_customers_without_purchase_are_in_no_sample(file: str):
     warehouse = warehouse_with([Order("A", "2025-06-01", -5), Order("B", "2025-06-30", 5)])
     assert _sample(warehouse, file, 10) == ["B"]

@@ -31,8 +31,8 @@ def read_events(records: Sequence[Record], *, by_rules: bool = False, **changed:
     warehouse = SilverWarehouse(naive_timezone=settings.naive_timezone)
     store_batch(warehouse, BATCH, records)
     query = silver_batch_query(settings)
-    end = query.stage.index("stage_claims")
-    start = query.stage.index("stage_plain") + 1
+    end = query.stage.index("silver/tmp_affected_keys")
+    start = query.stage.index("silver/tmp_plain_macros") + 1
     parameters = {**query.parameters, "batch_key": BATCH}
     with warehouse.transaction() as connection:
         run_stage(connection, query.stage[:start], parameters)

@@ -90,7 +90,7 @@ def test_ten_cents_a_thousand_times_are_a_hundred() -> None:
 def _spellings() -> list[tuple[str, str, str, str, str]]:
     warehouse = SilverWarehouse()
     with warehouse.reading() as connection:
-        for statement in connection.extract_statements(read_sql("stage_spellings")):
+        for statement in connection.extract_statements(read_sql("silver/tmp_spellings")):
             connection.execute(statement)
         return connection.execute(
             "select field, letters, canonical, letters_of(letters), letters_of(canonical) from spellings"

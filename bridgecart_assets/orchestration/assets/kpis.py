@@ -1,4 +1,4 @@
-"""KPI: four tables, each segment by period, and the history of their metrics. The formulas stand in `sql/kpi_*.sql`."""
+"""KPI: four tables, each segment by period, and the history of their metrics. The formulas stand in `sql/kpi/*.sql`."""
 
 import dagster as dg
 

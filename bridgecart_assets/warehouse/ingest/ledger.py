@@ -147,7 +147,7 @@ def history_starts(connection: duckdb.DuckDBPyConnection) -> list[HistoryStart]:
     """Starts of the history in the middle of a topic; empty where it begins with the topic."""
     if not all(table_exists(connection, table) for table in (RAW_BATCHES, RAW_ORDERS)):
         return []
-    return [HistoryStart(*row) for row in connection.execute(read_sql("history_begins")).fetchall()]
+    return [HistoryStart(*row) for row in connection.execute(read_sql("internal/history_begins")).fetchall()]
 
 
 def history_sentence(starts: Sequence[HistoryStart]) -> str | None:

@@ -32,8 +32,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Computed:
-    """A temporary table `name` that SQL has no formula for: `function` of the rows of `sql/<name>.sql`."""
+    """A temporary table `name` that SQL has no formula for: `function` of the rows of `sql/<file>.sql`."""
 
+    file: str
     name: str
     function: "Callable[[pd.DataFrame], pd.DataFrame]"
 

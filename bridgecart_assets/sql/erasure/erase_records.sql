@@ -1,5 +1,5 @@
 -- Erases the records in `erased` and the customers in `leaving`. What is not theirs stays as it is: their records keep
--- their places, an order that lost to one of theirs takes its place in stage_contest, after this.
+-- their places, an order that lost to one of theirs takes its place in silver/tmp_ranked_events, after this.
 
 create temp table claimed as
 select order_key, purchased_at from silver.orders semi join erased using (topic_id, "partition", "offset")

@@ -1,6 +1,6 @@
 -- What no rule of the contract objects to, nor changes, told from how a field stands in the JSON: strings without
 -- escapes and without anything invisible at their ends, whole numbers, amounts as most programs write them, times
--- without a strange zone. Most records have nothing else. What has goes to stage_rules, which decides everything,
+-- without a strange zone. Most records have nothing else. What has goes to tmp_validated, which decides everything,
 -- but takes several times as long.
 create temp macro is_plain_text(field) as strlen(field) <= 200
     and regexp_full_match(field::varchar, '"[!#-\[\]-~\pL]([^"\\]*[!#-\[\]-~\pL])?"|-?[0-9]+');

@@ -90,8 +90,8 @@ with chances as (
         -- expected to spend more than the best of the fit did on average, or than what is usual for themselves.
         greatest(m.largest_mean_spend, median_spend) as most_spend
     from assigned t
-    left join outlooks o using (purchase_version, frequency, weeks)
-    -- Without an outlook the version makes no predictions.
+    left join purchase_forecasts o using (purchase_version, frequency, weeks)
+    -- Without a forecast the version makes no predictions.
     left join predictors m on m.version = o.purchase_version
 )
 select
