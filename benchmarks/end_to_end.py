@@ -15,7 +15,7 @@ from benchmarks import pandas_pipeline, spark_pipeline
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figures, Side, Sizes, Target
 from benchmarks.surroundings import clean_world, fresh_topic, send
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.commands.run import run_everything
+from bridgecart_assets.commands.run_pipeline import run_everything
 from bridgecart_assets.synthetic import World
 
 PRODUCT, PANDAS, SPARK = "`bridgecart run`", "pandas, one message at a time", "PySpark `local[2]`, from Parquet"

@@ -14,7 +14,7 @@ from benchmarks.benchmark import Figures, Side
 from benchmarks.measuring import run_child
 from benchmarks.surroundings import TOPIC_VARIABLE, clean_world, fresh_orders, run_batch
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.commands.generate import TOPIC_CONFIG
+from bridgecart_assets.commands.generate_orders import TOPIC_CONFIG
 from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, SILVER_ORDERS
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figures, Side, Sizes, Target
 from benchmarks.surroundings import fresh_topic, send
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.commands.generate import send_history
+from bridgecart_assets.commands.generate_orders import send_history
 from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.sources.kafka.connection import client_config
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection

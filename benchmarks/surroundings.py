@@ -20,7 +20,7 @@ from benchmarks.benchmark import Figures
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate_orders import TOPIC_CONFIG
 from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE, own_broker
-from bridgecart_assets.commands.run import QUIET, failure_of
+from bridgecart_assets.commands.run_pipeline import QUIET, failure_of
 from bridgecart_assets.definitions import defs
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys, next_batch_key

@@ -22,7 +22,7 @@ from benchmarks.benchmark import OUTSIDE, Benchmark, Figures, Side, Sizes, Targe
 from benchmarks.measuring import MEGABYTE, run_child, tree_bytes
 from benchmarks.surroundings import END, clean_world, fresh_orders, fresh_topic, order, run_batch, send
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.commands.generate import send_history
+from bridgecart_assets.commands.generate_orders import send_history
 from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE
 from bridgecart_assets.contracts import AVERAGE_ORDER_VALUE, KPI_TABLES
 from bridgecart_assets.orchestration.instance import dagster_instance

@@ -60,7 +60,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
         "customer_ids": list(customer_ids),
         "salt": secrets.token_hex(16),
         "kpi_period": settings.kpi_period,
-        # Of the contest: no batch, all that lost to one of theirs.
+        # Of the ranking: no batch, all that lost to one of theirs.
         "batch_key": None,
     }
     run_stage(connection, ("silver/tmp_record_macros", "erasure/tmp_customers_to_erase"), parameters)
@@ -116,21 +116,21 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
 def _erase(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], parameters: Mapping[str, Parameter]
 ) -> None:
-    """Erase the records in `erased`, and the rows of the customers in `leaving` from these tables."""
+    """Erase the records in `erased_records`, and the rows of the customers in `customers_to_erase` from these tables."""
     run_stage(connection, ("erasure/erase_records", "silver/tmp_ranked_events"), parameters)
     for contract in (SILVER_ORDERS, SILVER_DUPLICATES):
         insert_rows(connection, contract, read_sql(f"{contract.schema}/{contract.name}"), {})
     for contract in (*tables, *OUTBOX_TABLES):
         if ID_COLUMN in contract.column_names:
             connection.execute(
-                f"delete from {contract.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from leaving)"
+                f"delete from {contract.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from customers_to_erase)"
             )
     forget_refreshes(connection)
 
 
 def _require_known(connection: duckdb.DuckDBPyConnection, given: int) -> None:
     unknown = connection.execute(
-        "select place from leaving where place not in (select place from belongings) "
+        "select place from customers_to_erase where place not in (select place from records_to_erase) "
         "and coalesce(customer_hash not in (select customer_hash from raw.forgotten_customers), true) order by place"
     ).fetchall()
     if unknown:
@@ -144,7 +144,7 @@ def _require_known(connection: duckdb.DuckDBPyConnection, given: int) -> None:
 
 def _counted(connection: duckdb.DuckDBPyConnection) -> Erasure:
     (row,) = connection.execute(
-        "select (select count(distinct customer_id) from leaving), (select count(*) from erased), "
+        "select (select count(distinct customer_id) from customers_to_erase), (select count(*) from erased_records), "
         "count(*) filter (where stood_in = 'orders'), count(*) filter (where stood_in = 'duplicate_orders'), "
         "count(*) filter (where stood_in = 'rejected_orders') from refused"
     ).fetchall()

@@ -173,25 +173,25 @@ BREAKS = (
         f"where customer_id = {ONE_CUSTOMER}",
     ),
     by_sql(
-        "membership_spells_are_contiguous",
+        "membership_intervals_are_contiguous",
         "update gold.segment_membership set valid_to = valid_to - 1 where not is_current",
     ),
     by_sql(
-        "membership_spells_are_contiguous",
+        "membership_intervals_are_contiguous",
         "update gold.segment_membership set valid_to = valid_to + 1 where not is_current",
     ),
     by_sql(
-        "membership_spells_are_contiguous",
+        "membership_intervals_are_contiguous",
         "update gold.segment_membership m set segment_key = n.segment_key from gold.segment_membership n "
         "where n.customer_id = m.customer_id and n.valid_from = m.valid_to",
     ),
     by_sql(
-        "membership_spells_are_closed_open",
+        "membership_intervals_are_closed_open",
         "update gold.segment_membership set valid_from = valid_to where not is_current and (customer_id, valid_from) "
         "in (select customer_id, min(valid_from) from gold.segment_membership group by customer_id)",
     ),
     by_sql(
-        "membership_spells_are_closed_open",
+        "membership_intervals_are_closed_open",
         f"update gold.segment_membership set valid_to = '2030-01-01' where customer_id = {ONE_CUSTOMER} and is_current",
     ),
     by_sql(
@@ -247,23 +247,23 @@ BREAKS = (
     ),
     by_metrics("metrics_have_one_current_row", f"delete from {HISTORY} where segment_key = 'S01'"),
     by_sql(
-        "metrics_spells_are_contiguous",
+        "metrics_intervals_are_contiguous",
         f"update {HISTORY} set valid_to = valid_to - 1 where segment_key = 'S01' and not is_current",
     ),
     by_metrics(
-        "metrics_spells_are_contiguous",
+        "metrics_intervals_are_contiguous",
         f"update {HISTORY} set valid_to = valid_to + 1 where segment_key = 'S01' and not is_current",
     ),
     by_metrics(
-        "metrics_spells_are_contiguous",
+        "metrics_intervals_are_contiguous",
         f"insert into {HISTORY} select * replace (valid_from + 9 as valid_from) from {HISTORY} where {FIRST_SPELL}",
         f"update {HISTORY} set valid_to = valid_from + 9 where {FIRST_SPELL}",
     ),
     by_sql(
-        "metrics_spells_are_closed_open",
+        "metrics_intervals_are_closed_open",
         f"update {HISTORY} set valid_to = '2030-01-01' where segment_key = 'S01' and is_current",
     ),
-    by_metrics("metrics_spells_are_closed_open", f"update {HISTORY} set valid_from = valid_to where {FIRST_SPELL}"),
+    by_metrics("metrics_intervals_are_closed_open", f"update {HISTORY} set valid_from = valid_to where {FIRST_SPELL}"),
     by_sql(
         "metrics_agree_with_kpis",
         f"update {HISTORY} set customers = customers + 1 where segment_key = 'S01' and is_current",

@@ -183,8 +183,8 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
             for contract in BOOKKEEPING:
                 prepare(connection, contract)
             connection.execute("create temp table accepted as select customer_hash, purchased_at from added")
-            for others in ("displaced", "contest"):
-                connection.execute(f"create temp table {others} as select *, 1 as place from accepted limit 0")
+            for others in ("replaced_orders", "ranked_events"):
+                connection.execute(f"create temp table {others} as select *, 1 as rank from accepted limit 0")
             run_stage(connection, ("silver/changed_customers",), {})
             connection.unregister("added")
 

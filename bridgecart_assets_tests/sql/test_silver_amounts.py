@@ -93,21 +93,21 @@ def _spellings() -> list[tuple[str, str, str, str, str]]:
         for statement in connection.extract_statements(read_sql("silver/tmp_spellings")):
             connection.execute(statement)
         return connection.execute(
-            "select field, letters, canonical, letters_of(letters), letters_of(canonical) from spellings"
+            "select field, lookup_key, canonical, lookup_key_of(lookup_key), lookup_key_of(canonical) from spellings"
         ).fetchall()
 
 
 def test_no_spelling_is_listed_twice() -> None:
-    keys = [(field, letters) for field, letters, *_ in _spellings()]
+    keys = [(field, key) for field, key, *_ in _spellings()]
     assert len(set(keys)) == len(keys)
 
 
 def test_spellings_are_listed_by_their_letters_and_every_canonical_spelling_leads_to_itself() -> None:
     spellings = _spellings()
-    canonical_of = {(field, letters): canonical for field, letters, canonical, *_ in spellings}
-    for field, letters, canonical, letters_again, canonical_letters in spellings:
-        assert letters == letters_again
-        assert canonical_of[field, canonical_letters] == canonical
+    canonical_of = {(field, key): canonical for field, key, canonical, *_ in spellings}
+    for field, key, canonical, key_again, canonical_key in spellings:
+        assert key == key_again
+        assert canonical_of[field, canonical_key] == canonical
 
 
 def test_a_value_gets_its_canonical_spelling_or_keeps_its_own() -> None:

@@ -45,5 +45,5 @@ kpi_assets = [kpi_asset(contract) for contract in KPI_TABLES]
 def segment_metrics_history(
     clv_growth: Table, churn_rate: Table, average_order_value: Table, sales_contribution: Table
 ) -> Query:
-    """Join consecutive periods with the same metrics to spells."""
+    """Join consecutive periods with the same metrics to validity intervals."""
     return metrics_history_query(clv_growth, churn_rate, average_order_value, sales_contribution)

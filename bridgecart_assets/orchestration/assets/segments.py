@@ -133,7 +133,7 @@ def customer_segments(platform: Platform, features: Table, purchase_model: Table
     ins={"snapshots": read_from(CUSTOMER_SNAPSHOTS)},
 )
 def segment_membership(snapshots: Table) -> Query:
-    """Join consecutive snapshots in the same segment to spells."""
+    """Join consecutive snapshots in the same segment to validity intervals."""
     return membership_query(snapshots)
 
 

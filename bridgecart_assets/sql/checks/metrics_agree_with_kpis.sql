@@ -11,7 +11,7 @@ with kpis as (
     full join kpi.average_order_value a using (period, segment_key)
     full join kpi.sales_contribution s using (period, segment_key)
 ),
-spells as (
+intervals as (
     select
         segment_key, valid_from, valid_to,
         (
@@ -22,11 +22,11 @@ spells as (
 )
 select 'other figures' as problem, k.segment_key, k.period
 from kpis k
-left join spells h
+left join intervals h
     on h.segment_key = k.segment_key and h.valid_from <= k.period and k.period < coalesce(h.valid_to, 'infinity'::date)
 where h.metrics is distinct from k.metrics
 union all
 select 'begins with no period', h.segment_key, h.valid_from
-from spells h
+from intervals h
 anti join kpis k on k.segment_key = h.segment_key and k.period = h.valid_from
 order by problem, segment_key, period

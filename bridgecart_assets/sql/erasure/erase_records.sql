@@ -1,35 +1,35 @@
--- Erases the records in `erased` and the customers in `leaving`. What is not theirs stays as it is: their records keep
+-- Erases the records in `erased_records` and the customers in `customers_to_erase`. What is not theirs stays as it is: their records keep
 -- their places, an order that lost to one of theirs takes its place in silver/tmp_ranked_events, after this.
 
-create temp table claimed as
-select order_key, purchased_at from silver.orders semi join erased using (topic_id, "partition", "offset")
+create temp table affected_keys as
+select order_key, purchased_at from silver.orders semi join erased_records using (topic_id, "partition", "offset")
 union
-select order_key, purchased_at from silver.duplicate_orders semi join erased using (topic_id, "partition", "offset");
+select order_key, purchased_at from silver.duplicate_orders semi join erased_records using (topic_id, "partition", "offset");
 
 create temp table accepted as from silver.orders limit 0;
 
 create temp table refused as
 select topic_id, "partition", "offset", kafka_timestamp, batch_key, 'orders' as stood_in
-from silver.orders semi join erased using (topic_id, "partition", "offset")
+from silver.orders semi join erased_records using (topic_id, "partition", "offset")
 union all
 select topic_id, "partition", "offset", kafka_timestamp, batch_key, 'duplicate_orders'
-from silver.duplicate_orders semi join erased using (topic_id, "partition", "offset")
+from silver.duplicate_orders semi join erased_records using (topic_id, "partition", "offset")
 union all
 select topic_id, "partition", "offset", kafka_timestamp, batch_key, 'rejected_orders'
-from silver.rejected_orders semi join erased using (topic_id, "partition", "offset");
+from silver.rejected_orders semi join erased_records using (topic_id, "partition", "offset");
 
-delete from silver.orders using erased e
+delete from silver.orders using erased_records e
 where (orders.topic_id, orders."partition", orders."offset") = (e.topic_id, e."partition", e."offset");
 
-delete from silver.duplicate_orders d using erased e
+delete from silver.duplicate_orders d using erased_records e
 where (d.topic_id, d."partition", d."offset") = (e.topic_id, e."partition", e."offset");
 
-delete from silver.rejected_orders r using erased e
+delete from silver.rejected_orders r using erased_records e
 where (r.topic_id, r."partition", r."offset") = (e.topic_id, e."partition", e."offset");
 
 insert into silver.rejected_orders by name
 select * exclude (stood_in), ['forgotten'] as reasons, forgotten_payload() as payload from refused;
 
 update raw.orders set payload = forgotten_payload(), key = null, headers = null
-from erased e
+from erased_records e
 where (orders.topic_id, orders."partition", orders."offset") = (e.topic_id, e."partition", e."offset");

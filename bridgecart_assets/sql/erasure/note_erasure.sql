@@ -1,4 +1,4 @@
--- Notes who is forgotten, the customers in `leaving`, and what they were worth.
+-- Notes who is forgotten, the customers in `customers_to_erase`, and what they were worth.
 
 -- Before anything goes: the last period of the KPI tables opened with them.
 merge into gold.erased_value as kept
@@ -6,7 +6,7 @@ using (
     select $kpi_period as period_unit, s.as_of as period, s.segment_key, count(*) as customers,
         sum(s.net_sales) as net_sales
     from gold.customer_snapshots s
-    where s.customer_id in (select customer_id from leaving) and s.as_of = (select max(period) from kpi.clv_growth)
+    where s.customer_id in (select customer_id from customers_to_erase) and s.as_of = (select max(period) from kpi.clv_growth)
     group by s.as_of, s.segment_key
 ) as gone using (period_unit, period, segment_key)
 when matched then update set customers = kept.customers + gone.customers, net_sales = kept.net_sales + gone.net_sales
@@ -21,7 +21,7 @@ using (
         customer_hash,
         (select coalesce(min(salt), $salt) from raw.forgotten_customers) as salt,
         (select coalesce(max(purchased_at)::date + 1, date '1990-01-01') from silver.orders)::timestamp as until
-    from leaving
+    from customers_to_erase
 ) as gone using (customer_hash)
 when matched then update set forgotten_before = greatest(kept.forgotten_before, gone.until)
 when not matched then insert values (gone.customer_hash, gone.salt, gone.until);

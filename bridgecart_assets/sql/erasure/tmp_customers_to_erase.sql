@@ -1,5 +1,5 @@
--- What the warehouse has of the customers who want to be forgotten: `leaving` are they, `erased` are their records.
-create temp table leaving as
+-- What the warehouse has of the customers who want to be forgotten: `customers_to_erase` are they, `erased_records` are their records.
+create temp table customers_to_erase as
 select
     place, customer_id,
     hash_of((select coalesce(min(salt), $salt) from raw.forgotten_customers), customer_id) as customer_hash,
@@ -16,21 +16,21 @@ from (
     from raw.orders
     where payload is distinct from forgotten_payload()
 )
-where customer_id is null or customer_id in (select customer_id from leaving);
+where customer_id is null or customer_id in (select customer_id from customers_to_erase);
 
 -- Nobody can say what is in a record that cannot be read: it goes when it has the id anywhere.
 create temp macro mentions(content, pattern) as coalesce(regexp_matches(content::varchar, pattern), false);
 
-create temp table belongings as
+create temp table records_to_erase as
 select l.place, s.* exclude (customer_id)
 from senders s
-join leaving l using (customer_id)
+join customers_to_erase l using (customer_id)
 union all
 select l.place, s.* exclude (customer_id)
 from senders s
 join raw.orders r using (topic_id, "partition", "offset")
-join leaving l on mentions(r.payload, l.pattern) or mentions(r.key, l.pattern) or mentions(r.headers, l.pattern)
+join customers_to_erase l on mentions(r.payload, l.pattern) or mentions(r.key, l.pattern) or mentions(r.headers, l.pattern)
 where s.customer_id is null;
 
-create temp table erased as
-select distinct topic_id, "partition", "offset", batch_key from belongings;
+create temp table erased_records as
+select distinct topic_id, "partition", "offset", batch_key from records_to_erase;

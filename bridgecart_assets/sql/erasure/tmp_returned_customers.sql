@@ -1,4 +1,4 @@
--- Customers of `listed` whom the warehouse has, as after it was put back from an older copy: `leaving` are they, `erased`
+-- Customers of `listed` whom the warehouse has, as after it was put back from an older copy: `customers_to_erase` are they, `erased_records`
 -- are their records. Only their hashes are listed; the ids are those in the records.
 create temp table senders as
 select
@@ -9,7 +9,7 @@ select
 from raw.orders
 where payload is distinct from forgotten_payload();
 
-create temp table leaving as
+create temp table customers_to_erase as
 select
     k.known_by as customer_id,
     l.customer_hash,
@@ -20,13 +20,13 @@ join listed l on l.customer_hash = hash_of(l.salt, k.known_by);
 
 create temp macro mentions(content, pattern) as coalesce(regexp_matches(content::varchar, pattern), false);
 
-create temp table erased as
+create temp table erased_records as
 select s.topic_id, s."partition", s."offset", s.batch_key
 from senders s
-join leaving l on l.customer_id = s.known_by
+join customers_to_erase l on l.customer_id = s.known_by
 where coalesce(s.sent_at < l.forgotten_before, true)
 union
 select s.topic_id, s."partition", s."offset", s.batch_key
 from senders s
-join leaving l on mentions(s.payload, l.pattern) or mentions(s.key, l.pattern) or mentions(s.headers, l.pattern)
+join customers_to_erase l on mentions(s.payload, l.pattern) or mentions(s.key, l.pattern) or mentions(s.headers, l.pattern)
 where s.customer_id is null;

@@ -23,7 +23,7 @@ days as (
 ),
 categories as (
     select customer_id, product_category,
-        row_number() over (partition by customer_id order by count(*) desc, product_category) as place
+        row_number() over (partition by customer_id order by count(*) desc, product_category) as rank
     from sales
     where order_kind = 'purchase' and product_category is not null
     group by customer_id, product_category
@@ -54,4 +54,4 @@ select
 from totals t
 cross join clock
 left join days d on d.customer_id = t.customer_id
-left join categories c on c.customer_id = t.customer_id and c.place = 1
+left join categories c on c.customer_id = t.customer_id and c.rank = 1

@@ -1,6 +1,6 @@
--- A spell begins where a customer's segment is not that of the snapshot before, and ends where the next one begins.
+-- A validity interval begins where a customer's segment is not that of the snapshot before, and ends where the next one begins.
 -- Nothing lies between: who has a snapshot has one at every later date, too. An erased customer has none at all.
--- Before the earliest snapshot that may have changed, the spells stand; where one begins is all that matters of them.
+-- Before the earliest snapshot that may have changed, the intervals stand; where one begins is all that matters of them.
 with segments as (
     select as_of, customer_id, customer_hash, segment_key, model_version
     from scoped_customer_snapshots
@@ -15,7 +15,7 @@ compared as (
         segment_key is distinct from lag(segment_key) over (partition by customer_id order by as_of) as begins
     from segments
 ),
-spells as (
+intervals as (
     select
         customer_id, customer_hash, segment_key, model_version,
         as_of as valid_from,
@@ -24,4 +24,4 @@ spells as (
     where begins
 )
 select *, valid_to is null as is_current
-from spells
+from intervals

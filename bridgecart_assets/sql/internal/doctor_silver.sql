@@ -1,5 +1,5 @@
 -- Batches of the ledger whose records are not all an order, a duplicate or rejected.
-with judged as (
+with processed as (
     select batch_key from silver.orders
     union all
     select batch_key from silver.duplicate_orders
@@ -8,6 +8,6 @@ with judged as (
 )
 select batch_key, b.records as raw_records, coalesce(j.records, 0) as silver_records
 from raw.batches b
-left join (select batch_key, count(*) as records from judged group by batch_key) j using (batch_key)
+left join (select batch_key, count(*) as records from processed group by batch_key) j using (batch_key)
 where b.records <> coalesce(j.records, 0)
 order by batch_key

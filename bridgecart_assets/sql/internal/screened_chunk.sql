@@ -10,7 +10,7 @@ with senders as (
 hashed as (
     select *, hash_of((select min(salt) from raw.forgotten_customers), customer_id) as customer_hash from senders
 ),
-judged as (
+screened as (
     select
         h.*,
         coalesce(h.sent_at < f.forgotten_before, f.customer_hash is not null) or e."offset" is not null as is_forgotten
@@ -23,4 +23,4 @@ select
     case when not is_forgotten then key end as key,
     case when not is_forgotten then headers end as headers,
     case when is_forgotten then forgotten_payload() else payload end as payload
-from judged
+from screened

@@ -32,13 +32,13 @@ placed as (
     select
         *,
         1000000 - sum(whole) over (partition by period) as left_over,
-        row_number() over (partition by period order by dividend - whole * divisor desc, segment_key) as place
+        row_number() over (partition by period order by dividend - whole * divisor desc, segment_key) as rank
     from floored
 )
 select
     period, closes_on, is_complete, segment_key, segment, customers, sales, total_sales,
     -- Times, not over: a division would go through floating point.
-    ((whole + case when place <= left_over then 1 else 0 end)::decimal(26, 0) * 0.000001)::decimal(26, 6)
+    ((whole + case when rank <= left_over then 1 else 0 end)::decimal(26, 0) * 0.000001)::decimal(26, 6)
         as sales_contribution,
     case when total_sales <= 0 then 'total_sales_not_positive' end as sales_contribution_reason
 from placed

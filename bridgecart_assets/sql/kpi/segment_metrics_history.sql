@@ -1,4 +1,4 @@
--- A spell begins with a period in which any metric, or the reason why it is missing, is not that of the period before.
+-- A validity interval begins with a period in which any metric, or the reason why it is missing, is not that of the period before.
 with periods as (
     select
         segment_key, period,
@@ -25,7 +25,7 @@ compared as (
         metrics is distinct from lag(metrics) over (partition by segment_key order by period) as begins
     from periods
 ),
-spells as (
+intervals as (
     select
         segment_key, metrics,
         period as valid_from,
@@ -34,4 +34,4 @@ spells as (
     where begins
 )
 select segment_key, valid_from, valid_to, valid_to is null as is_current, metrics.*
-from spells
+from intervals

@@ -28,6 +28,6 @@ select
     'made' as batch_key
 from named
 join spellings payment
-    on payment.field = 'payment_method' and payment.letters = letters_of(named.spelling::varchar)
+    on payment.field = 'payment_method' and payment.lookup_key = lookup_key_of(named.spelling::varchar)
 join spellings category
-    on category.field = 'product_category' and category.letters = letters_of(named.category::varchar)
+    on category.field = 'product_category' and category.lookup_key = lookup_key_of(named.category::varchar)

@@ -13,7 +13,7 @@ with bought as (
         and o.purchased_at >= (select min(period) from shown_periods)
 ),
 known as (
-    select attribute, value, row_number() over (partition by attribute order by count(*) desc, value) as place
+    select attribute, value, row_number() over (partition by attribute order by count(*) desc, value) as rank
     from (
         select 'category' as attribute, category as value from bought
         union all
@@ -25,8 +25,8 @@ known as (
 named as (
     select
         b.* replace (
-            case when c.place <= $most_values then b.category else 'other' end as category,
-            case when p.place <= $most_values then b.payment else 'other' end as payment
+            case when c.rank <= $most_values then b.category else 'other' end as category,
+            case when p.rank <= $most_values then b.payment else 'other' end as payment
         )
     from bought b
     join known c on c.attribute = 'category' and c.value = b.category

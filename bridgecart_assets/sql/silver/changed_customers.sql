@@ -7,11 +7,11 @@ with head as (
     ) as revision
 ),
 changed as (
-    select customer_hash, purchased_at from displaced
+    select customer_hash, purchased_at from replaced_orders
     union all
     select customer_hash, purchased_at from accepted
     union all
-    select customer_hash, purchased_at from contest where place = 1
+    select customer_hash, purchased_at from ranked_events where rank = 1
 )
 select any_value(head.revision) + 1, changed.customer_hash, min(changed.purchased_at)::date
 from changed, head

@@ -5,7 +5,7 @@ with ranked as (
         row_number() over (
             partition by customer_id
             order by purchased_at desc, kafka_timestamp desc nulls last, "partition" desc, "offset" desc, topic_id desc
-        ) as place,
+        ) as rank,
         min(purchased_at) over (partition by customer_id) as first_seen_at,
         max(purchased_at) over (partition by customer_id) as last_seen_at
     from scoped_orders
@@ -16,7 +16,7 @@ latest as (
     -- The batch is the same by construction; with it, only the rows of few batches are looked at.
     join raw.orders r on r.batch_key = l.batch_key
         and (r.topic_id, r."partition", r."offset") = (l.topic_id, l."partition", l."offset")
-    where l.place = 1
+    where l.rank = 1
 )
 select
     customer_id,
@@ -29,4 +29,4 @@ select
     first_seen_at,
     last_seen_at
 from latest
-left join spellings s on s.field = 'gender' and s.letters = letters_of(text_of(event -> '$.gender'))
+left join spellings s on s.field = 'gender' and s.lookup_key = lookup_key_of(text_of(event -> '$.gender'))

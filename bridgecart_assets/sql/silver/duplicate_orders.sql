@@ -1,3 +1,3 @@
-select * exclude (place)
-from contest
-where place > 1
+select * exclude (rank)
+from ranked_events
+where rank > 1

@@ -1,5 +1,5 @@
 select * from accepted where order_key not in (select order_key from contested)
 union all by name
-select * exclude (place, winner_topic_id, winner_partition, winner_offset)
-from contest
-where place = 1
+select * exclude (rank, winner_topic_id, winner_partition, winner_offset)
+from ranked_events
+where rank = 1

@@ -1,7 +1,7 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
 create temp table refused as
 select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ',') as reasons, batch_key
-from judged
+from validated
 where reasons is not null;
 
 create temp view cleaned as
@@ -14,10 +14,10 @@ union all by name
 select
     order_id, customer_id, purchase_instant at time zone 'UTC' as purchased_at, purchase_amount, discount_amount,
     coupon_used, payment_method, product_category, topic_id, "partition", "offset", kafka_timestamp, batch_key
-from judged
+from validated
 where reasons is null;
 
-create temp table spelt as
+create temp table canonicalized as
 with written as (
     select distinct 'payment_method' as field, payment_method as value from cleaned
     union all
@@ -25,7 +25,7 @@ with written as (
 )
 select w.field, w.value, s.canonical
 from written w
-join spellings s on s.field = w.field and s.letters = letters_of(w.value);
+join spellings s on s.field = w.field and s.lookup_key = lookup_key_of(w.value);
 
 create temp table accepted as
 with priced as (
@@ -36,8 +36,8 @@ with priced as (
         ),
         (purchase_amount - case when $amount_is_net then 0.00 else discount_amount end)::decimal(18, 2) as net_amount
     from cleaned
-    left join spelt payment on payment.field = 'payment_method' and payment.value = cleaned.payment_method
-    left join spelt category on category.field = 'product_category' and category.value = cleaned.product_category
+    left join canonicalized payment on payment.field = 'payment_method' and payment.value = cleaned.payment_method
+    left join canonicalized category on category.field = 'product_category' and category.value = cleaned.product_category
 )
 select
     -- A JSON list, so that no two different sets of fields read the same.

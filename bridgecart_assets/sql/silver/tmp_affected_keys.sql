@@ -1,5 +1,5 @@
 -- The orders that this batch claims, or claimed before.
-create temp table claimed as
+create temp table affected_keys as
 select order_key, purchased_at from accepted
 union
 select order_key, purchased_at from silver.orders where batch_key = $batch_key

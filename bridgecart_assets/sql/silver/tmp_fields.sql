@@ -46,7 +46,7 @@ readings as (
         event.product_category ->> '$' as product_category
     from events
 ),
-sifted as (
+classified as (
     select
         * exclude (purchase_instant),
         purchase_instant at time zone 'UTC' as purchased_at,
@@ -73,4 +73,4 @@ sifted as (
     from readings
 )
 select * replace (case when not is_plain then event end as event)
-from sifted;
+from classified;

@@ -37,6 +37,6 @@ select * from (values
     ('gender', 'nonbinary', 'non-binary'),
     ('gender', 'nb', 'non-binary'),
     ('gender', 'other', 'other')
-) as listed (field, letters, canonical);
+) as listed (field, lookup_key, canonical);
 
-create or replace temp macro letters_of(value) as regexp_replace(lower(value), '[^\pL\pM\pN]', '', 'g');
+create or replace temp macro lookup_key_of(value) as regexp_replace(lower(value), '[^\pL\pM\pN]', '', 'g');

@@ -10,7 +10,7 @@ create temp macro is_number(text) as
 create temp macro money_of(text) as case when is_number(text)
     then coalesce(try_cast(text as decimal(18, 2)), try_cast(try_cast(text as double) as decimal(18, 2))) end;
 
-create temp table worded as
+create temp table normalized as
 select
     topic_id, "partition", "offset", kafka_timestamp, batch_key, unreadable, event,
     text_of(event.order_id) as order_id,
@@ -40,9 +40,9 @@ select
     case lower(given_coupon)
         when 'true' then true when 'yes' then true when '1' then true
         when 'false' then false when 'no' then false when '0' then false end as coupon_used
-from worded;
+from normalized;
 
-create temp table judged as
+create temp table validated as
 select
     *,
     case when unreadable is not null then unreadable else nullif(concat_ws(',',

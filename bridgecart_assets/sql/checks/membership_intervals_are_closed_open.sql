@@ -1,4 +1,4 @@
-select count(*) as spells, min(customer_id) as for_example
+select count(*) as intervals, min(customer_id) as for_example
 from scoped_segment_membership
 where valid_to <= valid_from or is_current <> (valid_to is null)
 having count(*) > 0

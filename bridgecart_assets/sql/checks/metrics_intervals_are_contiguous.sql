@@ -1,4 +1,4 @@
--- A segment's spell ends on the day on which the next one begins, with other figures.
+-- A segment's interval ends on the day on which the next one begins, with other figures.
 with followed as (
     select
         segment_key, valid_from, valid_to,
@@ -6,10 +6,10 @@ with followed as (
             customers, clv_growth, clv_growth_reason, churn_rate, churn_rate_reason,
             average_order_value, average_order_value_reason, sales, sales_contribution, sales_contribution_reason
         ) as metrics,
-        lead(valid_from) over spells as next_from,
-        lead(metrics) over spells as next_metrics
+        lead(valid_from) over intervals as next_from,
+        lead(metrics) over intervals as next_metrics
     from kpi.segment_metrics_history
-    window spells as (partition by segment_key order by valid_from, valid_to)
+    window intervals as (partition by segment_key order by valid_from, valid_to)
 )
 select segment_key, valid_from, valid_to, next_from
 from followed
