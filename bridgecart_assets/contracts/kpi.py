@@ -1,7 +1,97 @@
-"""KPI tables: one per figure, a row per period and segment, and the history of them all."""
+"""The KPIs: their tables, and one record each that says how people are shown the figure.
+
+Assets, command line, CI summary, Dagster's plots, report, history and documents read the records. What belongs
+elsewhere: the formulas (`sql/kpi_*.sql`) and what only one of the KPIs has to say (`report/`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from bridgecart_assets.contracts.columns import SEGMENT, SEGMENT_KEY, SUM, spell
 from bridgecart_assets.contracts.contract import MONEY, Column, Contract, taken_from
+
+Format = Literal["money", "share", "ratio", "signed"]
+Direction = Literal["higher", "lower", "neutral"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The customers behind a figure: in the report the column that counts them, their words, and which says: few."""
+
+    column: str
+    words: str
+    low_sample: str
+
+
+@dataclass(frozen=True)
+class Total:
+    """The figure of all customers together: a ratio of two columns' sums, and why it is NULL without a denominator."""
+
+    numerator: str
+    denominator: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """One KPI. Its column is called as its table.
+
+    Attributes:
+        label: what people call it.
+        format: money, a share (12.3%), a plain ratio (1.23), or a growth with its sign (+12.3%).
+        reasons: the codes of `<column>_reason`, in words.
+        caption: what stands below its trend; `{window}` is the churn window.
+        direction: which way is better for a shop whatever else happens.
+        heading: the label where there is little room; as `label` without one.
+        kept: further columns of the table that stand before the figure in the history and for programs.
+        shown: further columns that programs are shown behind it.
+        matures: whether it exists only once a window after the opening is over; people see the latest that does.
+        evidence: the customers behind it in the report, where it has rows of them under other names than its own.
+        total: of all customers; without one `sql/report/figures.sql` has the KPI, and `page.js` its card.
+
+    """
+
+    table: Contract
+    label: str
+    format: Format
+    reasons: Mapping[str, str]
+    caption: str
+    direction: Direction = "neutral"
+    heading: str = ""
+    kept: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    matures: bool = False
+    evidence: Evidence | None = None
+    total: Total | None = None
+
+    @property
+    def column(self) -> str:
+        """The figure's column."""
+        return self.table.name
+
+    @property
+    def reason(self) -> str:
+        """The column that says why there is no figure."""
+        return f"{self.column}_reason"
+
+    @property
+    def short_label(self) -> str:
+        """The label where there is little room."""
+        return self.heading or self.label
+
+    @property
+    def customers(self) -> Evidence:
+        """The customers behind the figure, in the report."""
+        return self.evidence or Evidence(
+            f"{self.column}_customers", "Customers behind the figure", f"{self.column}_low_sample"
+        )
+
+    @property
+    def history_columns(self) -> tuple[Column, ...]:
+        """The columns of the history that are this KPI's."""
+        return taken_from(self.table, *self.kept, self.column, self.reason)
+
 
 _PERIOD = (
     Column("period", "DATE", "Opening date A0 of the period, UTC"),
@@ -123,6 +213,72 @@ SALES_CONTRIBUTION = _kpi(
     ),
 )
 
+_NO_BASELINE = {"no_baseline": "the first period: there is nothing to compare with"}
+_EMPTY_SEGMENT = {"empty_segment": "nobody was in the segment at the opening"}
+_NO_PREDICTION = {"no_prediction": "the models had no predictions for it"}
+_BUYERS = Evidence("buyers", "Customers who bought", "order_low_sample")
+
+# Named, because texts tell when its window is over.
+CHURN = Kpi(
+    CHURN_RATE,
+    label="Churn rate",
+    format="share",
+    reasons={
+        **_NO_BASELINE,
+        **_EMPTY_SEGMENT,
+        "not_matured": "the window after the opening is not over yet",
+        "nobody_active": "nobody was active at the opening",
+        **_NO_PREDICTION,
+    },
+    caption="Churn rate: of the customers active at the opening, those without a purchase in the {window} after it",
+    direction="lower",
+    heading="Churn",
+    shown=("matures_on",),
+    matures=True,
+    evidence=Evidence("active", "Customers active at the opening", "churn_low_sample"),
+)
+
+KPIS: tuple[Kpi, ...] = (
+    Kpi(
+        CLV_GROWTH,
+        label="CLV growth",
+        format="signed",
+        reasons={
+            **_NO_BASELINE,
+            **_EMPTY_SEGMENT,
+            "opening_value_not_positive": "the value at the opening was not above zero",
+            **_NO_PREDICTION,
+        },
+        caption="CLV growth: of the net sales so far of the customers at the opening, until the close. It falls as "
+        "history gets longer: compare segments, not periods",
+        kept=("customers",),
+        evidence=Evidence("customers", "Customers at the opening", "low_sample"),
+    ),
+    CHURN,
+    Kpi(
+        AVERAGE_ORDER_VALUE,
+        label="Average order",
+        format="money",
+        reasons={"no_orders": "no purchase in the period"},
+        caption="Average order value: sales over purchases, refunds not taken off, currency units",
+        direction="higher",
+        heading="Avg order",
+        shown=("orders",),
+        evidence=_BUYERS,
+    ),
+    Kpi(
+        SALES_CONTRIBUTION,
+        label="Share of sales",
+        format="share",
+        reasons={"total_sales_not_positive": "the sales of all segments together are not above zero"},
+        caption="Contribution to the net sales of the period",
+        kept=("sales",),
+        evidence=_BUYERS,
+    ),
+)
+
+KPI_TABLES: tuple[Contract, ...] = tuple(kpi.table for kpi in KPIS)
+
 SEGMENT_METRICS_HISTORY = Contract(
     schema="kpi",
     name="segment_metrics_history",
@@ -131,13 +287,8 @@ SEGMENT_METRICS_HISTORY = Contract(
     columns=(
         SEGMENT_KEY,
         *spell("opening of its first period"),
-        *taken_from(CLV_GROWTH, "customers", "clv_growth", "clv_growth_reason"),
-        *taken_from(CHURN_RATE, "churn_rate", "churn_rate_reason"),
-        *taken_from(AVERAGE_ORDER_VALUE, "average_order_value", "average_order_value_reason"),
-        *taken_from(SALES_CONTRIBUTION, "sales", "sales_contribution", "sales_contribution_reason"),
+        *(column for kpi in KPIS for column in kpi.history_columns),
     ),
     key=("segment_key", "valid_from"),
     published=True,
 )
-
-KPI_TABLES: tuple[Contract, ...] = (CLV_GROWTH, CHURN_RATE, AVERAGE_ORDER_VALUE, SALES_CONTRIBUTION)

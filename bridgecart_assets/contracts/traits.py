@@ -1,0 +1,91 @@
+"""The traits by which customers are segmented, one record each.
+
+Sampling, scoring, model table, drift, names of segments, comparison of versions, report and documents read the records.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bridgecart_assets.contracts.contract import Column
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The word in a segment's name when the mean of its customers is beyond so many deviations from that of all."""
+
+    deviations: float
+    word: str
+
+
+@dataclass(frozen=True)
+class Trait:
+    """One trait of a customer.
+
+    Attributes:
+        formula: the trait in SQL, of the customer's figures so far (`frequency`, `orders`, `coupon_orders`,
+            `log_spend_sum`, `weeks` since the first purchase) and the parameters of the purchase model.
+        label: what customers do who have much of it.
+        short: its name in the report's columns.
+        readable: its name where versions of the model are compared, there without logarithm.
+        transform: log where the trait is the logarithm of what is readable.
+        decimals: of the readable figure.
+        low, high: the words of a segment's name.
+
+    """
+
+    column: Column
+    formula: str
+    label: str
+    short: str
+    readable: str
+    transform: Literal["log", "none"]
+    decimals: int
+    low: Threshold | None = None
+    high: Threshold | None = None
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self.column.name
+
+
+SEGMENTATION_TRAITS: tuple[Trait, ...] = (
+    Trait(
+        Column(
+            "log_purchase_rate", "DOUBLE", "Trait: ln of purchase days a week, shrunk to that of all", nullable=True
+        ),
+        formula="log_purchase_rate_of(frequency, weeks, r, alpha)",
+        label="buys often",
+        short="purchases",
+        readable="purchases_a_week",
+        transform="log",
+        decimals=4,
+        low=Threshold(-0.5, "rare"),
+        high=Threshold(0.5, "frequent"),
+    ),
+    Trait(
+        Column("log_spend", "DOUBLE", "Trait: ln of spend on a purchase day, shrunk to that of all", nullable=True),
+        formula="log_spend_of(frequency, log_spend_sum, log_spend_mean, log_spend_variance_within, "
+        "log_spend_variance_between)",
+        label="spends much",
+        short="spend",
+        readable="spend",
+        transform="log",
+        decimals=2,
+        low=Threshold(-0.5, "low-ticket"),
+        high=Threshold(0.75, "high-ticket"),
+    ),
+    Trait(
+        Column("coupon_share", "DOUBLE", "Trait: share of purchases with coupon, shrunk to that of all", nullable=True),
+        formula="coupon_share_of(orders, coupon_orders, coupon_share_mean)",
+        label="uses coupons",
+        short="coupons",
+        readable="coupon_share",
+        transform="none",
+        decimals=4,
+        high=Threshold(0.75, "coupon-driven"),
+    ),
+)
+
+TRAIT_COLUMNS: tuple[Column, ...] = tuple(trait.column for trait in SEGMENTATION_TRAITS)
+TRAITS: tuple[str, ...] = tuple(trait.name for trait in SEGMENTATION_TRAITS)
