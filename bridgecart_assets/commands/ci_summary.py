@@ -8,13 +8,14 @@ from xml.etree import ElementTree
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.run_pipeline import CheckResult, Summary
+from bridgecart_assets.contracts import CHURN, KPIS
 from bridgecart_assets.warehouse.published_kpis import (
     KpiRow,
     NothingPublished,
     kpi_rows,
-    latest_churn,
+    kpi_texts,
+    latest_matured,
     latest_period,
-    percent,
 )
 
 SUITE = "bridgecart"
@@ -73,16 +74,16 @@ def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = Non
         lines.append("")
     latest = latest_period(kpis)
     if latest is not None:
-        matured, churn = latest_churn(kpis, latest)
+        matured, _ = latest_matured(CHURN, kpis, latest)
         lines += [
             f"KPIs of the period from {latest}; churn rates, of those active when it opened, of that from {matured}, "
             "the latest whose window is over:"
             if matured
             else f"KPIs of the period from {latest}; no churn window is over yet:",
             "",
-            "| Segment | Customers | CLV growth | Churn rate | Average order | Share of sales |",
-            "| --- | ---: | ---: | ---: | ---: | ---: |",
-            *(_kpi_row(row, churn.get(row["segment_key"])) for row in kpis if row["period"] == latest),
+            f"| Segment | Customers | {' | '.join(kpi.label for kpi in KPIS)} |",
+            f"| --- | ---: |{' ---: |' * len(KPIS)}",
+            *(_kpi_row(row, texts) for row, texts in kpi_texts(kpis, latest)),
             "",
         ]
     return "\n".join(lines) + "\n"
@@ -96,16 +97,8 @@ def _kpis(settings: Settings) -> Sequence[KpiRow]:
         return []
 
 
-def _kpi_row(row: KpiRow, churn_rate: float | None) -> str:
-    average = row["average_order_value"]
-    cells = [
-        f"{row['segment_key']} {row['segment']}",
-        f"{row['customers']:,}",
-        percent(row["clv_growth"]),
-        percent(churn_rate),
-        "-" if average is None else f"{average:,.2f}",
-        percent(row["sales_contribution"]),
-    ]
+def _kpi_row(row: KpiRow, texts: Sequence[str]) -> str:
+    cells = [f"{row['segment_key']} {row['segment']}", *texts]
     return f"| {' | '.join(map(_cell, cells))} |"
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="All periods and segments as a list of objects.")
 @click.option("--period", help="Opening date of the period to show, YYYY-MM-DD; default: the latest complete one.")
 def kpis(*, as_json: bool, period: str | None) -> None:
-    """The four KPIs by segment."""
+    """The KPIs by segment."""
     from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.warehouse.published_kpis import kpi_rows
 
@@ -31,7 +31,8 @@ def kpis(*, as_json: bool, period: str | None) -> None:
 
 def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None) -> None:
     """A table of one period, by default of the latest complete one. Raises UsageError where it is not there."""
-    from bridgecart_assets.warehouse.published_kpis import latest_churn, latest_period, percent
+    from bridgecart_assets.contracts import CHURN, KPIS
+    from bridgecart_assets.warehouse.published_kpis import kpi_texts, latest_matured, latest_period
 
     if not rows:
         print("No KPIs yet: no order has been accepted.")
@@ -41,18 +42,12 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | No
         raise click.UsageError(f"no period opens on {period}; the data has {periods[0]} to {periods[-1]}")
     complete = {row["period"] for row in rows if row["is_complete"]}
     shown = period or latest_period(rows) or periods[-1]
-    matured, churn = latest_churn(rows, shown)
-    table = table_with("Segment", "Customers>", "CLV growth>", "Churn*>", "Avg order>", "Share of sales>")
-    for row in rows:
-        if row["period"] == shown:
-            table.add_row(
-                row["segment"] if row["segment_key"] == "unassigned" else f"{row['segment_key']} {row['segment']}",
-                f"{row['customers']:,}",
-                percent(row["clv_growth"], signed=True),
-                percent(churn.get(row["segment_key"])),
-                "-" if row["average_order_value"] is None else f"{row['average_order_value']:,.2f}",
-                percent(row["sales_contribution"]),
-            )
+    matured, _ = latest_matured(CHURN, rows, shown)
+    headings = [f"{kpi.short_label}{'*' if kpi.matures else ''}>" for kpi in KPIS]
+    table = table_with("Segment", "Customers>", *headings)
+    for row, texts in kpi_texts(rows, shown, signed=True):
+        key, segment = row["segment_key"], row["segment"]
+        table.add_row(segment if key == "unassigned" else f"{key} {segment}", *texts)
     open_note = "" if shown in complete else ", still open"
     print(f"KPIs by segment, period from {shown}{open_note}")
     console.print(table)

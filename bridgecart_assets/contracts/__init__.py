@@ -25,7 +25,6 @@ from bridgecart_assets.contracts.gold import (
     SEGMENT_FLOWS,
     SEGMENT_MEMBERSHIP,
     SEGMENT_MODEL,
-    TRAITS,
 )
 from bridgecart_assets.contracts.internal import (
     ANNOUNCED_SEGMENTS,
@@ -41,11 +40,14 @@ from bridgecart_assets.contracts.internal import (
 )
 from bridgecart_assets.contracts.kpi import (
     AVERAGE_ORDER_VALUE,
+    CHURN,
     CHURN_RATE,
     CLV_GROWTH,
     KPI_TABLES,
+    KPIS,
     SALES_CONTRIBUTION,
     SEGMENT_METRICS_HISTORY,
+    Kpi,
 )
 from bridgecart_assets.contracts.raw import (
     RAW_BATCHES,
@@ -57,6 +59,7 @@ from bridgecart_assets.contracts.silver import (
     SILVER_ORDERS,
     SILVER_REJECTS,
 )
+from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMNS, TRAITS, Trait
 
 __all__ = [
     "ANNOUNCED_SEGMENTS",
@@ -64,6 +67,7 @@ __all__ = [
     "BATCH_COLUMN",
     "BOOKKEEPING",
     "CHANGED_CUSTOMERS",
+    "CHURN",
     "CHURN_RATE",
     "CLV_GROWTH",
     "CUSTOMER_FEATURES",
@@ -75,6 +79,7 @@ __all__ = [
     "FORGOTTEN_CUSTOMERS",
     "ID_COLUMN",
     "INSTANT",
+    "KPIS",
     "KPI_TABLES",
     "MONEY",
     "OUTBOX_TABLES",
@@ -83,6 +88,7 @@ __all__ = [
     "RAW_ORDERS",
     "REFRESHES",
     "SALES_CONTRIBUTION",
+    "SEGMENTATION_TRAITS",
     "SEGMENT_CHANGES",
     "SEGMENT_DRIFT",
     "SEGMENT_FLOWS",
@@ -96,8 +102,11 @@ __all__ = [
     "TABLES",
     "TOUCHED_ORDERS",
     "TRAITS",
+    "TRAIT_COLUMNS",
     "UNASSIGNED",
     "Column",
     "Contract",
+    "Kpi",
+    "Trait",
     "schemas",
 ]

@@ -15,10 +15,7 @@ from bridgecart_assets.contracts.gold import (
     SEGMENT_MODEL,
 )
 from bridgecart_assets.contracts.kpi import (
-    AVERAGE_ORDER_VALUE,
-    CHURN_RATE,
-    CLV_GROWTH,
-    SALES_CONTRIBUTION,
+    KPI_TABLES,
     SEGMENT_METRICS_HISTORY,
 )
 from bridgecart_assets.contracts.raw import RAW_BATCHES, RAW_ORDERS
@@ -47,10 +44,7 @@ TABLES: Mapping[str, Contract] = MappingProxyType(
             CUSTOMER_SNAPSHOTS,
             SEGMENT_FLOWS,
             SEGMENT_MEMBERSHIP,
-            CLV_GROWTH,
-            CHURN_RATE,
-            AVERAGE_ORDER_VALUE,
-            SALES_CONTRIBUTION,
+            *KPI_TABLES,
             SEGMENT_METRICS_HISTORY,
         )
     }

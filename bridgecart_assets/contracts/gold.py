@@ -2,17 +2,12 @@
 
 from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT, SEGMENT_KEY, SUM, spell
 from bridgecart_assets.contracts.contract import MONEY, Column, Contract
+from bridgecart_assets.contracts.traits import TRAIT_COLUMNS, TRAITS
 
 # Fixed point, so that sums do not depend on the order of the rows.
 SPEND_SUMS = (
     Column("log_spend_sum", "DECIMAL(18,9)", "Sum over purchase days of ln(net total)"),
     Column("log_spend_square_sum", "DECIMAL(18,9)", "Sum over purchase days of the square of ln(net total)"),
-)
-
-TRAIT_COLUMNS = (
-    Column("log_purchase_rate", "DOUBLE", "Trait: ln of purchase days a week, shrunk to that of all", nullable=True),
-    Column("log_spend", "DOUBLE", "Trait: ln of spend on a purchase day, shrunk to that of all", nullable=True),
-    Column("coupon_share", "DOUBLE", "Trait: share of purchases with coupon, shrunk to that of all", nullable=True),
 )
 
 # What the models have to say about a customer; NULL without purchase or below the data gate.
@@ -162,7 +157,7 @@ SEGMENT_DRIFT = Contract(
     meaning="How far customers are from those that the segment model in force was fitted to: the population stability "
     "index of each trait and of the segment mix, and whether it is an alert.",
     columns=(
-        Column("measure", "VARCHAR", "log_purchase_rate, log_spend, coupon_share or segment_mix"),
+        Column("measure", "VARCHAR", f"{', '.join(TRAITS)} or segment_mix"),
         Column("as_of", "DATE", "Date of the customers, exclusive"),
         Column("model_version", "INTEGER", "Version of the segment model in force on that date"),
         Column("psi", "DOUBLE", "Population stability index over the bins of the fit; 0: no change"),
@@ -257,5 +252,3 @@ SEGMENT_MEMBERSHIP = Contract(
     key=("customer_id", "valid_from"),
     published=True,
 )
-
-TRAITS: tuple[str, ...] = tuple(column.name for column in TRAIT_COLUMNS)

@@ -340,7 +340,7 @@ RULES: tuple[Rule, ...] = (
         contracts.SEGMENT_METRICS_HISTORY,
         "metrics_agree_with_kpis",
         "The figures of every period stand in the interval that holds it, and every interval begins with a period.",
-        "Materialize the four KPI tables and this asset again, in one run.",
+        "Materialize the KPI tables and this asset again, in one run.",
     ),
 )
 

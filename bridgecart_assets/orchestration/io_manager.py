@@ -11,7 +11,7 @@ from dagster._core.storage.db_io_manager import TableSlice
 from dagster_duckdb_pandas import DuckDBPandasTypeHandler
 
 from bridgecart_assets.base.errors import BridgeCartError
-from bridgecart_assets.contracts import BATCH_COLUMN, KPI_TABLES, SILVER_REJECTS, TABLES, Contract
+from bridgecart_assets.contracts import BATCH_COLUMN, KPIS, SILVER_REJECTS, TABLES, Contract
 from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.metadata import kpi_figures, report_link, table_metadata
 from bridgecart_assets.orchestration.resources import Platform
@@ -89,10 +89,9 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 sql = read_sql(f"report/{SHOWN[contract]}_of_batch")
                 columns, rows = rows_of(connection, sql, {BATCH_COLUMN: batch_key})
                 metadata[SHOWN[contract]] = table_metadata(pd.DataFrame(rows, columns=list(columns)))
-            if contract in KPI_TABLES:
-                metadata |= kpi_figures(connection, contract)
-        if contract in KPI_TABLES:
-            metadata |= report_link(self.platform.settings)
+            for kpi in KPIS:
+                if kpi.table == contract:
+                    metadata |= {**kpi_figures(connection, kpi), **report_link(self.platform.settings)}
         context.add_output_metadata(metadata)
 
     def _load_frame(self, context: dg.InputContext, contract: Contract) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import duckdb
 import pandas as pd
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import Contract
+from bridgecart_assets.contracts import Kpi
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger
 
@@ -25,15 +25,15 @@ def table_metadata(frame: pd.DataFrame) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
 
 
-def kpi_figures(connection: duckdb.DuckDBPyConnection, kpi: Contract) -> dict[str, float | str]:
+def kpi_figures(connection: duckdb.DuckDBPyConnection, kpi: Kpi) -> dict[str, float | str]:
     """A KPI of each segment in the latest period that has it, under names that stay: `churn_rate S01`.
 
-    The column is called as its table. A figure that does not exist is left out.
+    A figure that does not exist is left out.
     """
-    figure = kpi.name
+    figure, table = kpi.column, kpi.table.full_name
     rows = connection.execute(
-        f"select period, segment_key, {figure}::double from {kpi.full_name} where {figure} is not null and period = "
-        f"(select max(period) from {kpi.full_name} where is_complete and {figure} is not null) order by segment_key"
+        f"select period, segment_key, {figure}::double from {table} where {figure} is not null and period = "
+        f"(select max(period) from {table} where is_complete and {figure} is not null) order by segment_key"
     ).fetchall()
     figures: dict[str, float | str] = {f"{figure} {key}": value for _, key, value in rows}
     return {"period": str(rows[0][0]), **figures} if rows else {}

@@ -116,7 +116,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
 def _erase(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], parameters: Mapping[str, Parameter]
 ) -> None:
-    """Erase the records in `erased_records`, and the rows of the customers in `customers_to_erase` from these tables."""
+    """Erase the records in `erased_records`, and the rows of `customers_to_erase` from these tables."""
     run_stage(connection, ("erasure/erase_records", "silver/tmp_ranked_events"), parameters)
     for contract in (SILVER_ORDERS, SILVER_DUPLICATES):
         insert_rows(connection, contract, read_sql(f"{contract.schema}/{contract.name}"), {})

@@ -1,13 +1,13 @@
 """The KPIs of the published files, as `bridgecart kpis` and the summary for CI show them; no writer is disturbed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from bridgecart_assets.base.errors import BridgeCartError
-from bridgecart_assets.contracts import KPI_TABLES
+from bridgecart_assets.contracts import KPI_TABLES, KPIS, Kpi
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.storage.database import plain, reason_of
@@ -24,7 +24,7 @@ class PublishedUnreadable(NothingPublished):
 
 
 def kpi_rows(published: Path) -> list[KpiRow]:
-    """The four KPIs by period and segment, from the published Parquet files; ordered by period, then segment key.
+    """The KPIs by period and segment, from the published Parquet files; ordered by period, then segment key.
 
     Raises NothingPublished before the first run, PublishedUnreadable.
     """
@@ -50,10 +50,26 @@ def latest_period(rows: Sequence[KpiRow]) -> str | None:
     return max(periods, default=None)
 
 
-def latest_churn(rows: Sequence[KpiRow], until: str) -> tuple[str | None, Mapping[str, float | None]]:
-    """The latest period up to this one whose churn window is over, and its churn rate by segment key."""
-    matured = max((r["period"] for r in rows if r["churn_rate"] is not None and r["period"] <= until), default=None)
-    return matured, {row["segment_key"]: row["churn_rate"] for row in rows if row["period"] == matured}
+def latest_matured(kpi: Kpi, rows: Sequence[KpiRow], until: str) -> tuple[str | None, Mapping[str, float | None]]:
+    """The latest period up to this one that has a KPI whose window must be over, and the KPI by segment key."""
+    matured = max((r["period"] for r in rows if r[kpi.column] is not None and r["period"] <= until), default=None)
+    return matured, {row["segment_key"]: row[kpi.column] for row in rows if row["period"] == matured}
+
+
+def kpi_texts(rows: Sequence[KpiRow], period: str, *, signed: bool = False) -> Iterator[tuple[KpiRow, list[str]]]:
+    """The rows of a period, each with its customers and KPIs as people read them; with `signed`, growth has a sign."""
+    matured = {kpi.column: latest_matured(kpi, rows, period)[1] for kpi in KPIS if kpi.matures}
+    for row in rows:
+        if row["period"] == period:
+            figures = [matured[kpi.column].get(row["segment_key"]) if kpi.matures else row[kpi.column] for kpi in KPIS]
+            texts = [_kpi_text(kpi, figure, signed=signed) for kpi, figure in zip(KPIS, figures, strict=True)]
+            yield row, [f"{row['customers']:,}", *texts]
+
+
+def _kpi_text(kpi: Kpi, figure: float | None, *, signed: bool) -> str:
+    if kpi.format in ("money", "ratio"):
+        return "-" if figure is None else f"{figure:,.2f}"
+    return percent(figure, signed=signed and kpi.format == "signed")
 
 
 def percent(value: float | None, *, signed: bool = False) -> str:

@@ -136,7 +136,7 @@ def membership_query(*inputs: Table) -> Query:
 
 
 def kpi_query(settings: Settings, *inputs: Table) -> Query:
-    """Any of the four KPI tables: they share staging and parameters."""
+    """Any of the KPI tables: they share staging and parameters."""
     return Query(
         stage=("gold/tmp_clock", "kpi/tmp_frame"),
         parameters={**_clock_parameters(settings), "churn_window_days": settings.churn_window_days},

@@ -1,4 +1,4 @@
-"""KPI: four tables, each segment by period, and the history of their metrics. The formulas stand in `sql/kpi/*.sql`."""
+"""KPI: a table each, every segment by period, and the history of their metrics. The formulas: `sql/kpi/*.sql`."""
 
 import dagster as dg
 
@@ -12,7 +12,7 @@ from bridgecart_assets.contracts import (
 )
 from bridgecart_assets.orchestration.asset_specs import read_from, table_asset
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.warehouse.queries import kpi_query, metrics_history_query
+from bridgecart_assets.warehouse.queries import kpi_query
 from bridgecart_assets.warehouse.storage.outputs import Query, Table
 
 
@@ -42,8 +42,6 @@ kpi_assets = [kpi_asset(contract) for contract in KPI_TABLES]
     kinds={"sql"},
     ins={contract.name: read_from(contract) for contract in KPI_TABLES},
 )
-def segment_metrics_history(
-    clv_growth: Table, churn_rate: Table, average_order_value: Table, sales_contribution: Table
-) -> Query:
+def segment_metrics_history(**kpis: Table) -> Query:
     """Join consecutive periods with the same metrics to validity intervals."""
-    return metrics_history_query(clv_growth, churn_rate, average_order_value, sales_contribution)
+    return metrics_history_query(*kpis.values())

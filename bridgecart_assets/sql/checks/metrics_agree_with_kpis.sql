@@ -1,22 +1,24 @@
 -- Full joins: KPI tables that were not made together have other periods or segments.
-with kpis as (
+with figures as (
     select
         period, segment_key,
-        (
-            g.customers, g.clv_growth, g.clv_growth_reason, c.churn_rate, c.churn_rate_reason,
-            a.average_order_value, a.average_order_value_reason, s.sales, s.sales_contribution, s.sales_contribution_reason
+        {kept},
+    from kpi.clv_growth as frame
+    full join kpi.{kpi} using (period, segment_key)
+),
+kpis as (
+    select
+        period, segment_key,
+        row(
+            {kept_names},
         ) as metrics
-    from kpi.clv_growth g
-    full join kpi.churn_rate c using (period, segment_key)
-    full join kpi.average_order_value a using (period, segment_key)
-    full join kpi.sales_contribution s using (period, segment_key)
+    from figures
 ),
 intervals as (
     select
         segment_key, valid_from, valid_to,
-        (
-            customers, clv_growth, clv_growth_reason, churn_rate, churn_rate_reason,
-            average_order_value, average_order_value_reason, sales, sales_contribution, sales_contribution_reason
+        row(
+            {kept_names},
         ) as metrics
     from kpi.segment_metrics_history
 )

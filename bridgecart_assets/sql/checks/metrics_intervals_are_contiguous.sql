@@ -2,9 +2,8 @@
 with followed as (
     select
         segment_key, valid_from, valid_to,
-        (
-            customers, clv_growth, clv_growth_reason, churn_rate, churn_rate_reason,
-            average_order_value, average_order_value_reason, sales, sales_contribution, sales_contribution_reason
+        row(
+            {kept_names},
         ) as metrics,
         lead(valid_from) over intervals as next_from,
         lead(metrics) over intervals as next_metrics
