@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from bridgecart_assets.contracts import TRAITS
+from bridgecart_assets.contracts import SEGMENTATION_TRAITS, Trait
 from bridgecart_assets.models.model_table import active_version, newest_version
 
 COLUMNS = (
@@ -12,12 +12,7 @@ COLUMNS = (
     "new_name",
     "old_share",
     "new_share",
-    "old_purchases_a_week",
-    "new_purchases_a_week",
-    "old_spend",
-    "new_spend",
-    "old_coupon_share",
-    "new_coupon_share",
+    *(f"{age}_{trait.readable}" for trait in SEGMENTATION_TRAITS for age in ("old", "new")),
     "shift",
     "verdict",
 )
@@ -26,8 +21,8 @@ COLUMNS = (
 def compare_versions(model: pd.DataFrame) -> pd.DataFrame:
     """The newest version beside the one that was in force when it was fitted, a row per segment key.
 
-    Columns are COLUMNS: sizes as shares of the customers of each fit; centroids as purchases a week, spend on a
-    purchase day (currency units) and share of purchases with coupon; `shift` of the centroid in deviations of the old
+    Columns are COLUMNS: sizes as shares of the customers of each fit; centroids as people read them, purchases a week
+    instead of their logarithm; `shift` of the centroid in deviations of the old
     version; `verdict` is kept, new key or gone. NULL where a version does not have the segment.
     """
     if model.empty:
@@ -44,17 +39,18 @@ def compare_versions(model: pd.DataFrame) -> pd.DataFrame:
 
 
 def _readable(version: pd.DataFrame, prefix: str) -> pd.DataFrame:
-    """Name, size and centroid of each segment by key; the traits of rate and spend are logarithms."""
-    rate, spend, coupons = (
-        (version[f"centroid_{trait}"] * version[f"scale_{trait}"] + version[f"mean_{trait}"]).astype(float)
-        for trait in TRAITS
-    )
+    """Name, size and centroid of each segment by key, without logarithms."""
     columns = {
         "name": version["segment"],
         "share": (version["segment_customers"] / version["fitted_customers"]).astype(float).round(4),
-        "purchases_a_week": np.exp(rate).round(4),
-        "spend": np.exp(spend).round(2),
-        "coupon_share": coupons.round(4),
+        **{trait.readable: _centroid(version, trait) for trait in SEGMENTATION_TRAITS},
     }
     frame = pd.DataFrame(columns).set_axis(version["segment_key"], axis="index")
     return frame.add_prefix(f"{prefix}_")
+
+
+def _centroid(version: pd.DataFrame, trait: Trait) -> "pd.Series[float]":
+    deviations = version[f"centroid_{trait.name}"]
+    stored = (deviations * version[f"scale_{trait.name}"] + version[f"mean_{trait.name}"]).astype(float)
+    readable: pd.Series[float] = stored.map(np.exp) if trait.transform == "log" else stored
+    return readable.round(trait.decimals)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bridgecart_assets.contracts import TRAITS
+from bridgecart_assets.contracts import SEGMENTATION_TRAITS, TRAITS
 from bridgecart_assets.models.fitting import Fit, nearest
 from bridgecart_assets.models.model_table import model_arrays
 
@@ -99,14 +99,9 @@ def _key(number: int) -> str:
 
 def _name(centroid: dict[str, float]) -> str:
     words = []
-    if centroid["log_purchase_rate"] > 0.5:
-        words.append("frequent")
-    elif centroid["log_purchase_rate"] < -0.5:
-        words.append("rare")
-    if centroid["log_spend"] > 0.75:
-        words.append("high-ticket")
-    elif centroid["log_spend"] < -0.5:
-        words.append("low-ticket")
-    if centroid["coupon_share"] > 0.75:
-        words.append("coupon-driven")
+    for trait in SEGMENTATION_TRAITS:
+        if trait.high is not None and centroid[trait.name] > trait.high.deviations:
+            words.append(trait.high.word)
+        elif trait.low is not None and centroid[trait.name] < trait.low.deviations:
+            words.append(trait.low.word)
     return ", ".join(words) or "typical"

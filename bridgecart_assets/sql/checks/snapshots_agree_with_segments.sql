@@ -6,9 +6,11 @@ select count(*) as customers_that_differ, min(coalesce(f.customer_id, s.customer
 from scoped_customer_features f
 join scoped_customer_segments g on g.customer_id = f.customer_id
 full join latest s on s.customer_id = f.customer_id
-where (f.net_sales, f.orders, f.frequency, f.last_purchased_on, g.log_purchase_rate, g.log_spend, g.coupon_share,
+where (f.net_sales, f.orders, f.frequency, f.last_purchased_on,
+        g.{trait},
         g.segment_key, g.churn_risk, g.predicted_clv)
     is distinct from
-    (s.net_sales, s.orders, s.frequency, s.last_purchased_on, s.log_purchase_rate, s.log_spend, s.coupon_share,
+    (s.net_sales, s.orders, s.frequency, s.last_purchased_on,
+        s.{trait},
         s.segment_key, s.churn_risk, s.predicted_clv)
 having count(*) > 0

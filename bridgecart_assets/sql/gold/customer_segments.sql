@@ -17,9 +17,7 @@ select
         when coalesce(s.p_alive < 0.8, 3 * s.recency_days > $churn_window_days) then 'needs attention'
         else 'active'
     end as lifecycle,
-    s.log_purchase_rate,
-    s.log_spend,
-    s.coupon_share,
+    s.{trait},
     s.p_alive,
     s.churn_risk,
     s.predicted_clv,

@@ -1,7 +1,7 @@
 select
     s.as_of, s.customer_id, s.customer_hash, s.frequency, s.orders, s.zero_value_orders, s.refunds, s.purchase_sales,
     s.net_sales, s.first_purchased_on, s.last_purchased_on, s.has_returned,
-    s.log_purchase_rate, s.log_spend, s.coupon_share,
+    s.{trait},
     coalesce(s.segment_key, 'unassigned') as segment_key,
     s.version as model_version,
     s.p_alive, s.churn_risk, s.predicted_clv, s.in_hindsight

@@ -5,18 +5,11 @@
 create or replace temp table segmentations as
 select
     version,
-    any_value(mean_log_purchase_rate) as mean_log_purchase_rate,
-    any_value(scale_log_purchase_rate) as scale_log_purchase_rate,
-    any_value(mean_log_spend) as mean_log_spend,
-    any_value(scale_log_spend) as scale_log_spend,
-    any_value(mean_coupon_share) as mean_coupon_share,
-    any_value(scale_coupon_share) as scale_coupon_share,
+    any_value(mean_{trait}) as mean_{trait}, any_value(scale_{trait}) as scale_{trait},
     list(segment_key order by segment_key) as segment_keys,
     list(segment order by segment_key) as segments,
     list({
-        'log_purchase_rate': centroid_log_purchase_rate,
-        'log_spend': centroid_log_spend,
-        'coupon_share': centroid_coupon_share
+        '{trait}': centroid_{trait},
     } order by segment_key) as centroids
 from gold.segment_model
 group by version;
@@ -25,9 +18,7 @@ create or replace temp view assigned as
 with standardised as (
     select
         t.*, m.* exclude (version),
-        (t.log_purchase_rate - m.mean_log_purchase_rate) / m.scale_log_purchase_rate as z_log_purchase_rate,
-        (t.log_spend - m.mean_log_spend) / m.scale_log_spend as z_log_spend,
-        (t.coupon_share - m.mean_coupon_share) / m.scale_coupon_share as z_coupon_share
+        (t.{trait} - m.mean_{trait}) / m.scale_{trait} as z_{trait},
     from traits t
     left join segmentations m on m.version = t.segment_version
 ),
@@ -35,9 +26,8 @@ measured as (
     select
         *,
         list_transform(centroids, lambda c: sqrt(
-            power(z_log_purchase_rate - c.log_purchase_rate, 2)
-            + power(z_log_spend - c.log_spend, 2)
-            + power(z_coupon_share - c.coupon_share, 2)
+            0
+            + power(z_{trait} - c.{trait}, 2)
         )) as distances
     from standardised
 ),

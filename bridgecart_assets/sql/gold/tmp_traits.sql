@@ -32,11 +32,7 @@ create or replace temp view traits as
 select
     t.*, f.segment_version, f.purchase_version,
     weeks_between(t.first_purchased_on, t.as_of - 1) as weeks,
-    log_purchase_rate_of(t.frequency, weeks, m.r, m.alpha) as log_purchase_rate,
-    log_spend_of(
-        t.frequency, t.log_spend_sum, m.log_spend_mean, m.log_spend_variance_within, m.log_spend_variance_between
-    ) as log_spend,
-    coupon_share_of(t.orders, t.coupon_orders, m.coupon_share_mean) as coupon_share
+    {formula} as {trait},
 from to_score t
 left join versions_in_force f on f.as_of = t.as_of and t.frequency > 0
 left join gold.purchase_model m on m.version = f.traits_version;

@@ -1,5 +1,7 @@
 -- Customers with their traits and segments under the model in force: the same ones that a fit would take.
-select as_of, model_version, segment_key, log_purchase_rate, log_spend, coupon_share
+select
+    as_of, model_version, segment_key,
+    {trait},
 from gold.customer_segments
 where model_version is not null and is_sampled(
     customer_hash, (select count(*) from gold.customer_segments where model_version is not null), $fitted_customers

@@ -2,9 +2,7 @@
 -- towards the mean of all customers. Rounded, because the sums of doubles depend on the order of the rows.
 with everybody as (
     select
-        avg(log_purchase_rate) as rate, stddev_pop(log_purchase_rate) as rate_spread,
-        avg(log_spend) as spend, stddev_pop(log_spend) as spend_spread,
-        avg(coupon_share) as coupons, stddev_pop(coupon_share) as coupons_spread,
+        avg({trait}) as {trait}_mean, stddev_pop({trait}) as {trait}_spread,
         sum(predicted_clv) as predicted_clv, sum(net_sales) as net_sales, count(*) as customers
     from gold.customer_segments
 ),
@@ -23,9 +21,7 @@ segments as (
         count(s.predicted_clv) as predicted_customers,
         round(avg(s.churn_risk), 6) as mean_churn_risk,
         round(avg(s.churn_risk) filter (where f.last_purchased_on >= s.as_of - $churn_window_days), 6) as active_churn_risk,
-        round((avg(s.log_purchase_rate) - any_value(e.rate)) / nullif(any_value(e.rate_spread), 0), 3) as apart_purchases,
-        round((avg(s.log_spend) - any_value(e.spend)) / nullif(any_value(e.spend_spread), 0), 3) as apart_spend,
-        round((avg(s.coupon_share) - any_value(e.coupons)) / nullif(any_value(e.coupons_spread), 0), 3) as apart_coupons,
+        round((avg(s.{trait}) - any_value(e.{trait}_mean)) / nullif(any_value(e.{trait}_spread), 0), 3) as apart_{short},
         round(count(*) filter (where s.ambiguous)::double / count(*), 6) as ambiguous_share
     from gold.customer_segments s
     join gold.customer_features f using (customer_hash, customer_id)
