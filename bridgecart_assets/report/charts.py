@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import altair as alt
 
+from bridgecart_assets.contracts import KPIS, Kpi
+
 Chart = alt.TopLevelMixin
 
 HEIGHT = 220
@@ -24,10 +26,7 @@ LABELLED = alt.condition("datum.label", alt.value(1), alt.value(0))
 BLUE, OCHRE, GREY = "#2f7fc1", "#b7791f", "#6b7683"
 # How a segment looks as a line, a point and a bar; `page.js` says which key looks how.
 LOOK = ("segment_key", "name", "color", "dash", "shape", "fill", "edge", "edge_dash", "ink")
-# Of whom a figure is: column, words.
-AT_OPENING = ("customers", "Customers at the opening")
-ACTIVE = ("active", "Customers active at the opening")
-BUYERS = ("buyers", "Customers who bought")
+TREND_FORMATS = {"signed": "+.0%", "share": ".0%", "money": ",.0f", "ratio": ",.2f"}
 RATES: Mapping[str, tuple[str, list[int], str]] = {
     "what happened": (BLUE, [1, 0], "circle"),
     "early estimate": ("#c2410c", [5, 4], "diamond"),
@@ -52,13 +51,8 @@ def specs() -> Mapping[str, Mapping[str, Any]]:
 
 def _charts() -> Mapping[str, Chart]:
     return {
-        "trend_clv_growth": _trend("clv_growth", "CLV growth", "+.0%", AT_OPENING, "low_sample"),
-        "trend_churn_rate": _trend("churn_rate", "Churn rate", ".0%", ACTIVE, "churn_low_sample"),
-        "trend_average_order_value": _trend("average_order_value", "Average order", ",.0f", BUYERS, "order_low_sample"),
-        "trend_average_order_value_log": _trend(
-            "average_order_value", "Average order", "~s", BUYERS, "order_low_sample", scale="log"
-        ),
-        "trend_sales_contribution": _trend("sales_contribution", "Share of sales", ".0%", BUYERS, "order_low_sample"),
+        **{f"trend_{kpi.column}": _trend(kpi) for kpi in KPIS},
+        **{f"trend_{kpi.column}_log": _trend(kpi, scale="log") for kpi in KPIS if kpi.format == "money"},
         "shares": _shares(),
         "map": _map(),
         "apart": _apart(),
@@ -126,9 +120,9 @@ def _tooltips(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
     ]
 
 
-def _trend(
-    field: str, title: str, form: str, of_whom: tuple[str, str], low_sample: str, scale: Literal["log"] | None = None
-) -> Chart:
+def _trend(kpi: Kpi, scale: Literal["log"] | None = None) -> Chart:
+    field, low_sample = kpi.column, kpi.customers.low_sample
+    form = "~s" if scale else TREND_FORMATS[kpi.format]
     precise = ",.2f" if scale else form.replace(".0%", ".1%").replace(".0f", ".2f")
     base = (
         _base("figures")
@@ -145,7 +139,10 @@ def _trend(
             detail="segment_key:N",
             opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.12)),
             tooltip=_tooltips(
-                ("name", "Segment", ""), ("period", "Period", ""), (field, title, precise), (*of_whom, ",d")
+                ("name", "Segment", ""),
+                ("period", "Period", ""),
+                (field, kpi.label, precise),
+                (kpi.customers.column, kpi.customers.words, ",d"),
             ),
         )
     )
@@ -368,7 +365,10 @@ def _churn() -> Chart:
     points = rates.mark_point(size=45).encode(
         shape=_kinds(alt.Shape, RATES, shapes),
         tooltip=_tooltips(
-            ("period", "Period", ""), ("kind", "Churn rate", ""), ("rate", "Rate", ".1%"), (*ACTIVE, ",d")
+            ("period", "Period", ""),
+            ("kind", "Churn rate", ""),
+            ("rate", "Rate", ".1%"),
+            ("active", "Customers active at the opening", ",d"),
         ),
     )
     return alt.layer(interval, lines, points)

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import TABLES
+from bridgecart_assets.contracts import KPIS, SEGMENTATION_TRAITS, TABLES, Kpi
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.ingest.ledger import history_sentence, history_starts
 from bridgecart_assets.warehouse.storage.database import plain, rows_of, table_exists
@@ -28,7 +28,7 @@ Rows = Mapping[str, Sequence[Any]]
 def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures:
     """All of the report's figures in plain JSON types: money and shares as numbers, dates as ISO texts.
 
-    `history` says where it begins if it does not begin with the topic.
+    `history` says where it begins if it does not begin with the topic; `kpis` and `traits` say how each is shown.
     `tables` has a section per SQL file, with the names of its `columns` and its `rows` as lists.
     """
     parameters = {
@@ -53,9 +53,25 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
             "churn_window_days": settings.churn_window_days,
             "clv_horizon_days": settings.clv_horizon_days,
         },
+        "kpis": [_record(kpi) for kpi in KPIS],
+        "traits": {f"apart_{trait.short}": trait.label for trait in SEGMENTATION_TRAITS},
         "tables": {name: section(name) for name in SECTIONS},
         "stored": {
             "columns": ["table", "rows", "meaning"],
             "rows": [[c.full_name, count_rows(connection, c), c.meaning] for c in standing],
         },
+    }
+
+
+def _record(kpi: Kpi) -> Mapping[str, Any]:
+    return {
+        "column": kpi.column,
+        "label": kpi.label,
+        "format": kpi.format,
+        "direction": kpi.direction,
+        "reasons": kpi.reasons,
+        "meaning": kpi.table.meaning,
+        "customers": kpi.customers.column,
+        "low_sample": kpi.customers.low_sample,
+        "has_card": kpi.total is not None,
     }

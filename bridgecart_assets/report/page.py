@@ -10,12 +10,14 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.contracts import KPIS, Kpi
 
 _PAGE = Path(__file__).parent / "page"
 _MADE_OF = ("page/page.html", "page/page.css", "page/page.js", "charts.py", "page.py")
@@ -67,6 +69,7 @@ def _fingerprint() -> str:
     digest = hashlib.sha256()
     for name in _MADE_OF:
         digest.update((Path(__file__).parent / name).read_bytes())
+    digest.update(repr(KPIS).encode())
     digest.update(f"{version('altair')} {version('vl-convert-python')}".encode())
     return digest.hexdigest()[:16]
 
@@ -84,6 +87,7 @@ def _make_frame() -> str:
         "policy": _POLICY.format(scripts=" ".join(map(_hash, (libraries, program)))),
         "style": _part("page.css"),
         "charts": for_script(specs()),
+        "trends": "\n        ".join(map(_trend, KPIS)),
         "libraries": libraries,
         "program": program,
     }
@@ -94,6 +98,19 @@ def _make_frame() -> str:
         name, rest = piece.split("}}", 1)
         made += [parts.get(name, f"{{{{{name}}}}}"), rest]
     return "".join(made)
+
+
+def _trend(kpi: Kpi) -> str:
+    """The figure of a KPI over time. Money may stand on a logarithmic scale, which the caption then says."""
+    chart, caption = f"trend_{kpi.column}", escape(kpi.caption).replace("{window}", _says("window"))
+    far_apart = ""
+    if kpi.format == "money":
+        far_apart, caption = f' data-far-apart="{chart}_log"', caption + _says("scale")
+    return f'<figure data-chart="{chart}"{far_apart} data-rows="figures"><figcaption>{caption}</figcaption></figure>'
+
+
+def _says(what: str) -> str:
+    return f'<span data-says="{what}"></span>'
 
 
 def _part(name: str) -> str:

@@ -93,8 +93,8 @@ def test_the_page_loads_nothing_and_runs_no_other_script_than_its_own(grown: Set
     assert re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)""", markup) == []
 
 
-def test_every_chart_of_the_page_has_a_specification_and_every_specification_a_place():
-    text = (Path(page.__file__).parent / "page" / "page.html").read_text(encoding="utf-8")
+def test_every_chart_of_the_page_has_a_specification_and_every_specification_a_place(grown: Settings):
+    text = page_of(grown).read_text(encoding="utf-8")
     assert sorted(re.findall(r'data-(?:chart|far-apart)="(\w+)"', text)) == sorted(specs())
 
 

@@ -12,7 +12,7 @@ from bridgecart_assets.contracts import (
 )
 from bridgecart_assets.orchestration.asset_specs import read_from, table_asset
 from bridgecart_assets.orchestration.resources import Platform
-from bridgecart_assets.warehouse.queries import kpi_query
+from bridgecart_assets.warehouse.queries import kpi_query, metrics_history_query
 from bridgecart_assets.warehouse.storage.outputs import Query, Table
 
 

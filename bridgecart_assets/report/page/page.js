@@ -9,23 +9,15 @@
   const FILLS = [1, 0.4, 0.12];
   const PRINT_WIDTH = 600; // of a chart: shown at 85 % on half a page of A4 landscape, at 115 % on a page of A4 portrait
   const FAR_APART = 8;
-  const REASONS = {
-    no_baseline: "the first period: there is nothing to compare with",
-    empty_segment: "nobody was in the segment at the opening",
-    opening_value_not_positive: "the value at the opening was not above zero",
-    no_prediction: "the models had no predictions for it",
-    not_matured: "the window after the opening is not over yet",
-    nobody_active: "nobody was active at the opening",
-    no_orders: "no purchase in the period",
-    total_sales_not_positive: "the sales of all segments together are not above zero",
-  };
   // The same shapes as Vega's, in a box of 12.
   const MARKS = {
     circle: "M6 2.2a3.8 3.8 0 1 0 .01 0z", square: "M2.6 2.6h6.8v6.8H2.6z", diamond: "M6 1.2 10.8 6 6 10.8 1.2 6z",
     "triangle-up": "M6 1.8 10.6 9.8H1.4z", cross: "M4.6 1.6h2.8v3h3v2.8h-3v3H4.6v-3h-3V4.6h3z",
   };
   const PLACES = { new: "new customers", gone: "gone", unassigned: "without a segment", all: "all customers" };
-  const TRAITS = { apart_purchases: "buys often", apart_spend: "spends much", apart_coupons: "uses coupons" };
+  const KINDS = { signed: "growth", share: "share", money: "money", ratio: "ratio" };
+  const COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+  const BETTER = { higher: 1, lower: -1, neutral: 0 };
 
   const byId = (id) => document.getElementById(id);
   const specs = JSON.parse(byId("charts").textContent);
@@ -33,6 +25,7 @@
   const sorting = new Map();
   let figures = JSON.parse(byId("figures").textContent);
   let tables = {};
+  let reasons = {};
   let names = new Map();
   let chosen = { segment: "", period: "" };
 
@@ -46,9 +39,10 @@
     text: (value) => String(value),
     long: (value) => String(value),
     flag: (value) => (value ? "yes" : "no"),
-    reason: (value) => REASONS[value] ?? String(value),
+    reason: (value) => reasons[value] ?? String(value),
     count: (value) => whole.format(value),
     money: (value) => cents.format(value),
+    ratio: (value) => cents.format(value),
     share: (value) => `${(100 * value).toFixed(1)} %`,
     growth: (value) => `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)} %`,
     figure: (value) => Number(value.toPrecision(5)).toString(),
@@ -109,6 +103,7 @@
       rows.map((row) => Object.fromEntries(columns.map((column, place) => [column, row[place]])));
     tables = Object.fromEntries(Object.entries(figures.tables).map(([name, table]) => [name, objects(table)]));
     tables.stored = objects(figures.stored);
+    reasons = Object.assign({}, ...figures.kpis.map((kpi) => kpi.reasons));
     tables.failed = figures.health?.failed_checks ?? [];
     names = new Map();
     for (const row of [...tables.figures, ...tables.segments]) {
@@ -116,7 +111,7 @@
       names.set(row.segment_key, isKey ? `${row.segment_key} ${row.segment}` : PLACES[row.segment_key]);
     }
     tables.traits = tables.segments.flatMap((row) =>
-      Object.entries(TRAITS)
+      Object.entries(figures.traits)
         .filter(([column]) => is(row[column]))
         .map(([column, trait]) => ({ segment_key: row.segment_key, trait, apart: row[column] })),
     );
@@ -192,7 +187,7 @@
     );
   }
 
-  // ---- The four KPIs
+  // ---- The KPIs
 
   function card(title, value, ...lines) {
     const written = lines
@@ -210,6 +205,9 @@
     return element("p", { className: judged > 0 ? "better" : judged < 0 ? "worse" : "" }, `${size} against ${than}`);
   }
 
+  // Those that the page has no words of its own for.
+  const plainKpis = () => figures.kpis.filter((kpi) => kpi.has_card);
+
   function showCards() {
     const period = shownPeriod();
     const key = chosen.segment || "all";
@@ -220,7 +218,7 @@
     const isOpen = row.is_complete ? null : "The period is still open.";
     const evidence = (count, isLow, who) =>
       `${isLow ? "Low confidence: only " : "Of "}${whole.format(count)} ${who}${isLow ? ", below 30" : ""}.`;
-    const why = (reason) => (reason ? `None: ${REASONS[reason] ?? reason}.` : null);
+    const why = (reason) => (reason ? `None: ${reasons[reason] ?? reason}.` : null);
     byId("cards").replaceChildren(
       card(
         "CLV growth",
@@ -258,6 +256,19 @@
             `${cents.format(row.sales)} of ${cents.format(figureOf(period, "all").sales)} currency units.`,
             isOpen,
           ),
+      ...plainKpis().map((kpi) =>
+        card(
+          kpi.label,
+          shown(row[kpi.column], KINDS[kpi.format]),
+          why(row[`${kpi.column}_reason`]),
+          change(row[kpi.column], last?.[kpi.column], {
+            relative: kpi.format === "money" || kpi.format === "ratio", better: BETTER[kpi.direction], than,
+          }),
+          kpi.meaning,
+          evidence(row[kpi.customers], row[kpi.low_sample], "customers"),
+          isOpen,
+        ),
+      ),
     );
   }
 
@@ -271,7 +282,7 @@
       is(row.estimated_churn_rate) && !is(row.churn_rate)
         ? `${kind} for ${periodName(row.period)}: ${format.share(row.estimated_churn_rate)} of the customers active at its opening.`
         : null;
-    if (!latest) return card("Churn rate", "-", `None: ${REASONS[row.churn_rate_reason] ?? row.churn_rate_reason}.`, estimate);
+    if (!latest) return card("Churn rate", "-", `None: ${reasons[row.churn_rate_reason] ?? row.churn_rate_reason}.`, estimate);
     return card(
       "Churn rate",
       format.share(latest.churn_rate),
@@ -334,13 +345,13 @@
       shown: tables.figures.length ? periodName(shownPeriod()) : "",
       segment: chosen.segment ? nameOf(chosen.segment) : "all customers",
       period: chosen.period ? periodName(chosen.period) : "all periods",
+      count: COUNTS[figures.kpis.length] ?? String(figures.kpis.length),
       horizon: `${settings.clv_horizon_days} days`,
       window: `${settings.churn_window_days} days`,
-      scale: isFarApart()
-        ? "; on a logarithmic scale, because the segments are far apart: the same distance is the same ratio"
-        : "",
     };
-    for (const place of document.querySelectorAll("[data-says]")) place.textContent = says[place.dataset.says];
+    for (const place of document.querySelectorAll("[data-says]")) {
+      place.textContent = place.dataset.says === "scale" ? scaleWords(place.closest("figure")) : says[place.dataset.says];
+    }
     byId("churn-words").textContent =
       `Every churn rate here is of the customers who were active at the opening, that is who had bought in the ${settings.churn_window_days} days before: ` +
       `the share of them who buy nothing in the ${settings.churn_window_days} days after it. ` +
@@ -348,6 +359,12 @@
     byId("everybody-words").textContent = tables.everybody.map((row) => deeds(row, "All customers bought").join(" ")).join("");
     byId("model-words").textContent = modelWords();
     byId("health-words").textContent = healthWords();
+  }
+
+  function scaleWords({ dataset }) {
+    return isFarApart(dataset.chart)
+      ? "; on a logarithmic scale, because the segments are far apart: the same distance is the same ratio"
+      : "";
   }
 
   function modelWords() {
@@ -473,6 +490,14 @@
     ],
   };
 
+  function columnsOf(name) {
+    if (name !== "figures") return COLUMNS[name];
+    const further = plainKpis().flatMap((kpi) => [
+      [kpi.column, kpi.label, KINDS[kpi.format]], [`${kpi.column}_reason`, "Why none", "reason"],
+    ]);
+    return [...COLUMNS.figures.slice(0, -1), ...further, ...COLUMNS.figures.slice(-1)];
+  }
+
   function isShown(row) {
     const inSegment =
       !chosen.segment ||
@@ -510,7 +535,7 @@
     const name = place.dataset.table;
     const details = place.querySelector("details");
     if (!details.open) return;
-    const columns = COLUMNS[name];
+    const columns = columnsOf(name);
     const rows = sorted(name, tables[name].filter(isShown));
     const by = sorting.get(name);
     const heading = ([column, title, kind]) => {
@@ -584,14 +609,15 @@
     errorbar: { rule: { color: "var(--soft)" }, ticks: { color: "var(--soft)" } },
   };
 
-  // Whether the average order of one segment would press the lines of the others to the floor of a linear scale.
-  function isFarApart() {
-    const values = tables.figures.filter((row) => row.segment_key !== "all" && row.average_order_value > 0).map((row) => row.average_order_value);
+  // Whether the money of one segment would press the lines of the others to the floor of a linear scale.
+  function isFarApart(chart) {
+    const column = chart.replace("trend_", "");
+    const values = tables.figures.filter((row) => row.segment_key !== "all" && row[column] > 0).map((row) => row[column]);
     return Math.max(...values) > FAR_APART * Math.min(...values);
   }
 
   function chartOf({ dataset }) {
-    return dataset.farApart && isFarApart() ? dataset.farApart : dataset.chart;
+    return dataset.farApart && isFarApart(dataset.chart) ? dataset.farApart : dataset.chart;
   }
 
   function signals() {

@@ -54,9 +54,23 @@ figures as (
     from by_segment
     union all by name
     from total
+),
+-- The KPIs that are ratios of sums, of each segment and of all customers.
+ratios as (
+    select
+        frame.period, coalesce(frame.segment_key, 'all') as segment_key,
+        grouping(frame.segment_key) = 1 as of_all,
+        case when of_all then sum({ratio}.{numerator})::double / nullif(sum({ratio}.{denominator}), 0) else any_value({ratio}.{ratio}) end as {ratio},
+        case when not of_all then any_value({ratio}.{ratio}_reason) when {ratio} is null then '{no_total}' end as {ratio}_reason,
+        sum({ratio}.customers) as {ratio}_customers,
+        case when of_all then sum({ratio}.customers) < 30 else any_value({ratio}.low_sample) end as {ratio}_low_sample,
+    from kpi.clv_growth as frame
+    join shown_periods using (period)
+    join kpi.{ratio} using (period, segment_key)
+    group by grouping sets ((frame.period, frame.segment_key), (frame.period))
 )
 select
-    * exclude (organic, removed, wide, spread),
+    * exclude (organic, removed, of_all, wide, spread),
     -- Wilson's interval of 95 %.
     case when churn_rate is not null then greatest(0, (churn_rate + wide / 2 - spread) / (1 + wide)) end as churn_rate_low,
     case when churn_rate is not null then least(1, (churn_rate + wide / 2 + spread) / (1 + wide)) end as churn_rate_high
@@ -66,5 +80,6 @@ from (
         3.8416 / nullif(active, 0) as wide,
         1.96 * sqrt((churn_rate * (1 - churn_rate) + 3.8416 / (4 * nullif(active, 0))) / nullif(active, 0)) as spread
     from figures
+    left join ratios using (period, segment_key)
 )
 order by period, segment_key
