@@ -2,29 +2,33 @@
 
 from bridgecart_assets.contracts.columns import BATCH, CUSTOMER_HASH, KAFKA_TIME, PAYLOAD, coordinates
 from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column, Contract
+from bridgecart_assets.contracts.event import Home, event_column, event_columns
 
 _ORDER = (
     Column("order_key", "UUID", "Identity of the order: hash of its identifying fields"),
-    Column("order_id", "VARCHAR", "Order id of the source", nullable=True),
-    Column("customer_id", "VARCHAR", "Customer who ordered"),
+    event_column("order_id"),
+    event_column("customer_id"),
     CUSTOMER_HASH,
-    Column("purchased_at", INSTANT, "Instant of the purchase, UTC"),
+    event_column("purchase_date"),
     Column("order_kind", "VARCHAR", "purchase (net > 0), zero (net = 0) or refund (negative amount)"),
     Column("gross_amount", MONEY, "Amount before the discount, currency units"),
-    Column("discount_amount", MONEY, "Discount, currency units"),
+    event_column("discount_amount"),
     Column("net_amount", MONEY, "Amount after the discount, currency units: what counts as sales"),
-    Column("coupon_used", "BOOLEAN", "Whether a coupon was used; NULL when the event does not say", nullable=True),
-    Column("payment_method", "VARCHAR", "Payment method, canonical spelling", nullable=True),
-    Column("product_category", "VARCHAR", "Product category, canonical spelling", nullable=True),
+    event_column("coupon_used"),
+    event_column("payment_method"),
+    event_column("product_category"),
     *coordinates(),
     KAFKA_TIME,
 )
+
+# Fields that the event got later stand at the end, where a migration puts them.
+_LATER = event_columns(Home.ORDERS, but=_ORDER)
 
 SILVER_ORDERS = Contract(
     schema="silver",
     name="orders",
     meaning="One typed, cleaned row per order. The first event of an order by Kafka timestamp wins.",
-    columns=(*_ORDER, BATCH),
+    columns=(*_ORDER, BATCH, *_LATER),
     key=("order_key",),
 )
 
@@ -32,7 +36,7 @@ SILVER_DUPLICATES = Contract(
     schema="silver",
     name="duplicate_orders",
     meaning="Events whose order already stands, with the coordinates of the event that won.",
-    columns=(*_ORDER, *coordinates("the winning record", "winner_"), BATCH),
+    columns=(*_ORDER, *coordinates("the winning record", "winner_"), BATCH, *_LATER),
     key=("topic_id", "partition", "offset"),
 )
 
@@ -50,20 +54,22 @@ SILVER_REJECTS = Contract(
     key=("topic_id", "partition", "offset"),
 )
 
+_CUSTOMER = (
+    Column("customer_id", "VARCHAR", "Customer"),
+    CUSTOMER_HASH,
+    event_column("name"),
+    event_column("mobile"),
+    event_column("age"),
+    event_column("income"),
+    event_column("gender"),
+    Column("first_seen_at", INSTANT, "First order or refund, UTC"),
+    Column("last_seen_at", INSTANT, "Latest order or refund, UTC"),
+)
+
 SILVER_CUSTOMERS = Contract(
     schema="silver",
     name="customers",
     meaning="Attributes of each customer from the latest order. The only place below raw with name and mobile.",
-    columns=(
-        Column("customer_id", "VARCHAR", "Customer"),
-        CUSTOMER_HASH,
-        Column("name", "VARCHAR", "Name (personal data)", nullable=True),
-        Column("mobile", "VARCHAR", "Mobile number (personal data)", nullable=True),
-        Column("age", "INTEGER", "Age, years", nullable=True),
-        Column("income", MONEY, "Income, currency units a year", nullable=True),
-        Column("gender", "VARCHAR", "Gender, canonical spelling", nullable=True),
-        Column("first_seen_at", INSTANT, "First order or refund, UTC"),
-        Column("last_seen_at", INSTANT, "Latest order or refund, UTC"),
-    ),
+    columns=(*_CUSTOMER, *event_columns(Home.CUSTOMERS, but=_CUSTOMER)),
     key=("customer_id",),
 )

@@ -168,7 +168,7 @@ RULES: tuple[Rule, ...] = (
         contracts.SILVER_ORDERS,
         "silver_spellings_are_known",
         "Payment methods and product categories are in the table of canonical spellings.",
-        "Orders stand with the source's spelling. Add the spelling to sql/silver/tmp_spellings.sql if it is right.",
+        "Orders stand with the source's spelling. Add the spelling to contracts/event.py if it is right.",
         blocking=False,
         severity=WARN,
         counted_by="orders",

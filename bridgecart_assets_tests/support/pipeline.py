@@ -124,13 +124,14 @@ def _make(
 
 def _outputs(asset: dg.AssetsDefinition, platform: Platform, mode: RefitMode) -> Iterator[dg.Output[Any]]:
     function = _function(asset)
-    given: dict[str, Any] = {"platform": platform, "config": RefitConfig(refit=mode)}
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
-        if name in asset.keys_by_input_name:
-            contract = contract_of(asset.keys_by_input_name[name])
-            is_frame = parameter.annotation is pd.DataFrame
-            given[name] = platform.read_frame(contract) if is_frame else Table(contract.full_name)
-    returned = function(**{name: given[name] for name in inspect.signature(function).parameters})
+    parameters = inspect.signature(function, eval_str=True).parameters
+    offered: dict[str, Any] = {"platform": platform, "config": RefitConfig(refit=mode)}
+    given = {name: value for name, value in offered.items() if name in parameters}
+    for name, key in asset.keys_by_input_name.items():
+        is_frame = name in parameters and parameters[name].annotation is pd.DataFrame
+        contract = contract_of(key)
+        given[name] = platform.read_frame(contract) if is_frame else Table(contract.full_name)
+    returned = function(**given)
     if isinstance(returned, Iterator):
         yield from returned
     else:

@@ -1,7 +1,6 @@
 with used as (
-    select 'payment_method' as field, payment_method as value from silver.orders where batch_key = $batch_key
-    union all
-    select 'product_category', product_category from silver.orders where batch_key = $batch_key
+    select null::varchar as field, null::varchar as value where false
+    union all select '{spelled_field}', {spelled_column} from silver.orders where batch_key = $batch_key
 )
 select u.field, u.value, count(*) as orders
 from used u

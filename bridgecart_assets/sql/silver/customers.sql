@@ -21,12 +21,8 @@ latest as (
 select
     customer_id,
     customer_hash,
-    text_of(event -> '$.name') as name,
-    text_of(event -> '$.mobile') as mobile,
-    text_of(event -> '$.age')::decimal(18, 6)::integer as age,
-    text_of(event -> '$.income')::decimal(18, 2) as income,
-    coalesce(s.canonical, text_of(event -> '$.gender')) as gender,
+    {attribute_value} as {attribute},
     first_seen_at,
     last_seen_at
 from latest
-left join spellings s on s.field = 'gender' and s.lookup_key = lookup_key_of(text_of(event -> '$.gender'))
+left join spellings {spelled_attribute}_spelling on {spelled_attribute}_spelling.field = '{spelled_attribute}' and {spelled_attribute}_spelling.lookup_key = lookup_key_of(text_of(event -> '$.{spelled_attribute}'))

@@ -6,22 +6,21 @@ where reasons is not null;
 
 create temp view cleaned as
 select
-    order_id, customer_id, purchased_at, purchase_amount, discount_amount, coupon_used, payment_method,
-    product_category, topic_id, "partition", "offset", kafka_timestamp, batch_key
+    {order_value} as {order_column},
+    topic_id, "partition", "offset", kafka_timestamp, batch_key
 from fields
 where is_plain
 union all by name
 select
-    order_id, customer_id, purchase_instant at time zone 'UTC' as purchased_at, purchase_amount, discount_amount,
-    coupon_used, payment_method, product_category, topic_id, "partition", "offset", kafka_timestamp, batch_key
+    {order_value} as {order_column},
+    topic_id, "partition", "offset", kafka_timestamp, batch_key
 from validated
 where reasons is null;
 
 create temp table canonicalized as
 with written as (
-    select distinct 'payment_method' as field, payment_method as value from cleaned
-    union all
-    select distinct 'product_category', product_category from cleaned
+    select null::varchar as field, null::varchar as value where false
+    union all select distinct '{spelled_field}', {spelled_column} from cleaned
 )
 select w.field, w.value, s.canonical
 from written w
@@ -31,13 +30,11 @@ create temp table accepted as
 with priced as (
     select
         cleaned.* replace (
-            coalesce(payment.canonical, cleaned.payment_method) as payment_method,
-            coalesce(category.canonical, cleaned.product_category) as product_category
+            coalesce({spelled_field}_spelling.canonical, cleaned.{spelled_column}) as {spelled_column},
         ),
         (purchase_amount - case when $amount_is_net then 0.00 else discount_amount end)::decimal(18, 2) as net_amount
     from cleaned
-    left join canonicalized payment on payment.field = 'payment_method' and payment.value = cleaned.payment_method
-    left join canonicalized category on category.field = 'product_category' and category.value = cleaned.product_category
+    left join canonicalized {spelled_field}_spelling on {spelled_field}_spelling.field = '{spelled_field}' and {spelled_field}_spelling.value = cleaned.{spelled_column}
 )
 select
     -- A JSON list, so that no two different sets of fields read the same.
@@ -45,9 +42,8 @@ select
         when order_id is not null then [order_id, purchased_at::varchar]
         else [customer_id, purchased_at::varchar, purchase_amount::varchar, payment_method, product_category]
     end)), 1, 32)::uuid as order_key,
-    order_id, customer_id, customer_hash_of(customer_id) as customer_hash, purchased_at,
+    customer_hash_of(customer_id) as customer_hash,
     case when purchase_amount < 0 then 'refund' when net_amount > 0 then 'purchase' else 'zero' end as order_kind,
     (net_amount + discount_amount)::decimal(18, 2) as gross_amount,
-    discount_amount, net_amount, coupon_used, payment_method, product_category,
-    topic_id, "partition", "offset", kafka_timestamp, batch_key
+    * exclude (purchase_amount)
 from priced;

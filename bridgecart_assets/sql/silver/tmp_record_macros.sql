@@ -9,6 +9,16 @@ create or replace temp macro instant_of(text) as case
     when not regexp_matches(text, ':[0-9.]+ ?[+-](1[6-9]|[2-9][0-9]|[0-9]{2}:?[6-9]|[0-9]{2}:[0-9]{2}:)')
         then try_cast(text as timestamptz) end;
 
+create or replace temp macro is_number(text) as
+    regexp_full_match(text, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?');
+-- More digits before an exponent than the decimal holds need the way round through floating point.
+create or replace temp macro money_of(text) as case when is_number(text)
+    then coalesce(try_cast(text as decimal(18, 2)), try_cast(try_cast(text as double) as decimal(18, 2))) end;
+create or replace temp macro number_of(text) as case when is_number(text) then try_cast(text as decimal(18, 6)) end;
+create or replace temp macro flag_of(text) as case lower(text)
+    when 'true' then true when 'yes' then true when '1' then true
+    when 'false' then false when 'no' then false when '0' then false end;
+
 -- What stands in raw in place of the payload of a customer who was forgotten.
 create or replace temp macro forgotten_payload() as '{"forgotten": true}'::blob;
 

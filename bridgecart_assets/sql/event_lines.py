@@ -1,0 +1,187 @@
+"""What silver's SQL says of each field of the event: reading it, the rules that it must keep, where it ends.
+
+The fields and their limits are those of `contracts/event.py`, the macros those of `silver`'s files. A file has one line
+for all fields, with the names below in braces; `read_sql` puts in a line a field.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from bridgecart_assets.contracts.event import EVENT, EventField, Flag, Home, Instant, Money, Text, Whole
+
+Line = Mapping[str, str]
+
+# What the macros of `tmp_plain_macros` take for plain is within these limits.
+_PLAIN_LENGTH = 200
+_PLAIN_AMOUNT = 10**9
+_MOST_DIGITS = 9
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _schema() -> str:
+    return "{" + ", ".join(f'"{one.name}": "JSON"' for one in EVENT) + "}"
+
+
+def _or_default(one: EventField, value: str) -> str:
+    return value if one.default is None else f"coalesce({value}, {one.default})"
+
+
+def _within(value: str, one: Money | Whole, lowest: int, highest: int) -> Iterator[str]:
+    """What is left to ask of a number that is known to be between `lowest` and `highest`."""
+    if one.lowest > lowest:
+        yield f"{value} >= {one.lowest}"
+    if one.highest < highest:
+        yield f"{value} <= {one.highest}"
+
+
+def _unpacked(one: EventField) -> str:
+    """The value of a plain field, straight from its JSON."""
+    match one.type:
+        case Text():
+            return f"event.{one.name} ->> '$'"
+        case Instant():
+            return f"try_cast(event.{one.name} ->> '$' as timestamptz)"
+        case _:
+            return f"try_cast(event.{one.name}::varchar as {one.type.sql_type.lower()})"
+
+
+def _plain_tests(one: EventField) -> Iterator[str]:
+    """How it is told from the JSON of a field that no rule objects to it, nor changes it."""
+    field, kind, is_read = f"event.{one.name}", one.type, one.home is Home.ORDERS
+    value = one.name if is_read else _unpacked(one)
+    match kind:
+        case Text():
+            yield f"{'is_plain_text' if is_read else 'is_short_string'}({field})"
+            if kind.longest < _PLAIN_LENGTH:
+                yield f"strlen({field}) <= {kind.longest}"
+        case Instant():
+            yield f"is_plain_time({field})"
+            yield f"{value} >= timestamptz '{kind.earliest} 00:00:00+00'"
+            yield f"{value} < timestamptz '{kind.before} 00:00:00+00'"
+        case Money():
+            yield f"{'is_plain_amount' if kind.lowest < 0 else 'is_plain_count'}({field})"
+            yield from _within(value, kind, min(0, max(kind.lowest, -_PLAIN_AMOUNT)), _PLAIN_AMOUNT)
+        case Whole():
+            digits = min(_MOST_DIGITS, len(str(max(kind.highest, 0) + 1)) - 1)
+            yield f"regexp_full_match({field}::varchar, '[0-9]{{1,{max(digits, 1)}}}')"
+            yield from _within(value, kind, 0, 10**digits - 1)
+        case Flag():
+            yield f"{field}::varchar in ('true', 'false')"
+
+
+def _plain(one: EventField) -> str:
+    tests = " and ".join(_plain_tests(one))
+    tests = tests if one.required else f"(event.{one.name} is null or {tests})"
+    return tests if one.plain_if is None else f"{tests} and {one.plain_if}"
+
+
+def _value(one: EventField, text: str) -> str:
+    """The value of a text by the rules; NULL where it has none."""
+    match one.type:
+        case Text():
+            return text
+        case Instant():
+            return f"instant_of({text})"
+        case Money():
+            return f"money_of({text})"
+        case Whole():
+            return f"number_of({text})"
+        case Flag():
+            return f"flag_of({text})"
+
+
+def _typed(one: EventField) -> str:
+    given = f"given_{one.name}"
+    value = _value(one, given)
+    return value if one.default is None else f"case when {given} is null then {one.default} else {value} end"
+
+
+def _stored(one: EventField, value: str) -> str:
+    match one.type:
+        case Instant():
+            return f"{value} at time zone 'UTC'"
+        case Whole():
+            return f"{value}::integer"
+        case _:
+            return value
+
+
+def _own_refusals(one: EventField) -> Iterator[tuple[str, str]]:
+    """Condition and reason code of each way in which a field of its type can be wrong, in their order."""
+    name, given = one.name, f"given_{one.name}"
+    bad, out_of_range = f"bad_{name}", f"out_of_range_{name}"
+    early = [(refusal.when, refusal.code) for refusal in one.early_refusals]
+    match one.type:
+        case Text(longest):
+            yield f"not is_text(event.{name}, {given})", bad
+            yield from early
+            yield f"length({given}) > {longest}", out_of_range
+        case Instant(earliest, before):
+            yield f"{name} is null or not isfinite({name})", bad
+            yield f"{name} < timestamptz '{earliest} 00:00:00+00'", out_of_range
+            yield from early
+            yield f"{name} >= timestamptz '{before} 00:00:00+00'", out_of_range
+        case Money(lowest, highest) | Whole(lowest, highest):
+            yield f"not is_number({given})", bad
+            yield from early
+            yield f"{name} is null or {name} < {lowest} or {name} > {highest}", out_of_range
+        case Flag():
+            yield f"{name} is null", bad
+            yield from early
+    if isinstance(one.type, Whole):
+        yield f"{name} <> floor({name})", bad
+
+
+def _reason(one: EventField) -> str:
+    missing = f"'missing_{one.name}'" if one.required else "null"
+    refusals = [*_own_refusals(one), *((refusal.when, refusal.code) for refusal in one.refusals)]
+    cases = [
+        f"when given_{one.name} is null then {missing}",
+        *(f"when {when} then '{code}'" for when, code in refusals),
+    ]
+    return "case " + " ".join(cases) + " end"
+
+
+def _field(one: EventField) -> Line:
+    return {"field": one.name, "plain": _plain(one), "typed": _typed(one), "reason": _reason(one)}
+
+
+def _order_field(one: EventField) -> Line:
+    return {
+        "unpacked": _or_default(one, _unpacked(one)),
+        "order_field": one.name,
+        "order_value": _stored(one, one.name),
+        "order_column": one.stored.name if one.stored else one.name,
+    }
+
+
+def _customer_field(one: EventField) -> Line:
+    text = f"text_of(event -> '$.{one.name}')"
+    value = _stored(one, _or_default(one, _value(one, text)))
+    return {
+        "attribute": one.stored.name if one.stored else one.name,
+        "attribute_value": f"coalesce({one.name}_spelling.canonical, {value})" if one.spellings else value,
+    }
+
+
+_ORDER = [one for one in EVENT if one.home is Home.ORDERS]
+_CUSTOMER = [one for one in EVENT if one.home is Home.CUSTOMERS]
+
+EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
+    ("event_schema",): [{"event_schema": _schema()}],
+    ("field", "plain", "typed", "reason"): [_field(one) for one in EVENT],
+    ("order_field", "unpacked", "order_value", "order_column"): [_order_field(one) for one in _ORDER],
+    ("spelled_field", "spelled_column"): [
+        {"spelled_field": one.name, "spelled_column": one.stored.name} for one in _ORDER if one.spellings and one.stored
+    ],
+    ("attribute", "attribute_value"): [_customer_field(one) for one in _CUSTOMER],
+    ("spelled_attribute",): [{"spelled_attribute": one.name} for one in _CUSTOMER if one.spellings],
+    ("spelling_of", "lookup_key", "canonical"): [
+        {"spelling_of": _quoted(one.name), "lookup_key": _quoted(key), "canonical": _quoted(canonical)}
+        for one in EVENT
+        for key, canonical in one.spellings.items()
+    ],
+}
+"""The names that a line can have in braces together, and what stands for them in each of its lines."""

@@ -1,0 +1,46 @@
+"""Lines of SQL per trait and per KPI: what a line of a file can name in braces, and its values in each record."""
+
+from collections.abc import Mapping, Sequence
+
+from bridgecart_assets.contracts import KPIS, SEGMENTATION_TRAITS, Kpi, Trait
+from bridgecart_assets.sql.event_lines import Line
+
+
+def _trait(trait: Trait) -> Line:
+    return {"trait": trait.name, "formula": trait.formula, "short": trait.short}
+
+
+def _kpi(kpi: Kpi) -> Line:
+    names = [column.name for column in kpi.history_columns]
+    kept = [f"{kpi.column}.{name}" for name in names]
+    shown = [
+        f"round({kpi.column}.{name}, 2) as {name}" if name == kpi.column and kpi.format == "money" else name_in_table
+        for name, name_in_table in zip(names, kept, strict=True)
+    ]
+    return {
+        "kpi": kpi.column,
+        "kept": ", ".join(kept),
+        "kept_names": ", ".join(names),
+        "shown": ", ".join([*shown, *(f"{kpi.column}.{name}" for name in kpi.shown)]),
+    }
+
+
+def _ratios() -> Sequence[Line]:
+    return [
+        {
+            "ratio": kpi.column,
+            "numerator": kpi.total.numerator,
+            "denominator": kpi.total.denominator,
+            "no_total": kpi.total.reason,
+        }
+        for kpi in KPIS
+        if kpi.total is not None
+    ]
+
+
+METRIC_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
+    ("trait", "formula", "short"): [_trait(trait) for trait in SEGMENTATION_TRAITS],
+    ("kpi", "kept", "kept_names", "shown"): [_kpi(kpi) for kpi in KPIS],
+    ("ratio", "numerator", "denominator", "no_total"): _ratios(),
+}
+"""The fields that a line can name together, and their values in each record."""
