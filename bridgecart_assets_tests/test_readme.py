@@ -12,11 +12,13 @@ from bridgecart_assets_tests.docs import (
     COMMANDS,
     CONFIGURATION,
     CONTRACTS,
+    EVENTS,
     KPIS,
     README,
     TESTS_README,
     contracts,
     fresh_configuration,
+    fresh_events,
     fresh_kpis,
     fresh_readme,
     fresh_tests_readme,
@@ -44,7 +46,9 @@ def code_of(document: Path) -> str:
     return "\n".join([*blocks, *re.findall(r"`[^`\n]+`", text)])
 
 
-@pytest.mark.parametrize(("document", "fresh"), [(README, fresh_readme), (CONFIGURATION, fresh_configuration)])
+@pytest.mark.parametrize(
+    ("document", "fresh"), [(README, fresh_readme), (CONFIGURATION, fresh_configuration), (EVENTS, fresh_events)]
+)
 def test_the_tables_of_settings_are_those_of_the_code(document: Path, fresh: Callable[[str], str]):
     text = document.read_text(encoding="utf-8")
     assert fresh(text) == text, "run: python -m bridgecart_assets_tests.docs"

@@ -55,14 +55,14 @@ def _plain_tests(one: EventField) -> Iterator[str]:
         case Text():
             yield f"{'is_plain_text' if is_read else 'is_short_string'}({field})"
             if kind.longest < _PLAIN_LENGTH:
-                yield f"strlen({field}) <= {kind.longest}"
+                yield f"strlen({value}) <= {kind.longest}"
         case Instant():
             yield f"is_plain_time({field})"
             yield f"{value} >= timestamptz '{kind.earliest} 00:00:00+00'"
             yield f"{value} < timestamptz '{kind.before} 00:00:00+00'"
         case Money():
             yield f"{'is_plain_amount' if kind.lowest < 0 else 'is_plain_count'}({field})"
-            yield from _within(value, kind, min(0, max(kind.lowest, -_PLAIN_AMOUNT)), _PLAIN_AMOUNT)
+            yield from _within(value, kind, -_PLAIN_AMOUNT if kind.lowest < 0 else 0, _PLAIN_AMOUNT)
         case Whole():
             digits = min(_MOST_DIGITS, len(str(max(kind.highest, 0) + 1)) - 1)
             yield f"regexp_full_match({field}::varchar, '[0-9]{{1,{max(digits, 1)}}}')"

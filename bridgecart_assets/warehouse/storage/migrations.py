@@ -4,20 +4,40 @@ Whoever changes the columns of a table adds a migration here; the golden file of
 may drop tables that are made as a whole: the next refresh makes them again. Raw records exist nowhere else.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.contracts.catalog import TABLES
+from bridgecart_assets.contracts.event import event_column
 from bridgecart_assets.sql import read_sql
 
-MIGRATIONS: tuple[str, ...] = (
+
+@dataclass(frozen=True)
+class NewField:
+    """An optional field that the event got: its column, at the end of the tables that hold it, NULL in their rows."""
+
+    name: str
+
+    def sql(self) -> str:
+        """The statements that add the column."""
+        column = event_column(self.name)
+        return "\n".join(
+            f"alter table if exists {table.full_name} add column if not exists {column.name} {column.type};"
+            for table in TABLES.values()
+            if column in table.columns
+        )
+
+
+MIGRATIONS: tuple[str | NewField, ...] = (
     "migrations/0001_layouts_have_a_version",
     "migrations/0002_bounded_predictions",
     "migrations/0003_batches_keep_their_last_records",
     "migrations/0004_full_rebuilds",
 )
-"""SQL files; the n-th makes version n of what version n - 1 was."""
+"""SQL files and new fields of the event; the n-th makes version n of what version n - 1 was."""
 
 _TABLE = "main.layout_version"
 
@@ -51,8 +71,9 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
     """Run the migrations that the file lacks, all in one transaction."""
     done = len(MIGRATIONS) if is_empty(connection) else _version(connection) or 0
     connection.execute("begin transaction")
-    for name in MIGRATIONS[done:]:
-        for statement in connection.extract_statements(read_sql(name)):
+    for migration in MIGRATIONS[done:]:
+        sql = migration.sql() if isinstance(migration, NewField) else read_sql(migration)
+        for statement in connection.extract_statements(sql):
             connection.execute(statement)
     connection.execute(f"create or replace table {_TABLE} as select {len(MIGRATIONS)} as version")
     connection.execute("commit")
