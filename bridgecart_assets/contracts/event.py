@@ -317,6 +317,9 @@ EVENT: tuple[EventField, ...] = (
 )
 """All fields, in the order of their reason codes."""
 
+SPELLED_IN_ORDERS: tuple[str, ...] = tuple(one.name for one in EVENT if one.spellings and one.home is Home.ORDERS)
+"""Fields of `silver.orders` with canonical spellings."""
+
 
 def event_columns(home: Home, but: Collection[Column] = ()) -> tuple[Column, ...]:
     """The columns of a table that fields of the event are stored in, but those that the table places itself."""

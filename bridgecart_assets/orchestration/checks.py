@@ -17,6 +17,7 @@ from bridgecart_assets import contracts
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import BATCH_COLUMN, Contract
+from bridgecart_assets.contracts.event import SPELLED_IN_ORDERS
 from bridgecart_assets.orchestration.asset_specs import POOL, asset_key, step_tags
 from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.io_manager import follows_changes
@@ -167,7 +168,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         contracts.SILVER_ORDERS,
         "silver_spellings_are_known",
-        "Payment methods and product categories are in the table of canonical spellings.",
+        f"Values of {' and '.join(SPELLED_IN_ORDERS)} have canonical spellings.",
         "Orders stand with the source's spelling. Add the spelling to contracts/event.py if it is right.",
         blocking=False,
         severity=WARN,

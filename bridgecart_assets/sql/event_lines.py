@@ -61,7 +61,7 @@ def _plain_tests(one: EventField) -> Iterator[str]:
             yield f"{value} >= timestamptz '{kind.earliest} 00:00:00+00'"
             yield f"{value} < timestamptz '{kind.before} 00:00:00+00'"
         case Money():
-            yield f"{'is_plain_amount' if kind.lowest < 0 else 'is_plain_count'}({field})"
+            yield f"{'is_plain_amount' if kind.lowest < 0 else 'is_plain_unsigned'}({field})"
             yield from _within(value, kind, -_PLAIN_AMOUNT if kind.lowest < 0 else 0, _PLAIN_AMOUNT)
         case Whole():
             digits = min(_MOST_DIGITS, len(str(max(kind.highest, 0) + 1)) - 1)

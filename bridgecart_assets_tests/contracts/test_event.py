@@ -15,6 +15,13 @@ from bridgecart_assets.sources.purchase_logs.purchase_log import LoggedOrder
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.event_lines import EVENT_LINES
 from bridgecart_assets.synthetic.catalog import CATEGORIES, GENDERS, SPELLINGS
+from bridgecart_assets.synthetic.events import (
+    CHOICES_TEMPLATE,
+    COUPON_TEMPLATE,
+    CUSTOMER_TEMPLATE,
+    NO_COUPON,
+    ORDER_TEMPLATE,
+)
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.tables import run_stage
 from bridgecart_assets_tests.sql.silver import judge
@@ -100,6 +107,12 @@ def test_what_a_made_up_world_says_has_canonical_spellings() -> None:
         for field, values in {"payment_method": SPELLINGS, "product_category": CATEGORIES, "gender": GENDERS}.items():
             keys = [connection.execute("select letters_of(?)", [value]).fetchall()[0][0] for value in values]
             assert set(keys) <= set(FIELDS[field].spellings)
+
+
+def test_a_made_up_world_says_fields_of_the_event_with_all_that_are_required() -> None:
+    templates = (CUSTOMER_TEMPLATE, ORDER_TEMPLATE, COUPON_TEMPLATE, NO_COUPON, CHOICES_TEMPLATE)
+    said = {name.decode() for template in templates for name in re.findall(b'"([a-z_]+)":', template)}
+    assert {one.name for one in EVENT if one.required} <= said <= set(FIELDS)
 
 
 def test_a_replayed_purchase_log_says_fields_of_the_event_with_all_that_are_required() -> None:

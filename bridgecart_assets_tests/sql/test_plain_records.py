@@ -20,7 +20,7 @@ from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.fuzz import PAYLOADS, storm
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 
-MACROS = ("is_plain_text", "is_plain_amount", "is_plain_time", "is_short_string")
+MACROS = ("is_plain_text", "is_plain_amount", "is_plain_unsigned", "is_plain_time", "is_short_string")
 TEXTS = ("order_id", "customer_id", "name", "mobile", "gender", "payment_method", "product_category")
 AMOUNTS = ("purchase_amount", "discount_amount", "income", "age")
 

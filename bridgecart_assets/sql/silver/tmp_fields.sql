@@ -1,4 +1,4 @@
--- The records of one batch, taken apart into the fields of the contract.
+-- The records of one batch, taken apart into the fields of the event (contracts/event.py).
 
 create temp table fields as
 with texts as (

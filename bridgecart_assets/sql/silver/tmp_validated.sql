@@ -1,5 +1,5 @@
--- The event contract: what a record must be to count as an order, and the reasons where it is not. This is the
--- definition; records that are plainly right by it do not take this way (silver/tmp_fields).
+-- The event contract (contracts/event.py) as rules: what a record must be to count as an order, and the reasons where
+-- it is not. Records that are plainly right by it do not take this way (silver/tmp_fields).
 
 -- Blank is as good as missing. A text may also come as a whole number, a number also as a string; nothing else
 -- is guessed.
