@@ -23,6 +23,7 @@ from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE, own_broker
 from bridgecart_assets.commands.run_pipeline import QUIET, failure_of
 from bridgecart_assets.definitions import defs
 from bridgecart_assets.orchestration.instance import dagster_instance
+from bridgecart_assets.orchestration.jobs import FOLLOWS_CHANGES
 from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys, next_batch_key
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
@@ -98,7 +99,7 @@ def run_batch() -> Figures:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = job.execute_in_process(
-                instance=instance, partition_key=key, run_config=QUIET, raise_on_error=False
+                instance=instance, partition_key=key, run_config={**QUIET, **FOLLOWS_CHANGES}, raise_on_error=False
             )
         seconds = time.perf_counter() - started
     if not result.success:

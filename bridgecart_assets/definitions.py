@@ -30,7 +30,7 @@ NO_RESOURCES: Mapping[str, object] = MappingProxyType({})
 
 def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definitions:
     """Fresh definitions; `resources` replaces the defaults `platform` and `io_manager`, for tests."""
-    platform = Platform()
+    platform = Platform.configure_at_launch()
     return dg.Definitions(
         assets=[
             kafka_orders,

@@ -12,7 +12,7 @@ from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.orchestration.location import job_origin
-from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.orchestration.resources import Platform, RefreshMode
 from bridgecart_assets.processes.interrupts import interrupts
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.sources.kafka.offsets import TopicState
@@ -158,10 +158,10 @@ def refresh(
     instance: "dg.DagsterInstance", summary: Summary, *, refit: RefitMode = RefitMode.WHEN_DUE, full: bool = False
 ) -> None:
     """Bring everything after silver up to date; for a caller that holds the run lock. Raises RunFailed."""
-    from bridgecart_assets.orchestration.io_manager import MAKES_EVERYTHING
-    from bridgecart_assets.orchestration.jobs import refit_config
+    from bridgecart_assets.orchestration.jobs import refit_config, refresh_config
 
-    _execute(instance, "refresh", summary, run_config=refit_config(refit), tags=MAKES_EVERYTHING if full else None)
+    mode = RefreshMode.EVERYTHING if full else RefreshMode.CHANGES
+    _execute(instance, "refresh", summary, run_config={**refit_config(refit), **refresh_config(mode)})
 
 
 def settle_unfinished_runs(instance: "dg.DagsterInstance", *, seconds: float, progress: Progress) -> None:
@@ -232,10 +232,9 @@ def _execute(
     partition_key: str | None = None,
     selection: "Sequence[dg.AssetKey] | None" = None,
     run_config: Mapping[str, Any] | None = None,
-    tags: Mapping[str, str] | None = None,
 ) -> None:
     with _quietly(), interrupts() as interrupted_by:
-        result = _run_here(instance, job, partition_key, selection, {**QUIET, **(run_config or {})}, tags or {})
+        result = _run_here(instance, job, partition_key, selection, {**QUIET, **(run_config or {})})
         # Between two steps Dagster holds interrupts back, and after the last one it forgets them.
         if interrupted_by():
             raise KeyboardInterrupt
@@ -260,7 +259,6 @@ def _run_here(
     partition_key: str | None,
     selection: "Sequence[dg.AssetKey] | None",
     run_config: Mapping[str, Any],
-    tags: Mapping[str, str],
 ) -> "dg.JobExecutionResult":
     """Run a job in this process, as `execute_in_process` does, which leaves out where the job lives."""
     from dagster._core.definitions.job_base import InMemoryJob
@@ -275,7 +273,7 @@ def _run_here(
     run = instance.create_run_for_job(
         job,
         run_config=run_config,
-        tags={**job.run_tags, **batch, LAUNCHER_TAG: CLI_LAUNCHER, **tags},
+        tags={**job.run_tags, **batch, LAUNCHER_TAG: CLI_LAUNCHER},
         asset_selection=frozenset(selection) if selection else None,
         remote_job_origin=job_origin(repository, name),
     )

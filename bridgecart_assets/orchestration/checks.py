@@ -20,7 +20,6 @@ from bridgecart_assets.contracts import BATCH_COLUMN, Contract
 from bridgecart_assets.contracts.event import SPELLED_IN_ORDERS
 from bridgecart_assets.orchestration.asset_specs import POOL, asset_key, step_tags
 from bridgecart_assets.orchestration.failures import cause_first
-from bridgecart_assets.orchestration.io_manager import follows_changes
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sql import read_sql
@@ -391,7 +390,7 @@ def _check_step(tables: Sequence[Contract]) -> dg.AssetChecksDefinition:
         batch_key = context.partition_key if partitioned else None
         selected = [by_key[key] for key in by_key if key in context.selected_asset_check_keys]
         with cause_first():
-            results = evaluate(platform, selected, batch_key, only_changes=follows_changes(context.run))
+            results = evaluate(platform, selected, batch_key, only_changes=platform.only_changes)
             yield from _stopping(results, rules)
 
     return check_step

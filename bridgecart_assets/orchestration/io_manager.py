@@ -21,20 +21,10 @@ from bridgecart_assets.warehouse.storage.database import WarehouseMissing, rows_
 from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
 from bridgecart_assets.warehouse.tables import count_rows, write_frame, write_query
 
-# A run with this tag makes only the rows of customers that changed. Without it, as when a person materializes an
-# asset because a check asks for it, every row is made anew.
-FOLLOWS_CHANGES = {"bridgecart/refresh": "changes"}
-MAKES_EVERYTHING = {"bridgecart/refresh": "everything"}
-
-# Rows that are shown beside a table in the UI: `sql/report/<name>_of_batch.sql`.
+# Rows that are shown beside a table in the UI: `sql/report/<name>_of_batch.sql`, and what they are called there.
 SHOWN = {SILVER_REJECTS: "reject_reasons"}
 
 HandedOver = Query | Table | CoWritten | pd.DataFrame
-
-
-def follows_changes(run: dg.DagsterRun) -> bool:
-    """Whether a run makes only the rows of customers that changed."""
-    return FOLLOWS_CHANGES.items() <= run.tags.items()
 
 
 class WarehouseIOManager(dg.ConfigurableIOManager):
@@ -50,7 +40,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         """Write the asset's table, add its counts to the materialization, publish it where the contract says so."""
         contract = contract_of(context.asset_key)
         batch_key = context.asset_partition_key if context.has_asset_partitions else None
-        only_changes = follows_changes(context.step_context.dagster_run)
+        only_changes = self.platform.only_changes
         if not _stands(contract, obj):
             self._write(contract, obj, batch_key, only_changes=only_changes)
         self._add_counts(context, contract, batch_key)

@@ -7,7 +7,7 @@ import dagster as dg
 from bridgecart_assets import contracts
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.orchestration.asset_specs import REPORT, SEGMENT_CHANGES_TOPIC, asset_key
-from bridgecart_assets.orchestration.io_manager import FOLLOWS_CHANGES
+from bridgecart_assets.orchestration.resources import RefreshMode
 
 _BATCH_TABLES = [table for table in contracts.TABLES.values() if table.partitioned]
 _WHOLE_TABLES = [table for table in contracts.TABLES.values() if not table.partitioned]
@@ -31,10 +31,17 @@ def refit_config(mode: RefitMode) -> dict[str, Any]:
     return {"ops": {f"{m.schema}__{m.name}": {"config": {"refit": mode.name}} for m in models}}
 
 
+def refresh_config(mode: RefreshMode) -> dict[str, Any]:
+    """Run configuration of a job that writes tables of customers."""
+    return {"resources": {"platform": {"config": {"refresh": mode.name}}}}
+
+
+FOLLOWS_CHANGES = refresh_config(RefreshMode.CHANGES)
+
 orders_batch = dg.define_asset_job(
     "orders_batch",
     selection=_assets([*_BATCH_TABLES, *_WHOLE_TABLES], REPORT),
-    tags=FOLLOWS_CHANGES,
+    config=FOLLOWS_CHANGES,
     description="One batch of orders, from the topic to the KPIs. What the sensor launches.",
 )
 
@@ -47,7 +54,7 @@ ingest_batch = dg.define_asset_job(
 refresh = dg.define_asset_job(
     "refresh",
     selection=_assets(_WHOLE_TABLES, REPORT),
-    tags=FOLLOWS_CHANGES,
+    config=FOLLOWS_CHANGES,
     description="Customers, features, segments, KPIs and report from the orders that are there.",
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from enum import Enum
 from typing import Self
 
 import dagster as dg
@@ -22,8 +23,21 @@ from bridgecart_assets.warehouse.storage.outputs import KafkaSlice, Parameter, S
 from bridgecart_assets.warehouse.tables import write_kafka_slice
 
 
+class RefreshMode(Enum):
+    """Tables of customers in a run: only the rows of customers that changed, or every row rebuilt."""
+
+    CHANGES = "changes"
+    EVERYTHING = "everything"
+
+
 class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Reads the settings when it is used, so that importing the definitions touches nothing."""
+    """Reads the settings when it is used, so that importing the definitions touches nothing.
+
+    `refresh` is configuration of a run. Without it, as when a person materializes an asset because a check asks for
+    it, everything is rebuilt.
+    """
+
+    refresh: RefreshMode = RefreshMode.EVERYTHING
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
@@ -32,6 +46,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
             if context.run is not None:
                 stack.enter_context(ended_in_time(self.settings.max_run_minutes, context.run.tags))
             yield self
+
+    @property
+    def only_changes(self) -> bool:
+        """Whether this run makes only the rows of customers that changed."""
+        return self.refresh is RefreshMode.CHANGES
 
     @property
     def settings(self) -> Settings:

@@ -17,7 +17,7 @@ from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, RAW_ORDERS
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS, asset_key
 from bridgecart_assets.orchestration.batch_status import OpenBatch, assets_left, open_batch, with_short_timeout
 from bridgecart_assets.orchestration.failures import answer_of
-from bridgecart_assets.orchestration.jobs import PRINTED, announce_segments, orders_batch
+from bridgecart_assets.orchestration.jobs import FOLLOWS_CHANGES, PRINTED, announce_segments, orders_batch
 from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.run_limit import max_runtime
@@ -199,7 +199,7 @@ def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.Se
     request = dg.RunRequest(
         partition_key=decision.key,
         asset_selection=selection,
-        run_config=PRINTED,
+        run_config={**PRINTED, **FOLLOWS_CHANGES},
         tags={"bridgecart/reason": decision.reason, **max_runtime(settings.max_run_minutes)},
     )
     return dg.SensorResult(

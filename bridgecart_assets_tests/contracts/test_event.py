@@ -68,7 +68,7 @@ def test_names_of_fields_are_unique_and_none_of_those_that_the_steps_use() -> No
 
 
 def test_reason_codes_of_a_field_are_those_that_the_rules_give_in_their_order() -> None:
-    rules = read_sql("stage_rules")
+    rules = read_sql("silver/tmp_validated")
     given = dict.fromkeys(REASON.findall(rules))
     assert set(given) | {"bad_kafka_timestamp"} == {code for one in EVENT for code in one.reasons}
     first = [code for code in given if code.startswith("bad_") and code != "bad_kafka_timestamp"]
@@ -76,7 +76,7 @@ def test_reason_codes_of_a_field_are_those_that_the_rules_give_in_their_order() 
 
 
 def test_reason_codes_of_a_whole_record_are_those_that_are_given_in_their_order() -> None:
-    assert re.findall(r"then '([a-z0-9_]+)'$", read_sql("stage_records"), re.MULTILINE) == list(RECORD_REASONS)
+    assert re.findall(r"then '([a-z0-9_]+)'$", read_sql("silver/tmp_fields"), re.MULTILINE) == list(RECORD_REASONS)
 
 
 def test_every_reason_code_but_that_of_an_erased_customer_is_seen_in_a_case() -> None:
@@ -103,9 +103,9 @@ def test_flags_have_no_range_and_texts_say_their_longest() -> None:
 
 def test_what_a_made_up_world_says_has_canonical_spellings() -> None:
     with duckdb.connect() as connection:
-        run_stage(connection, ("stage_spellings",), {})
+        run_stage(connection, ("silver/tmp_spellings",), {})
         for field, values in {"payment_method": SPELLINGS, "product_category": CATEGORIES, "gender": GENDERS}.items():
-            keys = [connection.execute("select letters_of(?)", [value]).fetchall()[0][0] for value in values]
+            keys = [connection.execute("select lookup_key_of(?)", [value]).fetchall()[0][0] for value in values]
             assert set(keys) <= set(FIELDS[field].spellings)
 
 

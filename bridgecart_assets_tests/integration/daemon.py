@@ -54,6 +54,7 @@ class Daemon:
                 partition_key=request.partition_key,
                 asset_selection=request.asset_selection,
                 tags=dict(request.tags),
+                run_config=request.run_config,
                 raise_on_error=False,
             )
             assert request.partition_key is not None

@@ -14,7 +14,7 @@ from dagster._core.test_utils import create_run_for_test
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.definitions import defs
 from bridgecart_assets.orchestration import sensors
-from bridgecart_assets.orchestration.jobs import AFTER_RAW, SILVER_BATCH
+from bridgecart_assets.orchestration.jobs import AFTER_RAW, FOLLOWS_CHANGES, PRINTED, SILVER_BATCH
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.run_limit import MAX_RUNTIME_TAG
@@ -84,6 +84,7 @@ def test_new_records_make_one_batch_and_one_run_then_silence_then_the_next_batch
     (request,) = answer.run_requests or []
     assert request.tags["bridgecart/reason"].startswith("300 new records in ")
     assert request.tags[MAX_RUNTIME_TAG] == "14400"
+    assert request.run_config == {**PRINTED, **FOLLOWS_CHANGES}
     assert said(daemon.tick()) == NOTHING_NEW
     assert raw_records(warehouse) == 900
     assert daemon.launched == [(first, True), (second, True)]
