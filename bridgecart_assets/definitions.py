@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import dagster as dg
 
-from bridgecart_assets.orchestration.assets.announcements import segment_changes
+from bridgecart_assets.orchestration.announcements import segment_changes
 from bridgecart_assets.orchestration.assets.features import customer_features, customer_snapshots
 from bridgecart_assets.orchestration.assets.kpis import kpi_assets, segment_metrics_history
 from bridgecart_assets.orchestration.assets.raw import kafka_orders, raw_batch

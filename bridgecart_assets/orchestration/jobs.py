@@ -6,7 +6,8 @@ import dagster as dg
 
 from bridgecart_assets import contracts
 from bridgecart_assets.models.due import RefitMode
-from bridgecart_assets.orchestration.asset_specs import REPORT, SEGMENT_CHANGES_TOPIC, asset_key
+from bridgecart_assets.orchestration.announcements import announce_segments
+from bridgecart_assets.orchestration.asset_specs import REPORT, asset_key
 from bridgecart_assets.orchestration.resources import RefreshMode
 
 _BATCH_TABLES = [table for table in contracts.TABLES.values() if table.partitioned]
@@ -63,12 +64,6 @@ refit_segments = dg.define_asset_job(
     selection=_assets(_AFTER_MODEL, REPORT),
     config=refit_config(RefitMode.NOW),
     description="Fit the models now, then segments and KPIs. Segment keys keep their meaning.",
-)
-
-announce_segments = dg.define_asset_job(
-    "announce_segments",
-    selection=dg.AssetSelection.assets(SEGMENT_CHANGES_TOPIC),
-    description="Send changes of segments to their Kafka topic, each once.",
 )
 
 JOBS = (orders_batch, ingest_batch, refresh, refit_segments, announce_segments)

@@ -14,10 +14,11 @@ import dagster as dg
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings, unknown_variables
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, RAW_ORDERS
+from bridgecart_assets.orchestration.announcements import announce_segments
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS, asset_key
 from bridgecart_assets.orchestration.batch_status import OpenBatch, assets_left, open_batch, with_short_timeout
 from bridgecart_assets.orchestration.failures import answer_of
-from bridgecart_assets.orchestration.jobs import FOLLOWS_CHANGES, PRINTED, announce_segments, orders_batch
+from bridgecart_assets.orchestration.jobs import FOLLOWS_CHANGES, PRINTED, orders_batch
 from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.run_limit import max_runtime

@@ -75,9 +75,7 @@ def raising(error: Exception) -> Callable[[], dg.SkipReason]:
 def test_every_step_that_meets_one_of_our_errors_fails_with_our_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings that cannot be read are met by every asset that reads any."""
     monkeypatch.setenv("BRIDGECART_CHURN_WINDOW_DAYS", "many")
-    context: Any = SimpleNamespace(
-        partition_key="20300101T000000Z", run=SimpleNamespace(job_name="announce_segments", tags={}), instance=None
-    )
+    context: Any = SimpleNamespace(partition_key="20300101T000000Z", run=SimpleNamespace(tags={}), instance=None)
     met = []
     for asset in STEPS:
         function: Any = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
