@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from bridgecart_assets.base.settings import Settings, unknown_variables
 from bridgecart_assets.commands.doctor_snapshot import BATCH_TABLES, Sides, look
 from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_runs
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.orchestration.asset_specs import asset_key
+from bridgecart_assets.orchestration.dagster_internals import SqliteEventLogStorage
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.metadata import ledger_metadata
 from bridgecart_assets.orchestration.partitions import BATCHES

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
@@ -21,11 +21,12 @@ from bridgecart_assets.warehouse.ingest.ledger import load_ends, load_ledger, lo
 
 if TYPE_CHECKING:
     import dagster as dg
-    from dagster._core.execution.execution_result import ExecutionResult
-    from dagster._core.execution.plan.objects import StepFailureData
+
+    from bridgecart_assets.orchestration.dagster_internals import StepFailureData
 
 Progress = Callable[[str], None]
 FailOn = Literal["error", "warn"]
+Result: TypeAlias = "dg.ExecuteInProcessResult | dg.JobExecutionResult"
 
 INGEST = "ingest_batch"
 _POLL_SECONDS = 0.2
@@ -261,11 +262,9 @@ def _run_here(
     run_config: Mapping[str, Any],
 ) -> "dg.JobExecutionResult":
     """Run a job in this process, as `execute_in_process` does, which leaves out where the job lives."""
-    from dagster._core.definitions.job_base import InMemoryJob
-    from dagster._core.execution.api import execute_run
-
     from bridgecart_assets.definitions import build_defs
     from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+    from bridgecart_assets.orchestration.dagster_internals import InMemoryJob, execute_run
 
     repository = build_defs().get_repository_def()
     job = repository.get_job(name)
@@ -290,7 +289,7 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _model_decision(result: "ExecutionResult") -> str:
+def _model_decision(result: Result) -> str:
     for event in result.get_asset_materialization_events():
         decision = event.materialization.metadata.get("decision")
         if decision is not None:
@@ -298,7 +297,7 @@ def _model_decision(result: "ExecutionResult") -> str:
     return ""
 
 
-def failure_of(result: "ExecutionResult") -> RunFailed:
+def failure_of(result: Result) -> RunFailed:
     """The one line that says why a run failed: the blocking check, or else what the first failed step raised."""
     from bridgecart_assets.orchestration.checks import stopped_by
 

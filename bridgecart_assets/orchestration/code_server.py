@@ -111,8 +111,7 @@ class CodeServer:
 
     def answers(self) -> bool:
         """True if it answers a question."""
-        from dagster._core.errors import DagsterUserCodeUnreachableError
-        from dagster._grpc.client import DagsterGrpcClient
+        from bridgecart_assets.orchestration.dagster_internals import DagsterGrpcClient, DagsterUserCodeUnreachableError
 
         place = self._place
         client = DagsterGrpcClient(

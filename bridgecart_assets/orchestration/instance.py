@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bridgecart_assets.base.errors import WRITABLE, BridgeCartError
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.orchestration.dagster_internals import NO_COMPUTE_LOGS
 from bridgecart_assets.orchestration.storage.sqlite_files import can_shrink, shared_databases
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 CREATE_SECONDS = 60.0
 # A command shows what happens itself. Captured, its output would go through two more processes for every run.
-_IN_THIS_PROCESS = {
-    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-}
+_IN_THIS_PROCESS = {"compute_logs": NO_COMPUTE_LOGS}
 _READ_ONLY = re.compile("readonly database|unable to open database file")
 
 
@@ -127,8 +126,8 @@ def _closed_schedules(instance: "dg.DagsterInstance") -> "Iterator[None]":
 
 def _instance(home: Path) -> "dg.DagsterInstance":
     import dagster as dg
-    from dagster._check import CheckError
-    from dagster._core.instance.ref import InstanceRef
+
+    from bridgecart_assets.orchestration.dagster_internals import CheckError, InstanceRef
 
     # The storage's place in `dagster.yaml`.
     os.environ["DAGSTER_HOME"] = str(home)

@@ -7,11 +7,11 @@ dagster-duckdb-pandas (metadata `columns` selects columns).
 
 import dagster as dg
 import pandas as pd
-from dagster._core.storage.db_io_manager import TableSlice
 from dagster_duckdb_pandas import DuckDBPandasTypeHandler
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import BATCH_COLUMN, KPIS, SILVER_REJECTS, TABLES, Contract
+from bridgecart_assets.orchestration.dagster_internals import TableSlice
 from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.metadata import kpi_figures, report_link, table_metadata
 from bridgecart_assets.orchestration.resources import Platform

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import dagster as dg
-    from dagster._core.remote_origin import RemoteJobOrigin
+
+    from bridgecart_assets.orchestration.dagster_internals import RemoteJobOrigin
 
 LOCATION = "bridgecart"
 MODULE = "bridgecart_assets.definitions"
@@ -14,15 +15,18 @@ _FORMER = MODULE
 
 def job_origin(repository: "dg.RepositoryDefinition", job: str) -> "RemoteJobOrigin":
     """Origin of a job as the UI sees it; a run without it is in no list of the job's runs, nor in the timeline."""
-    from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+    from bridgecart_assets.orchestration.dagster_internals import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
     return RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), repository.name).get_job_origin(job)
 
 
 def keep_sensor_switches(instance: "dg.DagsterInstance") -> None:
     """Sensors stay on or off as people switched them under the location's former name."""
-    from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
-    from dagster._core.scheduler.instigation import InstigatorState
+    from bridgecart_assets.orchestration.dagster_internals import (
+        InstigatorState,
+        RegisteredCodeLocationOrigin,
+        RemoteRepositoryOrigin,
+    )
 
     for former in instance.all_instigator_state():
         if former.repository_selector.location_name != _FORMER:

@@ -15,11 +15,6 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEventType, RunsFilter
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Results
-from dagster._core.storage.event_log.schema import AssetEventTagsTable as EventTags
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,6 +22,14 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS, asset_key
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+from bridgecart_assets.orchestration.dagster_internals import (
+    INDEX_SHARD_NAME,
+    SqlEventLogStorage,
+    SqliteEventLogStorage,
+)
+from bridgecart_assets.orchestration.dagster_internals import AssetCheckExecutionsTable as Results
+from bridgecart_assets.orchestration.dagster_internals import AssetEventTagsTable as EventTags
+from bridgecart_assets.orchestration.dagster_internals import SqlEventLogStorageTable as Events
 from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys
 from bridgecart_assets.orchestration.runs import FINISHED
 from bridgecart_assets.orchestration.storage import run_logs

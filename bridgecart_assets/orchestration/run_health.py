@@ -6,11 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, SensorInstigatorData, TickStatus
 from dagster_shared.error import SerializableErrorInfo
 
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG, OpenBatch, open_batch
+from bridgecart_assets.orchestration.dagster_internals import (
+    InstigatorState,
+    InstigatorTick,
+    InstigatorType,
+    SensorInstigatorData,
+    TickStatus,
+)
 from bridgecart_assets.orchestration.failures import NOTHING_READ
 from bridgecart_assets.orchestration.runs import DAEMON_SILENCE, FINISHED
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster import DagsterRunStatus, RunsFilter
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._grpc.client import DagsterGrpcClient
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
+from dagster import DagsterRunStatus, RunsFilter, deserialize_value
 
+from bridgecart_assets.orchestration.dagster_internals import (
+    CanCancelExecutionRequest,
+    CanCancelExecutionResult,
+    DagsterGrpcClient,
+    DagsterUserCodeUnreachableError,
+)
 from bridgecart_assets.processes.memory import bound, kills
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
 
