@@ -22,7 +22,7 @@ from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import prepare, run_stage, write_query
+from bridgecart_assets.warehouse.tables import prepare, run_steps, write_query
 
 BASE_ORDERS = 100_000
 BATCH_ORDERS = 500_000
@@ -121,7 +121,7 @@ def write_history(base: Path, warehouse: Warehouse, orders: int) -> None:
             for contract in (RAW_ORDERS, RAW_BATCHES, SILVER_ORDERS):
                 prepare(connection, contract)
             connection.execute("set preserve_insertion_order = true")
-            run_stage(connection, ("silver/tmp_record_macros",), {})
+            run_steps(connection, ("silver/tmp_record_macros",), {})
             connection.execute(_COPIES, {**part, "last": end - 1})
             connection.execute(_SILVER, key)
             connection.execute(_RAW, {**key, "raw": str(base / RAW)})

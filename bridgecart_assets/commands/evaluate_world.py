@@ -46,6 +46,7 @@ from bridgecart_assets.models.purchase import FitFailed
 from bridgecart_assets.models.refitting import RefitOutcome, refit
 from bridgecart_assets.models.stability import evenly_spaced
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.synthetic import World, WorldConfig, simulate, write_truth
 from bridgecart_assets.synthetic.catalog import CATEGORIES, SPELLINGS
 from bridgecart_assets.synthetic.season import MS_PER_DAY
@@ -55,7 +56,7 @@ from bridgecart_assets.warehouse.queries import features_query, segments_query, 
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import Query, Sample
-from bridgecart_assets.warehouse.tables import prepare, run_stage, write_frame, write_query
+from bridgecart_assets.warehouse.tables import prepare, run_steps, write_frame, write_query
 
 ORDERS_A_CUSTOMER = 14
 """Orders of a default world's history for each customer in it, about."""
@@ -178,9 +179,9 @@ def store_orders(warehouse: Warehouse, world: World) -> None:
     )
     with warehouse.transaction() as connection:
         prepare(connection, SILVER_ORDERS)
-        run_stage(connection, ("silver/tmp_record_macros", "silver/tmp_spellings"), {})
+        run_steps(connection, files_before("models/evaluation_orders"), {})
         connection.register("made", made)
-        connection.execute(f"insert into silver.orders by name {read_sql('evaluation_orders')}")
+        connection.execute(f"insert into silver.orders by name {read_sql('models/evaluation_orders')}")
         connection.unregister("made")
 
 

@@ -23,12 +23,13 @@ from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.incremental.rebuild import note_checked, scope_unchecked
 from bridgecart_assets.warehouse.incremental.scope import scoped
 from bridgecart_assets.warehouse.queries import incremental_snapshots
 from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter
-from bridgecart_assets.warehouse.tables import run_stage
+from bridgecart_assets.warehouse.tables import run_steps
 
 SHOWN_ROWS = 5
 CONTRACT_CHECK = "keeps_its_contract"
@@ -432,9 +433,7 @@ def evaluate(
         for table, of_table in groupby(rules, key=lambda rule: rule.table):
             asked = list(of_table)
             sql = "".join(map(_sql, asked))
-            if "spellings" in sql:
-                # Checks of spellings look at the same list as the cleaning.
-                run_stage(connection, ("silver/tmp_spellings",), {})
+            run_steps(connection, files_before(*(_file(rule) for rule in asked if rule.name != CONTRACT_CHECK)), {})
             revision = scope_unchecked(connection, table, reach, read_by=sql, only_changes=only_changes)
             look = _Look(connection, settings, parameters, read_by=sql)
             results = [_result(rule, look.at(rule)) for rule in asked]
@@ -545,7 +544,11 @@ def _contract_rule(table: Contract) -> Rule:
 
 def _sql(rule: Rule) -> str:
     """The rows that break the rule."""
-    return _key_sql(rule.table) if rule.name == CONTRACT_CHECK else read_sql(f"checks/{rule.name}")
+    return _key_sql(rule.table) if rule.name == CONTRACT_CHECK else read_sql(_file(rule))
+
+
+def _file(rule: Rule) -> str:
+    return f"checks/{rule.name}"
 
 
 def _key_sql(table: Contract) -> str:

@@ -8,9 +8,10 @@ import duckdb
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import KPIS, SEGMENTATION_TRAITS, TABLES, Kpi
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.ingest.ledger import history_sentence, history_starts
 from bridgecart_assets.warehouse.storage.database import plain, rows_of, table_exists
-from bridgecart_assets.warehouse.tables import count_rows, run_stage
+from bridgecart_assets.warehouse.tables import count_rows, run_steps
 
 # More do not fit a chart.
 MOST_PERIODS = 120
@@ -42,7 +43,7 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
         columns, rows = rows_of(connection, read_sql(f"report/{name}"), parameters)
         return {"columns": list(columns), "rows": [list(map(plain, row)) for row in rows]}
 
-    run_stage(connection, ("report/shown_periods", "report/segment_facts"), parameters)
+    run_steps(connection, files_before(*(f"report/{name}" for name in SECTIONS)), parameters)
     clock = section("clock")
     standing = [contract for contract in TABLES.values() if table_exists(connection, contract)]
     return {

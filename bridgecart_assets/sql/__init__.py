@@ -1,36 +1,10 @@
-"""One SQL file per table, in DuckDB's dialect, with bound parameters (`$name`) only.
+"""SQL in DuckDB's dialect, a folder a layer, with bound parameters (`$name`) only.
 
-A line with a name in braces stands for a line a record: `{field}` for each field of the event (`event_lines.py`),
-`{trait}` for each trait and `{kpi}` for each KPI (`metric_lines.py`). No other SQL is made from anything.
+The rows of `silver.orders` are those of `sql/silver/orders.sql`; temporary steps (`tmp_...`) live in the folder of the
+layer that they serve. Every file opens with what it needs and gives (`headers.py`); the order follows from that
+(`chain.py`), and `bridgecart graph TABLE` shows it.
 """
 
-import re
-from functools import cache
-from importlib.resources import files
+from bridgecart_assets.sql.text import file_of, read_sql
 
-from bridgecart_assets.sql.event_lines import EVENT_LINES, Line
-from bridgecart_assets.sql.metric_lines import METRIC_LINES
-
-_NAME = re.compile(r"\{([a-z_]+)\}")
-
-LINES = {**EVENT_LINES, **METRIC_LINES}
-"""The names that a line can have together, and their values in each record."""
-
-
-@cache
-def read_sql(name: str) -> str:
-    """The text of `sql/<name>.sql`, with all lines of the records that a line of it stands for."""
-    text = files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
-    return "".join(map(_per_record, text.splitlines(keepends=True)))
-
-
-def _per_record(line: str) -> str:
-    named = set(_NAME.findall(line))
-    for names, records in LINES.items():
-        if named and named <= set(names):
-            return "".join(_filled(line, record) for record in records)
-    return line
-
-
-def _filled(line: str, record: Line) -> str:
-    return _NAME.sub(lambda found: record[found[1]], line)
+__all__ = ["file_of", "read_sql"]

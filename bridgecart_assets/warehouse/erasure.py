@@ -25,13 +25,14 @@ from bridgecart_assets.contracts import (
     TABLES,
     Contract,
 )
-from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql import file_of, read_sql
+from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.incremental.rebuild import forget_refreshes
 from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 from bridgecart_assets.warehouse.storage.outputs import Parameter
-from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_stage
+from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps
 
 
 class UnknownCustomer(BridgeCartError):
@@ -63,9 +64,9 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
         # Of the ranking: no batch, all that lost to one of theirs.
         "batch_key": None,
     }
-    run_stage(connection, ("silver/tmp_record_macros", "erasure/tmp_customers_to_erase"), parameters)
+    run_steps(connection, chain("erasure/tmp_customers_to_erase"), parameters)
     _require_known(connection, len(customer_ids))
-    run_stage(connection, ("erasure/note_erasure",), parameters)
+    run_steps(connection, ("erasure/note_erasure",), parameters)
     _erase(connection, TABLES.values(), parameters)
     return _counted(connection)
 
@@ -85,7 +86,7 @@ def forget_again(warehouse: Warehouse, known: ForgottenList) -> None:
             connection.register("handed_over", new.as_table())
             connection.execute("create temp table listed as from handed_over")
             connection.unregister("handed_over")
-            run_stage(connection, ("silver/tmp_record_macros", "erasure/tmp_returned_customers"), {})
+            run_steps(connection, chain("erasure/tmp_returned_customers"), {})
             # Who came back after the list was written keeps later orders.
             _erase(connection, [table for table in TABLES.values() if not table.partitioned], {"batch_key": None})
     if new.customers:
@@ -117,9 +118,9 @@ def _erase(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], parameters: Mapping[str, Parameter]
 ) -> None:
     """Erase the records in `erased_records`, and the rows of `customers_to_erase` from these tables."""
-    run_stage(connection, ("erasure/erase_records", "silver/tmp_ranked_events"), parameters)
+    run_steps(connection, ("erasure/erase_records", "silver/tmp_ranked_events"), parameters)
     for contract in (SILVER_ORDERS, SILVER_DUPLICATES):
-        insert_rows(connection, contract, read_sql(f"{contract.schema}/{contract.name}"), {})
+        insert_rows(connection, contract, read_sql(file_of(contract.full_name)), {})
     for contract in (*tables, *OUTBOX_TABLES):
         if ID_COLUMN in contract.column_names:
             connection.execute(

@@ -13,7 +13,7 @@ from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.sources.kafka.transactions import Numbered, transactions
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.tables import prepare, run_stage
+from bridgecart_assets.warehouse.tables import prepare, run_steps
 
 PARTITIONS = 3
 # Of one Kafka transaction; a reader of committed records sees none before it ends.
@@ -63,7 +63,7 @@ def _fill_outbox(warehouse: Warehouse, delivered: int) -> None:
             raise NothingToAnnounce("There are no segments yet: run `bridgecart run` first.")
         for contract in OUTBOX_TABLES:
             prepare(connection, contract)
-        run_stage(connection, ("internal/announce_changes",), {"delivered": delivered})
+        run_steps(connection, ("internal/announce_changes",), {"delivered": delivered})
 
 
 def _next(warehouse: Warehouse, delivered: int) -> Sequence[Numbered]:

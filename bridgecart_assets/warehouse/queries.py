@@ -1,4 +1,6 @@
-"""Which SQL files and parameters make each table: the pipeline's logic without Dagster.
+"""The parameters and inputs with which SQL makes each table: the pipeline's logic without Dagster.
+
+Which files run, and in what order, the files say themselves (`sql/chain.py`).
 
 The assets hand these to the IO manager with the tables they read; tests run them on a warehouse directly.
 """
@@ -26,17 +28,6 @@ MOST_FITTED_CUSTOMERS = 100_000
 def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
     """Orders, duplicates and rejects of one batch, in one transaction."""
     return Query(
-        stage=(
-            *(
-                "silver/tmp_record_macros",
-                "silver/tmp_spellings",
-                "silver/tmp_plain_macros",
-                "silver/tmp_fields",
-                "silver/tmp_validated",
-                "silver/tmp_accepted",
-            ),
-            *("silver/tmp_affected_keys", "silver/tmp_ranked_events", "silver/changed_customers"),
-        ),
         parameters={"max_payload_bytes": settings.max_payload_bytes, "amount_is_net": settings.amount_is_net},
         inputs=inputs,
         co_outputs=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),
@@ -47,7 +38,6 @@ def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
 def customers_query(*inputs: Table) -> Query:
     """Customers with the attributes of their latest order."""
     return Query(
-        stage=("silver/tmp_record_macros", "silver/tmp_spellings"),
         inputs=inputs,
         incremental=Incremental(scoped=(SILVER_ORDERS,)),
     )
@@ -56,7 +46,6 @@ def customers_query(*inputs: Table) -> Query:
 def features_query(settings: Settings, *inputs: Table) -> Query:
     """What is known of each customer as of the data clock."""
     return Query(
-        stage=("gold/tmp_clock", "gold/tmp_sales"),
         parameters=_clock_parameters(settings),
         inputs=inputs,
         incremental=Incremental(scoped=(SILVER_ORDERS,), state=("internal/state_clock",)),
@@ -65,29 +54,25 @@ def features_query(settings: Settings, *inputs: Table) -> Query:
 
 def purchase_sample() -> Sample:
     """Customers for a fit of the purchase model."""
-    return Sample(
-        "models/sample_purchases", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("models/tmp_sampling_macros",)
-    )
+    return Sample("models/sample_purchases", {"fitted_customers": MOST_FITTED_CUSTOMERS})
 
 
 def traits_sample(purchase_version: int) -> Sample:
     """Customers for a fit of the segment model, with their traits under a version of the purchase model."""
     parameters = {"fitted_customers": MOST_FITTED_CUSTOMERS, "purchase_version": purchase_version}
-    return Sample("models/sample_traits", parameters, stage=("models/tmp_sampling_macros", "gold/tmp_trait_macros"))
+    return Sample("models/sample_traits", parameters)
 
 
 def segments_sample() -> Sample:
     """Customers to measure drift on."""
-    return Sample(
-        "models/sample_segments", {"fitted_customers": MOST_FITTED_CUSTOMERS}, stage=("models/tmp_sampling_macros",)
-    )
+    return Sample("models/sample_segments", {"fitted_customers": MOST_FITTED_CUSTOMERS})
 
 
 def segments_query(settings: Settings, *inputs: Table) -> Query:
     """Current segments, lifecycle and predictions under the models in force."""
     return Query(
-        stage=("gold/tmp_trait_macros", "gold/tmp_current_customers", *_scoring_stage(settings)),
         parameters=_scoring_parameters(settings),
+        computed=(_purchase_forecasts(settings),),
         inputs=inputs,
         incremental=Incremental(
             scoped=(CUSTOMER_FEATURES,), materialized=(CUSTOMER_FEATURES,), state=("internal/state_models",)
@@ -99,14 +84,8 @@ def snapshots_query(settings: Settings, *inputs: Table) -> Query:
     """Everyone as of each period opening and as of now, and the flows between the segments, in one transaction."""
     incremental = incremental_snapshots(settings)
     return Query(
-        stage=(
-            "gold/tmp_clock",
-            "gold/tmp_sales",
-            "gold/tmp_trait_macros",
-            "gold/tmp_snapshots",
-            *_scoring_stage(settings),
-        ),
         parameters={**_clock_parameters(settings), **_scoring_parameters(settings)},
+        computed=(_purchase_forecasts(settings),),
         inputs=inputs,
         incremental=incremental,
         aggregates=(SEGMENT_FLOWS.full_name,),
@@ -136,9 +115,8 @@ def membership_query(*inputs: Table) -> Query:
 
 
 def kpi_query(settings: Settings, *inputs: Table) -> Query:
-    """Any of the KPI tables: they share staging and parameters."""
+    """Any of the KPI tables: they share steps and parameters."""
     return Query(
-        stage=("gold/tmp_clock", "kpi/tmp_frame"),
         parameters={**_clock_parameters(settings), "churn_window_days": settings.churn_window_days},
         inputs=inputs,
         optional_inputs=(ERASED_VALUE,),
@@ -165,12 +143,8 @@ def _scoring_parameters(settings: Settings) -> dict[str, Parameter]:
     }
 
 
-def _scoring_stage(settings: Settings) -> tuple[str | Computed, ...]:
+def _purchase_forecasts(settings: Settings) -> Computed:
     forecasts = partial(
         purchase_forecasts, horizon_days=settings.clv_horizon_days, discount_rate=settings.clv_discount_rate
     )
-    return (
-        "gold/tmp_traits",
-        Computed("gold/tmp_purchase_forecasts", "purchase_forecasts", forecasts),
-        "gold/tmp_scored",
-    )
+    return Computed("gold/tmp_purchase_forecasts", "purchase_forecasts", forecasts)

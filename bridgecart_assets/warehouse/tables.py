@@ -26,7 +26,8 @@ from bridgecart_assets.sources.kafka.continuity import LastRecord
 from bridgecart_assets.sources.kafka.errors import HistoryRewritten, RecordsGone
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.sources.kafka.reading import read_slice
-from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql import file_of, read_sql
+from bridgecart_assets.sql.chain import chain, files_before
 from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.ingest.ledger import read_ledger, verify_plan
@@ -63,8 +64,7 @@ def write_query(
         prepare(connection, target)
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
     if query.incremental is not None:
-        stage = [step if isinstance(step, str) else step.file for step in query.stage]
-        made_by = [*stage, *map(_file, (contract, *aggregates))]
+        made_by = chain(*_files(contract, query))
         scope = begin_refresh(
             connection, contract, query.incremental, made_by, query.parameters, only_changes=only_changes
         )
@@ -74,9 +74,9 @@ def write_query(
         else:
             _update(connection, contract, scope, query, parameters)
         return
-    run_stage(connection, query.stage, parameters)
+    run_steps(connection, steps_of(contract, query), parameters)
     for target in (contract, *co_outputs):
-        _replace(connection, target, read_sql(_file(target)), parameters, batch_key)
+        _replace(connection, target, read_sql(file_of(target.full_name)), parameters, batch_key)
 
 
 def write_frame(
@@ -182,7 +182,7 @@ def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str) -> str:
     """The records of a chunk as they arrived or, once somebody was forgotten, without what theirs said."""
     if not table_exists(connection, FORGOTTEN_CUSTOMERS) or not count_rows(connection, FORGOTTEN_CUSTOMERS):
         return "from chunk"
-    run_stage(connection, ("silver/tmp_record_macros",), {})
+    run_steps(connection, files_before("internal/screened_chunk"), {})
     connection.execute(
         'create temp table erased_before as select "partition", "offset" from raw.orders '
         "where batch_key = ? and payload = forgotten_payload()",
@@ -243,8 +243,14 @@ def count_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_
     return int(rows[0][0])
 
 
-def _file(contract: Contract) -> str:
-    return f"{contract.schema}/{contract.name}"
+def steps_of(contract: Contract, query: Query) -> Sequence[str | Computed]:
+    """What runs before the rows of a query are selected: SQL files in order, and what Python computes between them."""
+    computed = {step.file: step for step in query.computed}
+    return [computed.get(file, file) for file in files_before(*_files(contract, query))]
+
+
+def _files(contract: Contract, query: Query) -> Sequence[str]:
+    return [file_of(table) for table in (contract.full_name, *query.co_outputs, *query.aggregates)]
 
 
 def _require_inputs(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
@@ -286,11 +292,11 @@ def _rebuild(
 ) -> None:
     """Replace all rows of a table of customers, and of its aggregates, one part of the customers after the other."""
     aggregates = [TABLES[name] for name in query.aggregates]
-    select = read_sql(_file(contract))
+    select = read_sql(file_of(contract.full_name))
     for target in (contract, *aggregates):
         delete_slice(connection, target, None)
     for part in whole.parts(connection):
-        _stage_scope(connection, part, query, parameters)
+        _prepare_scope(connection, contract, part, query, parameters)
         used = _checked_parameters(connection, contract, select, parameters)
         with _explaining(contract):
             for rows in _clusters(connection, contract, query.cluster_by):
@@ -323,8 +329,8 @@ def _update(
     ((touched,),) = connection.execute("select count(*) from touched").fetchall()
     if not touched:
         return
-    _stage_scope(connection, changes, query, parameters)
-    select = read_sql(_file(contract))
+    _prepare_scope(connection, contract, changes, query, parameters)
+    select = read_sql(file_of(contract.full_name))
     used = _checked_parameters(connection, contract, select, parameters)
     connection.execute(f"create temp table fresh as from {contract.full_name} limit 0")
     connection.execute(f"insert into fresh by name {select}", used)
@@ -336,12 +342,16 @@ def _update(
         insert_rows(connection, contract, "select * from fresh", {})
 
 
-def _stage_scope(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, query: Query, parameters: Mapping[str, Parameter]
+def _prepare_scope(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    scope: Scope,
+    query: Query,
+    parameters: Mapping[str, Parameter],
 ) -> None:
     if query.incremental is not None:
         scope.relate(connection, query.incremental)
-    run_stage(connection, query.stage, parameters)
+    run_steps(connection, steps_of(contract, query), parameters)
 
 
 def _add_difference(
@@ -352,7 +362,7 @@ def _add_difference(
     parameters: Mapping[str, Parameter],
 ) -> None:
     """Replace what the rows `before` gave to the sums by what the rows `after` give."""
-    select = read_sql(_file(contract))
+    select = read_sql(file_of(contract.full_name))
     used = _used_parameters(connection, select, parameters)
     keys = _names(contract.key)
     sums = [f'"{column}"' for column in contract.column_names if column not in contract.key]
@@ -424,11 +434,11 @@ def _doubled(
     return found
 
 
-def run_stage(
-    connection: duckdb.DuckDBPyConnection, stage: Sequence[str | Computed], parameters: Mapping[str, Parameter]
+def run_steps(
+    connection: duckdb.DuckDBPyConnection, steps: Sequence[str | Computed], parameters: Mapping[str, Parameter]
 ) -> None:
-    """Run the staging of a query, on the caller's connection."""
-    for step in stage:
+    """Run SQL files, and what Python computes between them, on the caller's connection."""
+    for step in steps:
         if isinstance(step, Computed):
             _compute(connection, step)
         else:

@@ -20,7 +20,7 @@ from bridgecart_assets.contracts import (
     Contract,
     schemas,
 )
-from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql import file_of, read_sql
 
 every_table = pytest.mark.parametrize("contract", TABLES.values(), ids=TABLES)
 
@@ -112,4 +112,4 @@ def test_payloads_are_compressed(name: str) -> None:
 def test_each_table_that_a_query_makes_has_its_own_file(contract: Contract) -> None:
     by_hand = {"raw.orders", "raw.batches", "gold.purchase_model", "gold.segment_model", "gold.segment_drift"}
     if contract.full_name not in by_hand:
-        assert read_sql(f"{contract.schema}/{contract.name}").strip()
+        assert read_sql(file_of(contract.full_name)).strip()

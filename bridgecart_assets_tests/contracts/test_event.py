@@ -8,11 +8,11 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.contracts.event import EVENT, RECORD_REASONS, EventField, Flag, Home, Text, event_column
 from bridgecart_assets.sources.purchase_logs.purchase_log import LoggedOrder
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.sql.event_lines import EVENT_LINES
 from bridgecart_assets.synthetic.catalog import CATEGORIES, GENDERS, SPELLINGS
 from bridgecart_assets.synthetic.events import (
@@ -22,8 +22,7 @@ from bridgecart_assets.synthetic.events import (
     NO_COUPON,
     ORDER_TEMPLATE,
 )
-from bridgecart_assets.warehouse.queries import silver_batch_query
-from bridgecart_assets.warehouse.tables import run_stage
+from bridgecart_assets.warehouse.tables import run_steps
 from bridgecart_assets_tests.sql.silver import judge
 from bridgecart_assets_tests.sql.test_silver_contract import CASES
 from bridgecart_assets_tests.support.records import event
@@ -103,7 +102,7 @@ def test_flags_have_no_range_and_texts_say_their_longest() -> None:
 
 def test_what_a_made_up_world_says_has_canonical_spellings() -> None:
     with duckdb.connect() as connection:
-        run_stage(connection, ("silver/tmp_spellings",), {})
+        run_steps(connection, ("silver/tmp_spellings",), {})
         for field, values in {"payment_method": SPELLINGS, "product_category": CATEGORIES, "gender": GENDERS}.items():
             keys = [connection.execute("select lookup_key_of(?)", [value]).fetchall()[0][0] for value in values]
             assert set(keys) <= set(FIELDS[field].spellings)
@@ -123,6 +122,5 @@ def test_a_replayed_purchase_log_says_fields_of_the_event_with_all_that_are_requ
 
 def test_no_line_of_sql_is_left_with_a_name_in_braces() -> None:
     names = {name for group in EVENT_LINES for name in group}
-    steps = [step for step in silver_batch_query(Settings()).stage if isinstance(step, str)]
-    for step in (*steps, "silver_customers", "checks/silver_spellings_are_known"):
+    for step in chain("silver/orders", "silver/customers", "checks/silver_spellings_are_known"):
         assert not names & set(re.findall(r"\{([a-z_]+)\}", read_sql(step)))

@@ -2,8 +2,8 @@
 
 So the KPIs can be worked out from the log by other means, and compared.
 
-Periods of the pipeline are calendar periods and its segments come from the model. What follows a staging file here
-puts others in their place; every other statement is the production one.
+Periods of the pipeline are calendar periods and its segments come from the model. What follows a step here puts
+others in their place; every other statement is the production one.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from typing import Any
 import duckdb
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import KPI_TABLES
+from bridgecart_assets.contracts import CLV_GROWTH, CUSTOMER_SNAPSHOTS, KPI_TABLES, Contract
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter, Query
-from bridgecart_assets.warehouse.tables import run_stage
+from bridgecart_assets.warehouse.tables import run_steps, steps_of
 
 # The quarter, and a period before and after it: the first period of all has no KPIs, and a close is an opening.
 _PERIODS = """
@@ -64,7 +64,7 @@ def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
     snapshots = replace(snapshots, parameters={**snapshots.parameters, "changes_from": "-infinity"})
     with warehouse.transaction() as connection:
         connection.execute("create or replace temp view scoped_orders as from silver.orders")
-        _stage(connection, snapshots)
+        _run_steps(connection, CUSTOMER_SNAPSHOTS, snapshots)
         select = read_sql("gold/customer_snapshots")
         _execute(connection, f"create or replace table gold.customer_snapshots as {select}", snapshots.parameters)
         connection.execute(_SEGMENTS)
@@ -72,13 +72,13 @@ def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
         flows = read_sql("gold/segment_flows")
         _execute(connection, f"create or replace table gold.segment_flows as {flows}", snapshots.parameters)
     with warehouse.reading() as connection:
-        _stage(connection, kpis)
+        _run_steps(connection, CLV_GROWTH, kpis)
         return {table.name: _rows(connection, f"kpi/{table.name}", kpis.parameters) for table in KPI_TABLES}
 
 
-def _stage(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
-    for step in query.stage:
-        run_stage(connection, (step,), query.parameters)
+def _run_steps(connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query) -> None:
+    for step in steps_of(contract, query):
+        run_steps(connection, (step,), query.parameters)
         if isinstance(step, str):
             _execute(connection, _AFTER.get(step, ""), query.parameters)
 

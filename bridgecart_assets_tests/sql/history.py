@@ -30,7 +30,7 @@ from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.incremental.rebuild import scope_unchecked
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
 from bridgecart_assets.warehouse.storage.outputs import Query
-from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_stage, write_frame, write_query
+from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps, write_frame, write_query
 
 # As far as any churn window of these tests.
 REACH = timedelta(days=150)
@@ -185,7 +185,7 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
             connection.execute("create temp table accepted as select customer_hash, purchased_at from added")
             for others in ("replaced_orders", "ranked_events"):
                 connection.execute(f"create temp table {others} as select *, 1 as rank from accepted limit 0")
-            run_stage(connection, ("silver/changed_customers",), {})
+            run_steps(connection, ("silver/changed_customers",), {})
             connection.unregister("added")
 
 
@@ -317,7 +317,7 @@ def compute_flows(warehouse: Warehouse, settings: Settings) -> None:
     """The flows between segments, from snapshots as they stand."""
     query = queries.snapshots_query(settings)
     with warehouse.transaction() as connection:
-        run_stage(connection, ("gold/tmp_clock",), query.parameters)
+        run_steps(connection, ("gold/tmp_clock",), query.parameters)
         connection.execute("create temp view summed as from gold.customer_snapshots")
         connection.execute("delete from gold.segment_flows")
         select = read_sql("gold/segment_flows")

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.queries import silver_batch_query
-from bridgecart_assets.warehouse.tables import run_stage
+from bridgecart_assets.warehouse.tables import run_steps
 from bridgecart_assets_tests.integration.shop import history
 from bridgecart_assets_tests.sql.silver import BATCH, SilverWarehouse, with_json
 from bridgecart_assets_tests.sql.test_silver_contract import CASES
@@ -30,15 +31,14 @@ def read_events(records: Sequence[Record], *, by_rules: bool = False, **changed:
     settings = Settings(**changed)
     warehouse = SilverWarehouse(naive_timezone=settings.naive_timezone)
     store_batch(warehouse, BATCH, records)
-    query = silver_batch_query(settings)
-    end = query.stage.index("silver/tmp_affected_keys")
-    start = query.stage.index("silver/tmp_plain_macros") + 1
-    parameters = {**query.parameters, "batch_key": BATCH}
+    steps = chain("silver/tmp_accepted")
+    start = steps.index("silver/tmp_plain_macros") + 1
+    parameters = {**silver_batch_query(settings).parameters, "batch_key": BATCH}
     with warehouse.transaction() as connection:
-        run_stage(connection, query.stage[:start], parameters)
+        run_steps(connection, steps[:start], parameters)
         if by_rules:
             close_the_short_way(connection)
-        run_stage(connection, query.stage[start:end], parameters)
+        run_steps(connection, steps[start:], parameters)
         found = connection.sql("select * from accepted order by all").fetchall()
         found += connection.sql("select * from refused order by all").fetchall()
         ((plain,),) = connection.sql("select count(*) filter (is_plain) from fields").fetchall()

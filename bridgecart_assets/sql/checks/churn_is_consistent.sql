@@ -1,3 +1,7 @@
+-- Churn rates that are out of bounds, or missing without a reason.
+-- needs: kpi.churn_rate
+-- gives: rows
+
 select period, segment_key, customers, active, churned, churn_rate, matured
 from kpi.churn_rate
 where churn_rate not between 0 and 1 or active > customers or churned > active

@@ -1,4 +1,7 @@
 -- Historic value is net sales: at the last close all segments together are worth what all customers have spent.
+-- needs: kpi.clv_growth, silver.orders, $as_of
+-- gives: rows
+
 with kpi as (
     select coalesce(sum(closing_clv), 0) as clv
     from kpi.clv_growth

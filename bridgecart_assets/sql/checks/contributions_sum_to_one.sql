@@ -1,4 +1,7 @@
 -- A period with positive sales has a share for every segment; a period without has none.
+-- needs: kpi.sales_contribution
+-- gives: rows
+
 select period, sum(sales_contribution) as sum_of_shares, count(sales_contribution) as shares, count(*) as segments
 from kpi.sales_contribution
 group by period

@@ -1,3 +1,8 @@
+-- Customers in no segment, or in several.
+-- needs: scoped_customer_features, scoped_customer_segments, gold.segment_model, gold.customer_features,
+--     gold.customer_segments
+-- gives: rows
+
 with counted as (
     select customer_id, count(f.as_of) as feature_rows, count(s.as_of) as segment_rows
     from scoped_customer_features f

@@ -1,3 +1,7 @@
+-- Customers without an order, and orders without a customer.
+-- needs: scoped_customers, scoped_orders
+-- gives: rows
+
 select
     case when c.customer_id is null then 'customers without a row' else 'rows without an order' end as problem,
     count(*) as customers,

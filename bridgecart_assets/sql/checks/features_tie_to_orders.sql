@@ -1,4 +1,7 @@
 -- Net sales and purchases of all customers must be those of the orders before the as-of date, to the cent.
+-- needs: gold.customer_features, silver.orders, $as_of
+-- gives: rows
+
 with features as (
     select coalesce(sum(net_sales), 0) as net_sales, coalesce(sum(orders), 0) as orders from gold.customer_features
 ),

@@ -1,4 +1,7 @@
 -- Net sales over all periods and segments must be those of the orders before the as-of date, to the cent.
+-- needs: kpi.sales_contribution, silver.orders, $as_of
+-- gives: rows
+
 with kpi as (
     select coalesce(sum(sales), 0) as sales from kpi.sales_contribution
 ),

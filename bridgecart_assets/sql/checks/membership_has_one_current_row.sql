@@ -1,4 +1,8 @@
--- A customer without orders, an erased one for example, must have no history either.
+-- Customers without a current membership, or with several, and memberships of nobody. A customer without orders, an
+-- erased one for example, must have no history either.
+-- needs: scoped_segment_membership, scoped_customer_segments, gold.customer_segments, gold.segment_membership
+-- gives: rows
+
 with histories as (
     select customer_id, count(*) filter (where is_current) as current_rows
     from scoped_segment_membership

@@ -1,4 +1,7 @@
 -- A customer's interval ends on the day on which the next one begins, in another segment.
+-- needs: scoped_segment_membership
+-- gives: rows
+
 with followed as (
     select
         customer_id, segment_key, valid_to,

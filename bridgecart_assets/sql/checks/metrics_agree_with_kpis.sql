@@ -1,4 +1,10 @@
--- Full joins: KPI tables that were not made together have other periods or segments.
+-- Periods whose figures are not those of the validity interval that holds them. Full joins: KPI tables that were not
+-- made together have other periods or segments.
+-- needs: kpi.clv_growth,
+--     kpi.{kpi},
+--     kpi.segment_metrics_history
+-- gives: rows
+
 with figures as (
     select
         period, segment_key,

@@ -1,4 +1,7 @@
 -- A segment's interval ends on the day on which the next one begins, with other figures.
+-- needs: kpi.segment_metrics_history
+-- gives: rows
+
 with followed as (
     select
         segment_key, valid_from, valid_to,

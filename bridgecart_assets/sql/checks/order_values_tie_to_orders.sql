@@ -1,4 +1,8 @@
--- Purchases and their sales over all periods and segments must be those of the orders before the as-of date, to the cent.
+-- Purchases and their sales over all periods and segments must be those of the orders before the as-of date, to the
+-- cent.
+-- needs: kpi.average_order_value, silver.orders, $as_of
+-- gives: rows
+
 with kpi as (
     select coalesce(sum(orders), 0) as orders, coalesce(sum(sales), 0) as sales from kpi.average_order_value
 ),

@@ -1,4 +1,7 @@
 -- The batch's records must lie within its ranges, and be as many as the ledger says.
+-- needs: raw.batches, raw.orders, $batch_key
+-- gives: rows
+
 with ranges as (
     select topic_id, unnest(ranges) as r from raw.batches where batch_key = $batch_key
 ),

@@ -1,5 +1,8 @@
 -- Ranges of one topic and partition must follow each other without gap or overlap; a recorded hole belongs to the
 -- chain.
+-- needs: raw.batches
+-- gives: rows
+
 with ranges as (
     select b.batch_key, b.topic_id, unnest(b.ranges || b.lost) as r
     from raw.batches b

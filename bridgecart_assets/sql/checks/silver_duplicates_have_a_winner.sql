@@ -1,3 +1,7 @@
+-- Duplicates of the batch of whose order no event counts.
+-- needs: silver.duplicate_orders, silver.orders, $batch_key
+-- gives: rows
+
 select d."partition" as kafka_partition, d."offset" as kafka_offset, d.order_key
 from silver.duplicate_orders d
 -- A duplicate carries the same purchase time as its winner: with it, few rows are looked at.

@@ -1,4 +1,7 @@
 -- One order id at two purchase times: both orders stand, and the source should know.
+-- needs: silver.orders, $batch_key
+-- gives: rows
+
 with of_batch as (
     select distinct order_id from silver.orders where batch_key = $batch_key and order_id is not null
 )

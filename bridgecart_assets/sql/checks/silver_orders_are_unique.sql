@@ -1,4 +1,7 @@
 -- Two events of one order carry the same purchase time, so the batch's time range is enough to look at.
+-- needs: silver.orders, $batch_key
+-- gives: rows
+
 with bounds as (
     select min(purchased_at) as earliest, max(purchased_at) as latest from silver.orders where batch_key = $batch_key
 )

@@ -1,3 +1,7 @@
+-- A batch whose records are not all an order, a duplicate or rejected.
+-- needs: raw.orders, silver.orders, silver.duplicate_orders, silver.rejected_orders, $batch_key
+-- gives: rows
+
 with counted as (
     select
         (select count(*) from raw.orders where batch_key = $batch_key) as raw,

@@ -1,3 +1,7 @@
+-- Values of the batch that stand with the source's spelling.
+-- needs: silver.orders, spellings, $batch_key
+-- gives: rows
+
 with used as (
     select null::varchar as field, null::varchar as value where false
     union all select '{spelled_field}', {spelled_column} from silver.orders where batch_key = $batch_key

@@ -1,4 +1,7 @@
 -- The snapshot as of now is the same as features and current segments.
+-- needs: scoped_customer_snapshots, gold.customer_features, scoped_customer_features, scoped_customer_segments
+-- gives: rows
+
 with latest as (
     select * from scoped_customer_snapshots where as_of = (select max(as_of) from gold.customer_features)
 )

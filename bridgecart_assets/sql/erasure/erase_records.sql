@@ -1,5 +1,10 @@
--- Erases the records in `erased_records` and the customers in `customers_to_erase`. What is not theirs stays as it is: their records keep
--- their places, an order that lost to one of theirs takes its place in silver/tmp_ranked_events, after this.
+-- Erases the records in `erased_records` and the customers in `customers_to_erase`. What is not theirs stays as it is:
+-- their records keep their places, an order that lost to one of theirs takes its place in silver/tmp_ranked_events,
+-- after this.
+-- needs: silver.orders, erased_records, silver.duplicate_orders, silver.rejected_orders, forgotten_payload(),
+--     raw.orders
+-- gives: affected_keys, accepted, refused
+-- changes: silver.orders, silver.duplicate_orders, silver.rejected_orders, raw.orders
 
 create temp table affected_keys as
 select order_key, purchased_at from silver.orders semi join erased_records using (topic_id, "partition", "offset")

@@ -1,4 +1,8 @@
 -- Notes who is forgotten, the customers in `customers_to_erase`, and what they were worth.
+-- needs: gold.erased_value, gold.customer_snapshots, customers_to_erase, kpi.clv_growth, raw.forgotten_customers,
+--     silver.orders, $kpi_period, $salt
+-- gives: nothing
+-- changes: gold.erased_value, raw.forgotten_customers
 
 -- Before anything goes: the last period of the KPI tables opened with them.
 merge into gold.erased_value as kept

@@ -1,4 +1,9 @@
--- What the warehouse has of the customers who want to be forgotten: `customers_to_erase` are they, `erased_records` are their records.
+-- What the warehouse has of the customers who want to be forgotten: `customers_to_erase` are they, `erased_records` are
+-- their records.
+-- needs: hash_of(), raw.forgotten_customers, text_of(), sender_of(), raw.orders, forgotten_payload(), $salt,
+--     $customer_ids
+-- gives: customers_to_erase, senders, mentions(), records_to_erase, erased_records
+
 create temp table customers_to_erase as
 select
     place, customer_id,

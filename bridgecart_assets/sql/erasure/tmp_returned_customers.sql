@@ -1,5 +1,8 @@
--- Customers of `listed` whom the warehouse has, as after it was put back from an older copy: `customers_to_erase` are they, `erased_records`
--- are their records. Only their hashes are listed; the ids are those in the records.
+-- Customers of `listed` whom the warehouse has, as after it was put back from an older copy: `customers_to_erase` are
+-- they, `erased_records` are their records. Only their hashes are listed; the ids are those in the records.
+-- needs: sender_of(), text_of(), sent_at(), raw.orders, forgotten_payload(), listed, hash_of()
+-- gives: senders, customers_to_erase, mentions(), erased_records
+
 create temp table senders as
 select
     topic_id, "partition", "offset", batch_key, key, headers, payload,

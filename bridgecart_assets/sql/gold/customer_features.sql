@@ -1,3 +1,7 @@
+-- What is known of each customer as of the data clock, in one row a customer.
+-- needs: sales, purchase_days, clock
+-- gives: gold.customer_features
+
 with totals as (
     select
         customer_id, customer_hash,

@@ -1,3 +1,8 @@
+-- Everyone's segment, lifecycle and predictions as of the data clock, under the models in force.
+-- needs: versions_in_force, gold.purchase_model, scored, $churn_window_days
+-- gives: gold.customer_segments
+-- through: gold/tmp_current_customers
+
 select
     s.customer_id,
     s.customer_hash,

@@ -1,3 +1,8 @@
+-- Every customer as of each period opening and as of now, with the segment and the predictions of that date.
+-- needs: scored
+-- gives: gold.customer_snapshots
+-- through: gold/tmp_snapshots
+
 select
     s.as_of, s.customer_id, s.customer_hash, s.frequency, s.orders, s.zero_value_orders, s.refunds, s.purchase_sales,
     s.net_sales, s.first_purchased_on, s.last_purchased_on, s.has_returned,

@@ -1,5 +1,8 @@
 -- Every customer once a period, from the snapshot at its opening to the one at its close. What happened in between is
 -- the difference of the two.
+-- needs: periods, summed, $churn_window_days
+-- gives: gold.segment_flows
+
 with opening as (
     select p.period, p.closes_on, s.*
     from periods p

@@ -1,6 +1,10 @@
--- A validity interval begins where a customer's segment is not that of the snapshot before, and ends where the next one begins.
--- Nothing lies between: who has a snapshot has one at every later date, too. An erased customer has none at all.
--- Before the earliest snapshot that may have changed, the intervals stand; where one begins is all that matters of them.
+-- The history of everyone's segment (SCD type 2). A validity interval begins where a customer's segment is not that of
+-- the snapshot before, and ends where the next one begins. Nothing lies between: who has a snapshot has one at every
+-- later date, too. An erased customer has none at all. Before the earliest snapshot that may have changed, the
+-- intervals stand; where one begins is all that matters of them.
+-- needs: scoped_customer_snapshots, scoped_segment_membership, $changes_from
+-- gives: gold.segment_membership
+
 with segments as (
     select as_of, customer_id, customer_hash, segment_key, model_version
     from scoped_customer_snapshots

@@ -1,4 +1,7 @@
 -- The as-of date, and the calendar periods that the orders before it fall into.
+-- needs: silver.orders, $as_of, $kpi_period
+-- gives: clock, period_length, period_of(), periods
+
 create or replace temp table clock as
 select as_of
 from (select coalesce($as_of::date, max(purchased_at)::date + 1) as as_of from silver.orders)

@@ -1,4 +1,7 @@
 -- The orders before the as-of date, and the days on which customers bought.
+-- needs: scoped_orders, clock
+-- gives: sales, purchase_days
+
 create or replace temp view sales as
 select o.*, o.purchased_at::date as purchased_on
 from scoped_orders o, clock

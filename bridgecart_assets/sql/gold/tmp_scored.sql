@@ -1,4 +1,7 @@
 -- What the models say about every row of `traits`: predictions, nearest and second nearest centroid.
+-- needs: gold.segment_model, traits, gold.purchase_model, weeks_between(), log_spend_of(), purchase_forecasts,
+--     $churn_window_days, $clv_margin, $clv_horizon_days
+-- gives: segmentations, assigned, predictors, figure_within(), figure_at_most(), scored
 
 -- A version in one row: what k segments have is a list, by key. A row a customer and segment, ranked in a window, would
 -- cost ten times as much.

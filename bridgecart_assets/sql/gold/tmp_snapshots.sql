@@ -1,4 +1,7 @@
 -- Every customer as of every period opening and as of now: sums per span between two dates, then running totals.
+-- needs: periods, clock, sales, purchase_days, $churn_window_days, $changes_from
+-- gives: snapshot_dates, snapshots, to_score
+
 create or replace temp table snapshot_dates as
 select period as as_of from periods
 union

@@ -1,6 +1,10 @@
 -- Traits of every row of `to_score` under the model versions in force on its date: the latest that were by then, else
 -- the first. So neither a refit nor its acceptance relabels the past. A segment's traits stay those of the purchase
 -- model that it was fitted with.
+-- needs: to_score, gold.segment_model, gold.purchase_model, weeks_between(), log_purchase_rate_of(), log_spend_of(),
+--     coupon_share_of()
+-- gives: versions_in_force, traits
+
 create or replace temp table versions_in_force as
 with dates as (
     select distinct as_of from to_score

@@ -1,5 +1,9 @@
 -- Into the outbox: customers whose segment is another than the one that was announced.
 -- The last change stays, so that its number is not used again.
+-- needs: gold.segment_changes, gold.customer_segments, gold.announced_segments, $delivered
+-- gives: moved
+-- changes: gold.segment_changes, gold.announced_segments
+
 delete from gold.segment_changes
 where (sent or change <= $delivered) and change < (select max(change) from gold.segment_changes);
 

@@ -1,4 +1,7 @@
 -- Batches of the ledger whose records are not all an order, a duplicate or rejected.
+-- needs: silver.orders, silver.duplicate_orders, silver.rejected_orders, raw.batches
+-- gives: rows
+
 with processed as (
     select batch_key from silver.orders
     union all

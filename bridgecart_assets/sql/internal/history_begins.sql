@@ -1,4 +1,7 @@
 -- Kafka partitions whose first batch began above offset 0: what was before had gone when they were first read.
+-- needs: raw.batches, raw.orders
+-- gives: rows
+
 with spans as (
     select b.topic, b.topic_id, b.batch_key, u.span."partition", u.span."start"
     from raw.batches b, unnest(b.ranges) as u(span)

@@ -1,5 +1,9 @@
 -- A chunk of records, those of forgotten customers without what they said. A record that does not say whose it is may
 -- be known by its key; one that was erased in this place before stays erased, whatever it was known by.
+-- needs: sender_of(), text_of(), sent_at(), chunk, hash_of(), raw.forgotten_customers, erased_before,
+--     forgotten_payload()
+-- gives: rows
+
 with senders as (
     select
         *,

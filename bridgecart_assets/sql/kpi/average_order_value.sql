@@ -1,3 +1,7 @@
+-- Sales an order, by the segment that the customer was in when the period opened.
+-- needs: sales_flows, frame
+-- gives: kpi.average_order_value
+
 with counted as (
     select
         period, opening_key as segment_key,

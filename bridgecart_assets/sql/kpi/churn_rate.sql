@@ -1,3 +1,7 @@
+-- Who of a segment's active customers bought nothing in the churn window after a period opened.
+-- needs: flows, clock, frame, periods, $churn_window_days
+-- gives: kpi.churn_rate
+
 with counted as (
     select
         period, opening_key as segment_key,

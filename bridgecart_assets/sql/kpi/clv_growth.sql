@@ -1,4 +1,8 @@
--- Of customers who were erased, `erased_value` is all that is left.
+-- How the value of a segment's customers grew in a period, and the bridge from its opening to its close. Of customers
+-- who were erased, `erased_value` is all that is left.
+-- needs: flows, gold.erased_value, period_length, periods, frame
+-- gives: kpi.clv_growth
+
 with worth as (
     select
         period, opening_key, closing_key, customers, opening_clv, closing_clv,

@@ -1,3 +1,7 @@
+-- Each segment's share of the net sales of a period.
+-- needs: sales_flows, frame
+-- gives: kpi.sales_contribution
+
 with counted as (
     select period, opening_key as segment_key, sum(ordered) as customers, sum(net_sales) as sales
     from sales_flows

@@ -1,4 +1,9 @@
--- An interval begins with a period in which a metric, or the reason why it is missing, differs from the period before.
+-- The history of each segment's headline metrics (SCD type 2). A validity interval begins with a period in which any
+-- metric, or the reason why it is missing, is not that of the period before.
+-- needs: kpi.clv_growth,
+--     kpi.{kpi},
+-- gives: kpi.segment_metrics_history
+
 with periods as (
     select
         frame.segment_key, frame.period,

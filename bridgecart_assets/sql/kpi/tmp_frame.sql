@@ -1,4 +1,7 @@
 -- One row per period and segment, also for segments that nobody is in: the frame of every KPI table.
+-- needs: gold.segment_model, periods, gold.segment_flows
+-- gives: segment_names, frame, flows, sales_flows
+
 create temp table segment_names as
 select segment_key, segment
 from gold.segment_model

@@ -1,4 +1,7 @@
 -- A made-up world's orders as silver holds them. Only the Kafka coordinates are not those of any record.
+-- needs: made, customer_hash_of(), spellings, lookup_key_of()
+-- gives: rows
+
 with named as (
     select
         *,

@@ -1,4 +1,7 @@
 -- Every customer with a purchase before the as-of date: what is known and predicted, and what came before and after.
+-- needs: silver.orders, gold.customer_features, gold.customer_segments, $days
+-- gives: rows
+
 with days as (
     select customer_id, purchased_at::date as purchased_on, sum(net_amount) as net
     from silver.orders

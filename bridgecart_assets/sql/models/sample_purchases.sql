@@ -1,4 +1,7 @@
 -- Customers for a fit of the purchase model.
+-- needs: gold.customer_features, is_sampled(), $fitted_customers
+-- gives: rows for gold.purchase_model
+
 select
     customer_id, as_of, first_purchased_on, last_purchased_on, frequency, orders, coupon_orders,
     log_spend_sum::double as log_spend_sum,

@@ -1,4 +1,7 @@
 -- Customers with their traits and segments under the model in force: the same ones that a fit would take.
+-- needs: gold.customer_segments, is_sampled(), $fitted_customers
+-- gives: rows for gold.segment_drift
+
 select
     as_of, model_version, segment_key,
     {trait},

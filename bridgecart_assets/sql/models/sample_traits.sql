@@ -1,4 +1,8 @@
 -- Customers for a fit of the segment model, with their traits under one version of the purchase model.
+-- needs: log_purchase_rate_of(), weeks_between(), log_spend_of(), coupon_share_of(), gold.customer_features,
+--     gold.purchase_model, is_sampled(), $purchase_version, $fitted_customers
+-- gives: rows for gold.segment_model
+
 select
     f.customer_id, f.as_of, f.net_sales::double as net_sales,
     {formula} as {trait},

@@ -1,4 +1,7 @@
 -- The CLV bridge as a waterfall: each step from where the one before ended.
+-- needs: kpi.clv_growth, shown_periods
+-- gives: rows
+
 with bridges as (
     select
         period, segment_key, opening_clv, organic, migrated_in, migrated_out, new_customers, removed, closing_clv

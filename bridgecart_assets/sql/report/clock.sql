@@ -1,3 +1,7 @@
+-- How far the data reach, and how many periods they fill.
+-- needs: silver.orders, gold.customer_segments, kpi.clv_growth
+-- gives: rows
+
 select
     (select max(purchased_at) from silver.orders) as newest_order_at,
     (select max(as_of) from gold.customer_segments) as as_of,

@@ -1,5 +1,8 @@
 -- Customers by the month of their first purchase, and their mean net sales in the first days since it. A cohort has a
 -- value once the youngest of it is that old: so all are compared at the same age.
+-- needs: gold.customer_features, since_first_purchase
+-- gives: rows
+
 with cohorts as (
     select
         date_trunc('month', first_purchased_on)::date as cohort,

@@ -1,5 +1,8 @@
 -- The customers of segments, or of all, with what a campaign would ask for. Names and numbers to call are in
 -- silver.customers only.
+-- needs: gold.customer_segments, gold.customer_features, $segments
+-- gives: rows
+
 select
     s.customer_id, s.segment_key, s.segment, s.lifecycle,
     f.frequency, f.orders, s.net_sales, f.average_order_value::decimal(18, 2) as average_order_value,

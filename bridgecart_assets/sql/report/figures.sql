@@ -1,4 +1,8 @@
 -- The KPIs of the newest periods by segment, and those of all customers together ('all').
+-- needs: gold.segment_flows, kpi.clv_growth, shown_periods, kpi.churn_rate, kpi.average_order_value,
+--     kpi.sales_contribution
+-- gives: rows
+
 with estimates as (
     select period, closes_on, sum(churn_risk)::double / nullif(sum(rated), 0) as estimated_churn_rate
     from gold.segment_flows

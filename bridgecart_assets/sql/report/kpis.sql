@@ -1,4 +1,8 @@
 -- All KPIs side by side, one row per period and segment.
+-- needs: clv_growth,
+--     {kpi},
+-- gives: rows
+
 select
     frame.segment_key,
     frame.segment,

@@ -1,4 +1,7 @@
 -- Purchases by period, current segment of the customer and one attribute: none, product category or payment method.
+-- needs: silver.orders, gold.customer_segments, shown_periods, $kpi_period, $most_values
+-- gives: rows
+
 with bought as (
     select
         date_trunc($kpi_period, o.purchased_at)::date as period,

@@ -1,4 +1,7 @@
 -- The orders until now by current segment of the customer and month of the first purchase: facts, not model traits.
+-- needs: silver.orders, gold.customer_features, gold.customer_segments
+-- gives: since_first_purchase, segment_facts
+
 create or replace temp table since_first_purchase as
 select
     s.segment_key,

@@ -1,5 +1,9 @@
--- The segments as they are now. What they did (`segment_facts`) is counted from the orders; `apart_...` are the model's traits, drawn
--- towards the mean of all customers. Rounded, because the sums of doubles depend on the order of the rows.
+-- The segments as they are now. What they did (`segment_facts`) is counted from the orders; `apart_...` are the model's
+-- traits, drawn towards the mean of all customers. Rounded, because the sums of doubles depend on the order of the
+-- rows.
+-- needs: gold.customer_segments, gold.customer_features, segment_facts, $churn_window_days
+-- gives: rows
+
 with everybody as (
     select
         avg({trait}) as {trait}_mean, stddev_pop({trait}) as {trait}_spread,

@@ -1,4 +1,7 @@
 -- The newest versions of the segment model.
+-- needs: gold.segment_model
+-- gives: rows
+
 select
     version, any_value(status) as status, any_value(as_of) as as_of, any_value(in_force_from) as in_force_from,
     count(*) as segments, any_value(fitted_customers) as fitted_customers,

@@ -1,4 +1,8 @@
 -- Whose orders this transaction changes: a new revision. What all tables know, and have been checked for, is not kept.
+-- needs: silver.changed_customers, gold.refreshes, replaced_orders, accepted, ranked_events
+-- gives: nothing
+-- changes: silver.changed_customers
+
 insert into silver.changed_customers
 with head as (
     select greatest(

@@ -1,4 +1,7 @@
--- Attributes as the latest order states them: by purchase time, then by arrival.
+-- One row a customer. Attributes as the latest order states them: by purchase time, then by arrival.
+-- needs: scoped_orders, raw.orders, text_of(), spellings, lookup_key_of(), number_of(), money_of()
+-- gives: silver.customers
+
 with ranked as (
     select
         *,

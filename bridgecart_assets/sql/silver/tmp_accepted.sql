@@ -1,4 +1,7 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
+-- needs: validated, fields, spellings, lookup_key_of(), customer_hash_of(), $amount_is_net
+-- gives: refused, cleaned, canonicalized, accepted
+
 create temp table refused as
 select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ',') as reasons, batch_key
 from validated

@@ -1,4 +1,7 @@
 -- The orders that this batch claims, or claimed before.
+-- needs: accepted, silver.orders, silver.duplicate_orders, $batch_key
+-- gives: affected_keys
+
 create temp table affected_keys as
 select order_key, purchased_at from accepted
 union

@@ -2,6 +2,10 @@
 -- topics, one of which was made anew, that of the one that was read first.
 -- Every order of `affected_keys` is decided anew; that makes the outcome independent of the order in which batches are
 -- materialized. A duplicate carries the same purchase time, so the search is bounded.
+-- needs: affected_keys, silver.orders, silver.duplicate_orders, accepted, $batch_key
+-- gives: bounds, standing, contested, ranked_events, replaced_orders
+-- changes: silver.orders, silver.duplicate_orders
+
 create temp table bounds as
 select min(purchased_at) as earliest, max(purchased_at) as latest from affected_keys;
 

@@ -1,4 +1,7 @@
 -- How a record is read: its texts, its instant, and whose it is.
+-- needs: nothing
+-- gives: text_of(), instant_of(), forgotten_payload(), json_of(), scalar_of(), sender_of(), sent_at(),
+--     customer_hash_of(), hash_of(), is_number(), money_of(), number_of(), flag_of()
 
 -- A text without white space, control and other invisible characters around it; blank is NULL.
 create or replace temp macro text_of(field) as

@@ -68,14 +68,13 @@ class Incremental:
 
 @dataclass(frozen=True)
 class Query:
-    """Rows that DuckDB computes: `sql/<file>.sql` of the table, after the staging files, parameters bound.
+    """Rows that DuckDB computes: `sql/<schema>/<table>.sql`, after the files that it needs, parameters bound.
 
     Attributes:
         parameters: values for the `$name` parameters of the files; a file takes those it names.
-        stage: files run first, in the same transaction. They make temporary tables and may delete rows. Between
-            them, tables that are computed outside of SQL.
+        computed: steps that SQL has no formula for.
         inputs: tables that must exist before the transaction begins.
-        co_outputs: further tables written from the same staging, in the same transaction.
+        co_outputs: further tables written after the same steps, in the same transaction.
         optional_inputs: tables that are read but are no assets; made empty where they are missing.
         incremental: for a table of customers, how it can be brought up to date without making all of it.
         aggregates: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
@@ -85,7 +84,7 @@ class Query:
     """
 
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    stage: tuple[str | Computed, ...] = ()
+    computed: tuple[Computed, ...] = ()
     inputs: tuple[Table, ...] = ()
     co_outputs: tuple[str, ...] = ()
     optional_inputs: tuple[Contract, ...] = ()
@@ -96,11 +95,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows that come out of the warehouse: `sql/<file>.sql` after the staging files, parameters bound."""
+    """Rows that come out of the warehouse: `sql/<file>.sql` after the files that it needs, parameters bound."""
 
     file: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    stage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
