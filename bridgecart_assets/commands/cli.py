@@ -25,6 +25,7 @@ from bridgecart_assets.commands.evaluate import evaluate
 from bridgecart_assets.commands.export import export
 from bridgecart_assets.commands.forget import forget
 from bridgecart_assets.commands.generate import generate
+from bridgecart_assets.commands.graph import graph
 from bridgecart_assets.commands.kpis import kpis
 from bridgecart_assets.commands.replay import replay
 from bridgecart_assets.commands.report import report
@@ -52,7 +53,8 @@ def cli(*, debug: bool) -> None:
         print(f"bridgecart: warning: {warning}", file=sys.stderr)
 
 
-for command in (announce, demo, doctor, evaluate, export, forget, generate, kpis, replay, report, run, status, up):
+COMMANDS = (announce, demo, doctor, evaluate, export, forget, generate, graph, kpis, replay, report, run, status, up)
+for command in COMMANDS:
     cli.add_command(command)
 
 
