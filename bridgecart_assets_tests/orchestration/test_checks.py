@@ -72,7 +72,7 @@ ONE_CUSTOMER = "(select min(customer_id) from gold.customer_features)"
 LATEST = "(select max(as_of) from gold.customer_snapshots)"
 ONE_PERIOD = "period = '2025-02-01'"
 HISTORY = "kpi.segment_metrics_history"
-FIRST_SPELL = f"segment_key = 'S01' and valid_from = (select min(valid_from) from {HISTORY})"
+FIRST_INTERVAL = f"segment_key = 'S01' and valid_from = (select min(valid_from) from {HISTORY})"
 
 BREAKS = (
     by_sql(
@@ -256,20 +256,22 @@ BREAKS = (
     ),
     by_metrics(
         "metrics_intervals_are_contiguous",
-        f"insert into {HISTORY} select * replace (valid_from + 9 as valid_from) from {HISTORY} where {FIRST_SPELL}",
-        f"update {HISTORY} set valid_to = valid_from + 9 where {FIRST_SPELL}",
+        f"insert into {HISTORY} select * replace (valid_from + 9 as valid_from) from {HISTORY} where {FIRST_INTERVAL}",
+        f"update {HISTORY} set valid_to = valid_from + 9 where {FIRST_INTERVAL}",
     ),
     by_sql(
         "metrics_intervals_are_closed_open",
         f"update {HISTORY} set valid_to = '2030-01-01' where segment_key = 'S01' and is_current",
     ),
-    by_metrics("metrics_intervals_are_closed_open", f"update {HISTORY} set valid_from = valid_to where {FIRST_SPELL}"),
+    by_metrics(
+        "metrics_intervals_are_closed_open", f"update {HISTORY} set valid_from = valid_to where {FIRST_INTERVAL}"
+    ),
     by_sql(
         "metrics_agree_with_kpis",
         f"update {HISTORY} set customers = customers + 1 where segment_key = 'S01' and is_current",
     ),
-    by_sql("metrics_agree_with_kpis", f"update {HISTORY} set valid_from = valid_from - 1 where {FIRST_SPELL}"),
-    by_sql("metrics_agree_with_kpis", f"delete from {HISTORY} where {FIRST_SPELL}"),
+    by_sql("metrics_agree_with_kpis", f"update {HISTORY} set valid_from = valid_from - 1 where {FIRST_INTERVAL}"),
+    by_sql("metrics_agree_with_kpis", f"delete from {HISTORY} where {FIRST_INTERVAL}"),
 )
 
 

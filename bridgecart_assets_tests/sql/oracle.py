@@ -36,7 +36,7 @@ class Period:
 
 
 @dataclass(frozen=True)
-class Spell:
+class Interval:
     """What held from a date, inclusive, to another, exclusive; None: it still does."""
 
     value: Any
@@ -162,8 +162,8 @@ def predicted_as_of(orders: Orders, as_of: date) -> dict[str, Decimal]:
     }
 
 
-def memberships(orders: Orders, as_of: date | None, unit: str, model: Model) -> dict[str, list[Spell]]:
-    """`gold.segment_membership`: customer -> spells in one segment, as of each period opening and as of now."""
+def memberships(orders: Orders, as_of: date | None, unit: str, model: Model) -> dict[str, list[Interval]]:
+    """`gold.segment_membership`: customer -> intervals in one segment, as of each period opening and as of now."""
     clock = data_clock(orders, as_of)
     if clock is None:
         return {}
@@ -171,14 +171,14 @@ def memberships(orders: Orders, as_of: date | None, unit: str, model: Model) -> 
     for day in sorted({clock, *(period.opens for period in periods(orders, as_of, unit))}):
         for customer, key in segments_as_of(orders, day, model).items():
             seen.setdefault(customer, []).append((day, key))
-    return {customer: spells(points) for customer, points in seen.items()}
+    return {customer: intervals(points) for customer, points in seen.items()}
 
 
-def spells(points: Sequence[tuple[date, Any]]) -> list[Spell]:
-    """The spells of equal values among dated values, given in the order of their dates."""
+def intervals(points: Sequence[tuple[date, Any]]) -> list[Interval]:
+    """The intervals of equal values among dated values, given in the order of their dates."""
     firsts = [next(equal) for _, equal in groupby(points, key=itemgetter(1))]
     ends = [day for day, _ in firsts[1:]]
-    return [Spell(value, day, end) for (day, value), end in zip(firsts, [*ends, None], strict=True)]
+    return [Interval(value, day, end) for (day, value), end in zip(firsts, [*ends, None], strict=True)]
 
 
 def clv_growth(orders: Orders, period: Period, key: str, model: Model) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Tables of customers that follow what changed: the same bytes as if all of their rows had been made anew."""
+"""Tables of customers that follow what changed: byte-identical to a full rebuild."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -128,7 +128,7 @@ def assert_same_as_whole(warehouse: MemoryWarehouse, settings: Settings = SETTIN
         tiny_settings,
         kpi_period=st.sampled_from(("month", "week")),
         churn_window_days=st.integers(1, 40),
-        # By the latest order, nearly every batch would open a new day, on which everything is made anew.
+        # By the latest order, nearly every batch would open a new day, on which everything is rebuilt.
         as_of=st.sampled_from((date(2024, 4, 15), date(2024, 3, 1), None)),
     ),
 )

@@ -1,4 +1,4 @@
-"""`gold.segment_membership`: the history of every customer's segment, spell by spell."""
+"""`gold.segment_membership`: the history of every customer's segment, interval by interval."""
 
 from datetime import date
 
@@ -35,7 +35,7 @@ UNITS: tuple[Period, ...] = ("day", "week", "month")
 
 # What a snapshot says and what the history says for its date; no row: they agree.
 DISAGREEING_SNAPSHOTS = """
-select s.as_of, s.customer_id, s.segment_key, list(m.segment_key) as spells
+select s.as_of, s.customer_id, s.segment_key, list(m.segment_key) as intervals
 from gold.customer_snapshots s
 left join gold.segment_membership m
     on m.customer_id = s.customer_id and m.valid_from <= s.as_of and (s.as_of < m.valid_to or m.valid_to is null)
@@ -44,7 +44,7 @@ having list(m.segment_key) <> [s.segment_key]
 """
 
 
-def test_a_customer_who_changes_segment_has_a_spell_for_each_segment_in_turn():
+def test_a_customer_who_changes_segment_has_a_interval_for_each_segment_in_turn():
     warehouse = warehouse_with(
         [
             Order("A", "2025-01-10", 20),
@@ -53,16 +53,16 @@ def test_a_customer_who_changes_segment_has_a_spell_for_each_segment_in_turn():
             Order("B", "2025-06-20", 30),
         ]
     )
-    assert _spells(warehouse, "A") == [
+    assert _intervals(warehouse, "A") == [
         ("S02", 1, "2025-02-01", "2025-04-01", False),
         # The (geometric) mean of a day is 374, from May on 110.
         ("S01", 1, "2025-04-01", None, True),
     ]
     store_orders(warehouse, [Order("A", f"2025-05-{day}", 60) for day in (10, 11)])
-    assert _spells(warehouse, "A") == [
+    assert _intervals(warehouse, "A") == [
         ("S02", 1, "2025-02-01", "2025-04-01", False),
         ("S01", 1, "2025-04-01", "2025-06-01", False),
-        # Now it is 95: the second spell in this segment is a row of its own.
+        # Now it is 95: the second interval in this segment is a row of its own.
         ("S02", 1, "2025-06-01", None, True),
     ]
 
@@ -75,12 +75,12 @@ def test_a_customer_who_changes_segment_has_a_spell_for_each_segment_in_turn():
         ("month", ("2025-02-01", "2025-04-01")),
     ],
 )
-def test_a_spell_begins_at_the_first_opening_that_sees_the_segment(unit: Period, starts: tuple[str, str]):
+def test_a_interval_begins_at_the_first_opening_that_sees_the_segment(unit: Period, starts: tuple[str, str]):
     warehouse = warehouse_with(
         [Order("A", "2025-01-10", 20), Order("A", "2025-03-05", 700), Order("B", "2025-04-20", 1)]
     )
     first, second = starts
-    assert _spells(warehouse, "A", tiny_settings(kpi_period=unit)) == [
+    assert _intervals(warehouse, "A", tiny_settings(kpi_period=unit)) == [
         ("S02", 1, first, second, False),
         ("S01", 1, second, None, True),
     ]
@@ -88,33 +88,33 @@ def test_a_spell_begins_at_the_first_opening_that_sees_the_segment(unit: Period,
 
 def test_one_snapshot_gives_one_row_that_is_current():
     warehouse = warehouse_with([Order("A", "2025-01-10", 20)])
-    assert _spells(warehouse, "A") == [("S02", 1, "2025-01-11", None, True)]
+    assert _intervals(warehouse, "A") == [("S02", 1, "2025-01-11", None, True)]
 
 
 def test_a_change_since_the_last_opening_is_dated_now_until_the_next_opening_settles_it():
     warehouse = warehouse_with([Order("A", "2025-01-10", 20), Order("A", "2025-02-10", 700)])
     before = ("S02", 1, "2025-02-01")
-    assert _spells(warehouse, "A") == [(*before, "2025-02-11", False), ("S01", 1, "2025-02-11", None, True)]
+    assert _intervals(warehouse, "A") == [(*before, "2025-02-11", False), ("S01", 1, "2025-02-11", None, True)]
     store_orders(warehouse, [Order("B", "2025-02-15", 1)])
-    assert _spells(warehouse, "A") == [(*before, "2025-02-16", False), ("S01", 1, "2025-02-16", None, True)]
+    assert _intervals(warehouse, "A") == [(*before, "2025-02-16", False), ("S01", 1, "2025-02-16", None, True)]
     store_orders(warehouse, [Order("B", "2025-03-15", 1)])
-    assert _spells(warehouse, "A") == [(*before, "2025-03-01", False), ("S01", 1, "2025-03-01", None, True)]
+    assert _intervals(warehouse, "A") == [(*before, "2025-03-01", False), ("S01", 1, "2025-03-01", None, True)]
 
 
-def test_a_customer_without_a_segment_has_a_spell_without_a_segment():
+def test_a_customer_without_a_segment_has_a_interval_without_a_segment():
     warehouse = warehouse_with([Order("A", "2025-01-10", -20), Order("A", "2025-02-10", 700)])
-    assert _spells(warehouse, "A") == [
+    assert _intervals(warehouse, "A") == [
         ("unassigned", None, "2025-02-01", "2025-02-11", False),
         ("S01", 1, "2025-02-11", None, True),
     ]
 
 
-def test_without_a_model_everyone_has_one_spell_without_a_segment():
+def test_without_a_model_everyone_has_one_interval_without_a_segment():
     warehouse = warehouse_with([Order("A", "2025-01-10", 20)], spend_model(status="proposed"))
-    assert _spells(warehouse, "A") == [("unassigned", None, "2025-01-11", None, True)]
+    assert _intervals(warehouse, "A") == [("unassigned", None, "2025-01-11", None, True)]
 
 
-def test_a_refit_ends_the_spells_of_those_it_moves_and_of_nobody_else():
+def test_a_refit_ends_the_intervals_of_those_it_moves_and_of_nobody_else():
     # Version 2 puts the border between large and small at 1,000 instead of 100.
     one = spend_model((LARGE, SMALL), as_of=date(2025, 2, 10))
     two = spend_model((Segment("S01", "large", 40_000.0), SMALL), version=2, as_of=date(2025, 3, 1))
@@ -122,20 +122,20 @@ def test_a_refit_ends_the_spells_of_those_it_moves_and_of_nobody_else():
         [Order("A", "2025-01-10", 300), Order("B", "2025-01-10", 20), Order("B", "2025-04-02", 20)]
     )
     store_model(warehouse, pd.concat([one, two], ignore_index=True))
-    assert _spells(warehouse, "A") == [
+    assert _intervals(warehouse, "A") == [
         ("S01", 1, "2025-02-01", "2025-03-01", False),
         ("S02", 2, "2025-03-01", None, True),
     ]
-    assert _spells(warehouse, "B") == [("S02", 1, "2025-02-01", None, True)]
+    assert _intervals(warehouse, "B") == [("S02", 1, "2025-02-01", None, True)]
 
 
 def test_a_late_order_changes_the_history_as_if_it_had_been_there_from_the_start():
     orders = [Order("A", "2025-01-10", 20), Order("A", "2025-05-05", 700)]
     warehouse = warehouse_with(orders)
-    assert _spells(warehouse, "A")[-1] == ("S01", 1, "2025-05-06", None, True)
+    assert _intervals(warehouse, "A")[-1] == ("S01", 1, "2025-05-06", None, True)
     late = Order("A", "2025-02-10", 500)
     store_orders(warehouse, [late])
-    assert _spells(warehouse, "A") == [
+    assert _intervals(warehouse, "A") == [
         ("S02", 1, "2025-02-01", "2025-03-01", False),
         ("S01", 1, "2025-03-01", None, True),
     ]
@@ -146,8 +146,8 @@ def test_an_erased_customer_leaves_no_history():
     warehouse = _computed([Order("A", "2025-01-10", 20), Order("B", "2025-03-10", 20)], tiny_settings())
     with warehouse.transaction() as connection:
         connection.execute("delete from silver.orders where customer_id = 'A'")
-    assert _spells(warehouse, "A") == []
-    assert len(_spells(warehouse, "B")) == 1
+    assert _intervals(warehouse, "A") == []
+    assert len(_intervals(warehouse, "B")) == 1
 
 
 @pytest.mark.parametrize("as_of", [None, date(2025, 1, 10)])
@@ -160,17 +160,17 @@ def test_without_orders_before_the_clock_there_is_no_history(as_of: date | None)
 
 @given(history=histories, unit=st.sampled_from(UNITS), as_of=st.sampled_from((None, date(2024, 2, 14))))
 @examples(20)
-def test_the_spells_of_a_random_history_are_those_of_the_definitions(
+def test_the_intervals_of_a_random_history_are_those_of_the_definitions(
     history: list[Order], unit: Period, as_of: date | None
 ):
-    _assert_spells_follow_the_definitions(history, tiny_settings(kpi_period=unit, as_of=as_of))
+    _assert_intervals_follow_the_definitions(history, tiny_settings(kpi_period=unit, as_of=as_of))
 
 
-def test_the_spells_of_a_busy_history_are_those_of_the_definitions():
-    spells = _assert_spells_follow_the_definitions(busy_history(5), tiny_settings(kpi_period="week"))
+def test_the_intervals_of_a_busy_history_are_those_of_the_definitions():
+    intervals = _assert_intervals_follow_the_definitions(busy_history(5), tiny_settings(kpi_period="week"))
     # Not an empty comparison: customers change their segment, and some come back.
-    assert sum(1 for own in spells.values() if len(own) == 2) > 5
-    assert any(len(own) > 2 for own in spells.values())
+    assert sum(1 for own in intervals.values() if len(own) == 2) > 5
+    assert any(len(own) > 2 for own in intervals.values())
 
 
 @given(history=histories, cut=st.integers(0, 40), unit=st.sampled_from(UNITS))
@@ -183,13 +183,15 @@ def test_orders_that_come_later_give_the_history_of_all_orders_at_once(history: 
     assert _digest(grown) == _digest(_computed(history, settings))
 
 
-def _assert_spells_follow_the_definitions(history: list[Order], settings: Settings) -> dict[str, list[oracle.Spell]]:
+def _assert_intervals_follow_the_definitions(
+    history: list[Order], settings: Settings
+) -> dict[str, list[oracle.Interval]]:
     warehouse = _computed(history, settings)
     expected = oracle.memberships(tuple(history), settings.as_of, settings.kpi_period, BY_SPEND)
-    found: dict[str, list[oracle.Spell]] = {}
+    found: dict[str, list[oracle.Interval]] = {}
     for row in records(warehouse, "select * from gold.segment_membership order by customer_id, valid_from"):
-        spell = oracle.Spell(row["segment_key"], row["valid_from"], row["valid_to"])
-        found.setdefault(row["customer_id"], []).append(spell)
+        interval = oracle.Interval(row["segment_key"], row["valid_from"], row["valid_to"])
+        found.setdefault(row["customer_id"], []).append(interval)
     assert found == expected
     assert records(warehouse, DISAGREEING_SNAPSHOTS) == []
     assert broken_rules(warehouse, SEGMENT_MEMBERSHIP) == []
@@ -203,7 +205,7 @@ def _computed(history: list[Order], settings: Settings) -> MemoryWarehouse:
     return warehouse
 
 
-def _spells(
+def _intervals(
     warehouse: MemoryWarehouse, customer: str, settings: Settings | None = None
 ) -> list[tuple[str, int | None, str, str | None, bool]]:
     compute_membership(warehouse, settings or tiny_settings())

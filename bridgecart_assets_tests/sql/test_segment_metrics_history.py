@@ -1,4 +1,4 @@
-"""`kpi.segment_metrics_history`: the headline metrics of each segment, one row per spell of equal periods."""
+"""`kpi.segment_metrics_history`: the headline metrics of each segment, one row per interval of equal periods."""
 
 from datetime import date
 from decimal import Decimal
@@ -129,7 +129,7 @@ def test_without_orders_before_the_clock_there_is_no_history(as_of: date | None)
     assert broken_rules(warehouse, SEGMENT_METRICS_HISTORY) == []
 
 
-def test_a_late_order_parts_the_spell_it_falls_into_as_if_it_had_been_there_from_the_start():
+def test_a_late_order_parts_the_interval_it_falls_into_as_if_it_had_been_there_from_the_start():
     warehouse = _computed(STEADY)
     late = Order("A", "2025-04-10", 5)
     store_orders(warehouse, [late])
@@ -158,15 +158,17 @@ def test_a_churn_rate_that_matures_later_replaces_the_row_of_its_period():
 
 @given(history=histories, unit=st.sampled_from(UNITS), as_of=st.sampled_from((None, date(2024, 2, 14))))
 @examples(20)
-def test_the_spells_of_a_random_history_are_those_of_its_kpis(history: list[Order], unit: Period, as_of: date | None):
-    _assert_spells_follow_the_kpis(history, tiny_settings(kpi_period=unit, as_of=as_of))
+def test_the_intervals_of_a_random_history_are_those_of_its_kpis(
+    history: list[Order], unit: Period, as_of: date | None
+):
+    _assert_intervals_follow_the_kpis(history, tiny_settings(kpi_period=unit, as_of=as_of))
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_spells_of_a_busy_history_are_those_of_its_kpis(unit: Period):
+def test_the_intervals_of_a_busy_history_are_those_of_its_kpis(unit: Period):
     history = busy_history(15, days=60 if unit == "day" else 150)
-    periods, spells = _assert_spells_follow_the_kpis(history, tiny_settings(kpi_period=unit))
-    assert 4 * 3 < spells < periods
+    periods, intervals = _assert_intervals_follow_the_kpis(history, tiny_settings(kpi_period=unit))
+    assert 4 * 3 < intervals < periods
 
 
 @given(history=histories, cut=st.integers(0, 40), unit=st.sampled_from(("week", "month")))
@@ -179,8 +181,8 @@ def test_orders_that_come_later_give_the_history_of_all_orders_at_once(history: 
     assert _digest(grown) == _digest(_computed(history, settings))
 
 
-def _assert_spells_follow_the_kpis(history: list[Order], settings: Settings) -> tuple[int, int]:
-    """Compare every row, exactly; how many periods and spells there were over all segments."""
+def _assert_intervals_follow_the_kpis(history: list[Order], settings: Settings) -> tuple[int, int]:
+    """Compare every row, exactly; how many periods and intervals there were over all segments."""
     warehouse = _computed(history, settings)
     figures: dict[str, dict[date, tuple[Any, ...]]] = {}
     for contract in KPI_TABLES:
@@ -188,12 +190,12 @@ def _assert_spells_follow_the_kpis(history: list[Order], settings: Settings) -> 
             periods = figures.setdefault(row["segment_key"], {})
             own = tuple(row[column] for column in METRICS[contract.name])
             periods[row["period"]] = periods.get(row["period"], ()) + own
-    found: dict[str, list[oracle.Spell]] = {}
+    found: dict[str, list[oracle.Interval]] = {}
     for row in records(warehouse, "select * from kpi.segment_metrics_history order by segment_key, valid_from"):
-        spell = oracle.Spell(tuple(row[column] for column in COLUMNS), row["valid_from"], row["valid_to"])
-        found.setdefault(row["segment_key"], []).append(spell)
+        interval = oracle.Interval(tuple(row[column] for column in COLUMNS), row["valid_from"], row["valid_to"])
+        found.setdefault(row["segment_key"], []).append(interval)
         assert row["is_current"] == (row["valid_to"] is None)
-    assert found == {key: oracle.spells(sorted(periods.items())) for key, periods in figures.items()}
+    assert found == {key: oracle.intervals(sorted(periods.items())) for key, periods in figures.items()}
     assert broken_rules(warehouse, SEGMENT_METRICS_HISTORY) == []
     return sum(map(len, figures.values())), sum(map(len, found.values()))
 

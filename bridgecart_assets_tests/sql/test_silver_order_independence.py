@@ -156,7 +156,7 @@ def _assert_first_arrival_wins(warehouse: SilverWarehouse) -> None:
             id="then the lower offset",
         ),
         pytest.param(
-            # As when a topic was made anew and the source sent its history again.
+            # As when a topic was created again and the source sent its history again.
             Placed(Record(event(), START), 3, topic_id="z"),
             Placed(Record(event(), START), 3, topic_id="0"),
             id="then the topic that was read first",

@@ -1,6 +1,6 @@
 -- Which event of an order counts: the first by Kafka timestamp, then partition and offset, over all batches; of two
--- topics, one of which was made anew, that of the one that was read first.
--- Every order of `affected_keys` is decided anew; that makes the outcome independent of the order in which batches are
+-- topics, one of which was created again, that of the one that was read first.
+-- Every order of `affected_keys` is ranked again; that makes the outcome independent of the order in which batches are
 -- materialized. A duplicate carries the same purchase time, so the search is bounded.
 -- needs: affected_keys, silver.orders, silver.duplicate_orders, accepted, $batch_key
 -- gives: bounds, standing, contested, ranked_events, replaced_orders

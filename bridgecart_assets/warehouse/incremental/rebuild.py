@@ -3,7 +3,7 @@
 Silver notes whose orders each of its transactions changed, and since which day (`silver.changed_customers`, by
 revision). A table of customers notes up to which revision it has followed, and what else its rows depend on
 (`gold.refreshes`). While that is the same, only the rows of customers that changed since are rebuilt, from all of
-their orders: nothing is added up, so the rows are the same bytes as if all had been made. What belongs elsewhere: how
+their orders: nothing is added up, so the rows are byte-identical to a full rebuild. What belongs elsewhere: how
 rows are written (`tables.py`).
 """
 
