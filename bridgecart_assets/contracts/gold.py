@@ -2,7 +2,7 @@
 
 from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT, SEGMENT_KEY, SUM, spell
 from bridgecart_assets.contracts.contract import MONEY, Column, Contract
-from bridgecart_assets.contracts.traits import TRAIT_COLUMNS, TRAITS
+from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMNS, TRAITS, Trait
 
 # Fixed point, so that sums do not depend on the order of the rows.
 SPEND_SUMS = (
@@ -76,6 +76,22 @@ PURCHASE_MODEL = Contract(
     published=True,
 )
 
+# Columns of later traits stand at the end, where a migration can add them.
+_FIRST_TRAITS = 3
+
+
+def _centroid_columns(trait: Trait) -> tuple[Column, ...]:
+    parts = {"mean": "Mean", "scale": "Standard deviation", "centroid": "Standardised centroid"}
+    return tuple(Column(f"{part}_{trait.name}", "DOUBLE", f"{words} of {trait.name}") for part, words in parts.items())
+
+
+def _bin_columns(trait: Trait) -> tuple[Column, ...]:
+    return (
+        Column(f"bounds_{trait.name}", "DOUBLE[]", f"Upper bounds of the drift bins of {trait.name}: deciles"),
+        Column(f"bin_customers_{trait.name}", "INTEGER[]", "Customers of the fit in each of them, and above"),
+    )
+
+
 SEGMENT_MODEL = Contract(
     schema="gold",
     name="segment_model",
@@ -99,22 +115,12 @@ SEGMENT_MODEL = Contract(
         Column("matched_from", "VARCHAR", "Key of the matched segment of the previous version", nullable=True),
         Column("centroid_shift", "DOUBLE", "Distance to the matched centroid, reference deviations", nullable=True),
         Column("agreement", "DOUBLE", "Share of customers that keep their key under this version", nullable=True),
-        *(
-            Column(f"{part}_{trait.name}", "DOUBLE", f"{words} of {trait.name}")
-            for trait in TRAIT_COLUMNS
-            for part, words in (
-                ("mean", "Mean"),
-                ("scale", "Standard deviation"),
-                ("centroid", "Standardised centroid"),
-            )
-        ),
+        *(column for trait in SEGMENTATION_TRAITS[:_FIRST_TRAITS] for column in _centroid_columns(trait)),
+        *(column for trait in SEGMENTATION_TRAITS[:_FIRST_TRAITS] for column in _bin_columns(trait)),
         *(
             column
-            for trait in TRAIT_COLUMNS
-            for column in (
-                Column(f"bounds_{trait.name}", "DOUBLE[]", f"Upper bounds of the drift bins of {trait.name}: deciles"),
-                Column(f"bin_customers_{trait.name}", "INTEGER[]", "Customers of the fit in each of them, and above"),
-            )
+            for trait in SEGMENTATION_TRAITS[_FIRST_TRAITS:]
+            for column in (*_centroid_columns(trait), *_bin_columns(trait))
         ),
     ),
     key=("version", "segment_key"),

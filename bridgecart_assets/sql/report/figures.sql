@@ -64,13 +64,13 @@ ratios as (
     select
         frame.period, coalesce(frame.segment_key, 'all') as segment_key,
         grouping(frame.segment_key) = 1 as of_all,
-        case when of_all then sum({ratio}.{numerator})::double / nullif(sum({ratio}.{denominator}), 0) else any_value({ratio}.{ratio}) end as {ratio},
-        case when not of_all then any_value({ratio}.{ratio}_reason) when {ratio} is null then '{no_total}' end as {ratio}_reason,
-        sum({ratio}.customers) as {ratio}_customers,
-        case when of_all then sum({ratio}.customers) < 30 else any_value({ratio}.low_sample) end as {ratio}_low_sample,
+        case when of_all then sum(of_{ratio}.{numerator})::double / nullif(sum(of_{ratio}.{denominator}), 0) else any_value(of_{ratio}.{ratio}) end as {ratio},
+        case when not of_all then any_value(of_{ratio}.{ratio}_reason) when coalesce(sum(of_{ratio}.{denominator}), 0) = 0 then '{no_total}' end as {ratio}_reason,
+        sum(of_{ratio}.customers) as {ratio}_customers,
+        case when of_all then sum(of_{ratio}.customers) < 30 else any_value(of_{ratio}.low_sample) end as {ratio}_low_sample,
     from kpi.clv_growth as frame
     join shown_periods using (period)
-    join kpi.{ratio} using (period, segment_key)
+    join kpi.{ratio} as of_{ratio} using (period, segment_key)
     group by grouping sets ((frame.period, frame.segment_key), (frame.period))
 )
 select
