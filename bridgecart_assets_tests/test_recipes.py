@@ -55,7 +55,11 @@ KPI_RECORD = """    Kpi(
         total=Total("orders", "customers", "no_orders"),
     ),
 """
-KPI_SQL = """with counted as (
+KPI_SQL = """-- Orders per customer by opening segment: purchases over the customers who bought.
+-- needs: frame, sales_flows
+-- gives: kpi.orders_per_customer
+
+with counted as (
     select period, opening_key as segment_key, sum(bought) as customers, sum(orders) as orders
     from sales_flows
     group by period, opening_key
@@ -213,7 +217,7 @@ def seen_with_a_kpi(with_a_kpi: Copy) -> Mapping[str, Any]:
 def add_a_kpi(copy: Copy) -> None:
     copy.insert("contracts/kpi.py", KPI_TABLE, before="_NO_BASELINE = {")
     copy.insert("contracts/kpi.py", KPI_RECORD, before=")\n\nKPI_TABLES")
-    copy.write(f"sql/kpi_{KPI}.sql", KPI_SQL)
+    copy.write(f"sql/kpi/{KPI}.sql", KPI_SQL)
     copy.migrate(KPI, KPI_MIGRATION)
 
 

@@ -1,7 +1,7 @@
 """The KPIs: their tables, and one record each that says how people are shown the figure.
 
 Assets, command line, CI summary, Dagster's plots, report, history and documents read the records. What belongs
-elsewhere: the formulas (`sql/kpi_*.sql`) and what only one of the KPIs has to say (`report/`).
+elsewhere: the formulas (`sql/kpi/*.sql`) and what only one of the KPIs has to say (`report/`).
 """
 
 from collections.abc import Mapping

@@ -11,12 +11,12 @@ import dagster as dg
 
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.ci_summary import markdown
-from bridgecart_assets.commands.run import Summary
+from bridgecart_assets.commands.run_pipeline import Summary
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.models.comparison import COLUMNS
-from bridgecart_assets.orchestration.status import kpi_rows
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.published_kpis import kpi_rows
 from bridgecart_assets_tests import docs
 
 AGREES = "metrics_agree_with_kpis"
