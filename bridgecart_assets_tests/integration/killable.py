@@ -39,6 +39,8 @@ _STORING = (
 _DISK_FULL = -1
 # What the command prints is in a file, too.
 _WRITABLE_BYTES = 4096
+# An interpreter with everything imported takes 10 s to end where ten others want the two cores.
+_EXIT_SECONDS = 60.0
 _OWN = ("BRIDGECART_", "DAGSTER_")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -90,7 +92,7 @@ class Killer:
         self._server.stdin.close()
         self._server.stdout.close()
         try:
-            self._server.wait(10)
+            self._server.wait(_EXIT_SECONDS)
         finally:
             self._server.kill()
 
