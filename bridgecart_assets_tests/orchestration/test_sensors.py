@@ -20,6 +20,7 @@ from bridgecart_assets.orchestration.sensors import (
     BatchStuck,
     Skip,
     decide,
+    orders_sensor,
     segment_changes_sensor,
     warn_of_unknown_variables,
 )
@@ -155,3 +156,17 @@ def test_every_run_of_a_sensor_has_a_limit_that_dagster_sees_and_prints_no_more_
             (request,) = segment_changes_sensor.evaluate_tick(context).run_requests or []
     assert request.tags[MAX_RUNTIME_TAG] == "1800"
     assert request.run_config == {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+
+
+def test_a_sensor_finds_its_resource_in_the_definitions_without_the_configuration_of_a_run(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    platform = (build_defs().resources or {})["platform"]
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance=instance, resources={"platform": platform}) as context,
+    ):
+        answer = orders_sensor(context)
+    assert isinstance(answer, dg.SkipReason)
+    assert str(answer.skip_message).startswith("nothing was read: No broker: ")
