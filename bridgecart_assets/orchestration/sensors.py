@@ -58,7 +58,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class BatchingPolicy:
-    """When a batch starts: once `min_records` wait, or `max_delay` after the batch before."""
+    """Conditions on which a batch starts: `min_records` wait, or `max_delay` has passed since the batch before."""
 
     min_records: int
     max_delay: timedelta
@@ -78,7 +78,7 @@ def decide(
     policy: BatchingPolicy = AT_ONCE,
     pending: Pending | None = None,
 ) -> Skip | Ask:
-    """What a tick asks for when nothing is in progress.
+    """The batch that a tick asks for, or the reason to skip, when nothing is in progress.
 
     `unread` is the lag per Kafka partition, None when nothing tells where the ledger ends; `pending` is what waits
     for open transactions. Raises BatchStuck when the open batch has used up its attempts.
@@ -158,7 +158,7 @@ def warn_of_unknown_variables(log: Logger) -> None:
 
 
 def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.SensorResult | dg.SkipReason:
-    """What the sensor answers, from what Dagster, the topic and the warehouse say now. Raises BridgeCartError."""
+    """The sensor's answer, from what Dagster, the topic and the warehouse say now. Raises BridgeCartError."""
     # It loads SQLAlchemy, which the definitions do not need.
     from bridgecart_assets.orchestration.pruning import prune_or_warn
 

@@ -48,7 +48,7 @@ DICTIONARY = (
 
 
 def packed(text: str | None) -> str | bytes | None:
-    """What is stored for a text: itself, unless it is a long JSON object."""
+    """The stored form of a text: itself, unless it is a long JSON object."""
     if text is None or len(text) < _LONG or not text.startswith("{"):
         return text
     stream = zlib.compressobj(zdict=DICTIONARY)

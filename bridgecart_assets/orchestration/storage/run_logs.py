@@ -17,7 +17,7 @@ _LEVEL = 6
 
 
 def packed_path(log: Path) -> Path:
-    """Where the packed form of a run's SQLite file lies."""
+    """Path of the packed form of a run's SQLite file."""
     return log.with_name(log.stem + SUFFIX)
 
 

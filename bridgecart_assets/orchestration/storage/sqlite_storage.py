@@ -107,7 +107,7 @@ def _spare_the_disk(opened: sqlite3.Connection, _record: object) -> None:
 
 
 class _OneFile:
-    """What the storages of runs and of schedules share: one file, one engine."""
+    """Base of the storages of runs and of schedules: one file, one engine."""
 
     _conn_string: str
 
@@ -204,13 +204,13 @@ class EventLogStorage(SqliteEventLogStorage):
         return Path(self.path_for_shard(run_id))
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the index has a table; tables stay."""
+        """True if the index has a table; tables stay."""
         if table_name not in self._found and super().has_table(table_name):
             self._found.add(table_name)
         return table_name in self._found
 
     def has_secondary_index(self, name: str) -> bool:
-        """Whether a migration was made; it stays so."""
+        """True if a migration was made; it stays so."""
         known = f"migration {name}"
         if known not in self._found and super().has_secondary_index(name):
             self._found.add(known)
@@ -255,7 +255,7 @@ class EventLogStorage(SqliteEventLogStorage):
 
 
 class SqliteStorage(DagsterSqliteStorage):
-    """What `dagster.yaml` names: runs, events and ticks below `base_dir`, which is DAGSTER_HOME."""
+    """The storage that `dagster.yaml` names: runs, events and ticks below `base_dir`, which is DAGSTER_HOME."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         home = Path(base_dir)

@@ -280,7 +280,7 @@ def plain(value: object) -> object:
 
 
 def reason_of(error: OSError | duckdb.Error) -> str:
-    """Why a file could not be written or read, without the details that DuckDB adds."""
+    """The reason why a file could not be written or read, without the details that DuckDB adds."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = str(error)
