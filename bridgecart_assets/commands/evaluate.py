@@ -1,6 +1,7 @@
 """`bridgecart evaluate`: options and tables; `evaluate_world.py` does it."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -9,9 +10,10 @@ from bridgecart_assets.commands.console import progress, stdout_console, table_w
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-    from bridgecart_assets.commands.evaluate_world import Evaluation
-    from bridgecart_assets.models.evaluation import Calibration
+    from bridgecart_assets.commands.evaluate_world import Evaluation, Recovery, Stability
+    from bridgecart_assets.models.evaluation import Calibration, Forecast
 
 
 @click.command()
@@ -39,42 +41,56 @@ def evaluate(*, customers: int, orders: int | None, seed: int, as_json: bool) ->
 
 
 def _print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
-    from bridgecart_assets.warehouse.published_kpis import percent
-
     print(f"World of seed {evaluation.seed}: {evaluation.orders:,} orders of {evaluation.customers:,} customers.")
+    console.print(_recovery_table(evaluation.recovery))
+    console.print(_calibration_table(evaluation))
+    for held_out in evaluation.holdouts:
+        console.print(_forecast_table(f"Purchase days in {held_out.days} days", held_out.purchases))
+        console.print(_forecast_table(f"Sales in {held_out.days} days", held_out.sales))
+    console.print(_stability_table(evaluation.stability))
+    if not evaluation.stability.refit_is_settled:
+        print("The refit would have waited for a person: segments changed their meaning.")
+
+
+def _recovery_table(recoveries: "Sequence[Recovery]") -> "Table":
     table = table_with("Segments against personas", "Segments>", "Adjusted Rand index>")
-    for recovery in evaluation.recovery:
+    for recovery in recoveries:
         table.add_row(recovery.method, str(recovery.segments), f"{recovery.adjusted_rand_index:.3f}")
-    console.print(table)
+    return table
+
+
+def _calibration_table(evaluation: "Evaluation") -> "Table":
     table = table_with("Probability of", "Predicted>", "Actual>", "Calibration error>", "AUC>")
     table.add_row("still being alive", *_calibration_cells(evaluation.alive))
     for held_out in evaluation.holdouts:
         table.add_row(f"no purchase in {held_out.days} days", *_calibration_cells(held_out.silence))
-    console.print(table)
-    for held_out in evaluation.holdouts:
-        for what, forecasts in (("Purchase days", held_out.purchases), ("Sales", held_out.sales)):
-            table = table_with(f"{what} in {held_out.days} days", "Total>", "Error>", "Per customer>", "Rank corr.>")
-            table.add_row("actual", f"{forecasts[0].actual:,.0f}", "", "", "")
-            for each in forecasts:
-                table.add_row(
-                    each.method,
-                    f"{each.predicted:,.0f}",
-                    percent(each.error, signed=True),
-                    f"{each.customer_error:,.2f}",
-                    "-" if each.rank_correlation is None else f"{each.rank_correlation:.3f}",
-                )
-            console.print(table)
-    stability = evaluation.stability
+    return table
+
+
+def _forecast_table(heading: str, forecasts: "Sequence[Forecast]") -> "Table":
+    from bridgecart_assets.warehouse.published_kpis import percent
+
+    table = table_with(heading, "Total>", "Error>", "Per customer>", "Rank corr.>")
+    table.add_row("actual", f"{forecasts[0].actual:,.0f}", "", "", "")
+    for each in forecasts:
+        table.add_row(
+            each.method,
+            f"{each.predicted:,.0f}",
+            percent(each.error, signed=True),
+            f"{each.customer_error:,.2f}",
+            "-" if each.rank_correlation is None else f"{each.rank_correlation:.3f}",
+        )
+    return table
+
+
+def _stability_table(stability: "Stability") -> "Table":
     table = table_with("Share of customers whose segment", "Share>")
-    table.add_row(
-        f"stays with other seeds and row orders (worst of {len(stability.reseeded)})", _exact(stability.worst)
-    )
+    tries = len(stability.reseeded)
+    table.add_row(f"stays with other seeds and row orders (worst of {tries})", _exact(stability.worst))
     table.add_row("is the same under a refit 30 days later", _exact(stability.refitted))
     table.add_row("is the same 30 days later, with their new orders", _exact(stability.stayed))
     table.add_row("in SQL is the one that scikit-learn predicts", _exact(stability.predicted))
-    console.print(table)
-    if not stability.refit_is_settled:
-        print("The refit would have waited for a person: segments changed their meaning.")
+    return table
 
 
 def _calibration_cells(score: "Calibration") -> tuple[str, str, str, str]:
