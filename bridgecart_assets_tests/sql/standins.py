@@ -6,6 +6,7 @@ view is an empty table, a macro is NULL of its type.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 import duckdb
 
@@ -24,7 +25,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "churn_window_days": 30,
     "clv_horizon_days": 365,
     "clv_margin": 0.3,
-    "customer_ids": ["C1"],
+    "customer_ids": [],
     "days": 30,
     "delivered": 0,
     "fitted_customers": 100,
@@ -64,14 +65,21 @@ StandIns = Mapping[str, str]
 
 @contextmanager
 def empty_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Every table without a row, and what Python makes of them."""
-    with duckdb.connect() as connection:
-        for contract in STORED.values():
-            _create(connection, contract)
+    """Every table without a row, and what Python makes of them. No file puts one there, because it has none to read."""
+    # What is temporary is a cursor's own.
+    with _database().cursor() as connection:
         for name, table in FROM_PYTHON.items():
             made = _COLUMNS.get(name)
             connection.execute(f"create temp table {name} {f'({made})' if made else f'as from {table} limit 0'}")
         yield connection
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    database = duckdb.connect()
+    for contract in STORED.values():
+        _create(database, contract)
+    return database
 
 
 def run(connection: duckdb.DuckDBPyConnection, file: str) -> None:

@@ -216,3 +216,8 @@ def test_a_list_goes_on_after_a_comma():
 def test_migrations_need_no_header():
     assert not [file for file in headers() if "migrations" in file]
     assert headers_module.headers() is headers()
+
+
+def test_the_empty_warehouse_of_these_tests_stays_empty():
+    with empty_warehouse() as connection:
+        assert {name for name in STORED if connection.execute(f"select 1 from {name} limit 1").fetchall()} == set()

@@ -7,9 +7,11 @@
 -- changes: silver.orders, silver.duplicate_orders, silver.rejected_orders, raw.orders
 
 create temp table affected_keys as
-select order_key, purchased_at from silver.orders semi join erased_records using (topic_id, "partition", "offset")
+select order_key, purchased_at
+from silver.orders semi join erased_records using (topic_id, "partition", "offset")
 union
-select order_key, purchased_at from silver.duplicate_orders semi join erased_records using (topic_id, "partition", "offset");
+select order_key, purchased_at
+from silver.duplicate_orders semi join erased_records using (topic_id, "partition", "offset");
 
 create temp table accepted as from silver.orders limit 0;
 

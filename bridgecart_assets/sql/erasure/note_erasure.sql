@@ -10,7 +10,8 @@ using (
     select $kpi_period as period_unit, s.as_of as period, s.segment_key, count(*) as customers,
         sum(s.net_sales) as net_sales
     from gold.customer_snapshots s
-    where s.customer_id in (select customer_id from customers_to_erase) and s.as_of = (select max(period) from kpi.clv_growth)
+    where s.customer_id in (select customer_id from customers_to_erase)
+        and s.as_of = (select max(period) from kpi.clv_growth)
     group by s.as_of, s.segment_key
 ) as gone using (period_unit, period, segment_key)
 when matched then update set customers = kept.customers + gone.customers, net_sales = kept.net_sales + gone.net_sales

@@ -11,7 +11,9 @@ select
     -- Bytes as text show quotes and what is no ASCII as \xFF. C1 is not to be found in C12.
     '(^|[^0-9A-Za-z]|\\x[0-9A-F]{2})' || regexp_escape(encode(customer_id)::varchar) || '($|[^0-9A-Za-z])' as pattern
 from (
-    select generate_subscripts($customer_ids::varchar[], 1) as place, text_of(to_json(unnest($customer_ids))) as customer_id
+    select
+        generate_subscripts($customer_ids::varchar[], 1) as place,
+        text_of(to_json(unnest($customer_ids))) as customer_id
 );
 
 create temp table senders as
@@ -34,7 +36,8 @@ union all
 select l.place, s.* exclude (customer_id)
 from senders s
 join raw.orders r using (topic_id, "partition", "offset")
-join customers_to_erase l on mentions(r.payload, l.pattern) or mentions(r.key, l.pattern) or mentions(r.headers, l.pattern)
+join customers_to_erase l
+    on mentions(r.payload, l.pattern) or mentions(r.key, l.pattern) or mentions(r.headers, l.pattern)
 where s.customer_id is null;
 
 create temp table erased_records as

@@ -31,5 +31,6 @@ where coalesce(s.sent_at < l.forgotten_before, true)
 union
 select s.topic_id, s."partition", s."offset", s.batch_key
 from senders s
-join customers_to_erase l on mentions(s.payload, l.pattern) or mentions(s.key, l.pattern) or mentions(s.headers, l.pattern)
+join customers_to_erase l
+    on mentions(s.payload, l.pattern) or mentions(s.key, l.pattern) or mentions(s.headers, l.pattern)
 where s.customer_id is null;
