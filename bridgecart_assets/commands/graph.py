@@ -37,7 +37,7 @@ class TableGraph:
 
 
 @click.command()
-@click.argument("table", required=False)
+@click.argument("table", required=False, help="Its name with the schema; default: every table.")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, one a table.")
 def graph(*, table: str | None, as_json: bool) -> None:
     """The SQL files behind TABLE (such as gold.customer_segments), or behind every table, in order."""
