@@ -13,12 +13,10 @@ from benchmarks.benchmark import OUTSIDE, Benchmark, Figures, Side, Sizes, Targe
 from benchmarks.histories import BASE_ORDERS, open_shop, write_base
 from benchmarks.surroundings import END, fresh_topic
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.report.writing import write_report
-from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 
 SAME_DAY, NEW_DAY = "{:,} orders, same day", "{:,} orders, new day"
 SMALL, LARGE, LARGEST = (SAME_DAY.format(orders) for orders in (100_000, 1_000_000, 100_000_000))
-WRITTEN, OPENED = "written", "opened in Chromium, until all is drawn"
+OPENED = "opened in Chromium, until all is drawn"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 POLL_MILLISECONDS = 10
 
@@ -39,17 +37,6 @@ def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
             shop = open_shop(connection, folder, orders, days, sizes["batch"])
             made += [replace(shop, name=name.format(orders)) for name in names]
         yield made
-
-
-def write() -> Figures:
-    """The report anew, by a process that has written none before; what it is made of was kept by an earlier one."""
-    settings = load_settings()
-    started = time.perf_counter()
-    size = write_report(settings).stat().st_size
-    seconds = time.perf_counter() - started
-    with warehouse_from_settings(settings).reading() as connection:
-        ((customers,),) = connection.execute("select count(*) from gold.customer_segments").fetchall()
-    return {"seconds": seconds, "page_bytes": size, "customers": customers}
 
 
 def open_page() -> Figures:
@@ -77,7 +64,7 @@ def page_sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
     with fresh_topic(folder) as connection:
         write_base(min(BASE_ORDERS, sizes["orders"]), folder)
         shop = open_shop(connection, folder, sizes["orders"], [END.date()], 1_000)
-        yield [replace(shop, name=WRITTEN, function=write), replace(shop, name=OPENED, function=open_page)]
+        yield [replace(shop, name=OPENED, function=open_page)]
 
 
 GROWING_HISTORY = Benchmark(
@@ -99,7 +86,7 @@ GROWING_HISTORY = Benchmark(
 PAGE = Benchmark(
     name="page",
     sides=page_sides,
-    figures={"seconds": "Seconds", "customers": "Customers", "page_bytes": "Page, bytes", **OUTSIDE},
+    figures={"seconds": "Seconds", **OUTSIDE},
     quick={"orders": 200_000, "repeats": 2},
     full={"orders": 15_000_000, "repeats": 3},
     targets=(Target("the report of a million customers shown in 2 s", OPENED, "seconds", at_most=2.0),),

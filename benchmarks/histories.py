@@ -91,32 +91,28 @@ def write_base(orders: int, folder: Path) -> None:
 
 
 @cache
-def base_orders(base: Path) -> int:
-    """How many orders the small world has, refunds included."""
-    return len(duckdb.read_parquet(str(base / SILVER)))
-
-
-@cache
-def base_customers(base: Path) -> Sequence[int]:
-    """The numbers of those who ordered in the small world; those of the next copy are higher by the last of them."""
-    numbers = duckdb.read_parquet(str(base / SILVER)).select("substr(customer_id, 2)::integer").distinct().fetchall()
-    return sorted(number for (number,) in numbers)
+def customers_of(base: Path) -> Sequence[int]:
+    """The customer's number of every order of the small world; those of the next copy are higher by the highest."""
+    numbers = duckdb.read_parquet(str(base / SILVER)).select("substr(customer_id, 2)::integer").fetchall()
+    return [number for (number,) in numbers]
 
 
 def all_customers(base: Path, orders: int) -> Sequence[int]:
     """The numbers of the customers of a history of so many orders."""
-    customers, tiles = base_customers(base), -(-orders // base_orders(base))
-    return [number + tile * customers[-1] for tile in range(tiles) for number in customers]
+    customers = customers_of(base)
+    tiles, own = -(-orders // len(customers)), sorted(set(customers))
+    return [number + tile * own[-1] for tile in range(tiles) for number in own]
 
 
 def write_history(base: Path, warehouse: Warehouse, orders: int) -> None:
     """So many orders at least, in batches in time order, with their ledger."""
-    tiles = -(-orders // base_orders(base))
+    customers = customers_of(base)
+    tiles = -(-orders // len(customers))
     rows = max(1, BATCH_ORDERS // tiles)
-    for number, first in enumerate(range(0, base_orders(base), rows)):
-        end = min(first + rows, base_orders(base))
+    for number, first in enumerate(range(0, len(customers), rows)):
+        end = min(first + rows, len(customers))
         key = {BATCH_COLUMN: f"{FIRST_BATCH + timedelta(minutes=number):%Y%m%dT%H%M%SZ}"}
-        part = {"silver": str(base / SILVER), "tiles": tiles, "customers": base_customers(base)[-1], "first": first}
+        part = {"silver": str(base / SILVER), "tiles": tiles, "customers": max(customers), "first": first}
         with warehouse.transaction() as connection:
             for contract in (RAW_ORDERS, RAW_BATCHES, SILVER_ORDERS):
                 prepare(connection, contract)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import growing_history, ingest, model, pandas_pipeline
 from benchmarks.benchmark import OUTSIDE, Benchmark, Sizes
-from benchmarks.histories import all_customers, base_orders, write_base, write_history
+from benchmarks.histories import all_customers, customers_of, write_base, write_history
 from benchmarks.surroundings import END, clean_world, fresh_orders, fresh_topic, send
 from benchmarks.up import seconds_to_visible
 from bridgecart_assets.warehouse.storage.database import Warehouse
@@ -62,7 +62,7 @@ def test_the_pandas_pipeline_gets_from_the_topic_to_the_kpis(tmp_path: Path, dat
 def test_a_history_is_as_if_the_product_had_taken_it_in(tmp_path: Path):
     write_base(500, tmp_path)
     warehouse = Warehouse(tmp_path / "history.duckdb")
-    records = 3 * base_orders(tmp_path)
+    records = 3 * len(customers_of(tmp_path))
     write_history(tmp_path, warehouse, records)
     customers = len(all_customers(tmp_path, records))
     assert rows(
