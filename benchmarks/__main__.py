@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import report
 from benchmarks.benchmark import Benchmark, Scale
-from benchmarks.measuring import alternate
+from benchmarks.measuring import ChildFailed, alternate
 from benchmarks.profiling import profile
 from benchmarks.results import Result, origin
 
 
 def main() -> None:
-    """Run the benchmarks of a scale, all or those that are named."""
+    """Run the benchmarks of a scale, all or those that are named; one that cannot be prepared leaves the others."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     scale = parser.add_mutually_exclusive_group()
     for name, says in (
@@ -32,11 +32,17 @@ def main() -> None:
     # Also where a shell had us ignore the one, or a time limit sends the other: children and folders are cleaned up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    failed = False
     for name in options.names or known:
-        if options.scale == "profile":
-            print_profile(known[name])
-        else:
-            measure_and_store(known[name], options.scale)
+        try:
+            if options.scale == "profile":
+                print_profile(known[name])
+            else:
+                measure_and_store(known[name], options.scale)
+        except ChildFailed as failure:
+            failed = True
+            sys.stderr.write(f"{name}: {failure}\n")
+    sys.exit(int(failed))
 
 
 def measure_and_store(benchmark: Benchmark, scale: Scale) -> None:

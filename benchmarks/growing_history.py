@@ -43,7 +43,9 @@ def open_page() -> Figures:
     """From the report's address to its last chart, in a browser that has started."""
     from playwright.sync_api import sync_playwright
 
-    browser = next(filter(None, map(shutil.which, BROWSERS)))
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise RuntimeError("no Chromium")
     with sync_playwright() as playwright:
         # Its own sandbox needs rights that root in a container has not; it shows nothing but our own page.
         running = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])

@@ -64,8 +64,8 @@ def verdicts(benchmark: Benchmark, results: Sequence[Result]) -> list[Row]:
 
 def table(benchmark: Benchmark, result: Result) -> list[Row]:
     """A row of medians per side; a side that failed says why."""
-    medians = result.medians().reindex(columns=list(benchmark.figures))
-    rows = [(str(side), *map(number, values)) for side, *values in medians.itertuples()]
+    medians = result.medians(benchmark.figures).itertuples()
+    rows = [(str(side), *map(number, values)) for side, *values in medians]
     failures = [(f"{side}: {failure}", *("-" for _ in benchmark.figures)) for side, failure in result.failures.items()]
     return [("", *benchmark.figures.values()), *rows, *failures]
 

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -47,9 +47,10 @@ class Result:
         file.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         return file
 
-    def medians(self) -> pd.DataFrame:
-        """The median of every figure, a row per side."""
-        return pd.DataFrame(self.rounds).groupby("side", sort=False).median()
+    def medians(self, figures: Iterable[str]) -> pd.DataFrame:
+        """The medians of the figures, a row per side."""
+        frame = pd.DataFrame(self.rounds).reindex(columns=["side", *figures])
+        return frame.groupby("side", sort=False).median()
 
     def reached(self, side: str, figure: str, relative_to: str = "") -> float:
         """The median of a side's figure, or of its ratios to another side; NaN where no round tells.

@@ -56,6 +56,12 @@ def test_a_row_has_medians_and_a_side_that_failed_says_why():
     ]
 
 
+def test_a_benchmark_of_which_every_side_failed_says_why():
+    failed = raced(rounds=[])
+    assert report.table(RACE, failed)[1:] == [("snail: it sleeps", "-", "-")]
+    assert report.verdicts(RACE, [failed]) == []
+
+
 def test_a_median_is_over_the_rounds_that_have_the_figure():
     seconds = [3.0, 1.0, None, 2.0]
     rounds = [{"side": "hare", **({"seconds": value} if value else {"bytes": 9.0})} for value in seconds]
