@@ -30,7 +30,7 @@ FIRST_BATCH = datetime(2025, 1, 1, tzinfo=UTC)
 RAW, SILVER = "raw.parquet", "silver.parquet"
 _BASE = """
 insert into raw.orders
-select 'history', 0, row_number() over () - 1, make_timestamp_ms(timestamp_ms), 'create', key, null, payload, '{key}'
+select 'history', 0, row_number() over () - 1, make_timestamp_ms(timestamp_ms), 'create', key, null, value, '{key}'
 from made
 """
 # One row of the small world is as many rows next to each other, of as many customers: so the rows stay in time order.
@@ -72,10 +72,7 @@ select $batch_key, 'history', 'history', null, [{'partition': 0, 'start': $start
 
 def write_base(orders: int, folder: Path) -> None:
     """A small world as the product stores it, taken in as one batch: raw and silver rows as Parquet in the folder."""
-    events = list(chain.from_iterable(clean_world(orders).history()))
-    columns = {"timestamp_ms": pa.int64(), "key": pa.binary(), "payload": pa.binary()}
-    values = ([e.timestamp_ms for e in events], [e.key for e in events], [e.value for e in events])
-    made = pa.table(dict(zip(columns, values, strict=True)), pa.schema(columns))
+    made = pa.Table.from_pylist([event._asdict() for event in chain.from_iterable(clean_world(orders).history())])
     warehouse, key = Warehouse(folder / "base.duckdb"), f"{FIRST_BATCH:%Y%m%dT%H%M%SZ}"
     with warehouse.transaction() as connection:
         for contract in (RAW_ORDERS, RAW_BATCHES):
