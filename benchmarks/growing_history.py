@@ -81,7 +81,7 @@ GROWING_HISTORY = Benchmark(
             "a batch on 100 million orders: 1.5 times 1 million", LARGEST, "seconds", at_most=1.5, relative_to=LARGE
         ),
         Target("a batch on 1 million orders: 1.5 times 100,000", LARGE, "seconds", at_most=1.5, relative_to=SMALL),
-        Target("a batch on 100 million orders in 2 GB, MB", LARGEST, "peak_megabytes", at_most=2_048),
+        Target("a batch on 100 million orders in 2,048 MB", LARGEST, "peak_megabytes", at_most=2_048),
     ),
     profiled={name: {"history": [orders], "new_days_up_to": 0} for name, orders in ((LARGE, 10**6), (LARGEST, 10**8))},
 )

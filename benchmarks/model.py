@@ -108,7 +108,7 @@ MODEL = Benchmark(
     full={"orders": 1_500_000, "customers": 10_000_000, "repeats": 3},
     targets=(
         Target("10 million customers scored in 4 s", SCORE, "seconds", at_most=4.0, only_full=True),
-        Target("10 million customers scored in 1 GB, MB", SCORE, "peak_megabytes", at_most=1_024, only_full=True),
+        Target("10 million customers scored in 1,024 MB", SCORE, "peak_megabytes", at_most=1_024, only_full=True),
         Target("both models fitted to 100,000 customers in 2 s", FIT, "seconds", at_most=2.0),
     ),
     profiled={SCORE: {}},

@@ -201,7 +201,7 @@ OVERHEADS = Benchmark(
         Target("a tick of the sensor in 0.15 s", TICK, "seconds", at_most=0.15),
         Target("an empty batch in 3 s", EMPTY, "seconds", at_most=3.0),
         Target("`bridgecart up` ready in 15 s", UP, "seconds", at_most=15.0),
-        Target("`bridgecart up` idle in 1 GB, MB", UP, "idle_megabytes", at_most=1_024),
+        Target("`bridgecart up` idle in 1,024 MB", UP, "idle_megabytes", at_most=1_024),
     ),
     profiled={EMPTY: {"orders": 5_000}},
 )
