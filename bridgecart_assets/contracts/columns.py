@@ -31,7 +31,7 @@ SEGMENT = (
 
 
 def coordinates(of: str = "the record", prefix: str = "") -> tuple[Column, ...]:
-    """Where a record lies in Kafka."""
+    """Columns for the place of a record in Kafka."""
     return (
         Column(f"{prefix}topic_id", "VARCHAR", f"Id of the topic incarnation of {of}"),
         Column(f"{prefix}partition", "INTEGER", f"Kafka partition of {of}"),

@@ -1,4 +1,4 @@
-"""What BridgeCart needs of Dagster beyond its public API: every such name, where it lives, and why.
+"""Names that BridgeCart needs of Dagster beyond its public API: where each lives, and why.
 
 No other module imports from a module of Dagster whose name begins with an underscore, and nothing here is replaced or
 changed. A name is loaded when it is first asked for: those of the storage bring SQLAlchemy, which neither the

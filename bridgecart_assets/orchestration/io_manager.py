@@ -69,7 +69,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 raise BridgeCartError(f"{contract.full_name}: an asset cannot hand over {type(obj).__name__}.")
 
     def _add_counts(self, context: dg.OutputContext, contract: Contract, batch_key: str | None) -> None:
-        """How many rows there are, and for some tables those that people look for; of a KPI each segment's figure."""
+        """Count of the rows, and for some tables those that people look for; of a KPI each segment's figure."""
         metadata: dict[str, int | float | str | dg.MetadataValue] = {}
         with self.platform.warehouse.reading() as connection:
             metadata["dagster/row_count"] = count_rows(connection, contract)
@@ -95,7 +95,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
 
 
 def _stands(contract: Contract, obj: HandedOver) -> bool:
-    """Whether the asset's rows are in its table already."""
+    """True if the asset's rows are in its table already."""
     return isinstance(obj, CoWritten) or (isinstance(obj, Table) and obj.name == contract.full_name)
 
 

@@ -47,7 +47,7 @@ def report_link(settings: Settings) -> dict[str, dg.MetadataValue]:
 
 
 def ledger_metadata(ledger: Ledger, batch: BatchPlan) -> dict[str, str | dg.JsonMetadataValue]:
-    """What a materialization of `raw/orders` says about its batch, and where the ledger ends."""
+    """Metadata of a materialization of `raw/orders`: its batch, and the end of the ledger."""
     metadata: dict[str, str | dg.JsonMetadataValue] = {
         "topic": batch.topic,
         "topic_id": batch.topic_id,

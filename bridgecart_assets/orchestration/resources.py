@@ -49,7 +49,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def only_changes(self) -> bool:
-        """Whether this run makes only the rows of customers that changed."""
+        """True if this run rebuilds only the rows of customers that changed."""
         return self.refresh is RefreshMode.CHANGES
 
     @property

@@ -57,7 +57,7 @@ class SupervisedProcess:
             os.close(reading)
 
     def is_running(self) -> bool:
-        """Whether the command is alive."""
+        """True if the command is alive."""
         return self.leader.poll() is None
 
     def stop(self, *, finish_seconds: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""What silver's SQL says of each field of the event: reading it, the rules that it must keep, where it ends.
+"""Lines of silver's SQL for each field of the event: reading it, the rules that it must keep, where it ends.
 
 The fields and their limits are those of `contracts/event.py`, the macros those of `silver`'s files. A file has one line
 for all fields, with the names below in braces; `read_sql` puts in a line a field.
@@ -29,7 +29,7 @@ def _or_default(one: EventField, value: str) -> str:
 
 
 def _within(value: str, one: Money | Whole, lowest: int, highest: int) -> Iterator[str]:
-    """What is left to ask of a number that is known to be between `lowest` and `highest`."""
+    """Tests that are left for a number that is known to be between `lowest` and `highest`."""
     if one.lowest > lowest:
         yield f"{value} >= {one.lowest}"
     if one.highest < highest:
@@ -48,7 +48,7 @@ def _unpacked(one: EventField) -> str:
 
 
 def _plain_tests(one: EventField) -> Iterator[str]:
-    """How it is told from the JSON of a field that no rule objects to it, nor changes it."""
+    """Tests on the JSON of a field which no rule would refuse or change."""
     field, kind, is_read = f"event.{one.name}", one.type, one.home is Home.ORDERS
     value = one.name if is_read else _unpacked(one)
     match kind:

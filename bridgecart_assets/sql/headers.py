@@ -65,12 +65,12 @@ class Header:
 
     @property
     def made(self) -> tuple[str, ...]:
-        """What others can need: what the file gives, or what Python computes from its rows."""
+        """Names that others can need: given by the file, or computed by Python from its rows."""
         return tuple(name.removeprefix(_ROWS_FOR) for name in self.gives if name != ROWS)
 
     @property
     def is_computed(self) -> bool:
-        """Whether the file gives rows from which Python computes the rest."""
+        """True if Python computes the rest from the rows of the file."""
         return any(name.startswith(_ROWS_FOR) for name in self.gives)
 
 

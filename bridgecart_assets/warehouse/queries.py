@@ -44,7 +44,7 @@ def customers_query(*inputs: Table) -> Query:
 
 
 def features_query(settings: Settings, *inputs: Table) -> Query:
-    """What is known of each customer as of the data clock."""
+    """Features of each customer as of the data clock."""
     return Query(
         parameters=_clock_parameters(settings),
         inputs=inputs,
@@ -97,7 +97,7 @@ def snapshots_query(settings: Settings, *inputs: Table) -> Query:
 
 
 def incremental_snapshots(settings: Settings) -> Incremental:
-    """How snapshots follow the orders: a purchase is seen by those of the churn window before it."""
+    """Incremental snapshots: a purchase is seen by those of the churn window before it."""
     return Incremental(
         scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS),
         materialized=(CUSTOMER_SNAPSHOTS,),

@@ -244,7 +244,7 @@ def count_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_
 
 
 def steps_of(contract: Contract, query: Query) -> Sequence[str | Computed]:
-    """What runs before the rows of a query are selected: SQL files in order, and what Python computes between them."""
+    """Steps before the rows of a query are selected: SQL files in order, and what Python computes between them."""
     computed = {step.file: step for step in query.computed}
     return [computed.get(file, file) for file in files_before(*_files(contract, query))]
 
