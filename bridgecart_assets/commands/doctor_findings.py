@@ -16,12 +16,12 @@ from bridgecart_assets.commands.doctor_snapshot import BATCH_TABLES, Sides, look
 from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_runs
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.orchestration.asset_specs import asset_key
-from bridgecart_assets.orchestration.dagster_internals import SqliteEventLogStorage
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.metadata import ledger_metadata
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.run_health import relies_on_daemon
 from bridgecart_assets.orchestration.runs import report_orphans
+from bridgecart_assets.orchestration.storage.dagster_internals import SqliteEventLogStorage
 from bridgecart_assets.orchestration.storage.sqlite_storage import EventLogStorage
 from bridgecart_assets.processes.run_lock import run_lock
 from bridgecart_assets.sources.kafka.errors import KafkaFailure, RangeNotReadable, RecordsGone, TopicReplaced

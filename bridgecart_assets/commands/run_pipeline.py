@@ -22,7 +22,7 @@ from bridgecart_assets.warehouse.ingest.ledger import load_ends, load_ledger, lo
 if TYPE_CHECKING:
     import dagster as dg
 
-    from bridgecart_assets.orchestration.dagster_internals import StepFailureData
+    from bridgecart_assets.orchestration.storage.dagster_internals import StepFailureData
 
 Progress = Callable[[str], None]
 FailOn = Literal["error", "warn"]
@@ -264,7 +264,7 @@ def _run_here(
     """Run a job in this process, as `execute_in_process` does, which leaves out where the job lives."""
     from bridgecart_assets.definitions import build_defs
     from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
-    from bridgecart_assets.orchestration.dagster_internals import InMemoryJob, execute_run
+    from bridgecart_assets.orchestration.storage.dagster_internals import InMemoryJob, execute_run
 
     repository = build_defs().get_repository_def()
     job = repository.get_job(name)

@@ -111,7 +111,10 @@ class CodeServer:
 
     def answers(self) -> bool:
         """True if it answers a question."""
-        from bridgecart_assets.orchestration.dagster_internals import DagsterGrpcClient, DagsterUserCodeUnreachableError
+        from bridgecart_assets.orchestration.storage.dagster_internals import (
+            DagsterGrpcClient,
+            DagsterUserCodeUnreachableError,
+        )
 
         place = self._place
         client = DagsterGrpcClient(

@@ -8,7 +8,7 @@ import dagster as dg
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.checks import check_keys
-from bridgecart_assets.orchestration.dagster_internals import AssetCheckExecutionRecordStatus
+from bridgecart_assets.orchestration.storage.dagster_internals import AssetCheckExecutionRecordStatus
 from bridgecart_assets.sources.kafka.errors import KafkaFailure
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.offsets import lag

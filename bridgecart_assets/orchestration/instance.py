@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bridgecart_assets.base.errors import WRITABLE, BridgeCartError
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.orchestration.dagster_internals import NO_COMPUTE_LOGS
+from bridgecart_assets.orchestration.storage.dagster_internals import NO_COMPUTE_LOGS
 from bridgecart_assets.orchestration.storage.sqlite_files import can_shrink, shared_databases
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _closed_schedules(instance: "dg.DagsterInstance") -> "Iterator[None]":
 def _instance(home: Path) -> "dg.DagsterInstance":
     import dagster as dg
 
-    from bridgecart_assets.orchestration.dagster_internals import CheckError, InstanceRef
+    from bridgecart_assets.orchestration.storage.dagster_internals import CheckError, InstanceRef
 
     # The storage's place in `dagster.yaml`.
     os.environ["DAGSTER_HOME"] = str(home)

@@ -11,10 +11,10 @@ from dagster_duckdb_pandas import DuckDBPandasTypeHandler
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import BATCH_COLUMN, KPIS, SILVER_REJECTS, TABLES, Contract
-from bridgecart_assets.orchestration.dagster_internals import TableSlice
 from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.metadata import kpi_figures, report_link, table_metadata
 from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.orchestration.storage.dagster_internals import TableSlice
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.publishing import is_recent, publish
 from bridgecart_assets.warehouse.storage.database import WarehouseMissing, rows_of, table_exists

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import dagster as dg
 
-    from bridgecart_assets.orchestration.dagster_internals import RemoteJobOrigin
+    from bridgecart_assets.orchestration.storage.dagster_internals import RemoteJobOrigin
 
 LOCATION = "bridgecart"
 MODULE = "bridgecart_assets.definitions"
@@ -15,14 +15,17 @@ _FORMER = MODULE
 
 def job_origin(repository: "dg.RepositoryDefinition", job: str) -> "RemoteJobOrigin":
     """Origin of a job as the UI sees it; a run without it is in no list of the job's runs, nor in the timeline."""
-    from bridgecart_assets.orchestration.dagster_internals import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+    from bridgecart_assets.orchestration.storage.dagster_internals import (
+        RegisteredCodeLocationOrigin,
+        RemoteRepositoryOrigin,
+    )
 
     return RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), repository.name).get_job_origin(job)
 
 
 def keep_sensor_switches(instance: "dg.DagsterInstance") -> None:
     """Sensors stay on or off as people switched them under the location's former name."""
-    from bridgecart_assets.orchestration.dagster_internals import (
+    from bridgecart_assets.orchestration.storage.dagster_internals import (
         InstigatorState,
         RegisteredCodeLocationOrigin,
         RemoteRepositoryOrigin,

@@ -22,17 +22,17 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS, asset_key
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
-from bridgecart_assets.orchestration.dagster_internals import (
+from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys
+from bridgecart_assets.orchestration.runs import FINISHED
+from bridgecart_assets.orchestration.storage import run_logs
+from bridgecart_assets.orchestration.storage.dagster_internals import (
     INDEX_SHARD_NAME,
     SqlEventLogStorage,
     SqliteEventLogStorage,
 )
-from bridgecart_assets.orchestration.dagster_internals import AssetCheckExecutionsTable as Results
-from bridgecart_assets.orchestration.dagster_internals import AssetEventTagsTable as EventTags
-from bridgecart_assets.orchestration.dagster_internals import SqlEventLogStorageTable as Events
-from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys
-from bridgecart_assets.orchestration.runs import FINISHED
-from bridgecart_assets.orchestration.storage import run_logs
+from bridgecart_assets.orchestration.storage.dagster_internals import AssetCheckExecutionsTable as Results
+from bridgecart_assets.orchestration.storage.dagster_internals import AssetEventTagsTable as EventTags
+from bridgecart_assets.orchestration.storage.dagster_internals import SqlEventLogStorageTable as Events
 from bridgecart_assets.orchestration.storage.sqlite_files import shared_databases, shrink
 from bridgecart_assets.orchestration.storage.sqlite_storage import EventLogStorage
 

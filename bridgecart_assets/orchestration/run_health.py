@@ -9,15 +9,15 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from dagster_shared.error import SerializableErrorInfo
 
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG, OpenBatch, open_batch
-from bridgecart_assets.orchestration.dagster_internals import (
+from bridgecart_assets.orchestration.failures import NOTHING_READ
+from bridgecart_assets.orchestration.runs import DAEMON_SILENCE, FINISHED
+from bridgecart_assets.orchestration.storage.dagster_internals import (
     InstigatorState,
     InstigatorTick,
     InstigatorType,
     SensorInstigatorData,
     TickStatus,
 )
-from bridgecart_assets.orchestration.failures import NOTHING_READ
-from bridgecart_assets.orchestration.runs import DAEMON_SILENCE, FINISHED
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
 from bridgecart_assets.warehouse.storage.database import Warehouse
 

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter, deserialize_value
 
-from bridgecart_assets.orchestration.dagster_internals import (
+from bridgecart_assets.orchestration.storage.dagster_internals import (
     CanCancelExecutionRequest,
     CanCancelExecutionResult,
     DagsterGrpcClient,

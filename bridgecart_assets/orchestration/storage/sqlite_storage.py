@@ -22,7 +22,8 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateTable
 
-from bridgecart_assets.orchestration.dagster_internals import (
+from bridgecart_assets.orchestration.storage import run_logs
+from bridgecart_assets.orchestration.storage.dagster_internals import (
     ASSET_CHECK_EVENTS,
     ASSET_EVENTS,
     EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
@@ -40,7 +41,6 @@ from bridgecart_assets.orchestration.dagster_internals import (
     run_alembic_upgrade,
     sqlite_event_log,
 )
-from bridgecart_assets.orchestration.storage import run_logs
 from bridgecart_assets.orchestration.storage.packed_text import PackingDialect
 
 _BUSY_SECONDS = 60.0

@@ -1,6 +1,6 @@
 """What is relied on of Dagster beyond its public API, against its golden file: a change of theirs shows here first.
 
-After reading what changed: `python -m bridgecart_assets_tests.orchestration.test_dagster_internals` rewrites the file.
+After reading what changed: `python -m bridgecart_assets_tests.orchestration.storage.test_dagster_internals`.
 """
 
 import ast
@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 import bridgecart_assets
-from bridgecart_assets.orchestration import dagster_internals
-from bridgecart_assets.orchestration.dagster_internals import INTERNALS, NO_COMPUTE_LOGS
+from bridgecart_assets.orchestration.storage import dagster_internals
+from bridgecart_assets.orchestration.storage.dagster_internals import INTERNALS, NO_COMPUTE_LOGS
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "dagster_internals.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "dagster_internals.json"
 REGENERATE = (
     "Dagster changed what is relied on: read what, then `python -m bridgecart_assets_tests.orchestration"
-    ".test_dagster_internals`"
+    ".storage.test_dagster_internals`"
 )
 PACKAGE = Path(bridgecart_assets.__file__).parent
 MODULE = Path(dagster_internals.__file__)
