@@ -61,7 +61,7 @@ def _known(table: str) -> str:
         return name
     short = {full.partition(".")[2]: full for full in TABLES}
     near = get_close_matches(name, [*TABLES, *short], n=1, cutoff=0.0)[0]
-    raise click.UsageError(f"there is no table {table}; the nearest name is {short.get(near, near)}")
+    raise click.UsageError(f"there is no table {table}; the nearest name is {short.get(near, near)}.")
 
 
 def _files(table: str) -> Sequence[str]:
