@@ -100,7 +100,9 @@ def _sum_of_table(warehouse: Warehouse, table: str) -> tuple[int, int]:
 
 def _sum(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, int]:
     """Number of rows, and a sum over all their values that does not depend on their order."""
-    ((count, total),) = connection.execute(f"select count(*), coalesce(sum(hash(r)), 0) from {rows} as r").fetchall()
+    # A name that no column has: `gold.purchase_model` has a column r.
+    sql = f"select count(*), coalesce(sum(hash(every_column)), 0) from {rows} as every_column"
+    ((count, total),) = connection.execute(sql).fetchall()
     return int(count), int(total)
 
 

@@ -17,6 +17,7 @@ FULL = Path("/dev/full")
 PRINTING = [
     *(["--help"], ["--version"], ["run", "--help"]),
     *(["kpis"], ["kpis", "--json"], ["status"], ["status", "--json"], ["doctor"], ["doctor", "--json"], ["report"]),
+    ["graph", "gold.customer_segments"],
 ]
 # Root obeys permissions, too, once it has given up its privilege not to.
 AS_ANYBODY = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []

@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from bridgecart_assets.base.settings import Settings
@@ -12,7 +13,7 @@ from bridgecart_assets.commands.doctor_findings import Finding
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.sources.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.publishing import publish, published_path
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable
 from bridgecart_assets_tests.support.state import digests
 
@@ -71,6 +72,21 @@ def test_a_flipped_bit_anywhere_in_the_warehouse_is_found_or_changes_nothing(
             # Free space, or the older of the two headers.
             assert digests(warehouse, with_ledger=True) == before
     assert damaged > flips / 3
+
+
+def test_a_published_file_that_differs_in_any_column_is_not_what_the_table_has(settings: Settings) -> None:
+    # Of this table a single column, called r, was read for the whole row.
+    table = "gold.purchase_model"
+    file = published_path(settings.published_dir, TABLES[table])
+    for column in TABLES[table].column_names:
+        whole = file.read_bytes()
+        with duckdb.connect() as connection:
+            connection.execute(f"create table changed as select * replace (null as \"{column}\") from '{file}'")
+            ((differs,),) = connection.execute(f"select count(\"{column}\") > 0 from '{file}'").fetchall()
+            connection.execute(f"copy changed to '{file}' (format parquet)")
+        notes = [finding.says for finding in found(settings) if str(file) in finding.says]
+        assert notes == ([f"{file} is not what {table} has: it is older, or damaged."] if differs else []), column
+        file.write_bytes(whole)
 
 
 def test_a_damaged_table_is_named_with_the_remedy_and_what_the_topic_still_has(
