@@ -32,8 +32,8 @@ SECRET = "of the file, and of nobody else"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("up") / "data"
+def folder(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp(f"up-{broker_kind}") / "data"
 
 
 @pytest.fixture(scope="module")
