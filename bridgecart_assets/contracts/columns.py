@@ -39,12 +39,12 @@ def coordinates(of: str = "the record", prefix: str = "") -> tuple[Column, ...]:
     )
 
 
-def spell(begins: str) -> tuple[Column, ...]:
+def validity(begins: str) -> tuple[Column, ...]:
     """The interval in which a row of a history (SCD type 2) holds."""
     return (
-        Column("valid_from", "DATE", f"Start of the spell, inclusive: {begins}"),
+        Column("valid_from", "DATE", f"Start of the interval, inclusive: {begins}"),
         Column(
-            "valid_to", "DATE", "End of the spell, exclusive: start of the next; NULL while it lasts", nullable=True
+            "valid_to", "DATE", "End of the interval, exclusive: start of the next; NULL while it lasts", nullable=True
         ),
         Column("is_current", "BOOLEAN", "True on the row that holds now: the one without an end"),
     )

@@ -1,6 +1,6 @@
 """Gold tables: what is known of each customer, the models, the segments, and their history."""
 
-from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT, SEGMENT_KEY, SUM, spell
+from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT, SEGMENT_KEY, SUM, validity
 from bridgecart_assets.contracts.contract import MONEY, Column, Contract
 from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMNS, TRAITS, Trait
 
@@ -242,7 +242,7 @@ SEGMENT_FLOWS = Contract(
 SEGMENT_MEMBERSHIP = Contract(
     schema="gold",
     name="segment_membership",
-    meaning="History of every customer's segment (SCD type 2): one row per customer and spell in one segment.",
+    meaning="History of every customer's segment (SCD type 2): one row per customer and interval in one segment.",
     columns=(
         Column("customer_id", "VARCHAR", "Customer"),
         CUSTOMER_HASH,
@@ -250,10 +250,10 @@ SEGMENT_MEMBERSHIP = Contract(
         Column(
             "model_version",
             "INTEGER",
-            "Version of the segment model at the start of the spell; NULL when unassigned",
+            "Version of the segment model at the start of the interval; NULL when unassigned",
             nullable=True,
         ),
-        *spell("date of the first snapshot that shows it, a period opening or now"),
+        *validity("date of the first snapshot that shows it, a period opening or now"),
     ),
     key=("customer_id", "valid_from"),
     published=True,

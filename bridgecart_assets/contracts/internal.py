@@ -33,7 +33,7 @@ ERASED_VALUE = Contract(
 CHANGED_CUSTOMERS = Contract(
     schema="silver",
     name="changed_customers",
-    meaning="Whose orders changed, revision by revision: what the tables of customers have to be made anew for.",
+    meaning="Whose orders changed, revision by revision: what the tables of customers have to be rebuilt for.",
     columns=(
         Column("revision", "BIGINT", "Number of the transaction that changed silver.orders, ascending"),
         CUSTOMER_HASH,

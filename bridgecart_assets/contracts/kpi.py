@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bridgecart_assets.contracts.columns import SEGMENT, SEGMENT_KEY, SUM, spell
+from bridgecart_assets.contracts.columns import SEGMENT, SEGMENT_KEY, SUM, validity
 from bridgecart_assets.contracts.contract import MONEY, Column, Contract, taken_from
 
 Format = Literal["money", "share", "ratio", "signed"]
@@ -282,11 +282,11 @@ KPI_TABLES: tuple[Contract, ...] = tuple(kpi.table for kpi in KPIS)
 SEGMENT_METRICS_HISTORY = Contract(
     schema="kpi",
     name="segment_metrics_history",
-    meaning="History of each segment's headline metrics (SCD type 2): one row per segment and spell of periods with "
+    meaning="History of each segment's headline metrics (SCD type 2): one row per segment and interval of periods with "
     "the same figures. The newest period may still be open.",
     columns=(
         SEGMENT_KEY,
-        *spell("opening of its first period"),
+        *validity("opening of its first period"),
         *(column for kpi in KPIS for column in kpi.history_columns),
     ),
     key=("segment_key", "valid_from"),
