@@ -1,11 +1,8 @@
 """The recipes of CONTRIBUTING, followed in a copy of the package: what is new is then as visible as all the others."""
 
-import filecmp
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,7 @@ from bridgecart_assets.warehouse.storage.migrations import MIGRATIONS
 from bridgecart_assets_tests.report.pages import drawn, open_table
 from bridgecart_assets_tests.support.browser import chromium
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
+from bridgecart_assets_tests.support.recipes import PRODUCT, ProjectCopy
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 
 PACKAGE = Path(bridgecart_assets.__file__).parent
@@ -106,58 +104,28 @@ TRAIT_MIGRATION = (
 
 
 @dataclass(frozen=True)
-class Copy:
+class Shop(ProjectCopy):
     """A copy of the package beside a warehouse that the package itself has filled."""
 
-    root: Path
     data: Path
-
-    @property
-    def package(self) -> Path:
-        return self.root / PACKAGE.name
-
-    def write(self, file: str, text: str) -> None:
-        (self.package / file).write_text(text, encoding="utf-8")
-
-    def insert(self, file: str, text: str, *, before: str) -> None:
-        """Put a text before the only place where another one stands."""
-        known = (self.package / file).read_text(encoding="utf-8")
-        assert known.count(before) == 1
-        self.write(file, known.replace(before, text + before))
 
     def migrate(self, name: str, sql: str) -> None:
         """Add a migration, as whoever changes the columns of a table."""
         number = f"{len(MIGRATIONS) + 1:04}_{name}"
         self.write(f"sql/migrations/{number}.sql", sql)
         last = f'    "{MIGRATIONS[-1]}",\n'
-        self.insert("warehouse/storage/migrations.py", f'{last}    "migrations/{number}",\n', before=last)
-        path = self.package / "warehouse/storage/migrations.py"
+        self.insert_before("warehouse/storage/migrations.py", f"{last})", f'{last}    "migrations/{number}",\n')
+        path = self.folder / PRODUCT / "warehouse/storage/migrations.py"
         path.write_text(path.read_text(encoding="utf-8").replace(f'",\n{last})', '",\n)'), encoding="utf-8")
 
-    def changed(self) -> list[str]:
-        """The files that are other than those of the package."""
-        files = (path.relative_to(self.package) for path in self.package.rglob("*") if path.is_file())
-        others = (
-            file
-            for file in files
-            if file.suffix != ".pyc"
-            and not ((PACKAGE / file).exists() and filecmp.cmp(PACKAGE / file, self.package / file, shallow=False))
-        )
-        return sorted(map(str, others))
-
-    def run(self, *arguments: str) -> str:
+    def tell(self, *arguments: str) -> str:
         """Standard output of Python with the copy in place of the package."""
-        paths = os.pathsep.join((str(self.root), str(PACKAGE.parent)))
-        environment = {**os.environ, "PYTHONPATH": paths, "BRIDGECART_DATA_DIR": str(self.data), "COLUMNS": "160"}
-        done = subprocess.run(
-            [sys.executable, *arguments], env=environment, cwd=self.root, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr[-1500:]
-        return done.stdout
+        paths = os.pathsep.join((str(self.folder), str(PACKAGE.parent)))
+        return self.run(*arguments, env={"PYTHONPATH": paths, "BRIDGECART_DATA_DIR": str(self.data), "COLUMNS": "160"})
 
     def seen(self) -> Mapping[str, Any]:
         """What `support/seen.py` says of it."""
-        said: dict[str, Any] = json.loads(self.run("-m", "bridgecart_assets_tests.support.seen").splitlines()[-1])
+        said: dict[str, Any] = json.loads(self.tell("-m", "bridgecart_assets_tests.support.seen").splitlines()[-1])
         return said
 
     def published(self, sql: str, table: str) -> list[dict[str, Any]]:
@@ -192,46 +160,46 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return settings.data_dir
 
 
-def copied(shop: Path, folder: Path) -> Copy:
-    copytree(PACKAGE, folder / "copy" / PACKAGE.name, ignore=ignore_patterns("__pycache__"))
-    return Copy(folder / "copy", copytree(shop, folder / "data"))
+def copied(shop: Path, folder: Path) -> Shop:
+    copytree(PACKAGE, folder / "copy" / PRODUCT, ignore=ignore_patterns("__pycache__"))
+    return Shop(folder / "copy", copytree(shop, folder / "data"))
 
 
 @pytest.fixture
-def copy(shop: Path, tmp_path: Path) -> Copy:
+def copy(shop: Path, tmp_path: Path) -> Shop:
     return copied(shop, tmp_path / "other")
 
 
 @pytest.fixture(scope="module")
-def with_a_kpi(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Copy:
+def with_a_kpi(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     copy = copied(shop, tmp_path_factory.mktemp("kpi"))
     add_a_kpi(copy)
     return copy
 
 
 @pytest.fixture(scope="module")
-def seen_with_a_kpi(with_a_kpi: Copy) -> Mapping[str, Any]:
+def seen_with_a_kpi(with_a_kpi: Shop) -> Mapping[str, Any]:
     return with_a_kpi.seen()
 
 
-def add_a_kpi(copy: Copy) -> None:
-    copy.insert("contracts/kpi.py", KPI_TABLE, before="_NO_BASELINE = {")
-    copy.insert("contracts/kpi.py", KPI_RECORD, before=")\n\nKPI_TABLES")
+def add_a_kpi(copy: Shop) -> None:
+    copy.insert_before("contracts/kpi.py", "_NO_BASELINE = {", KPI_TABLE)
+    copy.insert_before("contracts/kpi.py", ")\n\nKPI_TABLES", KPI_RECORD)
     copy.write(f"sql/kpi/{KPI}.sql", KPI_SQL)
     copy.migrate(KPI, KPI_MIGRATION)
 
 
-def add_a_trait(copy: Copy) -> None:
-    copy.insert("contracts/traits.py", TRAIT_RECORD, before=")\n\nTRAIT_COLUMNS")
+def add_a_trait(copy: Shop) -> None:
+    copy.insert_before("contracts/traits.py", ")\n\nTRAIT_COLUMNS", TRAIT_RECORD)
     copy.migrate(TRAIT, TRAIT_MIGRATION)
 
 
-def test_a_new_kpi_takes_four_files(with_a_kpi: Copy):
-    assert 0 < len(with_a_kpi.changed()) <= MOST_FILES, with_a_kpi.changed()
+def test_a_new_kpi_takes_four_files(with_a_kpi: Shop):
+    assert 0 < len(with_a_kpi.touched()) <= MOST_FILES, with_a_kpi.touched()
 
 
 def test_a_new_kpi_is_stored_checked_published_plotted_and_told_as_the_others(
-    with_a_kpi: Copy, seen_with_a_kpi: Mapping[str, Any]
+    with_a_kpi: Shop, seen_with_a_kpi: Mapping[str, Any]
 ):
     copy, seen = with_a_kpi, seen_with_a_kpi
     assert seen["checks"][f"kpi/{KPI} keeps_its_contract"]
@@ -250,9 +218,9 @@ def test_a_new_kpi_is_stored_checked_published_plotted_and_told_as_the_others(
     assert {row["segment_key"]: row[KPI] for row in history} == {
         key: value for (period, key), value in known.items() if period == newest
     }
-    told = json.loads(copy.run("-m", "bridgecart_assets", "kpis", "--json"))
+    told = json.loads(copy.tell("-m", "bridgecart_assets", "kpis", "--json"))
     assert {(row["period"], row["segment_key"]): row[KPI] for row in told} == known
-    table = copy.run("-m", "bridgecart_assets", "kpis")
+    table = copy.tell("-m", "bridgecart_assets", "kpis")
     assert "Orders each" in table
     assert all(f" {value:,.2f} " in table for value in latest.values())
     assert "| Share of sales | Orders per customer |" in seen["summary"]
@@ -261,15 +229,15 @@ def test_a_new_kpi_is_stored_checked_published_plotted_and_told_as_the_others(
 
 
 def test_a_history_with_another_figure_than_the_new_kpi_fails_its_check(
-    with_a_kpi: Copy, seen_with_a_kpi: Mapping[str, Any]
+    with_a_kpi: Shop, seen_with_a_kpi: Mapping[str, Any]
 ):
     assert seen_with_a_kpi["checks"]["kpi/segment_metrics_history metrics_agree_with_kpis"]
     wrong = f"update kpi.segment_metrics_history set {KPI} = 99 where is_current"
-    assert int(with_a_kpi.run("-m", "bridgecart_assets_tests.support.seen", wrong)) > 0
+    assert int(with_a_kpi.tell("-m", "bridgecart_assets_tests.support.seen", wrong)) > 0
 
 
 @pytest.mark.usefixtures("seen_with_a_kpi")
-def test_the_report_draws_a_new_kpi_and_says_what_it_is_of_all_customers(with_a_kpi: Copy):
+def test_the_report_draws_a_new_kpi_and_says_what_it_is_of_all_customers(with_a_kpi: Shop):
     totals = with_a_kpi.published(
         "select period, sum(orders) / sum(customers) as ratio from published where is_complete group by period "
         "order by period desc limit 1",
@@ -289,9 +257,9 @@ def test_the_report_draws_a_new_kpi_and_says_what_it_is_of_all_customers(with_a_
         expect(page.locator("table:visible th", has_text="Orders per customer")).to_have_count(1)
 
 
-def test_a_new_trait_takes_four_files_and_is_then_seen_wherever_the_others_are(copy: Copy):
+def test_a_new_trait_takes_four_files_and_is_then_seen_wherever_the_others_are(copy: Shop):
     add_a_trait(copy)
-    assert len(copy.changed()) <= MOST_FILES, copy.changed()
+    assert len(copy.touched()) <= MOST_FILES, copy.touched()
     seen = copy.seen()
 
     assert all(seen["checks"].values()), [check for check, passed in seen["checks"].items() if not passed]
@@ -322,7 +290,7 @@ def test_a_new_trait_takes_four_files_and_is_then_seen_wherever_the_others_are(c
         assert "orders again on the same day" in labels
 
 
-def test_a_warehouse_that_is_not_migrated_is_refused(copy: Copy):
+def test_a_warehouse_that_is_not_migrated_is_refused(copy: Shop):
     add_a_kpi(copy)
     copy.write("warehouse/storage/migrations.py", (PACKAGE / "warehouse/storage/migrations.py").read_text("utf-8"))
     with pytest.raises(AssertionError, match="has other columns than this version of BridgeCart knows"):

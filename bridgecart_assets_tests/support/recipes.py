@@ -32,6 +32,10 @@ class ProjectCopy:
                 shutil.copy(ROOT / name, folder / name)
         return cls(folder)
 
+    def write(self, file: str, text: str) -> None:
+        """Write a file of the package."""
+        (self.folder / PRODUCT / file).write_text(text, encoding="utf-8")
+
     def insert_before(self, file: str, mark: str, text: str) -> None:
         """Put lines before the only place with this text."""
         path = self.folder / PRODUCT / file
