@@ -113,10 +113,7 @@ class Shop(ProjectCopy):
         """Add a migration, as whoever changes the columns of a table."""
         number = f"{len(MIGRATIONS) + 1:04}_{name}"
         self.write(f"sql/migrations/{number}.sql", sql)
-        last = f'    "{MIGRATIONS[-1]}",\n'
-        self.insert_before("warehouse/storage/migrations.py", f"{last})", f'{last}    "migrations/{number}",\n')
-        path = self.folder / PRODUCT / "warehouse/storage/migrations.py"
-        path.write_text(path.read_text(encoding="utf-8").replace(f'",\n{last})', '",\n)'), encoding="utf-8")
+        self.add_migrations(f'    "migrations/{number}",\n')
 
     def tell(self, *arguments: str) -> str:
         """Standard output of Python with the copy in place of the package."""

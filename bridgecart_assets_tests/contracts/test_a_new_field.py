@@ -14,7 +14,6 @@ from bridgecart_assets_tests.support.recipes import ProjectCopy
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 
 END_OF_FIELDS = ')\n"""All fields, in the order of their reason codes."""'
-END_OF_MIGRATIONS = ')\n"""SQL files and new fields of the event; '
 COUNTRY = """    EventField(
         name="shipping_country",
         type=Text(longest=20),
@@ -105,7 +104,7 @@ def apply_recipe(copy: ProjectCopy, records: str, *names: str) -> None:
     """The two steps of CONTRIBUTING's "A new field of the event" that change the package."""
     copy.insert_before("contracts/event.py", END_OF_FIELDS, records)
     lines = "".join(f'    NewField("{name}"),\n' for name in names)
-    copy.insert_before("warehouse/storage/migrations.py", END_OF_MIGRATIONS, lines)
+    copy.add_migrations(lines)
 
 
 def ingest(copy: ProjectCopy, batch_key: str, payloads: list[bytes]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = "bridgecart_assets"
 _COPIED = (PRODUCT, "bridgecart_assets_tests", "docs", "README.md", "CONTRIBUTING.md")
+_END_OF_MIGRATIONS = ')\n"""SQL files and new fields of the event; '
 _LEFT_OUT = shutil.ignore_patterns("__pycache__")
 
 
@@ -41,6 +42,10 @@ class ProjectCopy:
         path = self.folder / PRODUCT / file
         before, after = path.read_text(encoding="utf-8").split(mark)
         path.write_text(f"{before}{text}{mark}{after}", encoding="utf-8")
+
+    def add_migrations(self, lines: str) -> None:
+        """Put lines at the end of the list of migrations."""
+        self.insert_before("warehouse/storage/migrations.py", _END_OF_MIGRATIONS, lines)
 
     def touched(self) -> list[str]:
         """The files of the package that are not those of the original."""
