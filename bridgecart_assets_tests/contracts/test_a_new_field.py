@@ -44,7 +44,8 @@ INGEST = """
 import json, sys
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.definitions import defs
-from bridgecart_assets.orchestration.checks import evaluate, rules_of
+from bridgecart_assets.orchestration.check_rules import rules_of
+from bridgecart_assets.orchestration.checks import evaluate
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings

@@ -16,7 +16,7 @@ from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.orchestration import checks
+from bridgecart_assets.orchestration import check_rules, checks
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys
@@ -81,7 +81,7 @@ def costs(shop: Shop, data_dir: Path, batches: int) -> dict[str, float]:
     with aged(data_dir, batches) as instance:
         daemon = Daemon(instance, job="ingest_batch")
         warehouse = warehouse_from_settings(load_settings())
-        rule = next(rule for rule in checks.RULES if rule.name == "raw_offsets_are_contiguous")
+        rule = next(rule for rule in check_rules.RULES if rule.name == "raw_offsets_are_contiguous")
         shop.sell(50)
         run = cost(lambda: asked_for(daemon.tick()), rounds=1)
         assert [success for _, success in daemon.launched] == [True]

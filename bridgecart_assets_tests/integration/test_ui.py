@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.orchestration import location
-from bridgecart_assets.orchestration.checks import RULES
+from bridgecart_assets.orchestration.check_rules import RULES
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse

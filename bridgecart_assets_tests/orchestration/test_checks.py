@@ -20,9 +20,10 @@ from bridgecart_assets.commands.run_pipeline import failure_of
 from bridgecart_assets.contracts import TABLES, Contract
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.models.due import RefitMode
-from bridgecart_assets.orchestration import checks
+from bridgecart_assets.orchestration import check_rules, checks
 from bridgecart_assets.orchestration.asset_specs import asset_key
-from bridgecart_assets.orchestration.checks import CONTRACT_CHECK, RULES, Rule, build_checks, evaluate, rules_of
+from bridgecart_assets.orchestration.check_rules import CONTRACT_CHECK, RULES, Rule, rules_of
+from bridgecart_assets.orchestration.checks import build_checks, evaluate
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse import queries
@@ -366,7 +367,7 @@ def test_a_key_that_stands_twice_breaks_the_contract(platform: Platform, contrac
     _execute(platform, f"insert into {contract.full_name} select * from {contract.full_name} {where} limit 1")
     result = _contract_result(platform, contract)
     assert not result.passed
-    _assert_tells(result, checks.REBUILD)
+    _assert_tells(result, check_rules.REBUILD)
     (shown,) = _shown(result)
     assert set(shown) == {*contract.key, "copies"}
 
@@ -377,7 +378,7 @@ def test_a_missing_column_breaks_the_contract_and_is_named(platform: Platform, c
     _execute(platform, f'alter table {contract.full_name} drop column "{lost}"')
     result = _contract_result(platform, contract)
     assert not result.passed
-    _assert_tells(result, checks.REBUILD)
+    _assert_tells(result, check_rules.REBUILD)
     assert {"column": lost, "problem": "missing"} in _shown(result)
 
 
@@ -395,7 +396,7 @@ def test_every_rule_is_a_check_of_the_platform_and_has_its_sql_file():
     named = {spec.key for definition in build_checks() for spec in definition.check_specs}
     assert named == {dg.AssetCheckKey(asset_key(rule.table), rule.name) for rule in _all_rules()}
     files = {path.stem for path in Path(checks.__file__).parents[1].joinpath("sql", "checks").glob("*.sql")}
-    assert files == {rule.name for rule in RULES}
+    assert files == {Path(rule.file).name for rule in RULES}
 
 
 def test_checks_block_where_what_comes_after_would_be_false_and_warn_elsewhere():
@@ -415,7 +416,7 @@ def test_every_table_a_check_reads_is_written_before_the_check_runs(rule: Rule):
         key = ancestors.pop()
         waits_for.add(".".join(key.path))
         ancestors |= set(graph.get(key).parent_keys)
-    sql = read_sql(f"checks/{rule.name}")
+    sql = read_sql(rule.file)
     read = set(re.findall(r"\b(?:raw|silver|gold|kpi)\.\w+", sql)) & set(TABLES)
     read |= {table.full_name for table in TABLES.values() if re.search(rf"\b{scoped(table)}\b", sql)} - {"raw.orders"}
     assert read <= waits_for
@@ -571,7 +572,7 @@ def _evaluate(
 
 
 def _contract_result(platform: Platform, contract: Contract) -> dg.AssetCheckResult:
-    (result,) = _evaluate(platform, [checks._contract_rule(contract)])
+    (result,) = _evaluate(platform, [rules_of(contract)[0]])
     assert result.check_name == CONTRACT_CHECK
     return result
 

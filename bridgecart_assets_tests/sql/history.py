@@ -24,7 +24,7 @@ from bridgecart_assets.contracts import BOOKKEEPING, PURCHASE_MODEL, SEGMENT_MOD
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
-from bridgecart_assets.orchestration.checks import RULES
+from bridgecart_assets.orchestration.check_rules import RULES
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.incremental.rebuild import scope_unchecked
@@ -34,7 +34,7 @@ from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps, 
 
 # As far as any churn window of these tests.
 REACH = timedelta(days=150)
-ALL_CHECKS = "".join(read_sql(f"checks/{rule.name}") for rule in RULES)
+ALL_CHECKS = "".join(read_sql(rule.file) for rule in RULES)
 # Weighs a trait so little that it decides nothing.
 IGNORED = 1e9
 
@@ -356,7 +356,7 @@ def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool
         return [
             rule.name
             for rule in RULES
-            if rule.table == contract and rows_of(connection, read_sql(f"checks/{rule.name}"), {"as_of": None})[1]
+            if rule.table == contract and rows_of(connection, read_sql(rule.file), {"as_of": None})[1]
         ]
 
 

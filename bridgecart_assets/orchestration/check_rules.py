@@ -1,0 +1,312 @@
+"""Rules of the asset checks: what each promises, what to do when it is broken, and what its failure stops.
+
+A rule is one SQL file, giving the rows that break it. A check blocks where whatever comes after it would tell something
+false. What belongs elsewhere: how rules are evaluated (`checks.py`); what must never be stored at all, which is refused
+in the write itself (`warehouse/tables.py`).
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from bridgecart_assets import contracts
+from bridgecart_assets.contracts import Contract
+from bridgecart_assets.contracts.event import SPELLED_IN_ORDERS
+
+CONTRACT_CHECK = "keeps_its_contract"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One check: `sql/checks/<name>.sql` of a table, what it promises, and what to do when it is broken.
+
+    Attributes:
+        also_reads: tables that must be written first, although the rule's own table is not made from them.
+        counted_by: the column of the SQL that says how many rows a line of it stands for; None is one.
+        looks_at: whose rows are looked at, of the batch where the table has batches; None is the rule's own table.
+        limit: the setting that says which share of them may break the rule; None is not a single one.
+        asked_by: the SQL file of another rule, where both ask for the same rows.
+
+    """
+
+    table: Contract
+    name: str
+    promise: str
+    remedy: str
+    blocking: bool = True
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    also_reads: tuple[Contract, ...] = ()
+    counted_by: str | None = None
+    looks_at: Contract | None = None
+    limit: str | None = None
+    asked_by: str | None = None
+
+    @property
+    def file(self) -> str:
+        """Its SQL file."""
+        return f"checks/{self.asked_by or self.name}"
+
+
+WARN = dg.AssetCheckSeverity.WARN
+REBUILD = "Materialize this asset again; if the check still fails, please report it with the rows shown."
+STALE_SNAPSHOTS = (
+    "Materialize customer_snapshots and this asset again, in one run: the snapshots are older than the orders."
+)
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        contracts.RAW_BATCHES,
+        "raw_offsets_are_contiguous",
+        "Each batch starts where the one before ended, in every Kafka partition.",
+        "Records were skipped or read twice: stop the sensor and look at these batches before going on.",
+    ),
+    Rule(
+        contracts.RAW_ORDERS,
+        "raw_matches_ledger",
+        "The batch's records lie within its offsets and are as many as the ledger says.",
+        "Materialize this batch again: it reads exactly its offsets.",
+    ),
+    Rule(
+        contracts.RAW_BATCHES,
+        "raw_has_no_gaps",
+        "The batch has a record for every offset.",
+        "Normal for topics with transactions or compaction; elsewhere ask who deleted the records.",
+        blocking=False,
+        severity=WARN,
+        counted_by="missing",
+        looks_at=contracts.RAW_ORDERS,
+    ),
+    Rule(
+        contracts.RAW_BATCHES,
+        "raw_lost_nothing",
+        "No record was removed from the topic before a batch had read it.",
+        "Ask the source for these orders again, and raise the topic's retention.ms.",
+        blocking=False,
+        severity=WARN,
+        counted_by="records",
+        looks_at=contracts.RAW_ORDERS,
+    ),
+    Rule(
+        contracts.SILVER_ORDERS,
+        "silver_reconciles_with_raw",
+        "Every record of the batch is an order, a duplicate or rejected: raw = orders + duplicates + rejected.",
+        "Materialize silver of this batch again.",
+        looks_at=contracts.RAW_ORDERS,
+    ),
+    Rule(
+        contracts.SILVER_ORDERS,
+        "silver_orders_are_unique",
+        "No order stands twice.",
+        "Materialize silver of this batch again; the keys shown stand more than once.",
+        counted_by="copies",
+    ),
+    Rule(
+        contracts.SILVER_DUPLICATES,
+        "silver_duplicates_have_a_winner",
+        "For every duplicate the event that won stands in silver.orders.",
+        "Materialize silver of this batch again.",
+    ),
+    Rule(
+        contracts.SILVER_ORDERS,
+        "silver_order_ids_stand_once",
+        "No order id has two purchase times.",
+        "Both orders stand. Ask the source which is right; to drop one, it must not be sent under another time.",
+        blocking=False,
+        severity=WARN,
+        counted_by="orders",
+    ),
+    Rule(
+        contracts.SILVER_ORDERS,
+        "silver_spellings_are_known",
+        f"Values of {' and '.join(SPELLED_IN_ORDERS)} have canonical spellings.",
+        "Orders stand with the source's spelling. Add the spelling to contracts/event.py if it is right.",
+        blocking=False,
+        severity=WARN,
+        counted_by="orders",
+    ),
+    Rule(
+        contracts.SILVER_REJECTS,
+        "silver_reject_share_is_low",
+        "The share of rejected records is below BRIDGECART_MAX_REJECT_SHARE.",
+        "Look at the reasons; the payloads stand in silver.rejected_orders. Mend the source or the contract.",
+        blocking=False,
+        severity=WARN,
+        counted_by="rejected",
+        looks_at=contracts.RAW_ORDERS,
+        limit="max_reject_share",
+    ),
+    Rule(
+        contracts.SILVER_REJECTS,
+        "silver_reject_share_is_bearable",
+        "The share of rejected records is below BRIDGECART_ERROR_REJECT_SHARE.",
+        "Look at the reasons: most of the batch is no order. Mend the source or the contract, then materialize silver "
+        "of this batch again.",
+        blocking=False,
+        counted_by="rejected",
+        looks_at=contracts.RAW_ORDERS,
+        limit="error_reject_share",
+        asked_by="silver_reject_share_is_low",
+    ),
+    Rule(
+        contracts.SILVER_CUSTOMERS,
+        "customers_match_orders",
+        "There is one customer row for every customer with an order.",
+        REBUILD,
+        counted_by="customers",
+    ),
+    Rule(
+        contracts.CUSTOMER_FEATURES,
+        "features_tie_to_orders",
+        "Net sales and purchases of all customers are those of the orders, to the cent.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_MODEL,
+        "model_keys_are_unique",
+        "Within a version every key and name stands once, and segment sizes add up.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_MODEL,
+        "model_is_settled",
+        "No version waits for a person: segments kept their meaning at the last refit.",
+        "Compare old and new segments in the asset's metadata, then run `bridgecart run --accept-model`; "
+        "until then the version before stays in force.",
+        blocking=False,
+    ),
+    Rule(
+        contracts.CUSTOMER_SEGMENTS,
+        "customers_are_in_one_segment",
+        "Every customer is in exactly one segment.",
+        REBUILD,
+        counted_by="customers",
+    ),
+    Rule(
+        contracts.SEGMENT_DRIFT,
+        "segments_have_not_drifted",
+        "Customers are still like those that the segments in force were fitted to.",
+        "A version fitted since then waits for you: compare it with the segments in force in the metadata of "
+        "gold/segment_model, then run `bridgecart run --accept-model`; or run `bridgecart run --refit` to fit anew.",
+        blocking=False,
+        severity=WARN,
+    ),
+    Rule(
+        contracts.CUSTOMER_SNAPSHOTS,
+        "snapshots_agree_with_segments",
+        "The snapshot as of now says the same as the current features and segments.",
+        "Materialize customer_segments and customer_snapshots again, in one run.",
+        also_reads=(contracts.CUSTOMER_FEATURES, contracts.CUSTOMER_SEGMENTS),
+        counted_by="customers_that_differ",
+    ),
+    Rule(
+        contracts.SEGMENT_MEMBERSHIP,
+        "membership_has_one_current_row",
+        "Every customer of now has one current row, and nobody else has a history.",
+        "Materialize customer_segments, customer_snapshots and this asset again, in one run.",
+        also_reads=(contracts.CUSTOMER_SEGMENTS,),
+        counted_by="customers",
+    ),
+    Rule(
+        contracts.SEGMENT_MEMBERSHIP,
+        "membership_intervals_are_contiguous",
+        "A customer's intervals neither overlap nor leave gaps, and two in a row are in two segments.",
+        REBUILD,
+        counted_by="intervals",
+    ),
+    Rule(
+        contracts.SEGMENT_MEMBERSHIP,
+        "membership_intervals_are_closed_open",
+        "An interval begins before it ends, and is current exactly while it has no end.",
+        REBUILD,
+        counted_by="intervals",
+    ),
+    Rule(
+        contracts.SEGMENT_MEMBERSHIP,
+        "membership_agrees_with_segments",
+        "The current row says the same as the current segments.",
+        "Materialize customer_segments, customer_snapshots and this asset again, in one run.",
+        also_reads=(contracts.CUSTOMER_SEGMENTS,),
+        counted_by="customers_that_differ",
+    ),
+    Rule(
+        contracts.CLV_GROWTH,
+        "clv_bridge_closes",
+        "opening + organic + migrated in - migrated out + new - removed = closing, to the cent.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.CLV_GROWTH,
+        "clv_closes_into_next_opening",
+        "A segment is worth at a period's opening what it was worth at the close before, and what was erased since.",
+        STALE_SNAPSHOTS,
+    ),
+    Rule(
+        contracts.CLV_GROWTH,
+        "clv_ties_to_orders",
+        "The value of all segments at the last close is the net sales of all orders, to the cent.",
+        STALE_SNAPSHOTS,
+    ),
+    Rule(
+        contracts.CHURN_RATE,
+        "churn_is_consistent",
+        "Churned <= active <= customers, rates within 0 and 1, and every missing rate has its reason.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.AVERAGE_ORDER_VALUE,
+        "order_values_tie_to_orders",
+        "Purchases and their sales over all segments and periods are those of silver.orders, to the cent.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SALES_CONTRIBUTION,
+        "contributions_sum_to_one",
+        "The contributions of a period sum to exactly 1.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SALES_CONTRIBUTION,
+        "kpi_sales_tie_to_orders",
+        "Net sales over all segments and periods are those of silver.orders, to the cent.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_METRICS_HISTORY,
+        "metrics_have_one_current_row",
+        "Every segment has one current row.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_METRICS_HISTORY,
+        "metrics_intervals_are_contiguous",
+        "A segment's intervals neither overlap nor leave gaps, and two in a row differ.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_METRICS_HISTORY,
+        "metrics_intervals_are_closed_open",
+        "An interval begins before it ends, and is current exactly while it has no end.",
+        REBUILD,
+    ),
+    Rule(
+        contracts.SEGMENT_METRICS_HISTORY,
+        "metrics_agree_with_kpis",
+        "The figures of every period stand in the interval that holds it, and every interval begins with a period.",
+        "Materialize the KPI tables and this asset again, in one run.",
+    ),
+)
+
+
+def rules_of(table: Contract) -> list[Rule]:
+    """All rules of a table, that of its contract first."""
+    return [_contract_rule(table), *(rule for rule in RULES if rule.table == table)]
+
+
+def _contract_rule(table: Contract) -> Rule:
+    return Rule(
+        table,
+        CONTRACT_CHECK,
+        f"The table has the columns of its contract, and ({', '.join(table.key)}) is unique.",
+        REBUILD,
+        counted_by="copies",
+    )
