@@ -1,0 +1,1 @@
+-- What holds on any shop: what an order is, whose day it is, what a prediction is worth.
