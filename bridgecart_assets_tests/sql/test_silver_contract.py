@@ -219,13 +219,31 @@ DATES = [
     Case(
         "year 2100 without a Kafka timestamp",
         with_json("purchase_date", '"2100-01-01"', "no-timestamp-2100"),
-        ("out_of_range_purchase_date",),
+        ("future_purchase_date",),
         kafka_timestamp=None,
+    ),
+    Case(
+        "five minutes after its batch was planned, without a Kafka timestamp",
+        with_json("purchase_date", '"2030-01-01T00:05:00.000001Z"', "no-timestamp-after-batch"),
+        ("future_purchase_date",),
+        kafka_timestamp=None,
+    ),
+    Case(
+        "a producer whose clock is as wrong as the order",
+        with_json("purchase_date", '"2031-06-01T10:00:00Z"', "clock-of-2031"),
+        ("future_purchase_date",),
+        kafka_timestamp=datetime(2031, 6, 1, 10, tzinfo=UTC),
+    ),
+    Case(
+        "a record that was sent long before its batch was planned, and an order in between",
+        with_json("purchase_date", '"2029-06-01T10:00:00Z"', "sent-before-batch"),
+        ("future_purchase_date",),
+        kafka_timestamp=datetime(2029, 5, 1, tzinfo=UTC),
     ),
     Case(
         "a Kafka timestamp of the year 9999",
         with_json("purchase_date", '"2101-01-01"', "timestamp-9999"),
-        ("out_of_range_purchase_date",),
+        ("future_purchase_date",),
         kafka_timestamp=datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC),
     ),
     *_read(

@@ -1,7 +1,7 @@
 -- How a record is read: its texts, its instant, and whose it is.
 -- needs: nothing
 -- gives: text_of(), instant_of(), forgotten_payload(), json_of(), scalar_of(), sender_of(), sent_at(),
---     customer_hash_of(), hash_of(), is_number(), money_of(), number_of(), flag_of()
+--     customer_hash_of(), hash_of(), is_number(), money_of(), number_of(), flag_of(), latest_purchase()
 
 -- A text without white space, control and other invisible characters around it; blank is NULL.
 create or replace temp macro text_of(field) as
@@ -32,6 +32,11 @@ create or replace temp macro scalar_of(field) as case when json_type(field) not 
 create or replace temp macro sender_of(payload) as scalar_of(json_extract(json_of(payload), '$.customer_id'));
 create or replace temp macro sent_at(payload) as
     instant_of(text_of(json_extract(json_of(payload), '$.purchase_date'))) at time zone 'UTC';
+-- The latest instant that an order may be dated: when its record was sent and when its batch was planned, by two clocks,
+-- and five minutes by which they may differ. A batch that a person named tells no time.
+create or replace temp macro latest_purchase(kafka_timestamp, batch_key) as
+    least(kafka_timestamp, try_strptime(batch_key, '%Y%m%dT%H%M%SZ')) + interval 5 minutes;
+
 -- Not a secret and not unique: whoever shares it is refreshed along.
 create or replace temp macro customer_hash_of(customer_id) as (md5_number_lower(customer_id) >> 1)::bigint;
 create or replace temp macro hash_of(salt, customer_id) as sha256(salt || customer_id);

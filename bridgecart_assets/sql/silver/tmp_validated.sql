@@ -1,6 +1,7 @@
 -- The event contract (contracts/event.py) as rules: what a record must be to count as an order, and the reasons where
 -- it is not. Records that are plainly right by it do not take this way (silver/tmp_fields).
--- needs: text_of(), fields, instant_of(), is_number(), money_of(), number_of(), flag_of(), $amount_is_net
+-- needs: text_of(), fields, instant_of(), is_number(), money_of(), number_of(), flag_of(), latest_purchase(),
+--     $amount_is_net
 -- gives: is_text(), normalized, typed, validated
 
 -- Blank is as good as missing. A text may also come as a whole number, a number also as a string; nothing else
