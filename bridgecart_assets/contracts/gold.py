@@ -6,8 +6,12 @@ from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMN
 
 # Fixed point, so that sums do not depend on the order of the rows.
 SPEND_SUMS = (
-    Column("log_spend_sum", "DECIMAL(18,9)", "Sum over purchase days of ln(net total)"),
-    Column("log_spend_square_sum", "DECIMAL(18,9)", "Sum over purchase days of the square of ln(net total)"),
+    Column("log_spend_sum", "DECIMAL(18,9)", "Sum over purchase days of ln(sum of the day's purchases)"),
+    Column(
+        "log_spend_square_sum",
+        "DECIMAL(18,9)",
+        "Sum over purchase days of the square of ln(sum of the day's purchases)",
+    ),
 )
 
 # What the models have to say about a customer; NULL without purchase or below the data gate.
@@ -29,7 +33,7 @@ CUSTOMER_FEATURES = Contract(
         Column("last_purchased_on", "DATE", "Latest purchase day", nullable=True),
         Column("recency_days", "INTEGER", "Days from the latest purchase day to the data clock", nullable=True),
         Column("tenure_days", "INTEGER", "Days from the first purchase day to the data clock", nullable=True),
-        Column("frequency", "INTEGER", "Purchase days n: days with positive net total"),
+        Column("frequency", "INTEGER", "Purchase days n: days with a purchase"),
         Column("repeat_purchases", "INTEGER", "Repeat purchase days x = n - 1; NULL without purchase", nullable=True),
         Column("orders", "INTEGER", "Purchases"),
         Column("zero_value_orders", "INTEGER", "Orders with a net amount of zero"),
@@ -65,7 +69,7 @@ PURCHASE_MODEL = Contract(
         Column("a", "DOUBLE", "First parameter of the beta distribution of drop-out; NULL without fit", nullable=True),
         Column("b", "DOUBLE", "Second parameter of the beta distribution of drop-out", nullable=True),
         Column("log_likelihood", "DOUBLE", "Log-likelihood of the fit", nullable=True),
-        Column("log_spend_mean", "DOUBLE", "Mean over customers of ln(net total of a purchase day)"),
+        Column("log_spend_mean", "DOUBLE", "Mean over customers of ln(spend on a purchase day)"),
         Column("log_spend_variance_within", "DOUBLE", "Its variance around a customer's own mean"),
         Column("log_spend_variance_between", "DOUBLE", "Variance of the customers' own means"),
         Column("coupon_share_mean", "DOUBLE", "Share of purchases with coupon over all customers"),

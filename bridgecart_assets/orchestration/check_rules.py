@@ -253,6 +253,12 @@ RULES: tuple[Rule, ...] = (
         REBUILD,
     ),
     Rule(
+        contracts.CHURN_RATE,
+        "buyers_have_not_churned",
+        "Nobody who bought in a period has churned in it: KPI 2 and KPI 3 speak of the same purchases.",
+        "Materialize customer_snapshots and the KPI tables again, in one run.",
+    ),
+    Rule(
         contracts.AVERAGE_ORDER_VALUE,
         "order_values_tie_to_orders",
         "Purchases and their sales over all segments and periods are those of silver.orders, to the cent.",

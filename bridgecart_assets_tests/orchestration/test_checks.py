@@ -220,6 +220,7 @@ BREAKS = (
     ),
     by_metrics("churn_is_consistent", "update kpi.churn_rate set churn_rate_reason = null where segment_key = 'S01'"),
     by_sql("churn_is_consistent", "update kpi.churn_rate set active = customers + 1 where segment_key = 'S01'"),
+    by_sql("buyers_have_not_churned", "update gold.segment_flows set bought = customers + 1 where opening_key = 'S01'"),
     by_sql(
         "order_values_tie_to_orders",
         f"update kpi.average_order_value set sales = sales + 0.01 where segment_key = 'S01' and {ONE_PERIOD}",

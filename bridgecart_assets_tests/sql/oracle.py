@@ -80,14 +80,10 @@ def _end_of(opens: date, unit: str) -> date:
 
 
 def purchase_days(orders: Iterable[Order]) -> dict[str, list[date]]:
-    """Per customer, the sorted days with a positive net total."""
-    totals: dict[tuple[str, date], Decimal] = {}
-    for order in orders:
-        totals[order.customer, order.day] = totals.get((order.customer, order.day), ZERO) + order.amount
+    """Per customer, the sorted days with a purchase."""
     days: dict[str, list[date]] = {}
-    for (customer, day), total in sorted(totals.items()):
-        if total > 0:
-            days.setdefault(customer, []).append(day)
+    for customer, day in sorted({(order.customer, order.day) for order in orders if order.kind == "purchase"}):
+        days.setdefault(customer, []).append(day)
     return days
 
 
@@ -101,7 +97,7 @@ def features(orders: Orders, as_of: date) -> dict[str, dict[str, Any]]:
         bought = [order for order in own if order.kind == "purchase"]
         days = days_of.get(customer, [])
         categories = Counter(order.category for order in bought if order.category is not None)
-        spent = {day: total(order for order in own if order.day == day) for day in days}
+        spent = {day: total(order for order in bought if order.day == day) for day in days}
         logs = [math.log(spent[day]) for day in days]
         row: dict[str, Any] = {
             "as_of": as_of,

@@ -223,7 +223,7 @@ def _segments(warehouse: MemoryWarehouse, **changed: Any) -> dict[str, dict[str,
 
 def _purchase_days(warehouse: MemoryWarehouse) -> dict[str, list[date]]:
     sql = (
-        "select customer_id, purchased_at::date as day from silver.orders group by all having sum(net_amount) > 0 "
+        "select customer_id, purchased_at::date as day from silver.orders where order_kind = 'purchase' group by all "
         "order by all"
     )
     days: dict[str, list[date]] = {}

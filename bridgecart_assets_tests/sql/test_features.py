@@ -76,18 +76,22 @@ def test_a_customer_with_only_refunds_has_no_purchase_but_stands_in_net_sales_an
     assert _segments(warehouse)["A"] == ("unassigned", "unassigned", None, None, None)
 
 
-def test_a_refund_on_the_same_day_takes_the_purchase_day_away_but_not_the_order():
+def test_a_refund_on_the_same_day_takes_the_money_away_but_neither_the_order_nor_the_purchase_day():
     warehouse = warehouse_with(
         [Order("A", "2025-01-10T08:00", 50), Order("A", "2025-01-10T20:00", -50), Order("B", "2025-01-20", 50)]
     )
     row = _features(warehouse)["A"]
-    assert (row["frequency"], row["last_purchased_on"], row["orders"], row["net_sales"]) == (0, None, 1, Decimal(0))
-    assert _segments(warehouse)["A"][0] == "unassigned", "without a purchase day there is nothing to go by"
+    assert (row["frequency"], row["last_purchased_on"]) == (1, date(2025, 1, 10))
+    assert (row["orders"], row["net_sales"]) == (1, Decimal(0))
+    assert _segments(warehouse)["A"][0] == "S02"
 
 
-def test_a_partly_refunded_day_stays_a_purchase_day():
-    warehouse = warehouse_with([Order("A", "2025-01-10T08:00", 50), Order("A", "2025-01-10T20:00", "-49.99")])
-    assert _features(warehouse)["A"]["frequency"] == 1
+def test_a_purchase_day_is_worth_its_purchases_whatever_was_refunded_on_it():
+    warehouse = warehouse_with(
+        [Order("A", "2025-01-10T08:00", 50), Order("A", "2025-01-10T20:00", "-49.99"), Order("A", "2025-01-10", 50)]
+    )
+    # ln(100)
+    assert _features(warehouse)["A"]["log_spend_sum"] == Decimal("4.605170186")
 
 
 def test_zero_value_orders_are_no_purchases():

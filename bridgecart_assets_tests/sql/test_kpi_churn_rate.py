@@ -82,17 +82,17 @@ def test_a_refund_is_no_return_and_neither_is_a_zero_value_order():
     assert (small["active"], small["churned"]) == (1, 1)
 
 
-def test_a_purchase_refunded_on_its_own_day_is_no_return():
+def test_who_buys_again_has_returned_also_when_an_earlier_order_is_refunded_on_that_day():
     small = _march(
         _computed(
             Order("anna", "2025-02-10", 20),
             Order("anna", "2025-03-10T09:00", 30),
-            Order("anna", "2025-03-10T10:00", -30),
+            Order("anna", "2025-03-10T10:00", -50),
             WATCHED_UNTIL_MATURITY,
         ),
         "S02",
     )
-    assert (small["active"], small["churned"]) == (1, 1)
+    assert (small["active"], small["churned"]) == (1, 0)
 
 
 def test_a_segment_with_members_but_nobody_active_has_no_rate():

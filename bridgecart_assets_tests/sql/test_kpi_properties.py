@@ -1,5 +1,6 @@
 """What holds for every history: sums, bridge, continuity, and independence of row order and late arrival."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -58,6 +59,20 @@ def test_sums_bridge_and_continuity_hold_for_a_busy_history(unit: Period):
     warehouse = _computed(history, unit)
     assert _broken_shares(warehouse) + _open_bridges(warehouse) + _broken_continuity(warehouse) == []
     assert _sum(warehouse, "kpi.sales_contribution") == sum(order.amount for order in history)
+
+
+@given(history=histories, unit=st.sampled_from(UNITS[1:]))
+@examples(6)
+def test_who_has_an_order_value_in_a_period_within_the_window_has_not_churned(history: list[Order], unit: Period):
+    # One customer, so that churned means this one; another long after, so that every window is over.
+    one = [replace(order, customer="A") for order in history]
+    warehouse = _computed([*one, Order("B", "2024-08-01", 10)], unit)
+    both = records(
+        warehouse,
+        "select period, segment_key from kpi.churn_rate c join kpi.average_order_value v using (period, segment_key) "
+        "where c.customers > 0 and v.customers > 0 and c.churned > 0 and c.closes_on <= c.matures_on",
+    )
+    assert both == []
 
 
 def test_negative_segment_sales_still_leave_shares_that_sum_to_one():

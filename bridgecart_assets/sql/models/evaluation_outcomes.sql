@@ -3,20 +3,20 @@
 -- gives: rows
 
 with days as (
-    select customer_id, purchased_at::date as purchased_on, sum(net_amount) as net
+    select
+        customer_id, purchased_at::date as purchased_on, sum(net_amount) as net,
+        sum(net_amount) filter (where order_kind = 'purchase') as spend
     from silver.orders
     group by all
 ),
 windows as (
     select
         d.customer_id,
-        coalesce(sum(d.net) filter (where d.purchased_on < f.as_of and d.net > 0), 0) as spend,
-        count(*) filter (where d.purchased_on >= f.as_of - $days and d.purchased_on < f.as_of and d.net > 0)
-            as purchases_before,
+        coalesce(sum(d.spend) filter (where d.purchased_on < f.as_of), 0) as spend,
+        count(d.spend) filter (where d.purchased_on >= f.as_of - $days and d.purchased_on < f.as_of) as purchases_before,
         coalesce(sum(d.net) filter (where d.purchased_on >= f.as_of - $days and d.purchased_on < f.as_of), 0)
             as sales_before,
-        count(*) filter (where d.purchased_on >= f.as_of and d.purchased_on < f.as_of + $days and d.net > 0)
-            as purchases_after,
+        count(d.spend) filter (where d.purchased_on >= f.as_of and d.purchased_on < f.as_of + $days) as purchases_after,
         coalesce(sum(d.net) filter (where d.purchased_on >= f.as_of and d.purchased_on < f.as_of + $days), 0)
             as sales_after
     from days d
