@@ -159,8 +159,8 @@ CHURN_RATE = _kpi(
     (
         Column("customers", "INTEGER", "Customers in the segment when the period opened"),
         Column("window_days", "INTEGER", "Window W, days"),
-        Column("matures_on", "DATE", "A0 + W: the rate exists once the data has reached this date"),
-        Column("matured", "BOOLEAN", "Whether it has"),
+        Column("matures_on", "DATE", "A0 + W: the rate exists once there is an order of this day or a later one"),
+        Column("matured", "BOOLEAN", "Whether there is, or BRIDGECART_AS_OF says that the days before are over"),
         Column("active", "INTEGER", "Members with a purchase in [A0 - W, A0)"),
         Column("churned", "INTEGER", "Of these, without purchase in [A0, A0 + W); NULL until matured", nullable=True),
         Column("churn_rate", "DOUBLE", "churned / active", nullable=True),

@@ -221,9 +221,11 @@ def clv_growth(orders: Orders, period: Period, key: str, model: Model) -> dict[s
 
 
 def churn_rate(
-    orders: Orders, period: Period, key: str, model: Model, *, window_days: int, clock: date
+    orders: Orders, period: Period, key: str, model: Model, *, window_days: int, as_of: date | None
 ) -> dict[str, object]:
     """KPI 2 of one period and segment."""
+    clock = data_clock(orders, as_of)
+    assert clock is not None
     window = timedelta(days=window_days)
     known = tuple(order for order in orders if order.day < clock)
     s0 = segments_as_of(known, period.opens, model)
@@ -238,7 +240,8 @@ def churn_rate(
     ]
     grown_up = [customer for customer in members if before[customer] and period.opens - before[customer][0] >= window]
     sleeping = [customer for customer in grown_up if period.opens - before[customer][-1] > window]
-    matured = period.opens + window <= clock
+    last_day_of_window = period.opens + window - ONE_DAY
+    matured = last_day_of_window < (as_of or max(order.day for order in orders))
     risks = [predictions.churn_risk(before[customer], period.opens, window_days=window_days) for customer in active]
     estimate = sum(risks) / len(risks) if risks else None
     rate = len(lost) / len(active) if matured and active else None

@@ -33,8 +33,8 @@ LARGE_ONES = (
     Order("hugo", "2025-02-20", 200),
     Order("hugo", "2025-03-20", 10),  # large at the opening: counts there, whatever becomes of it
 )
-WATCHED_UNTIL_MATURITY = Order("ivan", "2025-03-30", 500)
-A_DAY_SHORT = Order("ivan", "2025-03-29", 500)
+WATCHED_UNTIL_MATURITY = Order("ivan", "2025-03-31", 500)
+ON_THE_LAST_DAY = Order("ivan", "2025-03-30T23:59:59", 500)
 
 
 def test_churn_is_the_share_of_active_opening_members_without_a_purchase_in_the_window():
@@ -51,14 +51,14 @@ def test_inactive_share_leaves_out_customers_younger_than_the_window():
     assert small["inactive_share"] == pytest.approx(1 / 3)
 
 
-def test_the_rate_exists_from_the_day_on_which_the_data_reach_the_end_of_the_window():
+def test_the_rate_exists_from_the_first_order_after_the_last_day_of_the_window():
     matured = _march(_computed(Order("anna", "2025-02-10", 20), WATCHED_UNTIL_MATURITY), "S02")
     assert (matured["matures_on"], matured["matured"], matured["churn_rate"]) == (date(2025, 3, 31), True, 1.0)
     assert matured["churn_rate_reason"] is None
 
 
-def test_a_day_earlier_the_rate_is_not_matured():
-    early = _march(_computed(Order("anna", "2025-02-10", 20), A_DAY_SHORT), "S02")
+def test_the_last_day_of_the_window_is_not_over_while_the_clock_is_within_it():
+    early = _march(_computed(Order("anna", "2025-02-10", 20), ON_THE_LAST_DAY), "S02")
     assert (early["matured"], early["churn_rate"], early["churned"]) == (False, None, None)
     assert (early["churn_rate_reason"], early["active"], early["inactive_share"]) == ("not_matured", 1, None)
 

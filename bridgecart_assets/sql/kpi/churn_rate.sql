@@ -1,5 +1,5 @@
 -- Who of a segment's active customers bought nothing in the churn window after a period opened.
--- needs: flows, clock, frame, periods, $churn_window_days
+-- needs: flows, clock, frame, periods, $as_of, $churn_window_days
 -- gives: kpi.churn_rate
 
 with counted as (
@@ -22,8 +22,8 @@ framed as (
         coalesce(c.customers, 0) as customers,
         $churn_window_days as window_days,
         f.period + $churn_window_days as matures_on,
-        -- The data reaches as_of: every day before it is complete.
-        f.period + $churn_window_days <= clock.as_of as matured,
+        -- The day of the latest order may go on; it is over where a setting says so.
+        f.period + $churn_window_days <= coalesce($as_of::date, clock.as_of - 1) as matured,
         coalesce(c.active, 0) as active,
         c.churned, c.old_enough, c.inactive, c.estimated_churn_rate, c.in_hindsight
     from frame f
