@@ -54,12 +54,12 @@ KPI_RECORD = """    Kpi(
     ),
 """
 KPI_SQL = """-- Orders per customer by opening segment: purchases over the customers who bought.
--- needs: frame, sales_flows
+-- needs: frame, flows
 -- gives: kpi.orders_per_customer
 
 with counted as (
     select period, opening_key as segment_key, sum(bought) as customers, sum(orders) as orders
-    from sales_flows
+    from flows
     group by period, opening_key
 )
 select

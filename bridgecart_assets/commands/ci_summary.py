@@ -16,6 +16,8 @@ from bridgecart_assets.warehouse.published_kpis import (
     kpi_texts,
     latest_matured,
     latest_period,
+    remarks,
+    segment_text,
 )
 
 SUITE = "bridgecart"
@@ -85,6 +87,8 @@ def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = Non
             f"| --- | ---: |{' ---: |' * len(KPIS)}",
             *(_kpi_row(row, texts) for row, texts in kpi_texts(kpis, latest)),
             "",
+            *(f"- {_cell(remark)}" for remark in remarks(kpis, latest)),
+            "",
         ]
     return "\n".join(lines) + "\n"
 
@@ -98,7 +102,7 @@ def _kpis(settings: Settings) -> Sequence[KpiRow]:
 
 
 def _kpi_row(row: KpiRow, texts: Sequence[str]) -> str:
-    cells = [f"{row['segment_key']} {row['segment']}", *texts]
+    cells = [segment_text(row), *texts]
     return f"| {' | '.join(map(_cell, cells))} |"
 
 

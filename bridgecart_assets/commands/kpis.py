@@ -32,7 +32,13 @@ def kpis(*, as_json: bool, period: str | None) -> None:
 def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None) -> None:
     """A table of one period, by default of the latest complete one. Raises UsageError where it is not there."""
     from bridgecart_assets.contracts import CHURN, KPIS
-    from bridgecart_assets.warehouse.published_kpis import kpi_texts, latest_matured, latest_period
+    from bridgecart_assets.warehouse.published_kpis import (
+        kpi_texts,
+        latest_matured,
+        latest_period,
+        remarks,
+        segment_text,
+    )
 
     if not rows:
         print("No KPIs yet: no order has been accepted.")
@@ -46,8 +52,7 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | No
     headings = [f"{kpi.short_label}{'*' if kpi.matures else ''}>" for kpi in KPIS]
     table = table_with("Segment", "Customers>", *headings)
     for row, texts in kpi_texts(rows, shown, signed=True):
-        key, segment = row["segment_key"], row["segment"]
-        table.add_row(segment if key == "unassigned" else f"{key} {segment}", *texts)
+        table.add_row(segment_text(row), *texts)
     open_note = "" if shown in complete else ", still open"
     print(f"KPIs by segment, period from {shown}{open_note}")
     console.print(table)
@@ -58,5 +63,9 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | No
     )
     print(
         f"* The churn rate {when}: of those active when it opened.\n"
-        "  Customers: at the opening. unassigned: who had no segment then, newcomers included."
+        "  Customers: at the opening. new: first order in the period. unassigned: ordered before, had no segment."
     )
+    for remark in remarks(rows, shown):
+        print(f"! {remark}")
+    if any(row["model_changed"] for row in rows if row["period"] == shown):
+        print("! The segment model changed in this period: who moved may have been relabelled.")

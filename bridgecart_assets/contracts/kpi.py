@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bridgecart_assets.contracts.columns import SEGMENT, SEGMENT_KEY, SUM, validity
+from bridgecart_assets.contracts.columns import SUM, validity
 from bridgecart_assets.contracts.contract import MONEY, Column, Contract, taken_from
 
 Format = Literal["money", "share", "ratio", "signed"]
@@ -34,6 +34,28 @@ class Total:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A further figure of the KPI's table: in the report's card and table, and for programs behind the KPI.
+
+    Attributes:
+        label: the heading of its column.
+        words: the sentence that says it, with its value for `{}`.
+        remarkable: above it people are told it wherever they are shown the KPI, because the KPI alone would mislead.
+
+    """
+
+    column: str
+    label: str
+    words: str
+    format: Format
+    remarkable: float | None = None
+
+    def is_remarkable(self, value: float | None) -> bool:
+        """Whether people are told this value."""
+        return value is not None and self.remarkable is not None and value > self.remarkable
+
+
+@dataclass(frozen=True)
 class Kpi:
     """One KPI. Its column is called as its table.
 
@@ -47,6 +69,7 @@ class Kpi:
         kept: further columns of the table that stand before the figure in the history and for programs.
         shown: further columns that programs are shown behind it.
         matures: whether it exists only once a window after the opening is over; people see the latest that does.
+        beside: further figures that people and programs are shown with it.
         evidence: the customers behind it in the report, where it has rows of them under other names than its own.
         total: of all customers; without one `sql/report/figures.sql` has the KPI, and `page.js` its card.
 
@@ -62,6 +85,7 @@ class Kpi:
     kept: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     matures: bool = False
+    beside: tuple[Beside, ...] = ()
     evidence: Evidence | None = None
     total: Total | None = None
 
@@ -93,11 +117,23 @@ class Kpi:
         return taken_from(self.table, *self.kept, self.column, self.reason)
 
 
+_SEGMENT_KEY = Column(
+    "segment_key",
+    "VARCHAR",
+    "Segment key (S01, ...), never reused; 'new' with a first order within the period, 'unassigned' without a segment",
+)
+
 _PERIOD = (
     Column("period", "DATE", "Opening date A0 of the period, UTC"),
     Column("closes_on", "DATE", "Closing date A1 (exclusive): end of the period, or of the data while it is open"),
     Column("is_complete", "BOOLEAN", "False while the data has not reached the end of the period"),
-    *SEGMENT,
+    _SEGMENT_KEY,
+    Column("segment", "VARCHAR", "Name of the segment in the current model version"),
+    Column(
+        "model_changed",
+        "BOOLEAN",
+        "True when another segment model was in force at the close: who moved may have been relabelled",
+    ),
 )
 
 _LOW_SAMPLE = Column("low_sample", "BOOLEAN", "True when fewer than 30 customers stand behind the figure")
@@ -196,6 +232,14 @@ AVERAGE_ORDER_VALUE = _kpi(
         Column("sales", MONEY, "Net amount of the purchases, currency units"),
         Column("average_order_value", "DOUBLE", "sales / orders, currency units", nullable=True),
         _reason("average_order_value"),
+        Column("refunded", MONEY, "Amount of the refunds, above zero, currency units"),
+        Column("refund_share", "DOUBLE", "refunded / sales; NULL without orders", nullable=True),
+        Column(
+            "average_order_value_after_refunds",
+            "DOUBLE",
+            "(sales - refunded) / orders, currency units; NULL without orders",
+            nullable=True,
+        ),
         _LOW_SAMPLE,
     ),
 )
@@ -210,6 +254,13 @@ SALES_CONTRIBUTION = _kpi(
         # Wide, because refunds can leave a total of a cent: any amount of money over 0.01 must fit.
         Column("sales_contribution", "DECIMAL(26,6)", "sales / total_sales; a period sums to exactly 1", nullable=True),
         _reason("sales_contribution"),
+        Column("closing_sales", MONEY, "Net sales of the customers in the segment at the close, currency units"),
+        Column(
+            "closing_sales_contribution",
+            "DECIMAL(26,6)",
+            "closing_sales / total_sales; a period sums to exactly 1",
+            nullable=True,
+        ),
     ),
 )
 
@@ -264,6 +315,11 @@ KPIS: tuple[Kpi, ...] = (
         direction="higher",
         heading="Avg order",
         shown=("orders",),
+        beside=(
+            Beside("average_order_value_after_refunds", "After refunds", "After refunds: {}.", "money"),
+            # Beyond a quarter the average before refunds is that of another segment.
+            Beside("refund_share", "Refund share", "Refunds take {} of these sales.", "share", remarkable=0.25),
+        ),
         evidence=_BUYERS,
     ),
     Kpi(
@@ -273,6 +329,9 @@ KPIS: tuple[Kpi, ...] = (
         reasons={"total_sales_not_positive": "the sales of all segments together are not above zero"},
         caption="Contribution to the net sales of the period",
         kept=("sales",),
+        beside=(
+            Beside("closing_sales_contribution", "By closing segment", "By the segment at the close: {}.", "share"),
+        ),
         evidence=_BUYERS,
     ),
 )
@@ -285,7 +344,7 @@ SEGMENT_METRICS_HISTORY = Contract(
     meaning="History of each segment's headline metrics (SCD type 2): one row per segment and interval of periods with "
     "the same figures. The newest period may still be open.",
     columns=(
-        SEGMENT_KEY,
+        _SEGMENT_KEY,
         *validity("opening of its first period"),
         *(column for kpi in KPIS for column in kpi.history_columns),
     ),

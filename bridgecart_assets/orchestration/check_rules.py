@@ -267,7 +267,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         contracts.SALES_CONTRIBUTION,
         "contributions_sum_to_one",
-        "The contributions of a period sum to exactly 1.",
+        "The contributions of a period sum to exactly 1, by segments at the opening and at the close.",
         REBUILD,
     ),
     Rule(

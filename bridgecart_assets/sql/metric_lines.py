@@ -17,11 +17,17 @@ def _kpi(kpi: Kpi) -> Line:
         f"round({kpi.column}.{name}, 2) as {name}" if name == kpi.column and kpi.format == "money" else name_in_table
         for name, name_in_table in zip(names, kept, strict=True)
     ]
+    beside = [
+        f"round({kpi.column}.{one.column}, 2) as {one.column}"
+        if one.format == "money"
+        else f"{kpi.column}.{one.column}"
+        for one in kpi.beside
+    ]
     return {
         "kpi": kpi.column,
         "kept": ", ".join(kept),
         "kept_names": ", ".join(names),
-        "shown": ", ".join([*shown, *(f"{kpi.column}.{name}" for name in kpi.shown)]),
+        "shown": ", ".join([*shown, *(f"{kpi.column}.{name}" for name in kpi.shown), *beside]),
     }
 
 

@@ -8,6 +8,7 @@ import duckdb
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import KPI_TABLES, KPIS, Kpi
+from bridgecart_assets.contracts.kpi import Format
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.storage.database import plain, reason_of
@@ -62,14 +63,29 @@ def kpi_texts(rows: Sequence[KpiRow], period: str, *, signed: bool = False) -> I
     for row in rows:
         if row["period"] == period:
             figures = [matured[kpi.column].get(row["segment_key"]) if kpi.matures else row[kpi.column] for kpi in KPIS]
-            texts = [_kpi_text(kpi, figure, signed=signed) for kpi, figure in zip(KPIS, figures, strict=True)]
+            texts = [_text(kpi.format, figure, signed=signed) for kpi, figure in zip(KPIS, figures, strict=True)]
             yield row, [f"{row['customers']:,}", *texts]
 
 
-def _kpi_text(kpi: Kpi, figure: float | None, *, signed: bool) -> str:
-    if kpi.format in ("money", "ratio"):
+def segment_text(row: KpiRow) -> str:
+    """The segment of a row as people read it: key and name, or one of them where there is no other."""
+    key, segment = row["segment_key"], row["segment"]
+    return str(key) if key == segment else f"{key} {segment}"
+
+
+def remarks(rows: Sequence[KpiRow], period: str) -> Iterator[str]:
+    """What people should know beside the KPIs of a period, because one of them alone would mislead: a sentence each."""
+    for row in rows:
+        if row["period"] == period:
+            for one in (one for kpi in KPIS for one in kpi.beside):
+                if one.is_remarkable(row[one.column]):
+                    yield f"{segment_text(row)}: {one.words.format(_text(one.format, row[one.column]))}"
+
+
+def _text(kind: Format, figure: float | None, *, signed: bool = False) -> str:
+    if kind in ("money", "ratio"):
         return "-" if figure is None else f"{figure:,.2f}"
-    return percent(figure, signed=signed and kpi.format == "signed")
+    return percent(figure, signed=signed and kind == "signed")
 
 
 def percent(value: float | None, *, signed: bool = False) -> str:

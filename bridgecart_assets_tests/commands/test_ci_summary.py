@@ -21,7 +21,10 @@ KPI = {
     "clv_growth": 0.075,
     "churn_rate": None,
     "average_order_value": 22_005.67,
+    "refund_share": 0.25,
+    "average_order_value_after_refunds": 16_504.25,
     "sales_contribution": 0.317,
+    "closing_sales_contribution": 0.317,
 }
 
 
@@ -69,6 +72,13 @@ def test_the_kpis_are_those_of_the_latest_complete_period_with_the_latest_churn_
         r"| S01 rare, \<script\> | 1,731 | 7.5% | 38.7% | 22,005.67 | 31.7% |"
     ]
     assert "KPIs of the period from 2025-12-01; no churn window is over yet:" in markdown(summary(PASSED), [KPI])
+
+
+def test_what_would_mislead_alone_stands_below_the_kpis():
+    rows = [KPI, {**KPI, "segment_key": "new", "segment": "new", "refund_share": 0.256}]
+    assert [line for line in markdown(summary(PASSED), rows).splitlines() if line.startswith("- ")] == [
+        "- new: Refunds take 25.6% of these sales."
+    ]
 
 
 def test_junit_has_a_case_for_every_check_and_one_for_the_run():

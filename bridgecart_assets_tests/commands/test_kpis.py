@@ -1,9 +1,13 @@
 """`bridgecart kpis`: its table, its JSON, and what it says where there is nothing to show."""
 
 import json
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from bridgecart_assets import contracts
+from bridgecart_assets.commands.kpis import print_kpis
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line
 
@@ -22,6 +26,21 @@ def test_kpis_are_a_table_of_the_latest_complete_period(bridgecart: Bridgecart, 
     assert done.out.startswith("KPIs by segment, period from 2025-02-01\n")
     assert all(heading in done.out for heading in ("Segment", "Customers", "CLV growth", "Churn", "Share of sales"))
     assert bridgecart("kpis", "--period", "2025-03-01").out.startswith("KPIs by segment, period from 2025-03-01, still")
+
+
+def test_kpis_say_what_would_mislead_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {
+        **dict.fromkeys(kpi.column for kpi in contracts.KPIS),
+        **dict.fromkeys(one.column for kpi in contracts.KPIS for one in kpi.beside),
+        "segment_key": "S01", "segment": "rare", "period": "2025-02-01", "is_complete": True, "customers": 9,
+    }
+    rows = [{**row, "refund_share": 0.8, "model_changed": True}]
+    print_kpis(Console(file=StringIO()), rows, period=None)
+    told = capsys.readouterr().out
+    assert "! S01 rare: Refunds take 80.0% of these sales.\n" in told
+    assert "! The segment model changed in this period: who moved may have been relabelled.\n" in told
+    print_kpis(Console(file=StringIO()), [{**row, "refund_share": 0.25, "model_changed": False}], period=None)
+    assert "!" not in capsys.readouterr().out
 
 
 def test_a_period_that_is_not_there_is_wrong_usage_that_names_those_there_are(

@@ -234,6 +234,11 @@ BREAKS = (
     by_metrics(
         "contributions_sum_to_one", f"update kpi.sales_contribution set sales_contribution = null where {ONE_PERIOD}"
     ),
+    by_sql(
+        "contributions_sum_to_one",
+        "update kpi.sales_contribution set closing_sales_contribution = closing_sales_contribution + 0.000001 "
+        f"where segment_key = 'S01' and {ONE_PERIOD}",
+    ),
     by_metrics(
         "kpi_sales_tie_to_orders",
         f"update kpi.sales_contribution set total_sales = total_sales + 0.01 where {ONE_PERIOD}",

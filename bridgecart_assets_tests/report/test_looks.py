@@ -44,12 +44,12 @@ def test_each_of_twelve_segments_has_a_line_a_point_and_a_bar_of_its_own_in_ever
 ):
     page = opened(page_with(with_segments(figures, 12), tmp_path))
     legend = lines_of_legend(page)
-    assert sorted(legend) == [*(f"S{number:02}" for number in range(1, 13)), "unassigned"]
-    assert len(set(legend.values())) == 13
+    assert sorted(legend) == [*(f"S{number:02}" for number in range(1, 13)), "new", "unassigned"]
+    assert len(set(legend.values())) == 14
     for trend in TRENDS:
         lines = computed(page, f"figure[data-chart=trend_{trend}] .mark-line path", *LINE)
         assert sorted(lines) == sorted(set(lines)), trend
-        assert {legend[key] for key in legend if key != "unassigned"} <= set(lines), trend
+        assert {legend[key] for key in legend if key.startswith("S")} <= set(lines), trend
     bars = computed(page, "figure[data-chart=shares] .mark-rect path", "fill", "fill-opacity", *LINE)
     assert len(bars) == 3 * 12
     assert len(set(bars)) == 12

@@ -37,7 +37,7 @@ end;
 """
 _FRAME = """
 create or replace temp table frame as
-select period, closes_on, is_complete, segment_key, segment_key as segment
+select period, closes_on, is_complete, segment_key, segment_key as segment, false as model_changed
 from periods cross join (values ('one_time'), ('light'), ('heavy')) as by_hand (segment_key);
 """
 _AFTER = {"gold/tmp_clock": _PERIODS, "kpi/tmp_frame": _FRAME}

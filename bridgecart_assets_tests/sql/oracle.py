@@ -19,6 +19,7 @@ from bridgecart_assets_tests.sql import predictions
 from bridgecart_assets_tests.sql.history import Order, Segment
 
 UNASSIGNED = "unassigned"
+NEW = "new"
 ONE_DAY = timedelta(days=1)
 ZERO = Decimal(0)
 
@@ -262,6 +263,7 @@ def average_order_value(orders: Orders, period: Period, key: str, model: Model) 
     """KPI 3 of one period and segment."""
     own = _sold_to(orders, period, key, model)
     bought = [order for order in own if order.kind == "purchase"]
+    refunded = -total(order for order in own if order.kind == "refund")
     return {
         "customers": len({order.customer for order in bought}),
         "orders": len(bought),
@@ -269,29 +271,36 @@ def average_order_value(orders: Orders, period: Period, key: str, model: Model) 
         "refunds": sum(1 for order in own if order.kind == "refund"),
         "sales": total(bought),
         "average_order_value": float(total(bought)) / len(bought) if bought else None,
+        "refunded": refunded,
+        "refund_share": float(refunded / total(bought)) if bought else None,
+        "average_order_value_after_refunds": float(total(bought) - refunded) / len(bought) if bought else None,
         "low_sample": len({order.customer for order in bought}) < 30,
     }
 
 
 def sales_contribution(orders: Orders, period: Period, key: str, model: Model) -> dict[str, object]:
-    """KPI 4 of one period and segment; the share before rounding."""
+    """KPI 4 of one period and segment; the shares before rounding."""
     own = _sold_to(orders, period, key, model)
-    everything = total(order for order in orders if period.opens <= order.day < period.closes)
+    s1 = segments_as_of(orders, period.closes, model)
+    closing = total(order for order in _sold(orders, period) if s1[order.customer] == key)
+    everything = total(_sold(orders, period))
     return {
         "customers": len({order.customer for order in own}),
         "sales": total(own),
         "total_sales": everything,
-        "share": Fraction(total(own)) / Fraction(everything) if everything > 0 else None,
+        "closing_sales": closing,
+        "sales_contribution": Fraction(total(own)) / Fraction(everything) if everything > 0 else None,
+        "closing_sales_contribution": Fraction(closing) / Fraction(everything) if everything > 0 else None,
     }
+
+
+def _sold(orders: Orders, period: Period) -> list[Order]:
+    return [order for order in orders if period.opens <= order.day < period.closes]
 
 
 def _sold_to(orders: Orders, period: Period, key: str, model: Model) -> list[Order]:
     s0 = segments_as_of(orders, period.opens, model)
-    return [
-        order
-        for order in orders
-        if period.opens <= order.day < period.closes and s0.get(order.customer, UNASSIGNED) == key
-    ]
+    return [order for order in _sold(orders, period) if s0.get(order.customer, NEW) == key]
 
 
 def total(orders: Iterable[Order]) -> Decimal:

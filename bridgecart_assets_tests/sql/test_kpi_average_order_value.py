@@ -68,10 +68,24 @@ def test_orders_count_for_the_segment_at_the_opening_even_when_they_move_the_cus
     assert _february(warehouse, "S01")["orders"] == 0
 
 
-def test_orders_of_customers_that_are_new_in_the_period_are_unassigned():
-    warehouse = _computed(Order("nina", "2025-02-01", 70))
-    new = _february(warehouse, "unassigned")
-    assert (new["customers"], new["average_order_value"]) == (1, 70.0)
+def test_orders_of_customers_that_are_new_in_the_period_stand_apart_from_those_who_never_bought_before():
+    warehouse = _computed(
+        Order("nina", "2025-02-01", 70), Order("otto", "2025-01-20", -5), Order("otto", "2025-02-02", 40)
+    )
+    new, unassigned = _february(warehouse, "new"), _february(warehouse, "unassigned")
+    assert [(row["customers"], row["average_order_value"]) for row in (new, unassigned)] == [(1, 70.0), (1, 40.0)]
+
+
+def test_serial_returners_have_their_refunds_beside_the_average():
+    kept = [Order("anna", f"2025-02-{day:02}", 60) for day in (1, 2)]
+    returned = [order for day in (3, 4) for order in (Order("hugo", f"2025-02-{day:02}", 400),)]
+    warehouse = _computed(*kept, *returned, Order("hugo", "2025-02-20", -300), Order("hugo", "2025-02-21", -340))
+    small, large = _february(warehouse, "S02"), _february(warehouse, "S01")
+    assert (small["refund_share"], small["average_order_value_after_refunds"]) == (0.0, 60.0)
+    assert (large["average_order_value"], large["refunded"]) == (400.0, Decimal(640))
+    assert (large["refund_share"], large["average_order_value_after_refunds"]) == (0.8, 80.0)
+    nobody = _february(warehouse, "S03")
+    assert (nobody["refund_share"], nobody["average_order_value_after_refunds"]) == (None, None)
 
 
 def test_two_orders_of_the_same_instant_are_two_orders():
@@ -96,7 +110,7 @@ def test_an_empty_segment_has_its_row_without_an_average():
 def test_an_average_of_fewer_than_thirty_customers_is_marked_as_a_low_sample(customers: int, is_low: bool):
     # Each buys twice: it is customers that count, not orders.
     orders = [Order(f"C{n}", f"2025-02-{day}", 20) for n in range(customers) for day in (10, 20)]
-    new = _february(_computed(*orders), "unassigned")
+    new = _february(_computed(*orders), "new")
     assert (new["orders"], new["low_sample"]) == (2 * customers, is_low)
 
 

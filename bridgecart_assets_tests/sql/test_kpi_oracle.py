@@ -25,7 +25,7 @@ from bridgecart_assets_tests.sql.history import (
 )
 from bridgecart_assets_tests.support.examples import examples
 
-KEYS = (*(segment.key for segment in BY_SPEND), oracle.UNASSIGNED)
+KEYS = (*(segment.key for segment in BY_SPEND), oracle.NEW, oracle.UNASSIGNED)
 MILLIONTH = Fraction(1, 1_000_000)
 
 
@@ -107,17 +107,17 @@ def _assert_same(row: dict[str, Any], figures: dict[str, object], where: tuple[o
 
 
 def _assert_share(row: dict[str, Any], expected: dict[str, object]) -> None:
-    share, true_share = row["sales_contribution"], expected["share"]
-    assert {name: row[name] for name in ("customers", "sales", "total_sales")} == {
-        name: expected[name] for name in ("customers", "sales", "total_sales")
-    }
-    if true_share is None:
-        assert (share, row["sales_contribution_reason"]) == (None, "total_sales_not_positive")
-    else:
-        assert isinstance(share, Decimal)
-        assert isinstance(true_share, Fraction)
-        assert abs(Fraction(share) - true_share) < MILLIONTH
-        assert row["sales_contribution_reason"] is None
+    counted = ("customers", "sales", "total_sales", "closing_sales")
+    assert [row[name] for name in counted] == [expected[name] for name in counted]
+    for name in ("sales_contribution", "closing_sales_contribution"):
+        share, true_share = row[name], expected[name]
+        if true_share is None:
+            assert (share, row["sales_contribution_reason"]) == (None, "total_sales_not_positive")
+        else:
+            assert isinstance(share, Decimal)
+            assert isinstance(true_share, Fraction)
+            assert abs(Fraction(share) - true_share) < MILLIONTH
+            assert row["sales_contribution_reason"] is None
 
 
 def _rows(warehouse: MemoryWarehouse, table: str) -> dict[tuple[date, str], dict[str, Any]]:

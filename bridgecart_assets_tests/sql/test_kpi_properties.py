@@ -35,7 +35,8 @@ where not isfinite(clv_growth) or not isfinite(clv_growth_mix_included)
 union all
 select 'churn_rate', count(*) from kpi.churn_rate where not isfinite(churn_rate) or not isfinite(inactive_share)
 union all
-select 'average_order_value', count(*) from kpi.average_order_value where not isfinite(average_order_value)
+select 'average_order_value', count(*) from kpi.average_order_value
+where not isfinite(average_order_value) or not isfinite(refund_share) or not isfinite(average_order_value_after_refunds)
 """
 
 
@@ -92,7 +93,7 @@ def test_negative_segment_sales_still_leave_shares_that_sum_to_one():
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_every_period_has_one_row_per_segment_and_unassigned_in_every_table(unit: Period):
+def test_every_period_has_one_row_per_segment_new_and_unassigned_in_every_table(unit: Period):
     warehouse = _computed([Order("A", "2025-01-30", 10), Order("A", "2025-03-02", 10)], unit)
     periods = {"day": 32, "week": 5, "month": 3}[unit]
     for contract in KPI_TABLES:
@@ -101,7 +102,7 @@ def test_every_period_has_one_row_per_segment_and_unassigned_in_every_table(unit
             f"select count(*) as rows, count(distinct period) as periods, count(distinct segment_key) as segments "
             f"from {contract.full_name}",
         )
-        assert row == {"rows": periods * 4, "periods": periods, "segments": 4}, contract.full_name
+        assert row == {"rows": periods * 5, "periods": periods, "segments": 5}, contract.full_name
 
 
 def test_weeks_open_on_monday_and_months_on_the_first():
@@ -151,7 +152,7 @@ def test_without_any_order_the_kpi_tables_are_empty_and_nothing_fails():
 def test_one_order_gives_one_period_without_a_baseline():
     warehouse = _computed([Order("A", "2025-02-03", 10)], "month")
     assert _periods(warehouse) == [("2025-02-01", "2025-02-04", False)]
-    (row,) = records(warehouse, "select * from kpi.sales_contribution where segment_key = 'unassigned'")
+    (row,) = records(warehouse, "select * from kpi.sales_contribution where segment_key = 'new'")
     assert (row["customers"], row["sales_contribution"]) == (1, Decimal(1))
     (growth,) = records(warehouse, "select * from kpi.clv_growth where segment_key = 'S02'")
     assert (growth["clv_growth_reason"], growth["new_customers"]) == ("no_baseline", Decimal(10))
@@ -235,7 +236,9 @@ def _broken_shares(warehouse: MemoryWarehouse) -> list[dict[str, Any]]:
         warehouse,
         "select period, sum(sales_contribution) as shares, max(total_sales) as total from kpi.sales_contribution "
         "group by period having case when max(total_sales) > 0 then sum(sales_contribution) <> 1 "
-        "or count(sales_contribution) < count(*) else count(sales_contribution) > 0 end",
+        "or sum(closing_sales_contribution) <> 1 or sum(closing_sales) <> max(total_sales) "
+        "or count(sales_contribution) < count(*) or count(closing_sales_contribution) < count(*) "
+        "else count(sales_contribution) + count(closing_sales_contribution) > 0 end",
     )
 
 

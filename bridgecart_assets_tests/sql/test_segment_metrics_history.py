@@ -110,7 +110,7 @@ def test_a_segment_that_is_always_empty_has_a_history_too():
 
 def test_one_period_gives_one_current_row_per_segment():
     warehouse = _computed([Order("A", "2025-02-03", 10)])
-    for key in ("S01", "S02", "S03", "unassigned"):
+    for key in ("S01", "S02", "S03", "new", "unassigned"):
         assert _spans(warehouse, key) == [("2025-02-01", None)]
 
 

@@ -95,16 +95,26 @@ def test_the_churn_by_hand_is_the_one_computed():
 
 
 def test_the_average_order_values_by_hand_are_those_computed():
-    values = [_february(contracts.AVERAGE_ORDER_VALUE, key) for key in ("S01", "S02", "unassigned")]
+    values = [_february(contracts.AVERAGE_ORDER_VALUE, key) for key in ("S01", "S02", "new")]
     assert [row["orders"] for row in values] == [1, 2, 1]
-    _assert_said("KPI 3: average order value", *(f"**{row['average_order_value']:.2f}**" for row in values))
+    _assert_said(
+        "KPI 3: average order value",
+        *(f"**{row['average_order_value']:.2f}**" for row in values),
+        f"**{values[1]['average_order_value_after_refunds']:.2f}**",
+        f"**{values[1]['refund_share']:.1%}**",
+    )
 
 
 def test_the_contributions_by_hand_are_those_computed():
-    rows = [_february(contracts.SALES_CONTRIBUTION, key) for key in ("S01", "S02", "unassigned")]
+    rows = [_february(contracts.SALES_CONTRIBUTION, key) for key in ("S01", "S02", "new")]
     assert [row["sales"] for row in rows] == [500, 490, 80]
     assert sum(row["sales_contribution"] for row in rows) == Decimal(1)
-    _assert_said("KPI 4: contribution to total sales", *(f"**{row['sales_contribution']}**" for row in rows))
+    assert [row["closing_sales"] for row in rows] == [950, 120, 0]
+    _assert_said(
+        "KPI 4: contribution to total sales",
+        *(f"**{row['sales_contribution']}**" for row in rows),
+        *(f"**{row['closing_sales_contribution']}**" for row in rows[:2]),
+    )
 
 
 @pytest.mark.parametrize("contract", contracts.KPI_TABLES, ids=lambda contract: contract.name)

@@ -7,6 +7,7 @@
   const DASHES = [SOLID, [8, 3], [2, 2], [8, 3, 2, 3], [14, 4], [4, 5], [14, 3, 2, 3, 2, 3]];
   const SHAPES = ["circle", "square", "diamond", "triangle-up", "cross"];
   const FILLS = [1, 0.4, 0.12];
+  const NO_SEGMENT = { new: { dash: [1, 3], shape: "triangle-up" }, unassigned: { dash: [3, 6], shape: "circle" } };
   const PRINT_WIDTH = 600; // of a chart: shown at 85 % on half a page of A4 landscape, at 115 % on a page of A4 portrait
   const FAR_APART = 8;
   // The same shapes as Vega's, in a box of 12.
@@ -68,7 +69,7 @@
   // colours lets people who see few of them tell the segments of one dash apart.
   function lookOf(key) {
     const number = /^S(\d+)$/.exec(key);
-    if (!number) return { color: "var(--nobody)", dash: [3, 6], shape: "circle", fill: 1, edge: "var(--card)", edge_dash: SOLID, ink: "var(--card)" };
+    if (!number) return { color: "var(--nobody)", ...(NO_SEGMENT[key] ?? NO_SEGMENT.unassigned), fill: 1, edge: "var(--card)", edge_dash: SOLID, ink: "var(--card)" };
     const place = Number(number[1]) - 1;
     const color = `var(--s${(place % COLORS) + 1})`;
     const dash = DASHES[place % DASHES.length];
@@ -107,8 +108,7 @@
     tables.failed = figures.health?.failed_checks ?? [];
     names = new Map();
     for (const row of [...tables.figures, ...tables.segments]) {
-      const isKey = row.segment_key !== "all" && row.segment_key !== "unassigned";
-      names.set(row.segment_key, isKey ? `${row.segment_key} ${row.segment}` : PLACES[row.segment_key]);
+      names.set(row.segment_key, PLACES[row.segment_key] ?? `${row.segment_key} ${row.segment}`);
     }
     tables.traits = tables.segments.flatMap((row) =>
       Object.entries(figures.traits)

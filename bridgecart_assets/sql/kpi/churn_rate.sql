@@ -35,7 +35,7 @@ rated as (
     from framed
 )
 select
-    period, closes_on, is_complete, segment_key, segment, customers, window_days, matures_on, matured, active,
+    period, closes_on, is_complete, segment_key, segment, model_changed, customers, window_days, matures_on, matured, active,
     case when matured then coalesce(churned, 0) end as churned,
     churn_rate,
     case

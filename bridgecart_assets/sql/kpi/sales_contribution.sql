@@ -1,19 +1,26 @@
--- Each segment's share of the net sales of a period.
--- needs: sales_flows, frame
+-- Each segment's share of the net sales of a period: by the segments at its opening, and by those at its close, when new
+-- customers have one.
+-- needs: flows, frame
 -- gives: kpi.sales_contribution
 
 with counted as (
-    select period, opening_key as segment_key, sum(ordered) as customers, sum(net_sales) as sales
-    from sales_flows
+    select
+        period, 'opening' as segments_at, opening_key as segment_key, sum(ordered) as customers, sum(net_sales) as sales
+    from flows
     group by period, opening_key
+    union all
+    select period, 'close', closing_key, sum(ordered), sum(net_sales)
+    from flows
+    group by period, closing_key
 ),
 framed as (
-    select f.*, coalesce(c.customers, 0) as customers, coalesce(c.sales, 0) as sales
+    select f.*, dates.segments_at, coalesce(c.customers, 0) as customers, coalesce(c.sales, 0) as sales
     from frame f
-    left join counted c using (period, segment_key)
+    cross join (values ('opening'), ('close')) as dates (segments_at)
+    left join counted c using (period, segments_at, segment_key)
 ),
 shares as (
-    select *, sum(sales) over (partition by period) as total_sales
+    select *, sum(sales) over (partition by period, segments_at) as total_sales
     from framed
 ),
 -- Shares in millionths, rounded down; what is left over goes to the largest remainders, so that they sum to exactly 1.
@@ -35,14 +42,23 @@ floored as (
 placed as (
     select
         *,
-        1000000 - sum(whole) over (partition by period) as left_over,
-        row_number() over (partition by period order by dividend - whole * divisor desc, segment_key) as rank
+        1000000 - sum(whole) over (partition by period, segments_at) as left_over,
+        row_number() over (partition by period, segments_at order by dividend - whole * divisor desc, segment_key) as rank
     from floored
+),
+rounded as (
+    select
+        *,
+        -- Times, not over: a division would go through floating point.
+        ((whole + case when rank <= left_over then 1 else 0 end)::decimal(26, 0) * 0.000001)::decimal(26, 6) as share
+    from placed
 )
 select
-    period, closes_on, is_complete, segment_key, segment, customers, sales, total_sales,
-    -- Times, not over: a division would go through floating point.
-    ((whole + case when rank <= left_over then 1 else 0 end)::decimal(26, 0) * 0.000001)::decimal(26, 6)
-        as sales_contribution,
-    case when total_sales <= 0 then 'total_sales_not_positive' end as sales_contribution_reason
-from placed
+    o.period, o.closes_on, o.is_complete, o.segment_key, o.segment, o.model_changed, o.customers, o.sales, o.total_sales,
+    o.share as sales_contribution,
+    case when o.total_sales <= 0 then 'total_sales_not_positive' end as sales_contribution_reason,
+    c.sales as closing_sales,
+    c.share as closing_sales_contribution
+from rounded o
+join rounded c using (period, segment_key)
+where o.segments_at = 'opening' and c.segments_at = 'close'

@@ -9,6 +9,7 @@ select
     frame.period,
     frame.closes_on,
     frame.is_complete,
+    frame.model_changed,
     {shown},
     frame.low_sample
 from clv_growth as frame
