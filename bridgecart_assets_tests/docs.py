@@ -23,6 +23,7 @@ IN_THE_README = (
     "data_dir",
     "kafka_bootstrap_servers",
     "kafka_topic",
+    "calendar_timezone",
     "naive_timezone",
     "amount_is_net",
     "kpi_period",

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bridgecart_assets.base.errors import BridgeCartError
@@ -113,10 +113,15 @@ class Settings(BaseSettings):
         description="Memory DuckDB may use before it spills to disk. Unset: 1500MB; less where the container or the "
         "machine has less than 2100 MB.",
     )
-    naive_timezone: str = Field("UTC", description="Time zone of event times that carry none.")
+    calendar_timezone: str = Field(
+        "UTC", description="The shop's calendar: time zone whose days, weeks and months all figures are of."
+    )
+    naive_timezone: str = Field(
+        None, validate_default=True, description="Time zone of event times that carry none. Unset: the calendar's."
+    )
     amount_is_net: bool = Field(False, description="True when purchase_amount already has the discount taken off.")
     as_of: date | None = Field(
-        None, description="Compute as of this UTC date (exclusive). Unset: the end of the data clock's day."
+        None, description="Compute as of this date of the calendar (exclusive). Unset: the end of the data clock's day."
     )
     kpi_period: Period = Field("month", description="Calendar period of the KPIs: day, week or month.")
     churn_window_days: int = Field(90, ge=1, le=_TEN_YEARS, description="Window W of the churn rate, days.")
@@ -195,7 +200,13 @@ class Settings(BaseSettings):
             raise ValueError("give a number above zero with its unit, for example 512MB or 2GB")
         return value
 
-    @field_validator("naive_timezone")
+    @field_validator("naive_timezone", mode="before")
+    @classmethod
+    def _naive_times_are_the_calendars(cls, value: object, info: ValidationInfo) -> object:
+        # A calendar that is none is told once.
+        return info.data.get("calendar_timezone", "UTC") if value is None else value
+
+    @field_validator("calendar_timezone", "naive_timezone")
     @classmethod
     def _timezone_exists(cls, value: str) -> str:
         if value not in _time_zones():

@@ -28,7 +28,7 @@ CUSTOMER_FEATURES = Contract(
     columns=(
         Column("customer_id", "VARCHAR", "Customer"),
         CUSTOMER_HASH,
-        Column("as_of", "DATE", "Everything is computed from orders before this UTC date"),
+        Column("as_of", "DATE", "Everything is computed from orders before this date of the shop's calendar"),
         Column("first_purchased_on", "DATE", "First purchase day", nullable=True),
         Column("last_purchased_on", "DATE", "Latest purchase day", nullable=True),
         Column("recency_days", "INTEGER", "Days from the latest purchase day to the data clock", nullable=True),
@@ -185,7 +185,7 @@ CUSTOMER_SNAPSHOTS = Contract(
     name="customer_snapshots",
     meaning="Traits, value, segment and predictions of every customer as of each period opening and as of now.",
     columns=(
-        Column("as_of", "DATE", "Everything is computed from orders before this UTC date"),
+        Column("as_of", "DATE", "Everything is computed from orders before this date of the shop's calendar"),
         Column("customer_id", "VARCHAR", "Customer"),
         CUSTOMER_HASH,
         Column("frequency", "INTEGER", "Purchase days before as_of"),
@@ -212,7 +212,7 @@ SEGMENT_FLOWS = Contract(
     meaning="Customers, value and sales by period, segment at its opening and segment at its close: what the KPIs are "
     "made of. Every column is a sum over customers.",
     columns=(
-        Column("period", "DATE", "Opening date A0 of the period, UTC"),
+        Column("period", "DATE", "Opening date A0 of the period, in the shop's calendar"),
         Column("closes_on", "DATE", "Closing date A1 (exclusive): end of the period, or of the data while it is open"),
         Column("opening_key", "VARCHAR", "Segment key at the opening; 'new' for customers who did not exist then"),
         Column("closing_key", "VARCHAR", "Segment key at the close; 'gone' for customers who exist no more"),

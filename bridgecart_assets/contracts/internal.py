@@ -22,7 +22,7 @@ ERASED_VALUE = Contract(
     meaning="What the customers erased in a period were worth when it opened: sums by segment, for the CLV bridge.",
     columns=(
         Column("period_unit", "VARCHAR", "Length of the KPI periods at the time of erasure: day, week or month"),
-        Column("period", "DATE", "Opening date A0 of the KPI tables' last period at the time of erasure, UTC"),
+        Column("period", "DATE", "Opening date A0 of the KPI tables' last period at the time of erasure"),
         Column("segment_key", "VARCHAR", "Segment at the opening"),
         Column("customers", "INTEGER", "Customers erased"),
         Column("net_sales", MONEY, "Their historic customer lifetime value at the opening, currency units"),
@@ -46,6 +46,7 @@ CHANGED_CUSTOMERS = Contract(
 _FOLLOWED = (
     *("customer_id", "customer_hash", "purchased_at", "order_kind", "gross_amount", "discount_amount", "net_amount"),
     *("coupon_used", "product_category", "topic_id", "partition", "offset", "kafka_timestamp", "batch_key"),
+    "purchased_on",
 )
 TOUCHED_ORDERS = Contract(
     schema="silver",

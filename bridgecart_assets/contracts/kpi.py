@@ -124,7 +124,7 @@ _SEGMENT_KEY = Column(
 )
 
 _PERIOD = (
-    Column("period", "DATE", "Opening date A0 of the period, UTC"),
+    Column("period", "DATE", "Opening date A0 of the period, in the shop's calendar"),
     Column("closes_on", "DATE", "Closing date A1 (exclusive): end of the period, or of the data while it is open"),
     Column("is_complete", "BOOLEAN", "False while the data has not reached the end of the period"),
     _SEGMENT_KEY,

@@ -21,14 +21,15 @@ _ORDER = (
     KAFKA_TIME,
 )
 
-# Fields that the event got later stand at the end, where a migration puts them.
+# Columns that came later stand at the end, where a migration puts them.
+_DAY = Column("purchased_on", "DATE", "Day of the purchase in the shop's calendar")
 _LATER = event_columns(Home.ORDERS, but=_ORDER)
 
 SILVER_ORDERS = Contract(
     schema="silver",
     name="orders",
     meaning="One typed, cleaned row per order. The first event of an order by Kafka timestamp wins.",
-    columns=(*_ORDER, BATCH, *_LATER),
+    columns=(*_ORDER, BATCH, _DAY, *_LATER),
     key=("order_key",),
 )
 
@@ -36,7 +37,7 @@ SILVER_DUPLICATES = Contract(
     schema="silver",
     name="duplicate_orders",
     meaning="Events whose order already stands, with the coordinates of the event that won.",
-    columns=(*_ORDER, *coordinates("the winning record", "winner_"), BATCH, *_LATER),
+    columns=(*_ORDER, *coordinates("the winning record", "winner_"), BATCH, _DAY, *_LATER),
     key=("topic_id", "partition", "offset"),
 )
 

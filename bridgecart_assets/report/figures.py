@@ -11,6 +11,7 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.ingest.ledger import history_sentence, history_starts
 from bridgecart_assets.warehouse.storage.database import plain, rows_of, table_exists
+from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.tables import count_rows, run_steps
 
 # More do not fit a chart.
@@ -32,8 +33,9 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
     `history` says where it begins if it does not begin with the topic; `kpis` and `traits` say how each is shown.
     `tables` has a section per SQL file, with the names of its `columns` and its `rows` as lists.
     """
-    parameters = {
+    parameters: dict[str, Parameter] = {
         "kpi_period": settings.kpi_period,
+        "calendar_timezone": settings.calendar_timezone,
         "churn_window_days": settings.churn_window_days,
         "most_periods": MOST_PERIODS,
         "most_values": MOST_VALUES,
@@ -51,6 +53,7 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
         "clock": dict(zip(clock["columns"], clock["rows"][0], strict=True)),
         "settings": {
             "period": settings.kpi_period,
+            "calendar": settings.calendar_timezone,
             "churn_window_days": settings.churn_window_days,
             "clv_horizon_days": settings.clv_horizon_days,
         },

@@ -61,6 +61,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
         "customer_ids": list(customer_ids),
         "salt": secrets.token_hex(16),
         "kpi_period": settings.kpi_period,
+        "calendar_timezone": settings.calendar_timezone,
         # Of the ranking: no batch, all that lost to one of theirs.
         "batch_key": None,
     }

@@ -28,7 +28,11 @@ MOST_FITTED_CUSTOMERS = 100_000
 def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
     """Orders, duplicates and rejects of one batch, in one transaction."""
     return Query(
-        parameters={"max_payload_bytes": settings.max_payload_bytes, "amount_is_net": settings.amount_is_net},
+        parameters={
+            "max_payload_bytes": settings.max_payload_bytes,
+            "amount_is_net": settings.amount_is_net,
+            "calendar_timezone": settings.calendar_timezone,
+        },
         inputs=inputs,
         co_outputs=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),
         optional_inputs=BOOKKEEPING,

@@ -50,7 +50,8 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
     assert settings.kafka_bootstrap_servers is None
     assert settings.kafka_topic == "bridgecart.orders"
     assert (settings.kpi_period, settings.churn_window_days, settings.segments) == ("month", 90, 4)
-    assert (settings.amount_is_net, settings.naive_timezone, settings.as_of) == (False, "UTC", None)
+    assert (settings.amount_is_net, settings.as_of) == (False, None)
+    assert (settings.calendar_timezone, settings.naive_timezone) == ("UTC", "UTC")
     assert dict(settings.kafka_properties) == {}
 
 
@@ -75,7 +76,10 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("LOCK_TIMEOUT_SECONDS", "0.5", "lock_timeout_seconds", 0.5),
         ("RUN_WAIT_SECONDS", "0", "run_wait_seconds", 0.0),
         ("MEMORY_LIMIT", "512 MiB", "memory_limit", "512 MiB"),
+        ("CALENDAR_TIMEZONE", "America/Los_Angeles", "calendar_timezone", "America/Los_Angeles"),
+        ("CALENDAR_TIMEZONE", "America/Los_Angeles", "naive_timezone", "America/Los_Angeles"),
         ("NAIVE_TIMEZONE", "Asia/Kolkata", "naive_timezone", "Asia/Kolkata"),
+        ("NAIVE_TIMEZONE", "Asia/Kolkata", "calendar_timezone", "UTC"),
         ("AMOUNT_IS_NET", "true", "amount_is_net", True),
         ("AMOUNT_IS_NET", "0", "amount_is_net", False),
         ("AS_OF", "2025-02-01", "as_of", date(2025, 2, 1)),
@@ -124,6 +128,7 @@ def test_every_field_is_in_the_table_of_variables_above() -> None:
         ("MAX_RUN_MINUTES", ("0", "-1", "nan", "inf", "1h")),
         ("MAX_PAYLOAD_BYTES", ("0", "-1", "1MB")),
         ("MEMORY_LIMIT", ("lots", "2", "0GB", "-1GB", "80%", "none", "GB")),
+        ("CALENDAR_TIMEZONE", ("Mars/Base", "IST", "localtime", "+05:30")),
         ("NAIVE_TIMEZONE", ("Mars/Base", "IST", "localtime", "+05:30", "UTC'; drop table raw.orders; --")),
         ("AMOUNT_IS_NET", ("maybe", "2")),
         ("AS_OF", ("2025-02-30", "today", "2025-01-01T10:00", "01.02.2025")),
@@ -234,8 +239,14 @@ def test_every_time_zone_that_is_accepted_is_known_to_the_database(monkeypatch: 
     with duckdb.connect() as connection:
         known = {row[0] for row in connection.execute("select name from pg_timezone_names()").fetchall()}
     for zone in sorted(known & {"UTC", "Asia/Kolkata", "America/New_York", "Europe/Berlin", "Etc/GMT+12"}):
-        _set(monkeypatch, NAIVE_TIMEZONE=zone)
+        _set(monkeypatch, CALENDAR_TIMEZONE=zone)
         assert load_settings().naive_timezone == zone
+
+
+def test_naive_times_may_be_of_another_time_zone_than_the_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, CALENDAR_TIMEZONE="Asia/Kolkata", NAIVE_TIMEZONE="UTC")
+    settings = load_settings()
+    assert (settings.calendar_timezone, settings.naive_timezone) == ("Asia/Kolkata", "UTC")
 
 
 # --- client properties

@@ -503,7 +503,7 @@ def test_months_of_silence_are_drift_that_leads_to_one_proposal_and_asks_a_perso
 
 def test_kpis_computed_on_stale_snapshots_are_noticed(platform: Platform):
     # Orders of a new day arrive and only the KPI is materialized: its closing snapshot does not exist.
-    _execute(platform, "update silver.orders set purchased_at = purchased_at + interval 1 day where net_amount = 77")
+    _execute(platform, "update silver.orders set purchased_on = purchased_on + 1 where net_amount = 77")
     with platform.warehouse.transaction() as connection:
         write_query(connection, contracts.CLV_GROWTH, queries.kpi_query(platform.settings), None)
     failed = [result.check_name for result in _evaluate(platform, rules_of(contracts.CLV_GROWTH)) if not result.passed]
@@ -513,7 +513,7 @@ def test_kpis_computed_on_stale_snapshots_are_noticed(platform: Platform):
 
 def test_a_failed_check_of_a_kpi_stops_the_history_of_the_metrics(platform: Platform):
     # As above; the other three KPI tables are made well, and so is the history of segments.
-    _execute(platform, "update silver.orders set purchased_at = purchased_at + interval 1 day where net_amount = 77")
+    _execute(platform, "update silver.orders set purchased_on = purchased_on + 1 where net_amount = 77")
     tables = (*contracts.KPI_TABLES, contracts.SEGMENT_MEMBERSHIP, contracts.SEGMENT_METRICS_HISTORY)
     job = build_defs().resolve_job_def("refresh")
     with dg.DagsterInstance.ephemeral() as instance:

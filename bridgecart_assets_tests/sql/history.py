@@ -164,6 +164,7 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
             "customer_id": order.customer,
             "customer_hash": int.from_bytes(hashlib.md5(order.customer.encode()).digest()[8:], "little") >> 1,
             "purchased_at": order.instant,
+            "purchased_on": order.day,
             "order_kind": order.kind,
             "gross_amount": order.gross,
             "discount_amount": Decimal(order.discount),
@@ -182,7 +183,7 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
             # As silver does, so that the tables of customers follow.
             for contract in BOOKKEEPING:
                 prepare(connection, contract)
-            connection.execute("create temp table accepted as select customer_hash, purchased_at from added")
+            connection.execute("create temp table accepted as select customer_hash, purchased_on from added")
             for others in ("replaced_orders", "ranked_events"):
                 connection.execute(f"create temp table {others} as select *, 1 as rank from accepted limit 0")
             run_steps(connection, ("silver/changed_customers",), {})

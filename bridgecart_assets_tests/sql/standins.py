@@ -21,6 +21,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "amount_is_net": False,
     "as_of": None,
     "batch_key": "20300101T000000Z",
+    "calendar_timezone": "Asia/Kolkata",
     "changes_from": "-infinity",
     "churn_window_days": 30,
     "clv_horizon_days": 365,

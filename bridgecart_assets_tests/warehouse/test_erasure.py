@@ -46,14 +46,14 @@ MARKER = b'{"forgotten": true}'
 NOTHING = Erasure(customers=1, records=0, orders=0, duplicates=0, rejected=0)
 
 
-def shop_with(*batches: Sequence[Record | bytes | None]) -> SilverWarehouse:
+def shop_with(*batches: Sequence[Record | bytes | None], settings: Settings = SETTINGS) -> SilverWarehouse:
     """A warehouse with these batches, up to silver."""
     warehouse = SilverWarehouse()
     everything = place([one if isinstance(one, Record) else Record(one) for batch in batches for one in batch])
     start = 0
     for batch_key, batch in zip((FIRST, SECOND), batches, strict=False):
         read_batch(warehouse, batch_key, everything[start : start + len(batch)])
-        run_silver(warehouse, SETTINGS, batch_key)
+        run_silver(warehouse, settings, batch_key)
         start += len(batch)
     return warehouse
 
@@ -228,6 +228,14 @@ def test_what_is_kept_of_the_customer_is_a_salted_hash():
     assert one["forgotten_before"] == datetime(2025, 3, 5)  # noqa: DTZ001 - as stored
     assert one["customer_hash"] != other["customer_hash"]
     assert len(one["customer_hash"]) == len(other["customer_hash"]) == 64
+
+
+def test_the_day_until_which_orders_are_erased_ends_in_the_shops_calendar():
+    settings = Settings(**{**SETTINGS.model_dump(), "calendar_timezone": "America/Los_Angeles"})
+    warehouse = shop_with([event(customer_id="C1", purchase_date="2025-03-04T23:00:00-08:00")], settings=settings)
+    forget(warehouse, "C1", settings=settings)
+    (kept,) = records(warehouse, "from raw.forgotten_customers")
+    assert kept["forgotten_before"] == datetime(2025, 3, 5, 8)  # noqa: DTZ001 - as stored
 
 
 def test_one_salt_serves_the_whole_warehouse():

@@ -8,7 +8,7 @@ with kpi as (
     where period = (select max(period) from kpi.clv_growth)
 ),
 silver as (
-    select coalesce(sum(net_amount), 0) as sales from silver.orders where coalesce(purchased_at < $as_of::date, true)
+    select coalesce(sum(net_amount), 0) as sales from silver.orders where coalesce(purchased_on < $as_of::date, true)
 )
 select kpi.clv as closing_clv, silver.sales as silver_sales
 from kpi, silver

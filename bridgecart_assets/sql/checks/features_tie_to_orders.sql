@@ -8,7 +8,7 @@ with features as (
 silver as (
     select coalesce(sum(net_amount), 0) as net_sales, count(*) filter (where order_kind = 'purchase') as orders
     from silver.orders
-    where coalesce(purchased_at < $as_of::date, true)
+    where coalesce(purchased_on < $as_of::date, true)
 )
 select f.net_sales as feature_sales, s.net_sales as order_sales, f.orders as feature_orders, s.orders as orders
 from features f, silver s

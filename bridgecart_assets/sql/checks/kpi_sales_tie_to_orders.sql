@@ -6,7 +6,7 @@ with kpi as (
     select coalesce(sum(sales), 0) as sales from kpi.sales_contribution
 ),
 silver as (
-    select coalesce(sum(net_amount), 0) as sales from silver.orders where coalesce(purchased_at < $as_of::date, true)
+    select coalesce(sum(net_amount), 0) as sales from silver.orders where coalesce(purchased_on < $as_of::date, true)
 )
 select kpi.sales as kpi_sales, silver.sales as silver_sales
 from kpi, silver

@@ -9,7 +9,7 @@ with kpi as (
 silver as (
     select count(*) as orders, coalesce(sum(net_amount), 0) as sales
     from silver.orders
-    where order_kind = 'purchase' and coalesce(purchased_at < $as_of::date, true)
+    where order_kind = 'purchase' and coalesce(purchased_on < $as_of::date, true)
 )
 select kpi.orders as kpi_orders, silver.orders as silver_orders, kpi.sales as kpi_sales, silver.sales as silver_sales
 from kpi, silver

@@ -1,6 +1,6 @@
 -- Notes who is forgotten, the customers in `customers_to_erase`, and what they were worth.
 -- needs: gold.erased_value, gold.customer_snapshots, customers_to_erase, kpi.clv_growth, raw.forgotten_customers,
---     silver.orders, $kpi_period, $salt
+--     silver.orders, $kpi_period, $salt, $calendar_timezone
 -- gives: nothing
 -- changes: gold.erased_value, raw.forgotten_customers
 
@@ -25,7 +25,11 @@ using (
     select distinct
         customer_hash,
         (select coalesce(min(salt), $salt) from raw.forgotten_customers) as salt,
-        (select coalesce(max(purchased_at)::date + 1, date '1990-01-01') from silver.orders)::timestamp as until
+        (
+            select coalesce(max(purchased_on) + 1, date '1990-01-01')::timestamp
+                at time zone $calendar_timezone at time zone 'UTC'
+            from silver.orders
+        ) as until
     from customers_to_erase
 ) as gone using (customer_hash)
 when matched then update set forgotten_before = greatest(kept.forgotten_before, gone.until)

@@ -4,7 +4,7 @@
 
 create or replace temp table clock as
 select as_of
-from (select coalesce($as_of::date, max(purchased_at)::date + 1) as as_of from silver.orders)
+from (select coalesce($as_of::date, max(purchased_on) + 1) as as_of from silver.orders)
 where as_of is not null;
 
 create or replace temp table period_length as
@@ -18,8 +18,8 @@ create or replace temp macro period_of(day) as date_trunc((select unit from peri
 
 create or replace temp table periods as
 with bounds as (
-    select period_of(o.earliest::date) as earliest, clock.as_of
-    from (select min(purchased_at) as earliest from silver.orders) o, clock
+    select period_of(o.earliest) as earliest, clock.as_of
+    from (select min(purchased_on) as earliest from silver.orders) o, clock
     where o.earliest < clock.as_of
 ),
 openings as (

@@ -3,9 +3,9 @@
 -- gives: sales, purchase_days
 
 create or replace temp view sales as
-select o.*, o.purchased_at::date as purchased_on
+select o.*
 from scoped_orders o, clock
-where o.purchased_at < clock.as_of;
+where o.purchased_on < clock.as_of;
 
 -- Purchase day: a customer's day with a purchase, worth the sum of that day's purchases. A refund does not undo it: who
 -- bought has come back, whatever came back of the goods. Its logarithm in fixed point: sums are then exact.

@@ -2,4 +2,4 @@
 -- needs: silver.orders, $as_of
 -- gives: rows
 
-select coalesce($as_of::date, max(purchased_at)::date + 1) as as_of from silver.orders
+select coalesce($as_of::date, max(purchased_on) + 1) as as_of from silver.orders

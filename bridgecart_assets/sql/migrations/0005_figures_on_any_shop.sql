@@ -6,3 +6,10 @@ drop table if exists kpi.churn_rate;
 drop table if exists kpi.average_order_value;
 drop table if exists kpi.sales_contribution;
 drop table if exists kpi.segment_metrics_history;
+-- The day of an order was that of UTC.
+alter table if exists silver.orders add column if not exists purchased_on date;
+alter table if exists silver.orders alter column purchased_on type date using purchased_at::date;
+alter table if exists silver.orders alter column purchased_on set not null;
+alter table if exists silver.duplicate_orders add column if not exists purchased_on date;
+alter table if exists silver.duplicate_orders alter column purchased_on type date using purchased_at::date;
+alter table if exists silver.duplicate_orders alter column purchased_on set not null;

@@ -17,6 +17,7 @@ select
     format('C{:07d}', customer + 1) as customer_id,
     customer_hash_of(format('C{:07d}', customer + 1)) as customer_hash,
     purchased_at,
+    purchased_at::date as purchased_on,
     case when gross_cents < 0 then 'refund' else 'purchase' end as order_kind,
     gross::decimal(18, 2) as gross_amount,
     discount::decimal(18, 2) as discount_amount,

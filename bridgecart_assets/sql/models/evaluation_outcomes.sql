@@ -4,7 +4,7 @@
 
 with days as (
     select
-        customer_id, purchased_at::date as purchased_on, sum(net_amount) as net,
+        customer_id, purchased_on, sum(net_amount) as net,
         sum(net_amount) filter (where order_kind = 'purchase') as spend
     from silver.orders
     group by all

@@ -1,8 +1,8 @@
 -- How far the data reach, and how many periods they fill.
--- needs: silver.orders, gold.customer_segments, kpi.clv_growth
+-- needs: silver.orders, gold.customer_segments, kpi.clv_growth, $calendar_timezone
 -- gives: rows
 
 select
-    (select max(purchased_at) from silver.orders) as newest_order_at,
+    (select max(purchased_at) at time zone 'UTC' at time zone $calendar_timezone from silver.orders) as newest_order_at,
     (select max(as_of) from gold.customer_segments) as as_of,
     (select count(distinct period) from kpi.clv_growth) as periods

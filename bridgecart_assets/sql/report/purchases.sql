@@ -4,7 +4,7 @@
 
 with bought as (
     select
-        date_trunc($kpi_period, o.purchased_at)::date as period,
+        date_trunc($kpi_period, o.purchased_on)::date as period,
         s.segment_key,
         coalesce(o.product_category, 'not given') as category,
         coalesce(o.payment_method, 'not given') as payment,
@@ -12,8 +12,8 @@ with bought as (
     from silver.orders o
     join gold.customer_segments s using (customer_hash, customer_id)
     where o.order_kind = 'purchase'
-        and o.purchased_at < s.as_of
-        and o.purchased_at >= (select min(period) from shown_periods)
+        and o.purchased_on < s.as_of
+        and o.purchased_on >= (select min(period) from shown_periods)
 ),
 known as (
     select attribute, value, row_number() over (partition by attribute order by count(*) desc, value) as rank

@@ -10,14 +10,14 @@ select
     coalesce(sum(o.net_amount) filter (where o.order_kind = 'purchase'), 0) as purchase_sales,
     count(*) filter (where o.order_kind = 'purchase' and o.coupon_used) as with_coupon,
     count(o.coupon_used) filter (where o.order_kind = 'purchase') as coupon_known,
-    sum(o.net_amount) filter (where o.purchased_at < f.first_purchased_on + 30) as net_sales_30,
-    sum(o.net_amount) filter (where o.purchased_at < f.first_purchased_on + 90) as net_sales_90,
-    sum(o.net_amount) filter (where o.purchased_at < f.first_purchased_on + 180) as net_sales_180,
-    sum(o.net_amount) filter (where o.purchased_at < f.first_purchased_on + 365) as net_sales_365
+    sum(o.net_amount) filter (where o.purchased_on < f.first_purchased_on + 30) as net_sales_30,
+    sum(o.net_amount) filter (where o.purchased_on < f.first_purchased_on + 90) as net_sales_90,
+    sum(o.net_amount) filter (where o.purchased_on < f.first_purchased_on + 180) as net_sales_180,
+    sum(o.net_amount) filter (where o.purchased_on < f.first_purchased_on + 365) as net_sales_365
 from silver.orders o
 join gold.customer_features f using (customer_hash, customer_id)
 join gold.customer_segments s using (customer_hash, customer_id)
-where o.purchased_at < s.as_of and f.first_purchased_on is not null
+where o.purchased_on < s.as_of and f.first_purchased_on is not null
 group by s.segment_key, cohort;
 
 -- What the customers of each segment, and all of them ('all'), did until now.

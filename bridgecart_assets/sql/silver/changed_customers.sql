@@ -11,13 +11,13 @@ with head as (
     ) as revision
 ),
 changed as (
-    select customer_hash, purchased_at from replaced_orders
+    select customer_hash, purchased_on from replaced_orders
     union all
-    select customer_hash, purchased_at from accepted
+    select customer_hash, purchased_on from accepted
     union all
-    select customer_hash, purchased_at from ranked_events where rank = 1
+    select customer_hash, purchased_on from ranked_events where rank = 1
 )
-select any_value(head.revision) + 1, changed.customer_hash, min(changed.purchased_at)::date
+select any_value(head.revision) + 1, changed.customer_hash, min(changed.purchased_on)
 from changed, head
 group by changed.customer_hash;
 

@@ -1,5 +1,6 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
--- needs: validated, fields, spellings, lookup_key_of(), customer_hash_of(), $amount_is_net
+-- needs: validated, fields, spellings, lookup_key_of(), customer_hash_of(), $amount_is_net,
+--     $calendar_timezone
 -- gives: refused, cleaned, canonicalized, accepted
 
 create temp table refused as
@@ -46,6 +47,7 @@ select
         else [customer_id, purchased_at::varchar, purchase_amount::varchar, payment_method, product_category]
     end)), 1, 32)::uuid as order_key,
     customer_hash_of(customer_id) as customer_hash,
+    (purchased_at at time zone 'UTC' at time zone $calendar_timezone)::date as purchased_on,
     case when purchase_amount < 0 then 'refund' when net_amount > 0 then 'purchase' else 'zero' end as order_kind,
     (net_amount + discount_amount)::decimal(18, 2) as gross_amount,
     * exclude (purchase_amount)

@@ -41,7 +41,7 @@ from claims
 window arrival as (partition by order_key order by kafka_timestamp nulls last, "partition", "offset", batch_key);
 
 create temp table replaced_orders as
-select o.customer_hash, o.purchased_at
+select o.customer_hash, o.purchased_on
 from silver.orders o, bounds
 where o.purchased_at between bounds.earliest and bounds.latest and o.order_key in (select order_key from affected_keys);
 

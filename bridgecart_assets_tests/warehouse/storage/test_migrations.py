@@ -15,7 +15,7 @@ from bridgecart_assets.warehouse.ingest.ledger import load_position
 from bridgecart_assets.warehouse.storage import migrations
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.migrations import MIGRATIONS, WarehouseTooNew
-from bridgecart_assets_tests.support.pipeline import run_small_shop, run_whole_tables
+from bridgecart_assets_tests.support.pipeline import run_silver, run_small_shop, run_whole_tables
 from bridgecart_assets_tests.support.records import TOPIC_ID, Record, store_batch
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "layout.json"
@@ -107,6 +107,19 @@ def test_a_ledger_from_before_last_records_were_kept_knows_none_and_takes_in_the
     assert load_position(warehouse).known == {TOPIC_ID: KnownTopic(frozenset({"test"}))}
     store_batch(warehouse, "20300101T000100Z", [Record(b"order")], start=1)
     assert load_position(warehouse).ends == {TOPIC_ID: {0: 2}}
+
+
+def test_an_order_from_before_shops_had_a_calendar_is_of_its_day_in_utc(settings: Settings) -> None:
+    warehouse = run_small_shop(settings)
+    with warehouse.transaction() as connection:
+        before = connection.sql("from silver.orders order by order_key").fetchall()
+        for table in ("orders", "duplicate_orders"):
+            connection.execute(f"alter table silver.{table} drop column purchased_on")
+        connection.execute("update main.layout_version set version = 4")
+    with warehouse.reading() as connection:
+        assert connection.sql("from silver.orders order by order_key").fetchall() == before
+    run_silver(warehouse, settings, "20260101T000000Z")
+    run_whole_tables(warehouse, settings)
 
 
 @pytest.mark.usefixtures("with_a_second_version")
