@@ -32,7 +32,11 @@ def test_kpis_say_what_would_mislead_alone(capsys: pytest.CaptureFixture[str]) -
     row = {
         **dict.fromkeys(kpi.column for kpi in contracts.KPIS),
         **dict.fromkeys(one.column for kpi in contracts.KPIS for one in kpi.beside),
-        "segment_key": "S01", "segment": "rare", "period": "2025-02-01", "is_complete": True, "customers": 9,
+        "segment_key": "S01",
+        "segment": "rare",
+        "period": "2025-02-01",
+        "is_complete": True,
+        "customers": 9,
     }
     rows = [{**row, "refund_share": 0.8, "model_changed": True}]
     print_kpis(Console(file=StringIO()), rows, period=None)

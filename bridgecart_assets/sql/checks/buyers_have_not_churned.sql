@@ -6,6 +6,8 @@
 with buyers as (
     select period, closes_on, opening_key as segment_key, sum(bought) as bought
     from gold.segment_flows
+    -- Who is new was not there to churn.
+    where opening_key <> 'new'
     group by period, closes_on, opening_key
 )
 select period, segment_key, customers, churned, bought
