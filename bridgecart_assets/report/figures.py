@@ -1,6 +1,7 @@
 """Figures of the report, all of them rows of `sql/report/*.sql`. None names a customer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
@@ -78,4 +79,5 @@ def _record(kpi: Kpi) -> Mapping[str, Any]:
         "customers": kpi.customers.column,
         "low_sample": kpi.customers.low_sample,
         "has_card": kpi.total is not None,
+        "beside": list(map(asdict, kpi.beside)),
     }

@@ -260,17 +260,41 @@ def test_the_cards_of_the_segments_say_what_their_customers_did_and_what_is_pred
         card = page.locator("#profiles .card", has_text=f"{row['segment_key']} ").inner_text()
         said = re.search(
             r"Bought on ([\d.]+) days a year, ([\d.,]+) on each, ([\d.]+)\s% of the purchases with a coupon\.\s+"
-            r"Average order so far ([\d.,]+) before refunds, ([\d.]+) orders on such a day",
+            r"Average order so far ([\d.,]+) before refunds, ([\d.]+) orders on such a day\. Refunds take "
+            r"([\d.]+)\s% of it",
             card,
         )
         assert said, card
         numbers = [float(text.replace(",", "")) for text in said.groups()]
+        *counted, orders, refunds = numbers
         facts = ("purchase_days_a_year", "net_a_purchase_day", "coupon_share", "average_order_value")
         expected = [row[name] * (100 if name == "coupon_share" else 1) for name in facts]
-        assert numbers == [*(pytest.approx(value, abs=0.0501) for value in expected), pytest.approx(1, abs=0.2)]
+        assert counted == [pytest.approx(value, abs=0.0501) for value in expected]
+        assert orders == pytest.approx(1, abs=0.2)
+        assert refunds == pytest.approx(100 * row["refund_share"], abs=0.0501)
         assert "predicted for the next 365 days" in card
     expect(page.locator("#everybody-words")).to_contain_text("All customers bought on")
     expect(page.locator("#cards")).to_contain_text("Estimate in hindsight for 2025-12")
+
+
+def test_a_giant_serial_returners_and_a_new_model_are_told_beside_the_figures(
+    opened: Open, grown: Settings, tmp_path: Path
+):
+    with warehouse_from_settings(grown).reading() as connection:
+        figures = gather(connection, grown)
+    usual = opened(grown, choice="#segment=S02")
+    expect(usual.locator("#cards")).to_contain_text("By the segment at the close: ")
+    expect(usual.locator("#cards")).to_contain_text("After refunds: ")
+    assert usual.locator("#cards strong, #profiles strong").count() == 0
+    assert usual.locator("#movement-words").inner_text() == ""
+
+    segments, kpis = (objects(figures["tables"][name]) for name in ("segments", "figures"))
+    figures = replaced(figures, "segments", [{**row, "largest_customer_share": 0.97} for row in segments[:1]])
+    figures = replaced(figures, "figures", [{**row, "refund_share": 0.8, "model_changed": True} for row in kpis])
+    page = opened(page_with(figures, tmp_path), choice="#segment=S02")
+    expect(page.locator("#cards strong")).to_have_text("Refunds take 80.0 % of these sales.")
+    expect(page.locator("#profiles strong")).to_have_text("The largest customer makes 97.0 % of its net sales so far.")
+    expect(page.locator("#movement-words")).to_contain_text("another segment model came into force")
 
 
 def test_growth_of_a_sum_and_parts_of_a_whole_are_not_coloured_good_or_bad(opened: Open, grown: Settings):
@@ -292,13 +316,13 @@ def test_growth_of_a_sum_and_parts_of_a_whole_are_not_coloured_good_or_bad(opene
 
 def test_what_is_not_known_of_a_point_is_not_said_to_be_nobody(opened: Open, grown: Settings):
     page = opened(grown)
-    nobody = computed(page, "#legend button[data-key=unassigned] .swatch path", "stroke")[0]
+    nobody = computed(page, "#legend button[data-key=new] .swatch path", "stroke")[0]
     points = "figure[data-chart=trend_average_order_value] .mark-symbol.role-mark path"
     place = computed(page, points, "stroke").index(nobody)
     page.locator(points).nth(place).hover()
     expect(page.locator("#vg-tooltip-element")).to_contain_text("Customers who bought")
     told = page.locator("#vg-tooltip-element td.value").all_inner_texts()
-    assert told[0] == "without a segment"
+    assert told[0] == "new customers"
     assert "0" not in told
 
 

@@ -23,6 +23,7 @@ CENT = pytest.approx
 FACTS = (
     *("purchase_days_a_year", "net_a_purchase_day", "average_order_value", "orders_a_purchase_day"),
     "coupon_share",
+    "refund_share",
 )
 
 
@@ -41,8 +42,11 @@ def rows(connection: duckdb.DuckDBPyConnection, settings: Settings, section: str
     [
         ("clv_growth", ("clv_growth", "customers", "closing_clv", "clv_growth_reason", "predicted_clv_growth")),
         ("churn_rate", ("churn_rate", "active", "churned", "estimated_churn_rate", "estimate_error")),
-        ("average_order_value", ("average_order_value", "orders")),
-        ("sales_contribution", ("sales", "sales_contribution")),
+        (
+            "average_order_value",
+            ("average_order_value", "orders", "refund_share", "average_order_value_after_refunds", "model_changed"),
+        ),
+        ("sales_contribution", ("sales", "sales_contribution", "closing_sales_contribution")),
     ],
 )
 def test_every_kpi_of_every_period_and_segment_is_that_of_its_table(
@@ -68,6 +72,8 @@ def test_the_totals_are_those_of_the_orders_themselves(connection: duckdb.DuckDB
     for row in totals:
         if row["orders"]:
             assert row["average_order_value"] == CENT(row["purchase_sales"] / row["orders"])
+            assert row["average_order_value_after_refunds"] == CENT(row["sales"] / row["orders"])
+            assert row["refund_share"] == CENT(1 - row["sales"] / row["purchase_sales"], abs=1e-9)
 
 
 def test_the_churn_rate_of_all_customers_is_that_of_their_orders(
@@ -177,6 +183,8 @@ def test_what_the_customers_of_a_segment_did_is_counted_from_their_orders(
             sum(net for net, _ in purchases) / len(purchases),
             len(purchases) / purchase_days,
             sum(coupon is True for _, coupon in purchases) / sum(coupon is not None for _, coupon in purchases),
+            -sum(net for who, _, kind, net, _ in orders if who in customers and kind == "refund")
+            / sum(net for net, _ in purchases),
         )
 
     segments = rows(connection, grown, "segments")
@@ -201,6 +209,18 @@ def test_the_average_order_the_orders_a_day_and_the_refunds_make_the_net_sales_a
         before_refunds = row["average_order_value"] * row["orders_a_purchase_day"]
         share = refunds[row["segment_key"]] / (row["net_sales"] + refunds[row["segment_key"]])
         assert row["net_a_purchase_day"] == CENT(before_refunds * (1 - share), rel=0.002)
+
+
+def test_the_share_of_the_largest_customer_stands_beside_the_sales_of_a_segment(
+    connection: duckdb.DuckDBPyConnection, grown: Settings
+):
+    spent = connection.sql(
+        "select segment_key, customer_id, sum(net_amount)::double from silver.orders "
+        "join gold.customer_segments using (customer_id) group by all"
+    ).fetchall()
+    for row in rows(connection, grown, "segments"):
+        own = [net for key, _, net in spent if key == row["segment_key"]]
+        assert row["largest_customer_share"] == CENT(max(own) / sum(own), abs=1e-5)
 
 
 def test_churn_risk_of_all_and_of_the_active_are_told_apart(connection: duckdb.DuckDBPyConnection, grown: Settings):

@@ -84,7 +84,7 @@ def test_segments_of_one_dash_are_told_apart_by_people_who_see_few_colours(
 
 def test_56_keys_have_56_lines(opened: Open, figures: Figures, tmp_path: Path):
     page = opened(page_with(newest_only(with_segments(figures, 56)), tmp_path))
-    assert len(set(lines_of_legend(page).values())) == 57
+    assert len(set(lines_of_legend(page).values())) == 58
 
 
 def newest_only(figures: Figures) -> Figures:

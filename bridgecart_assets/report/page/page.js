@@ -137,6 +137,19 @@
     return (complete.length ? complete : periods()).reduce((latest, one) => (one > latest ? one : latest), "");
   }
 
+  // What stands beside a KPI, in its words; strong where the KPI alone would mislead.
+  function besideWords(column, row) {
+    const { beside } = figures.kpis.find((kpi) => kpi.column === column);
+    return beside
+      .filter((one) => is(row[one.column]))
+      .map((one) => {
+        const words = one.words.replace("{}", shown(row[one.column], KINDS[one.format]));
+        return remark(words, is(one.remarkable) && row[one.column] > one.remarkable);
+      });
+  }
+
+  const remark = (words, isStrong) => element("p", {}, isStrong ? element("strong", {}, words) : words);
+
   function figureOf(period, key) {
     return tables.figures.find((row) => row.period === period && row.segment_key === key);
   }
@@ -237,6 +250,7 @@
         why(row.average_order_value_reason),
         change(row.average_order_value, last?.average_order_value, { relative: true, better: 1, than }),
         `Net of discounts, refunds not taken off. ${whole.format(row.orders)} purchases.`,
+        ...besideWords("average_order_value", row),
         evidence(row.buyers, row.order_low_sample, "customers who bought"),
         isOpen,
       ),
@@ -254,6 +268,7 @@
             why(row.sales_contribution_reason),
             change(row.sales_contribution, last?.sales_contribution, { than }),
             `${cents.format(row.sales)} of ${cents.format(figureOf(period, "all").sales)} currency units.`,
+            ...besideWords("sales_contribution", row),
             isOpen,
           ),
       ...plainKpis().map((kpi) =>
@@ -265,6 +280,7 @@
             relative: kpi.format === "money" || kpi.format === "ratio", better: BETTER[kpi.direction], than,
           }),
           kpi.meaning,
+          ...besideWords(kpi.column, row),
           evidence(row[kpi.customers], row[kpi.low_sample], "customers"),
           isOpen,
         ),
@@ -301,7 +317,8 @@
     const coupons = is(row.coupon_share) ? `${format.share(row.coupon_share)} of the purchases with a coupon` : "coupons unknown";
     return [
       `${bought} on ${row.purchase_days_a_year.toFixed(1)} days a year, ${format.money(row.net_a_purchase_day)} on each, ${coupons}.`,
-      `Average order so far ${format.money(row.average_order_value)} before refunds, ${row.orders_a_purchase_day.toFixed(2)} orders on such a day.`,
+      `Average order so far ${format.money(row.average_order_value)} before refunds, ${row.orders_a_purchase_day.toFixed(2)} orders on such a day. ` +
+        `Refunds take ${format.share(row.refund_share)} of it.`,
     ];
   }
 
@@ -315,8 +332,15 @@
       `${short.format(row.mean_clv)} net sales each so far` +
         (is(row.mean_predicted_clv) ? `; predicted for the next ${figures.settings.clv_horizon_days} days: ${short.format(row.mean_predicted_clv)}.` : "."),
       most ? `Most common lifecycle: ${most.lifecycle}, ${format.share(most.customers / all)} of those who have bought.` : null,
+      is(row.largest_customer_share) ? largestWords(row) : null,
       row.customers < 30 ? "Low confidence: fewer than 30 customers." : null,
     ];
+  }
+
+  // Beyond half of its sales a segment is one customer and others.
+  function largestWords(row) {
+    const words = `The largest customer makes ${format.share(row.largest_customer_share)} of its net sales so far.`;
+    return remark(words, row.largest_customer_share > 0.5 && row.customers > 1);
   }
 
   function showProfiles() {
@@ -328,7 +352,7 @@
           { className: chosen.segment === row.segment_key ? "card chosen" : "card" },
           element("h3", {}, swatch(row.segment_key), row.name),
           element("p", { className: "value" }, whole.format(row.customers)),
-          ...lines.map((line) => element("p", {}, line)),
+          ...lines.map((line) => (typeof line === "string" ? element("p", {}, line) : line)),
         );
       }),
     );
@@ -352,6 +376,10 @@
     for (const place of document.querySelectorAll("[data-says]")) {
       place.textContent = place.dataset.says === "scale" ? scaleWords(place.closest("figure")) : says[place.dataset.says];
     }
+    const isRelabelled = tables.figures.some((row) => row.period === shownPeriod() && row.model_changed);
+    byId("movement-words").textContent = isRelabelled
+      ? `In ${says.shown} another segment model came into force: who moved may have been relabelled and have done nothing.`
+      : "";
     byId("churn-words").textContent =
       `Every churn rate here is of the customers who were active at the opening, that is who had bought in the ${settings.churn_window_days} days before: ` +
       `the share of them who buy nothing in the ${settings.churn_window_days} days after it. ` +
@@ -430,7 +458,7 @@
       ["period", "Period", "text"], ["name", "Segment", "text"], ["is_complete", "Complete", "flag"], ["customers", "Customers at the opening", "count"],
       ["clv_growth", "CLV growth", "growth"], ["clv_growth_reason", "Why none", "reason"], ["churn_rate", "Churn rate", "share"],
       ["churn_rate_reason", "Why none", "reason"], ["average_order_value", "Average order", "money"], ["buyers", "Customers who bought", "count"], ["orders", "Purchases", "count"],
-      ["sales", "Net sales", "money"], ["sales_contribution", "Contribution", "share"], ["low_sample", "Low sample", "flag"],
+      ["sales", "Net sales", "money"], ["sales_contribution", "Contribution", "share"], ["model_changed", "Model changed", "flag"], ["low_sample", "Low sample", "flag"],
     ],
     churn: [
       ["period", "Period", "text"], ["name", "Segment", "text"], ["active", "Active at the opening", "count"], ["churned", "Of these churned", "count"],
@@ -444,7 +472,8 @@
       ["predicted_clv", "Predicted value", "money"], ["mean_predicted_clv", "Each", "money"],
       ["mean_churn_risk", "Churn risk, all of them", "share"], ["active_churn_risk", "Churn risk, the active", "share"],
       ["purchase_days_a_year", "Purchase days a year", "figure"], ["net_a_purchase_day", "Net sales a purchase day", "money"],
-      ["average_order_value", "Average order so far", "money"], ["coupon_share", "Purchases with coupon", "share"],
+      ["average_order_value", "Average order so far", "money"], ["refund_share", "Refund share", "share"],
+      ["largest_customer_share", "Largest customer, of its net sales", "share"], ["coupon_share", "Purchases with coupon", "share"],
       ["ambiguous_share", "Between segments", "share"],
     ],
     flows: [
@@ -492,10 +521,11 @@
 
   function columnsOf(name) {
     if (name !== "figures") return COLUMNS[name];
+    const beside = figures.kpis.flatMap((kpi) => kpi.beside.map((one) => [one.column, one.label, KINDS[one.format]]));
     const further = plainKpis().flatMap((kpi) => [
       [kpi.column, kpi.label, KINDS[kpi.format]], [`${kpi.column}_reason`, "Why none", "reason"],
     ]);
-    return [...COLUMNS.figures.slice(0, -1), ...further, ...COLUMNS.figures.slice(-1)];
+    return [...COLUMNS.figures.slice(0, -2), ...beside, ...further, ...COLUMNS.figures.slice(-2)];
   }
 
   function isShown(row) {

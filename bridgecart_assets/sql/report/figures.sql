@@ -11,14 +11,14 @@ with estimates as (
 ),
 by_segment as (
     select
-        g.period, g.closes_on, g.is_complete, g.segment_key, g.segment, g.customers, g.closing_customers,
+        g.period, g.closes_on, g.is_complete, g.model_changed, g.segment_key, g.segment, g.customers, g.closing_customers,
         g.clv_growth, g.clv_growth_reason, g.predicted_clv_growth, g.predicted_clv_growth_reason,
         g.opening_clv, g.organic, g.removed, g.closing_clv,
         c.matures_on, c.matured, c.active, c.churned, c.churn_rate, c.churn_rate_reason,
         c.estimated_churn_rate, c.estimated_churn_rate_reason, c.estimate_error, c.in_hindsight,
         v.customers as buyers, v.orders, v.sales as purchase_sales, v.average_order_value,
-        v.average_order_value_reason,
-        s.sales, s.sales_contribution, s.sales_contribution_reason,
+        v.average_order_value_reason, v.refunded, v.refund_share, v.average_order_value_after_refunds,
+        s.sales, s.sales_contribution, s.sales_contribution_reason, s.closing_sales_contribution,
         g.low_sample, c.low_sample as churn_low_sample, v.low_sample as order_low_sample
     from kpi.clv_growth g
     join shown_periods using (period)
@@ -28,13 +28,14 @@ by_segment as (
 ),
 summed as (
     select
-        period, closes_on, any_value(is_complete) as is_complete,
+        period, closes_on, any_value(is_complete) as is_complete, any_value(model_changed) as model_changed,
         sum(customers) as customers, sum(closing_customers) as closing_customers,
         sum(opening_clv) as opening_clv, sum(organic) as organic, sum(removed) as removed,
         sum(closing_clv) as closing_clv,
         any_value(matures_on) as matures_on, any_value(matured) as matured,
         sum(active) as active, sum(churned) as churned, bool_or(in_hindsight) as in_hindsight,
-        sum(buyers) as buyers, sum(orders) as orders, sum(purchase_sales) as purchase_sales, sum(sales) as sales
+        sum(buyers) as buyers, sum(orders) as orders, sum(purchase_sales) as purchase_sales,
+        sum(refunded) as refunded, sum(sales) as sales
     from by_segment
     group by period, closes_on
 ),
@@ -50,6 +51,8 @@ total as (
         e.estimated_churn_rate - churn_rate as estimate_error,
         case when orders > 0 then purchase_sales::double / orders end as average_order_value,
         case when orders = 0 then 'no_orders' end as average_order_value_reason,
+        case when orders > 0 then refunded::double / purchase_sales::double end as refund_share,
+        case when orders > 0 then (purchase_sales - refunded)::double / orders end as average_order_value_after_refunds,
         customers < 30 as low_sample, active < 30 as churn_low_sample, buyers < 30 as order_low_sample
     from summed s
     left join estimates e using (period, closes_on)

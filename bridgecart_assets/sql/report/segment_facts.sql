@@ -8,6 +8,7 @@ select
     date_trunc('month', f.first_purchased_on)::date as cohort,
     count(*) filter (where o.order_kind = 'purchase') as orders,
     coalesce(sum(o.net_amount) filter (where o.order_kind = 'purchase'), 0) as purchase_sales,
+    coalesce(-sum(o.net_amount) filter (where o.order_kind = 'refund'), 0) as refunded,
     count(*) filter (where o.order_kind = 'purchase' and o.coupon_used) as with_coupon,
     count(o.coupon_used) filter (where o.order_kind = 'purchase') as coupon_known,
     sum(o.net_amount) filter (where o.purchased_on < f.first_purchased_on + 30) as net_sales_30,
@@ -25,7 +26,7 @@ create or replace temp table segment_facts as
 with bought as (
     select
         coalesce(segment_key, 'all') as segment_key,
-        sum(orders) as orders, sum(purchase_sales) as purchase_sales,
+        sum(orders) as orders, sum(purchase_sales) as purchase_sales, sum(refunded) as refunded,
         sum(with_coupon) as with_coupon, sum(coupon_known) as coupon_known
     from since_first_purchase
     group by grouping sets ((segment_key), ())
@@ -47,6 +48,7 @@ select
     round(365 * d.purchase_days::double / d.days, 6) as purchase_days_a_year,
     round(d.net_sales::double / d.purchase_days, 2) as net_a_purchase_day,
     round(b.purchase_sales::double / b.orders, 2) as average_order_value,
+    round(b.refunded::double / b.purchase_sales::double, 6) as refund_share,
     round(b.orders::double / d.purchase_days, 6) as orders_a_purchase_day,
     round(b.with_coupon::double / nullif(b.coupon_known, 0), 6) as coupon_share
 from days d

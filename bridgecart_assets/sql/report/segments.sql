@@ -18,6 +18,8 @@ segments as (
         round(count(*)::double / any_value(e.customers), 6) as share_of_customers,
         sum(s.net_sales) as net_sales,
         round(sum(s.net_sales)::double / nullif(any_value(e.net_sales), 0)::double, 6) as share_of_sales,
+        case when sum(s.net_sales) > 0 then round(max(s.net_sales)::double / sum(s.net_sales)::double, 6) end
+            as largest_customer_share,
         sum(s.predicted_clv) as predicted_clv,
         round(sum(s.predicted_clv)::double / nullif(any_value(e.predicted_clv), 0)::double, 6) as share_of_predicted_clv,
         round(sum(s.net_sales)::double / count(*), 2) as mean_clv,
