@@ -32,6 +32,7 @@ def demo(*, orders: int, seed: int) -> None:
         f" Sales {outcome.kpi_sales:,.2f} in the events, in silver and in the KPIs."
     )
     print_summary(outcome.summary)
-    print_kpis(console, kpi_rows(load_settings().published_dir), period=None)
+    settings = load_settings()
+    print_kpis(console, kpi_rows(settings.published_dir), period=None, calendar=settings.calendar_timezone)
     print("Next: `bridgecart report --open` shows more of the figures, `bridgecart up` opens the Dagster UI.")
     exit_on_failed_checks(outcome.summary)

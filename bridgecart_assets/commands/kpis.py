@@ -22,14 +22,15 @@ def kpis(*, as_json: bool, period: str | None) -> None:
     from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.warehouse.published_kpis import kpi_rows
 
-    rows = kpi_rows(load_settings().published_dir)
+    settings = load_settings()
+    rows = kpi_rows(settings.published_dir)
     if as_json:
         print(json.dumps([row for row in rows if period in (None, row["period"])], indent=2))
     else:
-        print_kpis(stdout_console(), rows, period=period)
+        print_kpis(stdout_console(), rows, period=period, calendar=settings.calendar_timezone)
 
 
-def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None) -> None:
+def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None, calendar: str) -> None:
     """A table of one period, by default of the latest complete one. Raises UsageError where it is not there."""
     from bridgecart_assets.contracts import CHURN, KPIS
     from bridgecart_assets.warehouse.published_kpis import (
@@ -63,7 +64,9 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | No
     )
     print(
         f"* The churn rate {when}: of those active when it opened.\n"
-        "  Customers: at the opening. new: first order in the period. unassigned: ordered before, had no segment."
+        "  Customers: at the opening. new: first order in the period. unassigned: ordered before, had no segment.
+"
+        f"  Periods and days: in the shop's calendar ({calendar})."
     )
     for remark in remarks(rows, shown):
         print(f"! {remark}")

@@ -35,6 +35,7 @@ def cdnow() -> None:
     print_summary(summary)
     if summary.duplicates:
         print("Duplicates are orders of an earlier replay: none is counted twice.")
-    print_kpis(console, kpi_rows(load_settings().published_dir), period=None)
+    settings = load_settings()
+    print_kpis(console, kpi_rows(settings.published_dir), period=None, calendar=settings.calendar_timezone)
     print("Next: `bridgecart up --rate 0` opens the Dagster UI and adds no made-up orders.")
     exit_on_failed_checks(summary)

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from bridgecart_assets.orchestration.status import Status
@@ -59,14 +60,19 @@ def _head(state: "Status") -> list[str]:
         **_waiting(state),
         "Lag": lag,
         "Last batch": f"{last}{_ago(state.age(state.last_batch_at))} ({state.batches:,} in all)",
-        "Data until": f"{state.data_clock:%Y-%m-%d %H:%M} UTC{_ago(state.age(state.data_clock))}"
-        if state.data_clock
-        else "no order yet",
+        "Data until": _data_until(state),
         **({"History": state.history} if state.history else {}),
         "Kafka": state.kafka,
         "Warehouse": state.warehouse,
     }
     return [f"{name:<{_LABEL}}{' '.join(said.split())}" for name, said in facts.items()]
+
+
+def _data_until(state: "Status") -> str:
+    if state.data_clock is None:
+        return "no order yet"
+    by_the_shops_clock = state.data_clock.astimezone(ZoneInfo(state.calendar))
+    return f"{by_the_shops_clock:%Y-%m-%d %H:%M} {state.calendar}{_ago(state.age(state.data_clock))}"
 
 
 def _in_transactions(state: "Status") -> str:

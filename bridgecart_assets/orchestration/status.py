@@ -26,6 +26,7 @@ class Status:
         kafka: the topic, or why it could not be read; `lag` is None then.
         last_batch: the latest batch, or one that a person named where there is no other.
         last_records_at: when the latest batch that had any record was planned.
+        calendar: time zone of the shop's calendar.
         history: where it begins, if it does not begin with the topic.
 
     """
@@ -46,6 +47,7 @@ class Status:
     rows: Mapping[str, int]
     history: str | None = None
     waiting_for_transactions: int | None = None
+    calendar: str = "UTC"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types, instants in UTC, and how old batch and data are, seconds."""
@@ -93,6 +95,7 @@ def read_status(settings: Settings) -> Status:
         rows=standing.rows,
         waiting_for_transactions=health.waiting_for_transactions,
         history=history_note(warehouse),
+        calendar=settings.calendar_timezone,
     )
 
 

@@ -67,7 +67,7 @@ def test_status_counts_the_rows_of_every_table(
     assert last.split()[2] == "20260101T000000Z,"
     assert last.endswith(" ago (1 in all)")
     assert status["last_batch_at"] == "2026-01-01T00:00:00Z"
-    assert status["data_clock"] == "2025-03-20T10:00:00Z"
+    assert (status["data_clock"], status["calendar"]) == ("2025-03-20T10:00:00Z", "UTC")
     assert status["last_batch_age_seconds"] < status["data_age_seconds"]
 
 

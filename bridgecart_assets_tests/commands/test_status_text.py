@@ -57,6 +57,11 @@ def test_all_of_a_sound_state_fits_on_80_by_24_with_every_table():
         assert words in lines
 
 
+def test_the_data_reach_until_a_time_of_the_shops_calendar():
+    lines = status_lines(replace(STATE, calendar="Asia/Kolkata"))
+    assert "Data until     2026-03-01 14:30 Asia/Kolkata, 3 h ago" in lines
+
+
 def test_what_needs_a_hand_comes_first_and_stays_on_80_by_24():
     lines = status_lines(WORST, width=80, height=23)
     assert len(lines) <= 23

@@ -228,6 +228,11 @@ def test_without_orders_it_says_so_and_shows_what_the_pipeline_did(opened: Open,
     assert column(page, 1) == ["not_json"]
 
 
+def test_it_says_until_when_by_the_clock_of_whose_calendar(opened: Open, hostile: Settings):
+    page = opened(hostile)
+    expect(page.locator("#about")).to_have_text("Orders until 2025-03-20 10:00 in the shop's calendar (UTC).")
+
+
 def test_few_customers_are_called_few_and_a_figure_that_does_not_exist_says_why(opened: Open, hostile: Settings):
     page = opened(hostile)
     expect(page.locator("#cards")).to_contain_text("Low confidence: only 20 customers")

@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,6 +19,8 @@ from bridgecart_assets.report.figures import gather
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets_tests.report.pages import objects
+from bridgecart_assets_tests.report.shops import open_shop
+from bridgecart_assets_tests.support.records import Record, event
 
 CENT = pytest.approx
 FACTS = (
@@ -318,3 +321,23 @@ def test_every_reason_for_a_missing_figure_of_all_customers_has_words(
     words = {reason for kpi in gather(connection, grown)["kpis"] for reason in kpi["reasons"]}
     assert len(found) > 3
     assert found <= words
+
+
+def test_purchases_and_value_since_the_first_purchase_are_of_the_days_of_the_shops_calendar(tmp_path: Path):
+    # The second is in the thirtieth day since the first, which in UTC ends eight hours earlier.
+    times = ("2025-01-31T23:30:00-08:00", "2025-03-01T23:30:00-08:00")
+    orders = [
+        event(order_id=f"{customer}-{time}", customer_id=f"C{customer}", purchase_date=time)
+        for customer in range(20)
+        for time in times
+    ]
+    shop = open_shop(tmp_path, [Record(order) for order in orders], calendar_timezone="America/Los_Angeles")
+    with warehouse_from_settings(shop).reading() as connection:
+        shown = gather(connection, shop)
+    assert (shown["clock"]["newest_order_at"], shown["settings"]["calendar"]) == (
+        "2025-03-01T23:30:00",
+        "America/Los_Angeles",
+    )
+    assert {row["period"] for row in objects(shown["tables"]["purchases"])} == {"2025-01-01", "2025-03-01"}
+    (cohort,) = objects(shown["tables"]["cohorts"])
+    assert (cohort["cohort"], cohort["mean_clv_30"]) == ("2025-01-01", 200)

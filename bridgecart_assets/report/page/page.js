@@ -363,7 +363,7 @@
   function showWords() {
     const { clock, settings } = figures;
     byId("about").textContent = clock.newest_order_at
-      ? `Orders until ${clock.newest_order_at.slice(0, 16).replace("T", " ")} UTC.`
+      ? `Orders until ${clock.newest_order_at.slice(0, 16).replace("T", " ")} in the shop's calendar (${settings.calendar}).`
       : "";
     const says = {
       shown: tables.figures.length ? periodName(shownPeriod()) : "",

@@ -1,4 +1,4 @@
--- How far the data reach, and how many periods they fill.
+-- How far the data reach by the shop's clock, and how many periods they fill.
 -- needs: silver.orders, gold.customer_segments, kpi.clv_growth, $calendar_timezone
 -- gives: rows
 
