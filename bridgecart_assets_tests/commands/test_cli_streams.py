@@ -5,13 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bridgecart_assets.commands.cli import cli, main
 from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets_tests.support.command_line import Done, assert_one_line
 
 FULL = Path("/dev/full")
 PRINTING = [
@@ -21,14 +21,6 @@ PRINTING = [
 ]
 # Root obeys permissions, too, once it has given up its privilege not to.
 AS_ANYBODY = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left: exit code and standard error."""
-
-    code: int
-    err: str
 
 
 class Command:
@@ -50,7 +42,7 @@ class Command:
             except SystemExit as end:
                 code = end.code
         assert isinstance(code, int)
-        return Done(code, self._capfd.readouterr().err)
+        return Done(code, *self._capfd.readouterr())
 
 
 @pytest.fixture
@@ -68,14 +60,6 @@ def closed_pipe() -> int:
     return writing
 
 
-def assert_one_line(done: Done, *words: str, code: int = 1) -> None:
-    assert done.code == code, done
-    assert done.err.startswith("bridgecart: ")
-    assert done.err.count("\n") == 1, done.err
-    for word in words:
-        assert word in done.err
-
-
 @pytest.mark.skipif(not FULL.exists(), reason="macOS has no such device")
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 def test_a_full_standard_output_is_one_line(command: Command, filled: Warehouse, arguments: list[str]) -> None:
@@ -84,7 +68,7 @@ def test_a_full_standard_output_is_one_line(command: Command, filled: Warehouse,
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 def test_whoever_reads_no_further_is_left_in_peace(command: Command, filled: Warehouse, arguments: list[str]) -> None:
-    assert command(arguments, closed_pipe()) == Done(141, "")
+    assert command(arguments, closed_pipe()) == Done(141, "", "")
 
 
 def test_all_commands_that_print_are_tried_or_print_the_same_way() -> None:
@@ -135,7 +119,7 @@ def test_a_narrow_terminal_breaks_no_command(
     monkeypatch.setenv("FORCE_COLOR", "1")
     for arguments in (["kpis"], ["status"]):
         reading, writing = os.pipe()
-        assert command(arguments, writing) == Done(0, "")
+        assert command(arguments, writing) == Done(0, "", "")
         os.close(reading)
 
 
