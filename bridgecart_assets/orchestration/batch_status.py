@@ -74,9 +74,9 @@ def assets_left(job: str, key: str, warehouse: Warehouse, state: TopicState) -> 
     return None
 
 
-def with_short_timeout(warehouse: Warehouse) -> Warehouse:
-    """The warehouse for a tick of the sensor, which must not wait for it as long as a run may."""
-    return replace(warehouse, lock_timeout_seconds=_SHORT_TIMEOUT_SECONDS)
+def with_short_timeout(warehouse: Warehouse, seconds: float = _SHORT_TIMEOUT_SECONDS) -> Warehouse:
+    """The warehouse for a tick of a sensor, which must not wait for it as long as a run may."""
+    return replace(warehouse, lock_timeout_seconds=seconds)
 
 
 def _ended_attempts(instance: dg.DagsterInstance, key: str) -> list[dg.RunRecord]:

@@ -1,14 +1,13 @@
 """Looking for causes: in Dagster's records and in the warehouse. What is a cause: `causes.py`."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG, with_short_timeout
 from bridgecart_assets.orchestration.health import read_checks
 from bridgecart_assets.orchestration.monitoring.causes import (
     Book,
@@ -32,7 +31,7 @@ FIRST_LOOK = timedelta(hours=1)
 _OVERLAP = timedelta(minutes=1)
 _RUNS_LOOKED_AT = 50
 # The daemon evaluates one sensor after the other: the one for orders waits meanwhile.
-_SHORT_TIMEOUT_SECONDS = 0.2
+_PATIENCE_SECONDS = 0.2
 _STOPPED_BY_CHECK = "DagsterAssetCheckFailedError"
 _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 
@@ -48,7 +47,7 @@ def daemon_sees(instance: dg.DagsterInstance, settings: Settings, book: Book, no
 
 def warehouse_sees(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> Seen:
     """Causes that only the warehouse shows, which a run may hold: then nobody waits for it."""
-    warehouse = replace(warehouse_from_settings(settings), lock_timeout_seconds=_SHORT_TIMEOUT_SECONDS)
+    warehouse = with_short_timeout(warehouse_from_settings(settings), _PATIENCE_SECONDS)
     sensor = read_sensor(instance, now)
     try:
         waiting = read_waiting_batch(instance, warehouse, settings.max_batch_attempts)
