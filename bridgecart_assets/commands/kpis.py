@@ -64,8 +64,7 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | No
     )
     print(
         f"* The churn rate {when}: of those active when it opened.\n"
-        "  Customers: at the opening. new: first order in the period. unassigned: ordered before, had no segment.
-"
+        "  Customers: at the opening. new: first order in the period. unassigned: ordered before, had no segment.\n"
         f"  Periods and days: in the shop's calendar ({calendar})."
     )
     for remark in remarks(rows, shown):

@@ -53,7 +53,7 @@ def test_the_table_says_whose_calendar_its_periods_are_of(
     bridgecart: Bridgecart, filled: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BRIDGECART_CALENDAR_TIMEZONE", "Asia/Kolkata")
-    assert bridgecart("kpis").out.splitlines()[-1] == "  Periods and days: in the shop's calendar (Asia/Kolkata)."
+    assert bridgecart("kpis").out.splitlines().count("  Periods and days: in the shop's calendar (Asia/Kolkata).") == 1
 
 
 def test_a_period_that_is_not_there_is_wrong_usage_that_names_those_there_are(
