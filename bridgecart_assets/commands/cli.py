@@ -32,6 +32,7 @@ from bridgecart_assets.commands.report import report
 from bridgecart_assets.commands.run import run
 from bridgecart_assets.commands.status import status
 from bridgecart_assets.commands.up import up
+from bridgecart_assets.commands.withdraw import withdraw
 from bridgecart_assets.processes.interrupts import interrupt_on_signals, interrupts
 from bridgecart_assets.processes.streams import ReaderGone, standard_streams
 
@@ -53,7 +54,23 @@ def cli(*, debug: bool) -> None:
         print(f"bridgecart: warning: {warning}", file=sys.stderr)
 
 
-COMMANDS = (announce, demo, doctor, evaluate, export, forget, generate, graph, kpis, replay, report, run, status, up)
+COMMANDS = (
+    announce,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    forget,
+    generate,
+    graph,
+    kpis,
+    replay,
+    report,
+    run,
+    status,
+    up,
+    withdraw,
+)
 for command in COMMANDS:
     cli.add_command(command)
 

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 @click.option("--refit", is_flag=True, help="Fit the models now, not only when they are due.")
 @click.option("--accept-model", is_flag=True, help="Take the proposed version of the segment model into force.")
 @click.option("--full", is_flag=True, help="Rebuild every table of customers, not only what changed.")
+@click.option(
+    "--remap",
+    is_flag=True,
+    help="Read every batch from raw again, as after a changed setting, and fit the models as in a new warehouse.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(
     "--fail-on",
@@ -37,6 +42,7 @@ def run(
     refit: bool,
     accept_model: bool,
     full: bool,
+    remap: bool,
     as_json: bool,
     fail_on: "FailOn",
     summary_files: tuple[Path, ...],
@@ -52,6 +58,8 @@ def run(
     from bridgecart_assets.commands.run_pipeline import run_everything
     from bridgecart_assets.models.due import RefitMode
 
+    if remap and accept_model:
+        raise click.UsageError("--remap and --accept-model exclude each other: no version of the models is left then.")
     if refit and accept_model:
         raise click.UsageError("--refit and --accept-model exclude each other: a refit may make another proposal.")
     mode = RefitMode.NOW if refit else RefitMode.ACCEPT if accept_model else RefitMode.WHEN_DUE
@@ -59,9 +67,17 @@ def run(
     with (
         watched("run", settings, say=lambda line: print(line, file=sys.stderr)),
         summarised(summary_files, settings) as summary,
-        progress() as (_, step),
+        progress() as (counted, step),
     ):
-        run_everything(settings, refit=mode, full=full, progress=step, summary=summary)
+        run_everything(
+            settings,
+            refit=mode,
+            full=full,
+            remap=remap,
+            progress=step,
+            remapped=lambda done, of: counted(done, of, "reading batches from raw"),
+            summary=summary,
+        )
     if as_json:
         print(json.dumps(summary.to_json(), indent=2))
     else:

@@ -18,6 +18,7 @@ from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG, run
 from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.warehouse.ingest.ledger import load_ends, load_ledger, load_position, newest_batches
+from bridgecart_assets.warehouse.remap import remap as remap_warehouse
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bridgecart_assets.orchestration.storage.dagster_internals import StepFailureData
 
 Progress = Callable[[str], None]
+Remapped = Callable[[int, int], object]
 FailOn = Literal["error", "warn"]
 Result: TypeAlias = "dg.ExecuteInProcessResult | dg.JobExecutionResult"
 
@@ -33,6 +35,10 @@ _POLL_SECONDS = 0.2
 
 # One level above what a console needs: the run's log is in Dagster's storage and its UI.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def _unwatched(_done: int, _of: int) -> None:
+    """Nobody watches."""
 
 
 class RunFailed(BridgeCartError):
@@ -108,13 +114,16 @@ def run_everything(
     *,
     refit: RefitMode = RefitMode.WHEN_DUE,
     full: bool = False,
+    remap: bool = False,
     progress: Progress,
+    remapped: Remapped = _unwatched,
     summary: Summary | None = None,
 ) -> Summary:
     """Ingest up to the topic's end as it is now, then refresh customers, segments and KPIs.
 
-    `full` rebuilds every row of theirs, also of customers that did not change. `summary` is filled on the way, for
-    a caller who wants to know how far a run came that failed.
+    `full` rebuilds every row of theirs, also of customers that did not change. `remap` reads every batch from raw
+    again before, and tells `remapped` how far it is. `summary` is filled on the way, for a caller who wants to know
+    how far a run came that failed.
     Raises RunFailed at the first failed run, KafkaFailure when the topic cannot
     be read, AlreadyRunning when another command works on the data directory.
     """
@@ -122,7 +131,9 @@ def run_everything(
 
     prepare_home(settings)
     with run_lock(settings.data_dir):
-        return run_holding_lock(settings, refit=refit, full=full, progress=progress, summary=summary)
+        return run_holding_lock(
+            settings, refit=refit, full=full, remap=remap, progress=progress, remapped=remapped, summary=summary
+        )
 
 
 def run_holding_lock(
@@ -130,7 +141,9 @@ def run_holding_lock(
     *,
     refit: RefitMode = RefitMode.WHEN_DUE,
     full: bool = False,
+    remap: bool = False,
     progress: Progress,
+    remapped: Remapped = _unwatched,
     summary: Summary | None = None,
 ) -> Summary:
     """`run_everything` for a caller that holds the run lock."""
@@ -143,6 +156,10 @@ def run_holding_lock(
     with dagster_instance(settings) as instance:
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         state = topic_state(platform.kafka, load_position(platform.warehouse).known)
+        if remap and platform.warehouse.exists:
+            progress("every batch again: raw to silver")
+            remap_warehouse(platform.warehouse, settings, remapped)
+            _check_newest_batch(instance, platform, summary)
         for key in open_batch_keys(instance, platform, state):
             progress(f"batch {key}: topic to silver")
             left = assets_left(INGEST, key, platform.warehouse, state)
@@ -163,6 +180,16 @@ def refresh(
 
     mode = RefreshMode.EVERYTHING if full else RefreshMode.CHANGES
     _execute(instance, "refresh", summary, run_config={**refit_config(refit), **refresh_config(mode)})
+
+
+def _check_newest_batch(instance: "dg.DagsterInstance", platform: Platform, summary: Summary) -> None:
+    """Let Dagster say of the newest batch what its silver is now; what it says of older ones is of their own runs."""
+    from bridgecart_assets.orchestration.jobs import AFTER_RAW
+    from bridgecart_assets.orchestration.partitions import BATCHES
+
+    for key in newest_batches(platform.warehouse, limit=1):
+        if instance.has_dynamic_partition(str(BATCHES.name), key):
+            _execute(instance, INGEST, summary, partition_key=key, selection=AFTER_RAW[INGEST])
 
 
 def settle_unfinished_runs(instance: "dg.DagsterInstance", *, seconds: float, progress: Progress) -> None:

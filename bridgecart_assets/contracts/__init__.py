@@ -37,6 +37,7 @@ from bridgecart_assets.contracts.internal import (
     REFRESHES,
     SEGMENT_CHANGES,
     TOUCHED_ORDERS,
+    WITHDRAWN_ORDERS,
 )
 from bridgecart_assets.contracts.kpi import (
     AVERAGE_ORDER_VALUE,
@@ -53,10 +54,12 @@ from bridgecart_assets.contracts.raw import (
     RAW_BATCHES,
     RAW_ORDERS,
 )
+from bridgecart_assets.contracts.reading import READ_WITH, RULES_VERSION
 from bridgecart_assets.contracts.silver import (
     SILVER_CUSTOMERS,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
+    SILVER_READINGS,
     SILVER_REJECTS,
 )
 from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMNS, TRAITS, Trait
@@ -86,7 +89,9 @@ __all__ = [
     "PURCHASE_MODEL",
     "RAW_BATCHES",
     "RAW_ORDERS",
+    "READ_WITH",
     "REFRESHES",
+    "RULES_VERSION",
     "SALES_CONTRIBUTION",
     "SEGMENTATION_TRAITS",
     "SEGMENT_CHANGES",
@@ -98,12 +103,14 @@ __all__ = [
     "SILVER_CUSTOMERS",
     "SILVER_DUPLICATES",
     "SILVER_ORDERS",
+    "SILVER_READINGS",
     "SILVER_REJECTS",
     "TABLES",
     "TOUCHED_ORDERS",
     "TRAITS",
     "TRAIT_COLUMNS",
     "UNASSIGNED",
+    "WITHDRAWN_ORDERS",
     "Column",
     "Contract",
     "Kpi",

@@ -23,6 +23,7 @@ from bridgecart_assets.contracts.silver import (
     SILVER_CUSTOMERS,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
+    SILVER_READINGS,
     SILVER_REJECTS,
 )
 
@@ -35,6 +36,7 @@ TABLES: Mapping[str, Contract] = MappingProxyType(
             SILVER_ORDERS,
             SILVER_DUPLICATES,
             SILVER_REJECTS,
+            SILVER_READINGS,
             SILVER_CUSTOMERS,
             CUSTOMER_FEATURES,
             PURCHASE_MODEL,

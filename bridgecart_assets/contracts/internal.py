@@ -82,6 +82,19 @@ BOOKKEEPING: tuple[Contract, ...] = (CHANGED_CUSTOMERS, TOUCHED_ORDERS, REFRESHE
 # Written by `bridgecart forget` alone: no assets, because no run could make them again from the topic.
 ERASURE_TABLES: tuple[Contract, ...] = (FORGOTTEN_CUSTOMERS, ERASED_VALUE)
 
+WITHDRAWN_ORDERS = Contract(
+    schema="raw",
+    name="withdrawn_orders",
+    meaning="Orders that a person took back: their records are rejected as `withdrawn` whenever they are read.",
+    columns=(
+        Column("order_id", "VARCHAR", "Order id of the source"),
+        Column("customer_id", "VARCHAR", "Customer whose order it is: ids of orders may be used twice"),
+        Column("reason", "VARCHAR", "Why, in the words of who did it"),
+        Column("withdrawn_at", INSTANT, "When, UTC"),
+    ),
+    key=("customer_id", "order_id"),
+)
+
 ANNOUNCED_SEGMENTS = Contract(
     schema="gold",
     name="announced_segments",

@@ -55,6 +55,18 @@ SILVER_REJECTS = Contract(
     key=("topic_id", "partition", "offset"),
 )
 
+SILVER_READINGS = Contract(
+    schema="silver",
+    name="readings",
+    meaning="How each batch was read from raw: its rows fit those of batches that were read alike.",
+    columns=(
+        BATCH,
+        Column("rules_version", "INTEGER", "Version of the rules by which records are read"),
+        Column("settings", "MAP(VARCHAR, VARCHAR)", "Values of the settings that silver depends on, by name"),
+    ),
+    key=("batch_key",),
+)
+
 _CUSTOMER = (
     Column("customer_id", "VARCHAR", "Customer"),
     CUSTOMER_HASH,

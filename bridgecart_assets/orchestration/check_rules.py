@@ -25,6 +25,7 @@ class Rule:
         counted_by: the column of the SQL that says how many rows a line of it stands for; None is one.
         looks_at: whose rows are looked at, of the batch where the table has batches; None is the rule's own table.
         limit: the setting that says which share of them may break the rule; None is not a single one.
+        said_by: the column of the SQL that says in words what a line has found; None is the number of rows.
         asked_by: the SQL file of another rule, where both ask for the same rows.
 
     """
@@ -39,6 +40,7 @@ class Rule:
     counted_by: str | None = None
     looks_at: Contract | None = None
     limit: str | None = None
+    said_by: str | None = None
     asked_by: str | None = None
 
     @property
@@ -153,6 +155,30 @@ RULES: tuple[Rule, ...] = (
         "There is one customer row for every customer with an order.",
         REBUILD,
         counted_by="customers",
+    ),
+    Rule(
+        contracts.SILVER_CUSTOMERS,
+        "batches_are_read_alike",
+        "Every batch was read from raw with the settings and by the rules of now.",
+        "The figures mix both readings as soon as a batch comes in: run `bridgecart run --remap`, which reads every "
+        "batch from raw again, or set back what was changed.",
+        blocking=False,
+        also_reads=(contracts.RAW_BATCHES, contracts.SILVER_READINGS),
+        counted_by="batches",
+        looks_at=contracts.RAW_BATCHES,
+        said_by="says",
+    ),
+    Rule(
+        contracts.SILVER_CUSTOMERS,
+        "no_date_is_lonely",
+        "No few orders are dated more than a year before all others, or after them.",
+        "Such dates make empty periods, and one that is ahead makes everybody else dormant. Orders that are wrong can "
+        "be taken back: `bridgecart withdraw ORDER_ID --reason TEXT`; order_ids has the first. What is right may stay.",
+        blocking=False,
+        severity=WARN,
+        counted_by="orders",
+        looks_at=contracts.SILVER_ORDERS,
+        said_by="says",
     ),
     Rule(
         contracts.CUSTOMER_FEATURES,

@@ -25,7 +25,7 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.incremental.rebuild import note_checked, scope_unchecked
 from bridgecart_assets.warehouse.incremental.scope import scoped
-from bridgecart_assets.warehouse.queries import incremental_snapshots
+from bridgecart_assets.warehouse.queries import incremental_snapshots, reading_parameters
 from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.tables import run_steps
@@ -74,7 +74,7 @@ class Finding:
 # Tables that one asset function writes together are checked together, in one step.
 STEPS: tuple[tuple[Contract, ...], ...] = (
     (contracts.RAW_ORDERS, contracts.RAW_BATCHES),
-    (contracts.SILVER_ORDERS, contracts.SILVER_DUPLICATES, contracts.SILVER_REJECTS),
+    (contracts.SILVER_ORDERS, contracts.SILVER_DUPLICATES, contracts.SILVER_REJECTS, contracts.SILVER_READINGS),
     (contracts.CUSTOMER_SNAPSHOTS, contracts.SEGMENT_FLOWS),
     *(
         (contract,)
@@ -152,6 +152,7 @@ def evaluate(
     parameters: dict[str, Parameter] = {
         BATCH_COLUMN: batch_key,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
+        **reading_parameters(settings),
     }
     reach = incremental_snapshots(settings).reach
     passed: list[tuple[Contract, int]] = []
@@ -206,7 +207,7 @@ class _Look:
     def _count(self, table: Contract) -> int:
         """Rows of the batch, of the customers that are looked at, or all."""
         rows, where = table.full_name, ""
-        if table.partitioned:
+        if table.partitioned and self._parameters[BATCH_COLUMN] is not None:
             where = f"where {BATCH_COLUMN} = $batch_key"
         elif scoped(table) in self._read_by:
             rows = scoped(table)
@@ -237,9 +238,15 @@ def _result(rule: Rule, found: Finding) -> dg.AssetCheckResult:
         check_name=rule.name,
         passed=found.passed,
         severity=rule.severity,
-        description=None if found.passed else f"{found.broken} row(s) break the rule. {rule.remedy}",
+        description=None if found.passed else f"{_in_words(rule, found)} {rule.remedy}",
         metadata=metadata,
     )
+
+
+def _in_words(rule: Rule, found: Finding) -> str:
+    if rule.said_by is None:
+        return f"{found.broken} row(s) break the rule."
+    return " ".join(line[rule.said_by] for line in found.lines)
 
 
 def _spec(rule: Rule, *, partitioned: bool) -> dg.AssetCheckSpec:

@@ -23,6 +23,7 @@ from bridgecart_assets.contracts import (
     SILVER_DUPLICATES,
     SILVER_ORDERS,
     TABLES,
+    WITHDRAWN_ORDERS,
     Contract,
 )
 from bridgecart_assets.sql import file_of, read_sql
@@ -111,7 +112,7 @@ def publish_customers(warehouse: Warehouse, folder: Path) -> None:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    for contract in (*TABLES.values(), *BOOKKEEPING, *ERASURE_TABLES, *OUTBOX_TABLES):
+    for contract in (*TABLES.values(), *BOOKKEEPING, *ERASURE_TABLES, *OUTBOX_TABLES, WITHDRAWN_ORDERS):
         prepare(connection, contract)
 
 
@@ -122,7 +123,7 @@ def _erase(
     run_steps(connection, ("erasure/erase_records", "silver/tmp_ranked_events"), parameters)
     for contract in (SILVER_ORDERS, SILVER_DUPLICATES):
         insert_rows(connection, contract, read_sql(file_of(contract.full_name)), {})
-    for contract in (*tables, *OUTBOX_TABLES):
+    for contract in (*tables, *OUTBOX_TABLES, WITHDRAWN_ORDERS):
         if ID_COLUMN in contract.column_names:
             connection.execute(
                 f"delete from {contract.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from customers_to_erase)"

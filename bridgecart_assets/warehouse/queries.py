@@ -13,11 +13,15 @@ from bridgecart_assets.contracts import (
     CUSTOMER_FEATURES,
     CUSTOMER_SNAPSHOTS,
     ERASED_VALUE,
+    READ_WITH,
+    RULES_VERSION,
     SEGMENT_FLOWS,
     SEGMENT_MEMBERSHIP,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
+    SILVER_READINGS,
     SILVER_REJECTS,
+    WITHDRAWN_ORDERS,
 )
 from bridgecart_assets.models.purchase import purchase_forecasts
 from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Sample, Table
@@ -26,17 +30,19 @@ MOST_FITTED_CUSTOMERS = 100_000
 
 
 def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
-    """Orders, duplicates and rejects of one batch, in one transaction."""
+    """Orders, duplicates and rejects of one batch, and how it was read, in one transaction."""
     return Query(
-        parameters={
-            "max_payload_bytes": settings.max_payload_bytes,
-            "amount_is_net": settings.amount_is_net,
-            "calendar_timezone": settings.calendar_timezone,
-        },
+        parameters={**{name: getattr(settings, name) for name in READ_WITH}, **reading_parameters(settings)},
         inputs=inputs,
-        co_outputs=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name),
-        optional_inputs=BOOKKEEPING,
+        co_outputs=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name, SILVER_READINGS.full_name),
+        optional_inputs=(*BOOKKEEPING, WITHDRAWN_ORDERS),
     )
+
+
+def reading_parameters(settings: Settings) -> dict[str, Parameter]:
+    """Settings and rules of reading as they go on record."""
+    values = [str(getattr(settings, name)) for name in READ_WITH]
+    return {"rules_version": RULES_VERSION, "setting_names": list(READ_WITH), "setting_values": values}
 
 
 def customers_query(*inputs: Table) -> Query:

@@ -14,6 +14,7 @@ from bridgecart_assets.contracts import (
     SILVER_CUSTOMERS,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
+    SILVER_READINGS,
     SILVER_REJECTS,
     TABLES,
     TRAITS,
@@ -65,7 +66,7 @@ def test_amounts_are_exact_decimals(contract: Contract) -> None:
 @every_table
 def test_a_table_written_in_batches_says_of_each_row_which(contract: Contract) -> None:
     assert contract.partitioned == (
-        contract.schema == "raw" or contract in {SILVER_ORDERS, SILVER_DUPLICATES, SILVER_REJECTS}
+        contract.schema == "raw" or contract in {SILVER_ORDERS, SILVER_DUPLICATES, SILVER_REJECTS, SILVER_READINGS}
     )
     assert contract.partitioned == (BATCH_COLUMN in contract.column_names)
 

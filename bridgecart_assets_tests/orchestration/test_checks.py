@@ -43,9 +43,10 @@ WARNINGS = {
     "silver_order_ids_stand_once",
     "silver_spellings_are_known",
     "silver_reject_share_is_low",
+    "no_date_is_lonely",
     "segments_have_not_drifted",
 }
-NOT_BLOCKING = {*WARNINGS, "model_is_settled", "silver_reject_share_is_bearable"}
+NOT_BLOCKING = {*WARNINGS, "batches_are_read_alike", "model_is_settled", "silver_reject_share_is_bearable"}
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,17 @@ BREAKS = (
     ),
     Break("silver_reject_share_is_low", setting=("BRIDGECART_MAX_REJECT_SHARE", "0.001")),
     Break("silver_reject_share_is_bearable", setting=("BRIDGECART_ERROR_REJECT_SHARE", "0.001")),
+    Break("batches_are_read_alike", setting=("BRIDGECART_AMOUNT_IS_NET", "true")),
+    by_sql("batches_are_read_alike", f"delete from silver.readings where batch_key = '{FIRST}'"),
+    by_sql("batches_are_read_alike", "update silver.readings set rules_version = rules_version - 1"),
+    by_sql(
+        "no_date_is_lonely",
+        f"update silver.orders set purchased_at = purchased_at - interval 10 years where order_key = {ONE_ORDER}",
+    ),
+    by_sql(
+        "no_date_is_lonely",
+        f"update silver.orders set purchased_at = purchased_at + interval 2 years where order_key = {ONE_ORDER}",
+    ),
     by_sql("customers_match_orders", f"delete from silver.customers where customer_id = {ONE_CUSTOMER}"),
     by_sql("customers_match_orders", "update silver.customers set customer_id = 'X' where customer_id = 'C001'"),
     by_sql(
@@ -340,6 +352,51 @@ def test_a_failing_check_counts_the_rows_behind_the_lines_that_it_shows(platform
     assert _numbers(result) == (30, 18, 18 / 30, 0.0)
     assert len(_shown(result)) == 1
     assert str(result.description).startswith("18 row(s) break the rule.")
+
+
+def test_a_changed_setting_is_named_with_what_it_was_for_how_many_batches_and_the_remedy(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("BRIDGECART_NAIVE_TIMEZONE", "Asia/Kolkata")
+    run_silver(platform.warehouse, platform.settings, SECOND)
+    monkeypatch.setenv("BRIDGECART_AMOUNT_IS_NET", "true")
+    (result,) = [result for result in _evaluate(platform) if not result.passed]
+    assert str(result.description).startswith(
+        "2 of 2 batches were read with BRIDGECART_AMOUNT_IS_NET=False, and it is True now. "
+        "1 of 2 batches were read with BRIDGECART_NAIVE_TIMEZONE=UTC, and it is Asia/Kolkata now. "
+    )
+    assert "`bridgecart run --remap`" in str(result.description)
+    assert result.severity == dg.AssetCheckSeverity.ERROR
+
+
+@pytest.mark.parametrize(
+    ("moved", "says"),
+    [
+        ("where order_id = 'A0007'", None),
+        (
+            "- interval 27 years where order_id = 'A0007'",
+            r"1 order\(s\) up to 1998-0\d-\d\d lie 97\d\d days before all ",
+        ),
+        (
+            "+ interval 6 years where order_id = 'A0007'",
+            r"1 order\(s\) from 2031-0\d-\d\d on lie 21\d\d days after all ",
+        ),
+        ("- interval 9 months where order_id = 'A0007'", None),
+        ("- interval 2 years where order_id < 'A0003'", r"3 order\(s\) up to 2023-0\d-\d\d lie "),
+        ("- interval 2 years where order_id < 'A0004'", None),
+        ("- interval 2 years where order_id >= 'A0003'", r"3 order\(s\) from 2025-0\d-\d\d on lie "),
+    ],
+)
+def test_few_orders_years_from_all_others_are_named_on_whichever_side_they_are(
+    platform: Platform, moved: str, says: str | None
+):
+    _execute(platform, f"update silver.orders set purchased_at = purchased_at {moved}")
+    (rule,) = [rule for rule in RULES if rule.name == "no_date_is_lonely"]
+    (result,) = _evaluate(platform, [rule])
+    assert result.passed == (says is None)
+    if says is not None:
+        assert re.match(says, str(result.description))
+        assert "A000" in _shown(result)[0]["order_ids"]
 
 
 def test_of_customers_that_did_not_change_only_the_totals_are_looked_at(platform: Platform):

@@ -35,8 +35,11 @@ PARAMETERS: Mapping[str, Parameter] = {
     "most_periods": 12,
     "most_values": 12,
     "purchase_version": 1,
+    "rules_version": 1,
     "salt": "salt",
     "segments": None,
+    "setting_names": [],
+    "setting_values": [],
 }
 STORED: Mapping[str, Contract] = {
     contract.full_name: contract
@@ -45,6 +48,7 @@ STORED: Mapping[str, Contract] = {
         *contracts.BOOKKEEPING,
         *contracts.ERASURE_TABLES,
         *contracts.OUTBOX_TABLES,
+        contracts.WITHDRAWN_ORDERS,
     )
 }
 # What Python makes of no table of the warehouse, and of other columns.

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.contracts import WITHDRAWN_ORDERS
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.queries import silver_batch_query
-from bridgecart_assets.warehouse.tables import run_steps
+from bridgecart_assets.warehouse.tables import prepare, run_steps
 from bridgecart_assets_tests.integration.shop import history
 from bridgecart_assets_tests.sql.silver import BATCH, SilverWarehouse, with_json
 from bridgecart_assets_tests.sql.test_silver_contract import CASES
@@ -35,6 +36,7 @@ def read_events(records: Sequence[Record], *, by_rules: bool = False, **changed:
     start = steps.index("silver/tmp_plain_macros") + 1
     parameters = {**silver_batch_query(settings).parameters, "batch_key": BATCH}
     with warehouse.transaction() as connection:
+        prepare(connection, WITHDRAWN_ORDERS)
         run_steps(connection, steps[:start], parameters)
         if by_rules:
             close_the_short_way(connection)

@@ -9,6 +9,7 @@ from bridgecart_assets.contracts import (
     SILVER_CUSTOMERS,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
+    SILVER_READINGS,
     SILVER_REJECTS,
 )
 from bridgecart_assets.orchestration.asset_specs import POOL, batch_table, read_from, table_asset
@@ -25,18 +26,20 @@ from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
         "orders": batch_table(SILVER_ORDERS, kinds={"sql"}),
         "duplicate_orders": batch_table(SILVER_DUPLICATES, kinds={"sql"}),
         "rejected_orders": batch_table(SILVER_REJECTS, kinds={"sql"}),
+        "readings": batch_table(SILVER_READINGS, kinds={"sql"}),
     },
     ins={"raw_orders": read_from(RAW_ORDERS)},
     partitions_def=BATCHES,
     pool=POOL,
 )
 def silver_batch(platform: Platform, raw_orders: Table) -> Iterator[dg.Output[Query] | dg.Output[CoWritten]]:
-    """Parse and judge the batch, decide which event of each order counts; three tables, one transaction."""
+    """Parse and judge the batch, decide which event of each order counts; all in one transaction."""
     with cause_first():
         query = silver_batch_query(platform.settings, raw_orders)
     yield dg.Output(query, "orders")
     yield dg.Output(CoWritten(SILVER_ORDERS.full_name), "duplicate_orders")
     yield dg.Output(CoWritten(SILVER_ORDERS.full_name), "rejected_orders")
+    yield dg.Output(CoWritten(SILVER_ORDERS.full_name), "readings")
 
 
 @table_asset(

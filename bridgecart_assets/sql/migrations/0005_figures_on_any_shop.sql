@@ -13,3 +13,8 @@ alter table if exists silver.orders alter column purchased_on set not null;
 alter table if exists silver.duplicate_orders add column if not exists purchased_on date;
 alter table if exists silver.duplicate_orders alter column purchased_on type date using purchased_at::date;
 alter table if exists silver.duplicate_orders alter column purchased_on set not null;
+-- How batches from before were read is not on record.
+create schema if not exists silver;
+create table if not exists silver.readings (
+    batch_key varchar not null, rules_version integer not null, settings map(varchar, varchar) not null
+);

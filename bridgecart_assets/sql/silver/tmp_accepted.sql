@@ -1,12 +1,7 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
--- needs: validated, fields, spellings, lookup_key_of(), customer_hash_of(), $amount_is_net,
+-- needs: validated, fields, spellings, lookup_key_of(), customer_hash_of(), raw.withdrawn_orders, $amount_is_net,
 --     $calendar_timezone
--- gives: refused, cleaned, canonicalized, accepted
-
-create temp table refused as
-select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ',') as reasons, batch_key
-from validated
-where reasons is not null;
+-- gives: cleaned, refused, canonicalized, accepted
 
 create temp view cleaned as
 select
@@ -20,6 +15,15 @@ select
     topic_id, "partition", "offset", kafka_timestamp, batch_key
 from validated
 where reasons is null;
+
+create temp table refused as
+select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ',') as reasons, batch_key
+from validated
+where reasons is not null
+union all
+select topic_id, "partition", "offset", kafka_timestamp, ['withdrawn'], batch_key
+from cleaned
+semi join raw.withdrawn_orders using (customer_id, order_id);
 
 create temp table canonicalized as
 with written as (
@@ -38,6 +42,7 @@ with priced as (
         ),
         (purchase_amount - case when $amount_is_net then 0.00 else discount_amount end)::decimal(18, 2) as net_amount
     from cleaned
+    anti join raw.withdrawn_orders using (customer_id, order_id)
     left join canonicalized {spelled_field}_spelling on {spelled_field}_spelling.field = '{spelled_field}' and {spelled_field}_spelling.value = cleaned.{spelled_column}
 )
 select

@@ -172,6 +172,30 @@ class Warehouse:
                 _remove_database(fresh)
 
     @contextmanager
+    def replaced(self) -> Iterator["Warehouse"]:
+        """A copy of the warehouse to work on, which takes the place of the file at the end, unless the work raises.
+
+        Meanwhile others read the old file, and wait to write. Raises WarehouseMissing, WarehouseError.
+        """
+        with self.transaction():
+            # What a killed process left in the log goes to the file: a log must not outlive its file.
+            pass
+        target = self.path.resolve()
+        copy = replace(self, path=target.with_suffix(".rewritten"), forget_again=None)
+        _remove_database(copy.path)
+        with self.reading() as connection:
+            try:
+                # Rows of a batch are found without reading those of others.
+                connection.execute("set preserve_insertion_order = true")
+                _copy_database(connection, copy.path)
+                connection.execute("set preserve_insertion_order = false")
+                yield copy
+                shutil.copymode(target, copy.path)
+                copy.path.replace(target)
+            finally:
+                _remove_database(copy.path)
+
+    @contextmanager
     def _explaining(self) -> Iterator[None]:
         """Errors that a person can do something about are raised as such; mistakes in SQL stay what they are."""
         try:
@@ -317,7 +341,7 @@ def _copy_database(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
 
 
 def _remove_database(file: Path) -> None:
-    for part in (file, file.with_name(f"{file.name}.wal")):
+    for part in (file, *(file.with_name(f"{file.name}.{suffix}") for suffix in ("wal", "lock"))):
         part.unlink(missing_ok=True)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bridgecart_assets import sql
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES
+from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES, WITHDRAWN_ORDERS
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.sources.kafka.continuity import KnownTopic
 from bridgecart_assets.warehouse.ingest.ledger import load_position
@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "layout.json"
 
 def layout() -> dict[str, object]:
     """The version, and the columns of every table that it means."""
-    tables = (*TABLES.values(), *ERASURE_TABLES, *OUTBOX_TABLES)
+    tables = (*TABLES.values(), *ERASURE_TABLES, *OUTBOX_TABLES, WITHDRAWN_ORDERS)
     return {
         "version": len(MIGRATIONS),
         "tables": {

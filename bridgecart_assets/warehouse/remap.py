@@ -1,0 +1,45 @@
+"""Reading every batch from raw again: silver of a new warehouse with the settings of now, and nothing after it.
+
+What belongs elsewhere: why a person does it (`sql/checks/batches_are_read_alike.sql`), and the refresh that makes
+everything after silver again (`commands/run_pipeline.py`).
+"""
+
+from collections.abc import Callable
+
+import duckdb
+
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.contracts import BOOKKEEPING, RAW_BATCHES, SILVER_ORDERS, TABLES
+from bridgecart_assets.warehouse.queries import silver_batch_query
+from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.tables import write_query
+
+
+def remap(warehouse: Warehouse, settings: Settings, done: Callable[[int, int], object]) -> None:
+    """Read every batch from raw again, in the order of the ledger, and drop what is made of silver, models included.
+
+    Kept are raw, who was forgotten and what that was worth, and what other programs were told. All of this happens in
+    a copy: killed before the end, nothing has changed. `done` is told how many batches are, and of how many.
+    """
+    with warehouse.replaced() as copy:
+        with copy.transaction() as connection:
+            keys = _batch_keys(connection)
+            _drop_what_is_made_of_raw(connection)
+        query = silver_batch_query(settings)
+        for number, key in enumerate(keys, start=1):
+            with copy.transaction() as connection:
+                write_query(connection, SILVER_ORDERS, query, key)
+            done(number, len(keys))
+
+
+def _batch_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    if not table_exists(connection, RAW_BATCHES):
+        return []
+    rows = connection.execute(f"select batch_key from {RAW_BATCHES.full_name} order by batch_key").fetchall()
+    return [str(key) for (key,) in rows]
+
+
+def _drop_what_is_made_of_raw(connection: duckdb.DuckDBPyConnection) -> None:
+    for contract in (*TABLES.values(), *BOOKKEEPING):
+        if contract.schema != "raw":
+            connection.execute(f"drop table if exists {contract.full_name}")
