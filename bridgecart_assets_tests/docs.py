@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bridgecart_assets.base.settings import PREFIX, Settings
 from bridgecart_assets.contracts import BOOKKEEPING, KPI_TABLES, TABLES, Contract
-from bridgecart_assets.contracts.event import EVENT, RECORD_REASONS, EventField
+from bridgecart_assets.contracts.event import EVENT, RECORD_REASONS, TIME_FORMS, EventField
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -85,6 +85,17 @@ def _field_line(one: EventField) -> str:
     return f"| {name} | {one.type.json}: `{example}` | {one.type.limits} | {home} | {meaning} | {reasons} |"
 
 
+def times_table() -> str:
+    """Forms of a time that are read."""
+    return "\n".join(
+        [
+            "| For example | What is to be seen |",
+            "|---|---|",
+            *(f"| `{text}` | {seen} |" for text, seen in TIME_FORMS.items()),
+        ]
+    )
+
+
 def spellings_table() -> str:
     """Canonical spellings, each with the keys that lead to it."""
     lines = ["| Field | Canonical | Looked up by |", "|---|---|---|"]
@@ -102,10 +113,15 @@ def event_chapter() -> list[str]:
         "not listed stays as it was written; of a field in `silver.orders` the check `silver_spellings_are_known` "
         "names it."
     )
+    about_times = (
+        "Without a time zone a time is in `BRIDGECART_NAIVE_TIMEZONE`. One that can be read in two ways, as "
+        "`03/04/2025`, is a `bad_purchase_date`; so is a number of seconds or milliseconds."
+    )
     unreadable = "\n".join(f"- `{code}`: {meaning}" for code, meaning in RECORD_REASONS.items())
     return [
         fields_table(),
         *("A record whose fields cannot be read has one reason:", unreadable),
+        *("## Times", about_times, times_table()),
         *("## Spellings", about_spellings, spellings_table()),
     ]
 

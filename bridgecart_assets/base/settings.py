@@ -147,6 +147,12 @@ class Settings(BaseSettings):
     max_reject_share: float = Field(
         0.05, ge=0, le=1, description="Share of rejected records in a batch above which a check warns."
     )
+    max_ignored_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Wrong optional fields in a batch, as a share of its orders, above which a check warns.",
+    )
     error_reject_share: float = Field(
         0.5, ge=0, le=1, description="Share of rejected records in a batch above which a check fails."
     )

@@ -15,7 +15,7 @@ from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column
 
 @dataclass(frozen=True)
 class Text:
-    """A string; a whole number counts as one. Blank is as good as missing."""
+    """A string; a whole number counts as one, also as pandas writes it: 17850.0. Blank is as good as missing."""
 
     longest: int = 200
 
@@ -30,13 +30,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Instant:
-    """A string with a date and a time; without a zone it is read in BRIDGECART_NAIVE_TIMEZONE. Ends are exclusive."""
+    """A string with a date and a time, in one of `TIME_FORMS`. The end of its range is exclusive."""
 
     earliest: str
     before: str
 
     sql_type = INSTANT
-    json = "string, ISO 8601"
+    json = "string, ISO 8601 or RFC 3339"
 
     @property
     def limits(self) -> str:
@@ -46,7 +46,7 @@ class Instant:
 
 @dataclass(frozen=True)
 class Money:
-    """A decimal number, rounded to cents."""
+    """A decimal number, rounded to cents once, from all digits that were written."""
 
     lowest: int
     highest: int
@@ -81,7 +81,7 @@ class Flag:
     """True or false."""
 
     sql_type = "BOOLEAN"
-    json = "true or false; also yes, no, 1, 0"
+    json = "true or false; also yes, no, 1, 0, 1.0, 0.0"
     limits = ""
 
 
@@ -109,9 +109,10 @@ class EventField:
 
     `stored_as` is its column where that has another name; without `is_stored` there is none, because other columns are
     computed from it. `default` is what it is when it is missing, in SQL. `personal` fields say who the customer is, or
-    what they are like. `refusals` come after the type's own, `early_refusals` before the upper end of its range.
-    `plain_if` is the SQL under which none of these applies: a record of which every field is plainly right takes the
-    short way. `spellings` has the canonical spelling of each lookup key: letters and digits alone, in lower case.
+    what they are like. `refusals` come after the type's own, `early_refusals` before the upper end of its range: a
+    required field costs the order, an optional one only itself, and counts as missing. `plain_if` is the SQL under
+    which none of these applies: a record of which every field is plainly right takes the short way. `spellings` has the
+    canonical spelling of each lookup key: letters and digits alone, in lower case.
     """
 
     name: str
@@ -149,6 +150,20 @@ class EventField:
         )
         return tuple(dict.fromkeys(codes))
 
+
+TIME_FORMS: Mapping[str, str] = MappingProxyType(
+    {
+        "2025-03-04T09:55:00Z": "ISO 8601 and RFC 3339; also with small letters",
+        "2025-03-04 09:55:00.123456789+01:00": "a space for the T, fractions of a second, of which six digits count",
+        "2025-03-04T09:55:00,123Z": "a comma before the fractions",
+        "2025-03-04 09:55:00 +0100": "a space before the offset, which may go without its colon and its minutes",
+        "2025-03-04 09:55:00 UTC": "the name of a time zone of the IANA database",
+        "2025/03/04 09:55": "the year first and slashes; without seconds; without a zone",
+        "2025-03-04": "a day, which is its first instant",
+        "2016-12-31T23:59:60Z": "a leap second, which is read as the second before, so that its day stays",
+    }
+)
+"""Texts that an instant is read from, and what is to be seen in each."""
 
 RECORD_REASONS: Mapping[str, str] = MappingProxyType(
     {

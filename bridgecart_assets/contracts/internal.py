@@ -47,6 +47,7 @@ _FOLLOWED = (
     *("customer_id", "customer_hash", "purchased_at", "order_kind", "gross_amount", "discount_amount", "net_amount"),
     *("coupon_used", "product_category", "topic_id", "partition", "offset", "kafka_timestamp", "batch_key"),
     "purchased_on",
+    "stated_attributes",
 )
 TOUCHED_ORDERS = Contract(
     schema="silver",

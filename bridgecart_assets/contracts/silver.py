@@ -22,14 +22,30 @@ _ORDER = (
 )
 
 # Columns that came later stand at the end, where a migration puts them.
-_DAY = Column("purchased_on", "DATE", "Day of the purchase in the shop's calendar")
+_SINCE_VERSION_5 = (
+    Column("purchased_on", "DATE", "Day of the purchase in the shop's calendar"),
+    Column(
+        "ignored_fields",
+        "VARCHAR[]",
+        "Reason codes of optional fields that were wrong and count as missing; NULL is none",
+        nullable=True,
+    ),
+    Column(
+        "stated_attributes",
+        "VARCHAR[]",
+        "Fields of silver.customers that the event says, by name; NULL: taken in before this was noted",
+        nullable=True,
+    ),
+)
+
+# Fields that the event got later stand at the end, where a migration puts them.
 _LATER = event_columns(Home.ORDERS, but=_ORDER)
 
 SILVER_ORDERS = Contract(
     schema="silver",
     name="orders",
     meaning="One typed, cleaned row per order. The first event of an order by Kafka timestamp wins.",
-    columns=(*_ORDER, BATCH, _DAY, *_LATER),
+    columns=(*_ORDER, BATCH, *_SINCE_VERSION_5, *_LATER),
     key=("order_key",),
 )
 
@@ -37,7 +53,7 @@ SILVER_DUPLICATES = Contract(
     schema="silver",
     name="duplicate_orders",
     meaning="Events whose order already stands, with the coordinates of the event that won.",
-    columns=(*_ORDER, *coordinates("the winning record", "winner_"), BATCH, _DAY, *_LATER),
+    columns=(*_ORDER, *coordinates("the winning record", "winner_"), BATCH, *_SINCE_VERSION_5, *_LATER),
     key=("topic_id", "partition", "offset"),
 )
 
@@ -82,7 +98,8 @@ _CUSTOMER = (
 SILVER_CUSTOMERS = Contract(
     schema="silver",
     name="customers",
-    meaning="Attributes of each customer from the latest order. The only place below raw with name and mobile.",
+    meaning="Attributes of each customer, each from the latest event that says it. "
+    "The only place below raw with name and mobile.",
     columns=(*_CUSTOMER, *event_columns(Home.CUSTOMERS, but=_CUSTOMER)),
     key=("customer_id",),
 )

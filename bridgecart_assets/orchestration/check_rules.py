@@ -127,6 +127,18 @@ RULES: tuple[Rule, ...] = (
         counted_by="orders",
     ),
     Rule(
+        contracts.SILVER_ORDERS,
+        "silver_optional_fields_are_good",
+        "The share of optional fields that were wrong, and count as missing, is below BRIDGECART_MAX_IGNORED_SHARE of "
+        "the orders.",
+        "The orders count; these fields are NULL. Where it is discount_amount, its order counts without a discount: "
+        "sales are too high. Mend the source, or the contract, then materialize silver of this batch again.",
+        blocking=False,
+        severity=WARN,
+        counted_by="fields",
+        limit="max_ignored_share",
+    ),
+    Rule(
         contracts.SILVER_REJECTS,
         "silver_reject_share_is_low",
         "The share of rejected records is below BRIDGECART_MAX_REJECT_SHARE.",

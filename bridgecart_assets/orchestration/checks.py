@@ -231,7 +231,7 @@ def _column_violations(
 
 def _result(rule: Rule, found: Finding) -> dg.AssetCheckResult:
     metadata: dict[str, int | float | dg.JsonMetadataValue] = {**found.numbers}
-    if not found.passed:
+    if found.lines:
         metadata["first_rows"] = dg.MetadataValue.json(found.lines)
     return dg.AssetCheckResult(
         asset_key=asset_key(rule.table),

@@ -20,8 +20,8 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _schema() -> str:
-    return "{" + ", ".join(f'"{one.name}": "JSON"' for one in EVENT) + "}"
+def _schema(fields: Sequence[EventField]) -> str:
+    return "{" + ", ".join(f'"{one.name}": "JSON"' for one in fields) + "}"
 
 
 def _or_default(one: EventField, value: str) -> str:
@@ -148,6 +148,10 @@ def _field(one: EventField) -> Line:
     return {"field": one.name, "plain": _plain(one), "typed": _typed(one), "reason": _reason(one)}
 
 
+def _optional_field(one: EventField) -> Line:
+    return {"optional_field": one.name, "if_missing": one.default or "null"}
+
+
 def _order_field(one: EventField) -> Line:
     return {
         "unpacked": _or_default(one, _unpacked(one)),
@@ -157,12 +161,15 @@ def _order_field(one: EventField) -> Line:
     }
 
 
-def _customer_field(one: EventField) -> Line:
-    text = f"text_of(event -> '$.{one.name}')"
-    value = _stored(one, _or_default(one, _value(one, text)))
+def _attribute(one: EventField) -> Line:
+    value = _stored(one, one.name)
+    value = f"coalesce({one.name}_spelling.canonical, {value})" if one.spellings else value
+    stated = f"any_value({value}) filter (where place = place_of_{one.name} and {_reason(one)} is null)"
     return {
+        "attribute_field": one.name,
+        "attribute_typed": _typed(one),
         "attribute": one.stored.name if one.stored else one.name,
-        "attribute_value": f"coalesce({one.name}_spelling.canonical, {value})" if one.spellings else value,
+        "attribute_value": _or_default(one, stated),
     }
 
 
@@ -170,13 +177,16 @@ _ORDER = [one for one in EVENT if one.home is Home.ORDERS]
 _CUSTOMER = [one for one in EVENT if one.home is Home.CUSTOMERS]
 
 EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
-    ("event_schema",): [{"event_schema": _schema()}],
+    ("event_schema",): [{"event_schema": _schema(EVENT)}],
     ("field", "plain", "typed", "reason"): [_field(one) for one in EVENT],
+    ("required_field",): [{"required_field": one.name} for one in EVENT if one.required],
+    ("optional_field", "if_missing"): [_optional_field(one) for one in EVENT if not one.required],
     ("order_field", "unpacked", "order_value", "order_column"): [_order_field(one) for one in _ORDER],
     ("spelled_field", "spelled_column"): [
         {"spelled_field": one.name, "spelled_column": one.stored.name} for one in _ORDER if one.spellings and one.stored
     ],
-    ("attribute", "attribute_value"): [_customer_field(one) for one in _CUSTOMER],
+    ("attribute_schema",): [{"attribute_schema": _schema(_CUSTOMER)}],
+    ("attribute_field", "attribute_typed", "attribute", "attribute_value"): [_attribute(one) for one in _CUSTOMER],
     ("spelled_attribute",): [{"spelled_attribute": one.name} for one in _CUSTOMER if one.spellings],
     ("spelling_of", "lookup_key", "canonical"): [
         {"spelling_of": _quoted(one.name), "lookup_key": _quoted(key), "canonical": _quoted(canonical)}

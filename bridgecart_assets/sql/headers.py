@@ -1,6 +1,6 @@
 """The header of every SQL file: what it is, what it needs and what it gives.
 
-    -- Customers with the attributes of their latest order.
+    -- Customers with their attributes.
     -- needs: scoped_orders, raw.orders, spellings, lookup_key_of(), text_of()
     -- gives: silver.customers
 

@@ -39,10 +39,6 @@ def _future_date(document: Document) -> bytes:
     return orjson.dumps(document | {"purchase_date": ahead.strftime("%Y-%m-%dT%H:%M:%S.000Z")})
 
 
-def _discount_above_amount(document: Document) -> bytes:
-    return orjson.dumps(document | {"coupon_used": True, "purchase_amount": 100.0, "discount_amount": 250.5})
-
-
 def _without(field: str) -> Callable[[Document], bytes]:
     return lambda document: orjson.dumps({name: value for name, value in document.items() if name != field})
 
@@ -66,9 +62,9 @@ MALFORMED: dict[str, Callable[[Document], bytes | None]] = {
     "huge_amount": _with("purchase_amount", 1e300),
     "future_date": _future_date,
     "impossible_date": _with("purchase_date", "2025-02-30T10:15:00.000Z"),
-    "negative_age": _with("age", -7),
-    "absurd_age": _with("age", 1412),
-    "discount_above_amount": _discount_above_amount,
+    "blank_customer_id": _with("customer_id", "  "),
+    "date_in_seconds": _with("purchase_date", 1_735_725_600),
+    "amount_with_currency": _with("purchase_amount", "$12.50"),
 }
 """Kind of damage -> the payload it makes of an order's document."""
 

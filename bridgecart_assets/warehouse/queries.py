@@ -46,7 +46,7 @@ def reading_parameters(settings: Settings) -> dict[str, Parameter]:
 
 
 def customers_query(*inputs: Table) -> Query:
-    """Customers with the attributes of their latest order."""
+    """Customers with their attributes, each as the latest event that says it."""
     return Query(
         inputs=inputs,
         incremental=Incremental(scoped=(SILVER_ORDERS,)),

@@ -30,7 +30,10 @@ from bridgecart_assets_tests.support.records import event
 FIELDS = {one.name: one for one in EVENT}
 REASON = re.compile(r"'((?:missing|bad|out_of_range|future)_[a-z_]+)'")
 # Names of silver's steps, which a field of the same name would hide.
-TAKEN = ("topic_id", "partition", "offset", "kafka_timestamp", "batch_key", "payload", "body", "event", "unreadable")
+TAKEN = (
+    *("topic_id", "partition", "offset", "kafka_timestamp", "batch_key", "payload", "body", "event", "written"),
+    *("unreadable", "reasons", "ignored_fields", "stated_attributes", "place"),
+)
 
 every_field = pytest.mark.parametrize("one", EVENT, ids=FIELDS)
 
@@ -49,8 +52,11 @@ def test_an_event_goes_without_a_field_unless_it_is_required(one: EventField) ->
 
 
 @every_field
-def test_a_field_that_is_an_object_is_refused_by_its_first_code_that_is_not_missing(one: EventField) -> None:
-    assert judge([event(**{one.name: {}})]).of(0) == [f"bad_{one.name}"]
+def test_a_field_that_is_an_object_costs_the_order_where_it_is_required_and_itself_where_not(one: EventField) -> None:
+    found = judge([event(**{one.name: {}})]).of(0)
+    reasons = found["ignored_fields"] if isinstance(found, dict) else found
+    assert reasons == [f"bad_{one.name}"]
+    assert isinstance(found, list) is one.required
 
 
 @every_field
@@ -80,7 +86,7 @@ def test_reason_codes_of_a_whole_record_are_those_that_are_given_in_their_order(
 
 def test_every_reason_code_but_that_of_an_erased_customer_is_seen_in_a_case() -> None:
     known = {*RECORD_REASONS, *(code for one in EVENT for code in one.reasons)} - {"forgotten"}
-    assert known == {reason for case in CASES for reason in case.reasons}
+    assert known == {reason for case in CASES for reason in (*case.reasons, *case.ignored)}
 
 
 def test_a_default_takes_the_place_of_null() -> None:

@@ -42,6 +42,7 @@ WARNINGS = {
     "raw_lost_nothing",
     "silver_order_ids_stand_once",
     "silver_spellings_are_known",
+    "silver_optional_fields_are_good",
     "silver_reject_share_is_low",
     "no_date_is_lonely",
     "segments_have_not_drifted",
@@ -112,6 +113,10 @@ BREAKS = (
     by_sql(
         "silver_spellings_are_known",
         f"update silver.orders set payment_method = 'Barter' where order_key = {ONE_ORDER}",
+    ),
+    by_sql(
+        "silver_optional_fields_are_good",
+        f"update silver.orders set ignored_fields = ['bad_discount_amount', 'bad_age'] where batch_key = '{SECOND}'",
     ),
     by_sql(
         "raw_lost_nothing",

@@ -206,7 +206,7 @@ def test_one_batch_of_silver_is_four_tables_each_with_its_own_counts(
 def test_why_records_of_a_batch_were_refused_stands_beside_their_table(
     instance: dg.DagsterInstance, warehouse: Warehouse
 ) -> None:
-    refused = [event(order_id="1", purchase_amount="much", age=999), event(order_id="2", purchase_amount="more")]
+    refused = [event(order_id="1", purchase_amount="much", customer_id=[]), event(order_id="2", purchase_amount="more")]
     store_batch(warehouse, FIRST, [Record(None), *map(Record, refused), Record(event(order_id="3"))])
     store_batch(warehouse, SECOND, [Record(event(order_id="4"))], start=4)
     sources = _sources_but(*SILVER_OF_A_BATCH)
@@ -218,7 +218,7 @@ def test_why_records_of_a_batch_were_refused_stands_beside_their_table(
 
     assert reasons(FIRST) == [
         {"reason": "bad_purchase_amount", "records": 2},
-        {"reason": "out_of_range_age", "records": 1},
+        {"reason": "bad_customer_id", "records": 1},
         {"reason": "tombstone", "records": 1},
     ]
     assert reasons(SECOND) == []

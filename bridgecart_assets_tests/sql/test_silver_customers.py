@@ -1,13 +1,16 @@
-"""Customers: the attributes of the latest order, whoever asks and in whatever order; personal data stands here only."""
+"""Customers: each attribute as it was stated last, in whatever order it came; personal data stands here only."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_CUSTOMERS, SILVER_REJECTS, TABLES
 from bridgecart_assets_tests.sql.silver import Placed, Row, SilverWarehouse, place, run_customers, store_raw
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event
 from bridgecart_assets_tests.support.state import digests
@@ -45,14 +48,54 @@ def test_a_customer_has_the_attributes_of_the_latest_order() -> None:
     }
 
 
-def test_an_attribute_the_latest_order_does_not_state_is_not_taken_from_an_older_one() -> None:
+ATTRIBUTES = ("name", "mobile", "age", "income", "gender")
+STATED = ["Asha Rao", "+91 98450 00000", 41, Decimal("900000.00"), "female"]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        pytest.param(dict.fromkeys(ATTRIBUTES, ...), id="nothing"),
+        pytest.param({"name": " ", "mobile": "", "age": None, "income": "", "gender": "\t"}, id="blanks"),
+        pytest.param({"name": {}, "mobile": True, "age": 999, "income": -1, "gender": [1]}, id="nonsense"),
+        pytest.param({**dict.fromkeys(ATTRIBUTES), "age": float("nan"), "income": float("nan")}, id="NaN"),
+    ],
+)
+def test_what_a_later_event_does_not_say_stays(says: Row) -> None:
     (customer,) = _customers(
         Record(event(order_id="old", purchase_date="2025-01-01")),
-        Record(
-            event(order_id="new", purchase_date="2025-06-01", name=..., age=None, income="", mobile=" ", gender="\t")
-        ),
+        Record(event(order_id="refund", purchase_date="2025-06-01", purchase_amount=-5, **says)),
+        Record(event(order_id="new", purchase_date="2025-07-01", **says)),
     )
-    assert [customer[name] for name in ("name", "mobile", "age", "income", "gender")] == [None] * 5
+    assert [customer[name] for name in ATTRIBUTES] == STATED
+
+
+def test_each_attribute_is_that_of_the_latest_event_that_says_it() -> None:
+    nothing = dict.fromkeys(ATTRIBUTES, ...)
+    (customer,) = _customers(
+        Record(event(order_id="a", purchase_date="2025-01-01", **nothing | {"name": "First", "age": 40, "income": 5})),
+        Record(event(order_id="b", purchase_date="2025-02-01", **nothing | {"name": "Second", "gender": "F"})),
+        Record(event(order_id="c", purchase_date="2025-03-01", **nothing | {"age": "41", "income": "much"})),
+        Record(event(order_id="d", purchase_date="2025-04-01", purchase_amount=-1, **nothing | {"gender": "M"})),
+    )
+    assert [customer[name] for name in ATTRIBUTES] == ["Second", None, 41, Decimal("5.00"), "male"]
+
+
+def test_a_customer_of_whom_nothing_is_said_is_one_all_the_same() -> None:
+    (customer,) = _customers(Record(event(**dict.fromkeys(ATTRIBUTES, ...))))
+    assert [customer[name] for name in ATTRIBUTES] == [None] * 5
+
+
+def test_of_orders_from_before_it_was_noted_what_they_state_the_latest_speaks_for_all_attributes() -> None:
+    warehouse = SilverWarehouse()
+    early = event(order_id="a", purchase_date="2025-01-01", name="First")
+    late = event(order_id="b", purchase_date="2025-02-01", name="Second", age=...)
+    store_raw(warehouse, BATCH, place([Record(early), Record(late)]))
+    run_silver(warehouse, Settings(), BATCH)
+    with warehouse.transaction() as connection:
+        connection.execute("update silver.orders set stated_attributes = null")
+    (customer,) = run_customers(warehouse)
+    assert (customer["name"], customer["age"]) == ("Second", None)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +160,44 @@ def test_attributes_are_cleaned_like_the_fields_of_an_order() -> None:
 def test_of_a_doubled_field_the_first_counts_here_as_well() -> None:
     (customer,) = _customers(Record(event(name="First")[:-1] + b', "name": "Second", "age": "old"}'))
     assert (customer["name"], customer["age"]) == ("First", 41)
+
+
+STATING = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from(("Asha", "Ravi", " ", None, 1.5, "\u200b", "\u00e9")),
+        "mobile": st.sampled_from(("1", "", 2.0, {}, "x" * 1_001)),
+        "age": st.sampled_from((1, "2", -1, 131, 41.5, float("nan"), None)),
+        "income": st.sampled_from((0, "7.005", -1, 1e13, True)),
+        "gender": st.sampled_from(("F", "m ", [], "unknown", "")),
+    },
+)
+SAYS: Row = {" ": None, "": None, "\u200b": None, "F": "female", "m ": "male", "2": 2, "7.005": Decimal("7.01")}
+
+
+def _stated(name: str, value: object) -> object:
+    """What a value says of an attribute, read by hand; None is nothing."""
+    if isinstance(value, bool | dict | list) or value in (-1, 131, 41.5, 1.5, 1e13, "x" * 1_001) or value != value:
+        return None
+    return "2" if (name, value) == ("mobile", 2.0) else SAYS.get(str(value), value)
+
+
+@examples(15)
+@given(st.lists(st.tuples(st.sampled_from(("C1", "C2")), STATING), min_size=1, max_size=10))
+def test_attributes_are_those_stated_last_by_hand(events: list[tuple[str, Row]]) -> None:
+    nothing = dict.fromkeys(ATTRIBUTES, ...)
+    customers = _customers(
+        *(
+            Record(event(order_id=f"{n}", customer_id=who, purchase_date=f"2025-01-{n + 1:02}", **nothing | says))
+            for n, (who, says) in enumerate(events)
+        )
+    )
+    for customer in customers:
+        expected: dict[str, object] = dict.fromkeys(ATTRIBUTES)
+        for who, says in events:
+            if who == customer["customer_id"]:
+                expected |= {n: said for n, value in says.items() if (said := _stated(n, value)) is not None}
+        assert {name: customer[name] for name in ATTRIBUTES} == expected
 
 
 def test_customers_are_the_same_however_records_were_batched_and_in_whatever_order() -> None:

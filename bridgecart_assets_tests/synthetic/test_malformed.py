@@ -21,9 +21,9 @@ REASONS = {
     "huge_amount": "out_of_range_purchase_amount",
     "future_date": "future_purchase_date",
     "impossible_date": "bad_purchase_date",
-    "negative_age": "out_of_range_age",
-    "absurd_age": "out_of_range_age",
-    "discount_above_amount": "out_of_range_discount_amount",
+    "blank_customer_id": "missing_customer_id",
+    "date_in_seconds": "bad_purchase_date",
+    "amount_with_currency": "bad_purchase_amount",
 }
 
 

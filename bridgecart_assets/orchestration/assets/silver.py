@@ -51,5 +51,5 @@ def silver_batch(platform: Platform, raw_orders: Table) -> Iterator[dg.Output[Qu
     },
 )
 def customers(raw_orders: Table, silver_orders: Table) -> Query:
-    """Take the attributes of each customer from the latest order."""
+    """Take each attribute of each customer from the latest event that says it."""
     return customers_query(raw_orders, silver_orders)

@@ -18,3 +18,10 @@ create schema if not exists silver;
 create table if not exists silver.readings (
     batch_key varchar not null, rules_version integer not null, settings map(varchar, varchar) not null
 );
+-- Which optional fields of an event were wrong, and which attributes of the customer it says.
+alter table if exists silver.orders add column if not exists ignored_fields VARCHAR[];
+alter table if exists silver.duplicate_orders add column if not exists ignored_fields VARCHAR[];
+alter table if exists silver.orders add column if not exists stated_attributes VARCHAR[];
+alter table if exists silver.duplicate_orders add column if not exists stated_attributes VARCHAR[];
+-- It is gathered anew.
+drop table if exists silver.touched_orders;

@@ -6,12 +6,16 @@
 create temp view cleaned as
 select
     {order_value} as {order_column},
+    null::varchar[] as ignored_fields,
+    stated_attributes,
     topic_id, "partition", "offset", kafka_timestamp, batch_key
 from fields
 where is_plain
 union all by name
 select
     {order_value} as {order_column},
+    ignored_fields,
+    stated_attributes,
     topic_id, "partition", "offset", kafka_timestamp, batch_key
 from validated
 where reasons is null;

@@ -1,6 +1,6 @@
 -- The records of one batch, taken apart into the fields of the event (contracts/event.py).
 -- needs: raw.orders, forgotten_payload(), is_plain_text(), is_plain_time(), is_plain_amount(), is_short_string(),
---     is_plain_unsigned(), latest_purchase(), $max_payload_bytes, $batch_key
+--     is_plain_unsigned(), latest_purchase(), loses_digits(), with_quoted_numbers(), $max_payload_bytes, $batch_key
 -- gives: fields
 
 create temp table fields as
@@ -31,7 +31,11 @@ events as (
         json_transform(
             case when unreadable is null then body end,
             '{event_schema}'
-        ) as event
+        ) as event,
+        json_transform(
+            case when unreadable is null and loses_digits(body) then with_quoted_numbers(body) end,
+            '{event_schema}'
+        ) as written
     from documents
 ),
 readings as (
@@ -45,10 +49,14 @@ classified as (
         *,
         coalesce(
             {plain} and
-            true,
+            written is null,
             false
         ) as is_plain
     from readings
 )
-select * replace (case when not is_plain then event end as event)
+select
+    * replace (case when not is_plain then event end as event),
+    list_filter([
+        case when event.{attribute_field} is not null then '{attribute_field}' end,
+    ], lambda attribute: attribute is not null) as stated_attributes
 from classified;

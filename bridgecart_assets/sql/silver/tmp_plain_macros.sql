@@ -11,5 +11,6 @@ create temp macro is_plain_amount(field) as regexp_full_match(field::varchar, '-
 create temp macro is_plain_unsigned(field) as regexp_full_match(field::varchar, '[0-9]{1,9}([.][0-9]{1,6})?');
 create temp macro is_plain_time(field) as
     regexp_full_match(field::varchar, '"[0-9][0-9-]*[T ][0-9:.]*(Z|[+-]0[0-9]:[0-5][0-9])?"');
--- Of a field that is not read here: a string of whatever letters.
-create temp macro is_short_string(field) as strlen(field) <= 200 and starts_with(field::varchar, '"');
+-- Of a field that is not read here: a string that says something.
+create temp macro is_short_string(field) as strlen(field) <= 200
+    and regexp_matches(field::varchar, '^"[!#-\[\]-~\pL]');

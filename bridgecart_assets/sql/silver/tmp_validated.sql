@@ -1,17 +1,14 @@
--- The event contract (contracts/event.py) as rules: what a record must be to count as an order, and the reasons where
--- it is not. Records that are plainly right by it do not take this way (silver/tmp_fields).
--- needs: text_of(), fields, instant_of(), is_number(), money_of(), number_of(), flag_of(), latest_purchase(),
---     $amount_is_net
--- gives: is_text(), normalized, typed, validated
-
--- Blank is as good as missing. A text may also come as a whole number, a number also as a string; nothing else
--- is guessed.
-create temp macro is_text(field, text) as json_type(field) = 'VARCHAR' or regexp_full_match(text, '-?[0-9]+');
+-- The event contract (contracts/event.py) as rules: what a record must be to count as an order, the reasons where it is
+-- not, and which of its optional fields are ignored. Records that are plainly right by it do not take this way
+-- (silver/tmp_fields).
+-- needs: given_of(), fields, instant_of(), is_text(), is_number(), money_of(), number_of(), flag_of(),
+--     latest_purchase(), $amount_is_net
+-- gives: normalized, typed, validated
 
 create temp table normalized as
 select
     topic_id, "partition", "offset", kafka_timestamp, batch_key, unreadable, event,
-    text_of(event.{field}) as given_{field},
+    given_of(event.{field}, coalesce(written.{field}, event.{field})) as given_{field},
 from fields
 where not is_plain;
 
@@ -22,9 +19,23 @@ select
 from normalized;
 
 create temp table validated as
+with judged as (
+    select
+        *,
+        {reason} as reason_{field},
+    from typed
+)
 select
-    *,
-    case when unreadable is not null then unreadable else nullif(concat_ws(',',
-        {reason},
-    ), '') end as reasons
-from typed;
+    * replace (
+        case when reason_{optional_field} is null then {optional_field} else {if_missing} end as {optional_field},
+    ),
+    coalesce(unreadable, nullif(concat_ws(',',
+        reason_{required_field},
+    ), '')) as reasons,
+    nullif(list_filter([
+        reason_{optional_field},
+    ], lambda reason: reason is not null), []) as ignored_fields,
+    list_filter([
+        case when {attribute_field} is not null and reason_{attribute_field} is null then '{attribute_field}' end,
+    ], lambda attribute: attribute is not null) as stated_attributes
+from judged;
