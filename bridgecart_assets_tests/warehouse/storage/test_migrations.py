@@ -110,14 +110,15 @@ def test_a_ledger_from_before_last_records_were_kept_knows_none_and_takes_in_the
 
 
 def test_an_order_from_before_shops_had_a_calendar_is_of_its_day_in_utc(settings: Settings) -> None:
+    days = "select order_key, purchased_on from silver.orders order by order_key"
     warehouse = run_small_shop(settings)
     with warehouse.transaction() as connection:
-        before = connection.sql("from silver.orders order by order_key").fetchall()
+        before = connection.sql(days).fetchall()
         for table in ("orders", "duplicate_orders"):
             connection.execute(f"alter table silver.{table} drop column purchased_on")
         connection.execute("update main.layout_version set version = 4")
     with warehouse.reading() as connection:
-        assert connection.sql("from silver.orders order by order_key").fetchall() == before
+        assert connection.sql(days).fetchall() == before
     run_silver(warehouse, settings, "20260101T000000Z")
     run_whole_tables(warehouse, settings)
 
