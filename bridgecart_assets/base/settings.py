@@ -33,6 +33,7 @@ MOST_SEGMENTS = 12
 _DAY = 86_400.0  # seconds
 _TEN_YEARS = 3_650  # days
 _MEMORY = re.compile(r"\s*\d*\.?\d*[1-9]\d*(\.\d*)?\s*[kmgt]i?b\s*", re.IGNORECASE)
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _VISIBLE = re.compile(r"[!-~]+")
 
 
@@ -120,6 +121,11 @@ class Settings(BaseSettings):
         None, validate_default=True, description="Time zone of event times that carry none. Unset: the calendar's."
     )
     amount_is_net: bool = Field(False, description="True when purchase_amount already has the discount taken off.")
+    currency: str | None = Field(
+        None,
+        description="Currency of all amounts, ISO 4217, for example EUR; shown with them. An order in another is "
+        "rejected. Unset: a check names the currencies that orders say.",
+    )
     as_of: date | None = Field(
         None, description="Compute as of this date of the calendar (exclusive). Unset: the end of the data clock's day."
     )
@@ -217,6 +223,13 @@ class Settings(BaseSettings):
     def _timezone_exists(cls, value: str) -> str:
         if value not in _time_zones():
             raise ValueError("no such time zone; give a name of the IANA database, for example Asia/Kolkata")
+        return value
+
+    @field_validator("currency")
+    @classmethod
+    def _currency_is_a_code(cls, value: str | None) -> str | None:
+        if value is not None and not _CURRENCY.fullmatch(value):
+            raise ValueError("give a code of ISO 4217, three capital letters, for example EUR")
         return value
 
     @field_validator("segments", mode="before")

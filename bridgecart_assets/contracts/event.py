@@ -110,7 +110,8 @@ class EventField:
     `stored_as` is its column where that has another name; without `is_stored` there is none, because other columns are
     computed from it. `default` is what it is when it is missing, in SQL. `personal` fields say who the customer is, or
     what they are like. `refusals` come after the type's own, `early_refusals` before the upper end of its range: a
-    required field costs the order, an optional one only itself, and counts as missing. `plain_if` is the SQL under
+    required field costs the order, an optional one only itself, and counts as missing; but `rejections` cost the order
+    always. `plain_if` is the SQL under
     which none of these applies: a record of which every field is plainly right takes the short way. `spellings` has the
     canonical spelling of each lookup key: letters and digits alone, in lower case.
     """
@@ -127,6 +128,7 @@ class EventField:
     personal: bool = False
     early_refusals: tuple[Refusal, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    rejections: tuple[Refusal, ...] = ()
     plain_if: str | None = None
     spellings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -141,7 +143,7 @@ class EventField:
     @property
     def reasons(self) -> tuple[str, ...]:
         """All reason codes that it can be given, in the order in which they are asked for."""
-        further = (*self.early_refusals, *self.refusals)
+        further = (*self.early_refusals, *self.refusals, *self.rejections)
         codes = (
             *((f"missing_{self.name}",) if self.required else ()),
             f"bad_{self.name}",
@@ -331,8 +333,24 @@ EVENT: tuple[EventField, ...] = (
             "toys": "Toys",
         },
     ),
+    EventField(
+        name="currency",
+        type=Text(),
+        meaning="Currency of the amounts, ISO 4217: that of BRIDGECART_CURRENCY",
+        example="EUR",
+        is_stored=False,
+        rejections=(Refusal("other_currency", "upper(currency) <> $currency"),),
+        plain_if="coalesce(upper(currency) = $currency, true)",
+    ),
 )
 """All fields, in the order of their reason codes."""
+
+TELLING_FIELDS: tuple[str, ...] = (
+    *("cancelled", "canceled", "is_cancelled", "is_canceled", "refunded", "is_refund", "returned", "voided"),
+    *("status", "order_status", "payment_status", "state", "type", "event_type", "kind"),
+    *("test", "is_test", "deleted", "is_deleted", "quantity", "qty"),
+)
+"""Names of fields that are not in the contract and look like part of what an event means: a check names them."""
 
 SPELLED_IN_ORDERS: tuple[str, ...] = tuple(one.name for one in EVENT if one.spellings and one.home is Home.ORDERS)
 """Fields of `silver.orders` with canonical spellings."""

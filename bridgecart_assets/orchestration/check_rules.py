@@ -139,6 +139,19 @@ RULES: tuple[Rule, ...] = (
         limit="max_ignored_share",
     ),
     Rule(
+        contracts.SILVER_ORDERS,
+        "silver_meaning_is_known",
+        "No field outside the contract looks like part of what an event means, and none says a currency while "
+        "BRIDGECART_CURRENCY is unset.",
+        "Such orders count whatever these fields say. Where it is currency, set BRIDGECART_CURRENCY: orders in another "
+        "are rejected then. Keep other events, as cancelled or test orders, out of the topic, or add the field to "
+        "contracts/event.py; then materialize silver of this batch again.",
+        blocking=False,
+        severity=WARN,
+        counted_by="records",
+        looks_at=contracts.RAW_ORDERS,
+    ),
+    Rule(
         contracts.SILVER_REJECTS,
         "silver_reject_share_is_low",
         "The share of rejected records is below BRIDGECART_MAX_REJECT_SHARE.",

@@ -153,6 +153,7 @@ def evaluate(
         BATCH_COLUMN: batch_key,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
         **reading_parameters(settings),
+        "currency": settings.currency,
     }
     reach = incremental_snapshots(settings).reach
     passed: list[tuple[Contract, int]] = []

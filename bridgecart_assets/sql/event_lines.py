@@ -6,7 +6,17 @@ for all fields, with the names below in braces; `read_sql` puts in a line a fiel
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bridgecart_assets.contracts.event import EVENT, EventField, Flag, Home, Instant, Money, Text, Whole
+from bridgecart_assets.contracts.event import (
+    EVENT,
+    TELLING_FIELDS,
+    EventField,
+    Flag,
+    Home,
+    Instant,
+    Money,
+    Text,
+    Whole,
+)
 
 Line = Mapping[str, str]
 
@@ -179,6 +189,13 @@ _CUSTOMER = [one for one in EVENT if one.home is Home.CUSTOMERS]
 EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
     ("event_schema",): [{"event_schema": _schema(EVENT)}],
     ("field", "plain", "typed", "reason"): [_field(one) for one in EVENT],
+    ("rejected_if", "rejection"): [
+        {"rejected_if": rejection.when, "rejection": _quoted(rejection.code)}
+        for one in EVENT
+        for rejection in one.rejections
+    ],
+    ("unstored_field",): [{"unstored_field": one.name} for one in EVENT if not one.is_stored],
+    ("telling_fields",): [{"telling_fields": "|".join(TELLING_FIELDS)}],
     ("required_field",): [{"required_field": one.name} for one in EVENT if one.required],
     ("optional_field", "if_missing"): [_optional_field(one) for one in EVENT if not one.required],
     ("order_field", "unpacked", "order_value", "order_column"): [_order_field(one) for one in _ORDER],

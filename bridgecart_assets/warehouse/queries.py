@@ -41,7 +41,8 @@ def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
 
 def reading_parameters(settings: Settings) -> dict[str, Parameter]:
     """Settings and rules of reading as they go on record."""
-    values = [str(getattr(settings, name)) for name in READ_WITH]
+    given = [getattr(settings, name) for name in READ_WITH]
+    values = ["unset" if value is None else str(value) for value in given]
     return {"rules_version": RULES_VERSION, "setting_names": list(READ_WITH), "setting_values": values}
 
 

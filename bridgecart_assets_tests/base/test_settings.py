@@ -98,6 +98,8 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("ALERT_WEBHOOK", "https://chat.example/a", "alert_webhook", SecretStr("https://chat.example/a")),
         ("ALERT_NO_DATA_HOURS", "24", "alert_no_data_hours", 24.0),
         ("MAX_REJECT_SHARE", "1", "max_reject_share", 1.0),
+        ("MAX_IGNORED_SHARE", "0", "max_ignored_share", 0.0),
+        ("CURRENCY", "EUR", "currency", "EUR"),
         ("ERROR_REJECT_SHARE", "0.25", "error_reject_share", 0.25),
     ],
 )
@@ -131,6 +133,7 @@ def test_every_field_is_in_the_table_of_variables_above() -> None:
         ("CALENDAR_TIMEZONE", ("Mars/Base", "IST", "localtime", "+05:30")),
         ("NAIVE_TIMEZONE", ("Mars/Base", "IST", "localtime", "+05:30", "UTC'; drop table raw.orders; --")),
         ("AMOUNT_IS_NET", ("maybe", "2")),
+        ("CURRENCY", ("eur", "EURO", "€", "978", "EU")),
         ("AS_OF", ("2025-02-30", "today", "2025-01-01T10:00", "01.02.2025")),
         ("KPI_PERIOD", ("quarter", "Month", "30")),
         ("CHURN_WINDOW_DAYS", ("0", "-90", "3651", "9" * 30, "month", "90.5")),

@@ -43,6 +43,7 @@ WARNINGS = {
     "silver_order_ids_stand_once",
     "silver_spellings_are_known",
     "silver_optional_fields_are_good",
+    "silver_meaning_is_known",
     "silver_reject_share_is_low",
     "no_date_is_lonely",
     "segments_have_not_drifted",
@@ -117,6 +118,11 @@ BREAKS = (
     by_sql(
         "silver_optional_fields_are_good",
         f"update silver.orders set ignored_fields = ['bad_discount_amount', 'bad_age'] where batch_key = '{SECOND}'",
+    ),
+    by_sql(
+        "silver_meaning_is_known",
+        """update raw.orders set payload = encode('{"Status": "cancelled", ' || decode(payload)[2:]) """
+        f"where batch_key = '{SECOND}' and payload <> 'broken'",
     ),
     by_sql(
         "raw_lost_nothing",
@@ -515,6 +521,46 @@ def test_a_failing_check_shows_a_few_rows_and_counts_all(platform: Platform):
     assert count > checks.SHOWN_ROWS
     assert len(_shown(result)) == checks.SHOWN_ROWS
     assert str(result.description).startswith(f"{count} row(s) break the rule.")
+
+
+FOREIGN: tuple[dict[str, object], ...] = (
+    {"purchase_amount": 1000, "currency": "JPY"},
+    {"purchase_amount": 10, "currency": "USD"},
+    {"status": "cancelled", "note": 'said "status": on the phone'},
+    {"TEST": True, "customer": {"name": NAME, "status": "vip"}},
+    {"type": {"name": NAME}, "quantity": None, "message": '"status": "lost"'},
+)
+
+
+def _meaning(monkeypatch: pytest.MonkeyPatch, currency: str) -> dg.AssetCheckResult:
+    monkeypatch.setenv("BRIDGECART_CURRENCY", currency)
+    run_silver(Platform().warehouse, Platform().settings, FIRST)
+    (result,) = [r for r in _evaluate(Platform(), batch_key=FIRST) if r.check_name == "silver_meaning_is_known"]
+    return result
+
+
+def test_fields_that_nobody_reads_and_that_look_like_the_meaning_are_named_with_what_they_say(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    records = [
+        _order(number, customer_id="C1", purchase_date="2025-03-04T09:55:00Z", **fields)
+        for number, fields in enumerate(FOREIGN)
+    ]
+    store_batch(warehouse, FIRST, [*records, Record(b'{"status":'), Record(b'["status", "status:"]'), Record(None)])
+    run_silver(warehouse, settings, FIRST)
+    run_whole_tables(warehouse, settings)
+    unset = _meaning(monkeypatch, "")
+    assert not unset.passed
+    assert [(row["field"], row["records"], row["examples"]) for row in _shown(unset)] == [
+        ("currency", "2", "['JPY', 'USD']"),
+        ("status", "1", "['cancelled']"),
+        ("test", "1", "['true']"),
+        ("type", "1", "['...']"),
+    ]
+    assert [row["field"] for row in _shown(_meaning(monkeypatch, "USD"))] == ["status", "test", "type"]
+    with warehouse.reading() as connection:
+        rejected = connection.sql("select reasons from silver.rejected_orders where reasons[1] like '%currency'")
+        assert rejected.fetchall() == [(["other_currency"],)]
 
 
 def test_checks_of_one_batch_do_not_look_at_another(platform: Platform):

@@ -91,7 +91,7 @@ def by_offset(warehouse: SilverWarehouse, contract: Contract) -> dict[int, Row]:
 def with_json(field: str, text: str, order_id: str) -> bytes:
     """A valid event in which one field is this JSON text, valid or not."""
     document = json.loads(event(order_id=order_id))
-    document.pop(field)
+    document.pop(field, None)
     return f'{json.dumps(document)[:-1]}, "{field}": {text}}}'.encode("utf-8", "surrogatepass")
 
 

@@ -24,6 +24,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "calendar_timezone": "Asia/Kolkata",
     "changes_from": "-infinity",
     "churn_window_days": 30,
+    "currency": None,
     "clv_horizon_days": 365,
     "clv_margin": 0.3,
     "customer_ids": [],

@@ -92,6 +92,13 @@ def test_an_order_of_the_least_fields_or_with_numbers_for_ids_takes_the_short_wa
     assert assert_both_ways_agree(records) == len(records)
 
 
+def test_currencies_end_where_the_rules_put_them_and_that_of_the_shop_takes_the_short_way() -> None:
+    values: tuple[Any, ...] = ("EUR", "eur", " EUR", "USD", "", None, {}, 978)
+    records = [Record(event(order_id=f"{n}", currency=one)) for n, one in enumerate(values)]
+    assert assert_both_ways_agree(records, currency="EUR") == 3
+    assert assert_both_ways_agree(records) == 5
+
+
 # Around what is plain: invisible ends, quotes and escapes, letters that look like JSON's own words, the limits.
 EDGES = st.text('AzÉ0-+. "\\\\\t\xa0\u200b\ufeff\u115f\u3000\x7f\x85😀,:{}[]tfnNI', max_size=8)
 NEAR_TEXTS = st.one_of(

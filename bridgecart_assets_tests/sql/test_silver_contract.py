@@ -39,7 +39,11 @@ def _refused(name: str, reason: str, *texts: str) -> list[Case]:
 
 def _ignored(name: str, reason: str, *texts: str) -> list[Case]:
     (one,) = (one for one in EVENT if one.name == name)
-    missing = {} if one.home is Home.CUSTOMERS else {name: None if one.default is None else _money(one.default)}
+    missing = (
+        {}
+        if one.home is Home.CUSTOMERS or not one.is_stored
+        else {name: None if one.default is None else _money(one.default)}
+    )
     return [
         Case(f"{name}={text[:40]}", with_json(name, text, f"{name}-{text}"[:90]), values=missing, ignored=(reason,))
         for text in texts
@@ -331,6 +335,8 @@ DISCOUNTS = [
 ]
 
 OTHERS = [
+    *_ignored("currency", "bad_currency", "true", "[]", "{}", "1.5"),
+    *_ignored("currency", "out_of_range_currency", f'"{"x" * 201}"'),
     *_ignored("coupon_used", "bad_coupon_used", "2", "0.5", '"maybe"', "[]", "{}", '["true"]'),
     *_read(
         "coupon_used",
@@ -402,6 +408,22 @@ def test_the_limit_of_a_payload_is_a_setting_and_includes_it() -> None:
     outcome = judge([exact, exact[:-1] + b" }"], max_payload_bytes=len(exact))
     assert set(outcome.orders) == {0}
     assert outcome.of(1) == ["oversized"]
+
+
+CURRENCIES: tuple[Any, ...] = ("EUR", "eur ", "USD", 978, "€", {}, None, "", ...)
+
+
+def test_an_order_in_another_currency_is_rejected_where_the_shop_has_one() -> None:
+    found = judge_events(*({"currency": one} for one in CURRENCIES), currency="EUR")
+    others = [one for one, judged in zip(CURRENCIES, found, strict=True) if judged == ["other_currency"]]
+    assert others == ["USD", 978, "€", {}]
+    assert sum(isinstance(judged, dict) for judged in found) == len(CURRENCIES) - len(others)
+
+
+def test_every_currency_counts_where_the_shop_says_none() -> None:
+    found = judge_events(*({"currency": one} for one in CURRENCIES))
+    ignored = [judged["ignored_fields"] for judged in found if isinstance(judged, dict)]
+    assert ignored == [["bad_currency"] if one == {} else None for one in CURRENCIES]
 
 
 def test_naive_times_are_read_in_the_time_zone_of_the_setting() -> None:

@@ -59,5 +59,7 @@ select
     (purchased_at at time zone 'UTC' at time zone $calendar_timezone)::date as purchased_on,
     case when purchase_amount < 0 then 'refund' when net_amount > 0 then 'purchase' else 'zero' end as order_kind,
     (net_amount + discount_amount)::decimal(18, 2) as gross_amount,
-    * exclude (purchase_amount)
+    * exclude (
+        {unstored_field},
+    )
 from priced;

@@ -1,6 +1,7 @@
 -- The records of one batch, taken apart into the fields of the event (contracts/event.py).
 -- needs: raw.orders, forgotten_payload(), is_plain_text(), is_plain_time(), is_plain_amount(), is_short_string(),
---     is_plain_unsigned(), latest_purchase(), loses_digits(), with_quoted_numbers(), $max_payload_bytes, $batch_key
+--     is_plain_unsigned(), latest_purchase(), loses_digits(), with_quoted_numbers(), $max_payload_bytes, $currency,
+--     $batch_key
 -- gives: fields
 
 create temp table fields as
