@@ -87,9 +87,9 @@ def shop_with_history(seed: int) -> MemoryWarehouse:
     return warehouse
 
 
-def take_in(warehouse: MemoryWarehouse, batch: int, taken: Sequence[Record]) -> None:
+def take_in(warehouse: MemoryWarehouse, batch: int, taken: Sequence[Record], settings: Settings = SETTINGS) -> None:
     store_batch(warehouse, f"batch{batch}", taken, start=1_000 * batch)
-    run_silver(warehouse, SETTINGS, f"batch{batch}")
+    run_silver(warehouse, settings, f"batch{batch}")
 
 
 def arrival(number: int, order: Order, *, minute: int = 0) -> Record:
@@ -159,6 +159,26 @@ def test_as_orders_come_in_the_order_of_time_following_gives_the_bytes_of_making
         refresh(warehouse, settings)
     assert set(full_rebuilds(warehouse).values()) == {1}
     assert_same_as_whole(warehouse, settings)
+
+
+def test_batches_that_are_given_another_calendar_are_followed_to_the_tables_of_a_shop_that_always_had_it():
+    by_utc = tiny_settings(as_of=date(2024, 4, 1))
+    by_the_shop = by_utc.model_copy(update={"calendar_timezone": "America/Los_Angeles"})
+    arrivals = [arrival(n, order) for n, order in enumerate(busy_history(12, customers=20, orders=90, days=110))]
+    batches = [arrivals[first : first + 30] for first in (0, 30, 60)]
+    warehouse, always = shop(), shop()
+    for number, batch in enumerate(batches):
+        take_in(warehouse, number, batch, by_utc)
+        take_in(always, number, batch, by_the_shop)
+    refresh(warehouse, by_utc)
+    refresh(always, by_the_shop)
+    for number in (1, 0, 2):
+        run_silver(warehouse, by_the_shop, f"batch{number}")
+        refresh(warehouse, by_the_shop)
+    assert set(full_rebuilds(warehouse).values()) == {1}
+    assert digests(warehouse) == digests(always)
+    moved = "select count(*) as orders from silver.orders where purchased_on <> purchased_at::date"
+    assert records(warehouse, moved)[0]["orders"] > 10
 
 
 def test_a_batch_of_the_same_day_touches_only_its_own_customers():
