@@ -230,6 +230,7 @@ SEGMENT_FLOWS = Contract(
         Column("refunds", "BIGINT", "Refunds in the period"),
         Column("purchase_sales", SUM, "Net amount of the purchases in the period, currency units"),
         Column("net_sales", SUM, "Net amount of the period, refunds taken off, currency units"),
+        Column("net_sales_square", "DECIMAL(38,4)", "Sum over the customers of the square of their net amount"),
         Column("active", "BIGINT", "Customers with a purchase in the churn window before the opening"),
         Column("silent", "BIGINT", "Of these, customers without one in the churn window from the opening on"),
         Column("old_enough", "BIGINT", "Customers with a first purchase at least that window before it"),

@@ -261,6 +261,12 @@ SALES_CONTRIBUTION = _kpi(
             "closing_sales / total_sales; a period sums to exactly 1",
             nullable=True,
         ),
+        Column(
+            "largest_customer_at_most",
+            "DOUBLE",
+            "No customer has a larger share of the segment's sales: root of the sum of squares over the sum",
+            nullable=True,
+        ),
     ),
 )
 
@@ -331,6 +337,13 @@ KPIS: tuple[Kpi, ...] = (
         kept=("sales",),
         beside=(
             Beside("closing_sales_contribution", "By closing segment", "By the segment at the close: {}.", "share"),
+            Beside(
+                "largest_customer_at_most",
+                "Largest customer, at most",
+                "As much as {} of these sales may be one customer's.",
+                "share",
+                remarkable=0.5,
+            ),
         ),
         evidence=_BUYERS,
     ),

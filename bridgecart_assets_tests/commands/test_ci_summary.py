@@ -25,6 +25,7 @@ KPI = {
     "average_order_value_after_refunds": 16_504.25,
     "sales_contribution": 0.317,
     "closing_sales_contribution": 0.317,
+    "largest_customer_at_most": 0.03,
 }
 
 

@@ -266,7 +266,7 @@ def test_the_cards_of_the_segments_say_what_their_customers_did_and_what_is_pred
         said = re.search(
             r"Bought on ([\d.]+) days a year, ([\d.,]+) on each, ([\d.]+)\s% of the purchases with a coupon\.\s+"
             r"Average order so far ([\d.,]+) before refunds, ([\d.]+) orders on such a day\. Refunds take "
-            r"([\d.]+)\s% of it",
+            r"([\d.]+)\s% of the sales",
             card,
         )
         assert said, card

@@ -49,7 +49,10 @@ def rows(connection: duckdb.DuckDBPyConnection, settings: Settings, section: str
             "average_order_value",
             ("average_order_value", "orders", "refund_share", "average_order_value_after_refunds", "model_changed"),
         ),
-        ("sales_contribution", ("sales", "sales_contribution", "closing_sales_contribution")),
+        (
+            "sales_contribution",
+            ("sales", "sales_contribution", "closing_sales_contribution", "largest_customer_at_most"),
+        ),
     ],
 )
 def test_every_kpi_of_every_period_and_segment_is_that_of_its_table(

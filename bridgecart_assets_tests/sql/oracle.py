@@ -283,12 +283,14 @@ def sales_contribution(orders: Orders, period: Period, key: str, model: Model) -
     own = _sold_to(orders, period, key, model)
     s1 = segments_as_of(orders, period.closes, model)
     closing = total(order for order in _sold(orders, period) if s1[order.customer] == key)
+    spent = [total(order for order in own if order.customer == customer) for customer in {o.customer for o in own}]
     everything = total(_sold(orders, period))
     return {
         "customers": len({order.customer for order in own}),
         "sales": total(own),
         "total_sales": everything,
         "closing_sales": closing,
+        "largest_customer_share": float(max(spent) / total(own)) if total(own) > 0 else None,
         "sales_contribution": Fraction(total(own)) / Fraction(everything) if everything > 0 else None,
         "closing_sales_contribution": Fraction(closing) / Fraction(everything) if everything > 0 else None,
     }

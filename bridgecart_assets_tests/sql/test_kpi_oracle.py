@@ -106,9 +106,12 @@ def _assert_same(row: dict[str, Any], figures: dict[str, object], where: tuple[o
             assert (row[f"{name}_reason"] is None) == (value is not None), (*where, name)
 
 
-def _assert_share(row: dict[str, Any], expected: dict[str, object]) -> None:
+def _assert_share(row: dict[str, Any], expected: dict[str, Any]) -> None:
     counted = ("customers", "sales", "total_sales", "closing_sales")
     assert [row[name] for name in counted] == [expected[name] for name in counted]
+    largest, at_most = expected["largest_customer_share"], row["largest_customer_at_most"]
+    assert (largest is None) == (at_most is None)
+    assert largest is None or largest <= at_most * (1 + 1e-9)
     for name in ("sales_contribution", "closing_sales_contribution"):
         share, true_share = row[name], expected[name]
         if true_share is None:

@@ -35,6 +35,8 @@ where not isfinite(clv_growth) or not isfinite(clv_growth_mix_included)
 union all
 select 'churn_rate', count(*) from kpi.churn_rate where not isfinite(churn_rate) or not isfinite(inactive_share)
 union all
+select 'sales_contribution', count(*) from kpi.sales_contribution where not isfinite(largest_customer_at_most)
+union all
 select 'average_order_value', count(*) from kpi.average_order_value
 where not isfinite(average_order_value) or not isfinite(refund_share) or not isfinite(average_order_value_after_refunds)
 """

@@ -1,5 +1,6 @@
 """`kpi.sales_contribution`: shares that sum to exactly 1, worked by hand, and its edges."""
 
+import math
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -73,6 +74,23 @@ def test_a_column_says_in_which_period_another_model_came_into_force(in_force_fr
     store_model(warehouse, pd.concat([spend_model(), later], ignore_index=True))
     compute_kpi(warehouse, tiny_settings(), SALES_CONTRIBUTION)
     assert {_february(warehouse, key)["model_changed"] for key in ("S01", "new")} == {changed}
+
+
+def test_a_giant_in_a_segment_is_seen_beside_its_contribution():
+    others = [Order(f"C{number}", f"2025-0{month}-01", 10) for number in range(100) for month in (1, 2)]
+    usual, giant = (
+        _february(_computed(*others, Order("anna", "2025-02-02", spent)), "S02")["largest_customer_at_most"]
+        for spent in (10, 1_000)
+    )
+    assert usual == pytest.approx(1 / math.sqrt(101))
+    # Half of all sales are hers.
+    assert giant == pytest.approx(0.5, abs=0.003)
+    assert giant > 0.5
+
+
+def test_without_sales_nobody_has_a_share_of_them():
+    warehouse = _computed(Order("anna", "2025-02-01", -5))
+    assert {_february(warehouse, key)["largest_customer_at_most"] for key in ("S01", "S02", "new")} == {None}
 
 
 def test_without_a_model_nothing_has_changed():

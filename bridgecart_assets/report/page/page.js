@@ -318,7 +318,7 @@
     return [
       `${bought} on ${row.purchase_days_a_year.toFixed(1)} days a year, ${format.money(row.net_a_purchase_day)} on each, ${coupons}.`,
       `Average order so far ${format.money(row.average_order_value)} before refunds, ${row.orders_a_purchase_day.toFixed(2)} orders on such a day. ` +
-        `Refunds take ${format.share(row.refund_share)} of it.`,
+        `Refunds take ${format.share(row.refund_share)} of the sales.`,
     ];
   }
 

@@ -48,6 +48,8 @@ select
     coalesce(sum(refunds), 0) as refunds,
     coalesce(sum(purchase_sales), 0) as purchase_sales,
     coalesce(sum(net_sales), 0) as net_sales,
+    -- The share of the largest customer is no sum, but its bound is made of two.
+    coalesce(sum(net_sales * net_sales), 0) as net_sales_square,
     count(*) filter (where is_active) as active,
     count(*) filter (where is_active and not has_returned) as silent,
     count(*) filter (where is_old_enough) as old_enough,

@@ -5,16 +5,17 @@
 
 with counted as (
     select
-        period, 'opening' as segments_at, opening_key as segment_key, sum(ordered) as customers, sum(net_sales) as sales
+        period, 'opening' as segments_at, opening_key as segment_key, sum(ordered) as customers,
+        sum(net_sales) as sales, sum(net_sales_square) as square
     from flows
     group by period, opening_key
     union all
-    select period, 'close', closing_key, sum(ordered), sum(net_sales)
+    select period, 'close', closing_key, sum(ordered), sum(net_sales), sum(net_sales_square)
     from flows
     group by period, closing_key
 ),
 framed as (
-    select f.*, dates.segments_at, coalesce(c.customers, 0) as customers, coalesce(c.sales, 0) as sales
+    select f.*, dates.segments_at, coalesce(c.customers, 0) as customers, coalesce(c.sales, 0) as sales, c.square
     from frame f
     cross join (values ('opening'), ('close')) as dates (segments_at)
     left join counted c using (period, segments_at, segment_key)
@@ -58,7 +59,8 @@ select
     o.share as sales_contribution,
     case when o.total_sales <= 0 then 'total_sales_not_positive' end as sales_contribution_reason,
     c.sales as closing_sales,
-    c.share as closing_sales_contribution
+    c.share as closing_sales_contribution,
+    case when o.sales > 0 then sqrt(o.square::double) / o.sales::double end as largest_customer_at_most
 from rounded o
 join rounded c using (period, segment_key)
 where o.segments_at = 'opening' and c.segments_at = 'close'

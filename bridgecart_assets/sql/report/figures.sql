@@ -19,6 +19,7 @@ by_segment as (
         v.customers as buyers, v.orders, v.sales as purchase_sales, v.average_order_value,
         v.average_order_value_reason, v.refunded, v.refund_share, v.average_order_value_after_refunds,
         s.sales, s.sales_contribution, s.sales_contribution_reason, s.closing_sales_contribution,
+        s.largest_customer_at_most,
         g.low_sample, c.low_sample as churn_low_sample, v.low_sample as order_low_sample
     from kpi.clv_growth g
     join shown_periods using (period)
