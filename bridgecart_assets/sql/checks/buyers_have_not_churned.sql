@@ -6,7 +6,7 @@
 with buyers as (
     select period, closes_on, opening_key as segment_key, sum(bought) as bought
     from gold.segment_flows
-    -- Who is new was not there to churn.
+    -- Who was not there at the opening could not churn.
     where opening_key <> 'new'
     group by period, closes_on, opening_key
 )
