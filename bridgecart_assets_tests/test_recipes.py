@@ -76,6 +76,8 @@ KPI_MIGRATION = "drop table if exists kpi.segment_metrics_history;\n"
 TRAIT_RECORD = """    Trait(
         Column("log_orders_a_day", "DOUBLE", "Trait: ln of orders on a purchase day", nullable=True),
         formula="ln(orders::double / frequency)",
+        own="orders / frequency",
+        reliability="1.0",
         label="orders again on the same day",
         short="orders_a_day",
         readable="orders_a_purchase_day",
@@ -99,6 +101,7 @@ TRAIT_MIGRATION = (
         f"alter table if exists gold.segment_model alter column {part}_{TRAIT} set not null;\n"
         for part, kind in _COLUMNS_OF_THE_MODEL.items()
     )
+    + f"alter table if exists gold.segment_model add column left_out_{TRAIT} varchar;\n"
     + "drop table if exists gold.customer_segments;\ndrop table if exists gold.customer_snapshots;\n"
 )
 

@@ -96,6 +96,12 @@ def _bin_columns(trait: Trait) -> tuple[Column, ...]:
     )
 
 
+def _left_out_column(trait: Trait) -> Column:
+    return Column(
+        f"left_out_{trait.name}", "VARCHAR", f"Why {trait.name} does not count; NULL when it does", nullable=True
+    )
+
+
 SEGMENT_MODEL = Contract(
     schema="gold",
     name="segment_model",
@@ -121,10 +127,13 @@ SEGMENT_MODEL = Contract(
         Column("agreement", "DOUBLE", "Share of customers that keep their key under this version", nullable=True),
         *(column for trait in SEGMENTATION_TRAITS[:_FIRST_TRAITS] for column in _centroid_columns(trait)),
         *(column for trait in SEGMENTATION_TRAITS[:_FIRST_TRAITS] for column in _bin_columns(trait)),
+        Column("segments_asked", "VARCHAR", "Segments asked for, or auto; NULL: as many as there are", nullable=True),
+        Column("fewer_because", "VARCHAR", "Why there are fewer segments than that; NULL otherwise", nullable=True),
+        *(_left_out_column(trait) for trait in SEGMENTATION_TRAITS[:_FIRST_TRAITS]),
         *(
             column
             for trait in SEGMENTATION_TRAITS[_FIRST_TRAITS:]
-            for column in (*_centroid_columns(trait), *_bin_columns(trait))
+            for column in (*_centroid_columns(trait), *_bin_columns(trait), _left_out_column(trait))
         ),
     ),
     key=("version", "segment_key"),
@@ -172,7 +181,7 @@ SEGMENT_DRIFT = Contract(
         Column("model_version", "INTEGER", "Version of the segment model in force on that date"),
         Column("psi", "DOUBLE", "Population stability index over the bins of the fit; 0: no change"),
         Column("threshold", "DOUBLE", "0.1, or what one in a thousand equal samples of these sizes exceeds, if higher"),
-        Column("alert", "BOOLEAN", "Whether psi is above the threshold, on a later data date than the fit's"),
+        Column("alert", "BOOLEAN", "Whether psi of what counts is above it, on a later data date than the fit's"),
         Column("customers", "INTEGER", "Customers looked at: at most 100,000, by hash of the id"),
         Column("reference_customers", "INTEGER", "Customers of the fit"),
     ),

@@ -4,6 +4,7 @@ Sampling, scoring, model table, drift, names of segments, comparison of versions
 """
 
 from dataclasses import dataclass
+from math import exp
 from typing import Literal
 
 from bridgecart_assets.contracts.contract import Column
@@ -24,6 +25,9 @@ class Trait:
     Attributes:
         formula: the trait in SQL, of the customer's figures so far (`frequency`, `orders`, `coupon_orders`,
             `log_spend_sum`, `weeks` since the first purchase) and the parameters of the purchase model.
+        own: what the customer's own purchases say, not drawn towards anybody, in the units of `readable`.
+        reliability: variance between customers over that between customers and by chance, at the customer's own number
+            of purchases; of the same figures, and `coupon_share_variance` between customers.
         label: what customers do who have much of it.
         short: its name in the report's columns.
         readable: its name where versions of the model are compared, there without logarithm.
@@ -35,6 +39,8 @@ class Trait:
 
     column: Column
     formula: str
+    own: str
+    reliability: str
     label: str
     short: str
     readable: str
@@ -48,6 +54,10 @@ class Trait:
         """The column's name."""
         return self.column.name
 
+    def readable_value(self, value: float) -> float:
+        """A value of the trait in the units of `readable`."""
+        return exp(value) if self.transform == "log" else value
+
 
 SEGMENTATION_TRAITS: tuple[Trait, ...] = (
     Trait(
@@ -55,6 +65,8 @@ SEGMENTATION_TRAITS: tuple[Trait, ...] = (
             "log_purchase_rate", "DOUBLE", "Trait: ln of purchase days a week, shrunk to that of all", nullable=True
         ),
         formula="log_purchase_rate_of(frequency, weeks, r, alpha)",
+        own="frequency",
+        reliability="weeks / (alpha + weeks)",
         label="buys often",
         short="purchases",
         readable="purchases_a_week",
@@ -67,6 +79,8 @@ SEGMENTATION_TRAITS: tuple[Trait, ...] = (
         Column("log_spend", "DOUBLE", "Trait: ln of spend on a purchase day, shrunk to that of all", nullable=True),
         formula="log_spend_of(frequency, log_spend_sum, log_spend_mean, log_spend_variance_within, "
         "log_spend_variance_between)",
+        own="exp(log_spend_sum::double / frequency)",
+        reliability="log_spend_variance_between / (log_spend_variance_between + log_spend_variance_within / frequency)",
         label="spends much",
         short="spend",
         readable="spend",
@@ -78,6 +92,9 @@ SEGMENTATION_TRAITS: tuple[Trait, ...] = (
     Trait(
         Column("coupon_share", "DOUBLE", "Trait: share of purchases with coupon, shrunk to that of all", nullable=True),
         formula="coupon_share_of(orders, coupon_orders, coupon_share_mean)",
+        own="coupon_orders / orders",
+        reliability="coupon_share_variance * orders / nullif("
+        "coupon_share_variance * (orders - 1) + coupon_share_mean * (1 - coupon_share_mean), 0)",
         label="uses coupons",
         short="coupons",
         readable="coupon_share",

@@ -52,5 +52,5 @@ def _readable(version: pd.DataFrame, prefix: str) -> pd.DataFrame:
 def _centroid(version: pd.DataFrame, trait: Trait) -> "pd.Series[float]":
     deviations = version[f"centroid_{trait.name}"]
     stored = (deviations * version[f"scale_{trait.name}"] + version[f"mean_{trait.name}"]).astype(float)
-    readable: pd.Series[float] = stored.map(np.exp) if trait.transform == "log" else stored
+    readable: pd.Series[float] = stored.map(trait.readable_value)
     return readable.round(trait.decimals)

@@ -14,6 +14,7 @@ import pandas as pd
 from bridgecart_assets.contracts import SEGMENT_DRIFT, TRAITS
 from bridgecart_assets.models.arrays import Floats, Labels
 from bridgecart_assets.models.frames import typed
+from bridgecart_assets.models.model_table import counting_traits
 
 SEGMENT_MIX = "segment_mix"
 # Below this a shift is too small to matter, however sure.
@@ -70,13 +71,15 @@ def measure_drift(model: pd.DataFrame, customers: pd.DataFrame) -> pd.DataFrame:
 
     `model` has the columns of `gold.segment_model`. `customers` have one `as_of` and one `model_version` in common, and
     each the segment_key and the traits that this version gives them. There is an alert on later data dates than the
-    fit's only: within a day and looking back nothing has drifted.
+    fit's only: within a day and looking back nothing has drifted. There is none of a trait that does not count.
     """
     if customers.empty:
         return typed(pd.DataFrame(columns=list(SEGMENT_DRIFT.column_names)), SEGMENT_DRIFT)
     version, as_of = int(customers["model_version"].iloc[0]), pd.Timestamp(customers["as_of"].iloc[0])
     rows = model.loc[model["version"] == version]
     is_later = as_of > pd.Timestamp(rows["as_of"].iloc[0])
+    # Such a trait may be the same for everyone but for rounding, which is all over the bins.
+    counts = counting_traits(rows) | {SEGMENT_MIX}
     measures = []
     for measure, then, now in _counts(rows, customers):
         psi = round(stability_index(then, now), 6)
@@ -88,7 +91,7 @@ def measure_drift(model: pd.DataFrame, customers: pd.DataFrame) -> pd.DataFrame:
                 "model_version": version,
                 "psi": psi,
                 "threshold": threshold,
-                "alert": is_later and psi > threshold,
+                "alert": is_later and measure in counts and psi > threshold,
                 "customers": int(now.sum()),
                 "reference_customers": int(then.sum()),
             }

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bridgecart_assets.contracts import SEGMENTATION_TRAITS, TRAITS
+from bridgecart_assets.contracts import SEGMENTATION_TRAITS, TRAITS, Trait
+from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.fitting import Fit, nearest
 from bridgecart_assets.models.model_table import model_arrays
+from bridgecart_assets.models.telling_traits import FELT
 
 MAX_SHIFT = 0.5
 MIN_AGREEMENT = 0.90
+EVERYBODY = "all customers"
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,13 @@ def match_keys(fit: Fit, earlier: pd.DataFrame, previous: pd.DataFrame, *, used_
 
 
 def name_segments(fit: Fit) -> tuple[str, ...]:
-    """Names of the clusters from their centroids' z-scores; equal names are numbered by value, highest first."""
-    plain = [_name(dict(zip(TRAITS, centroid, strict=True))) for centroid in fit.centroids]
+    """Names of the clusters from their centroids' z-scores; equal names are numbered by value, highest first.
+
+    A word needs a difference that a shop would feel, too: on nearly constant prices nobody is high-ticket.
+    """
+    if len(fit.centroids) == 1:
+        return (EVERYBODY,)
+    plain = [_name(fit, centroid) for centroid in fit.centroids]
     worth = fit.centroids[:, TRAITS.index("log_purchase_rate")] + fit.centroids[:, TRAITS.index("log_spend")]
     by_value = sorted(range(len(plain)), key=lambda cluster: (-worth[cluster], cluster))
     names = list(plain)
@@ -97,11 +105,18 @@ def _key(number: int) -> str:
     return f"S{number:02d}"
 
 
-def _name(centroid: dict[str, float]) -> str:
-    words = []
-    for trait in SEGMENTATION_TRAITS:
-        if trait.high is not None and centroid[trait.name] > trait.high.deviations:
-            words.append(trait.high.word)
-        elif trait.low is not None and centroid[trait.name] < trait.low.deviations:
-            words.append(trait.low.word)
-    return ", ".join(words) or "typical"
+def _name(fit: Fit, centroid: Floats) -> str:
+    words = [_word(trait, fit, place, centroid[place]) for place, trait in enumerate(SEGMENTATION_TRAITS)]
+    return ", ".join(word for word in words if word is not None) or "typical"
+
+
+def _word(trait: Trait, fit: Fit, place: int, deviations: float) -> str | None:
+    usual = trait.readable_value(fit.median[place])
+    difference = trait.readable_value(deviations * fit.scale[place] + fit.mean[place]) - usual
+    if abs(difference) < FELT * abs(usual):
+        return None
+    if trait.high is not None and deviations > trait.high.deviations:
+        return trait.high.word
+    if trait.low is not None and deviations < trait.low.deviations:
+        return trait.low.word
+    return None

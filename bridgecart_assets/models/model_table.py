@@ -18,6 +18,11 @@ def model_arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
     return mean, scale, centroids
 
 
+def counting_traits(version: pd.DataFrame) -> frozenset[str]:
+    """The traits that count in a version; none without one."""
+    return frozenset(trait for trait in TRAITS if version[f"left_out_{trait}"].isna().any())
+
+
 def active_version(model: pd.DataFrame) -> pd.DataFrame:
     """The rows of the newest active version by segment key; empty without one."""
     active = model.loc[model["status"] == "active"]

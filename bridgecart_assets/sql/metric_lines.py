@@ -7,7 +7,13 @@ from bridgecart_assets.sql.event_lines import Line
 
 
 def _trait(trait: Trait) -> Line:
-    return {"trait": trait.name, "formula": trait.formula, "short": trait.short}
+    return {
+        "trait": trait.name,
+        "formula": trait.formula,
+        "own": trait.own,
+        "reliability": trait.reliability,
+        "short": trait.short,
+    }
 
 
 def _kpi(kpi: Kpi) -> Line:
@@ -45,7 +51,7 @@ def _ratios() -> Sequence[Line]:
 
 
 METRIC_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
-    ("trait", "formula", "short"): [_trait(trait) for trait in SEGMENTATION_TRAITS],
+    ("trait", "formula", "own", "reliability", "short"): [_trait(trait) for trait in SEGMENTATION_TRAITS],
     ("kpi", "kept", "kept_names", "shown"): [_kpi(kpi) for kpi in KPIS],
     ("ratio", "numerator", "denominator", "no_total"): _ratios(),
 }

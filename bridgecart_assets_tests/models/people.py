@@ -6,6 +6,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from bridgecart_assets.contracts import SEGMENTATION_TRAITS
+
 # Group -> (log orders, log order value, coupon share) of its middle, and its mean value.
 GROUPS: Mapping[str, tuple[float, float, float]] = {
     "regulars": (3.0, 4.0, 0.10),
@@ -42,7 +44,15 @@ def features(
                     "coupon_share": middle[2] + noise[2] / 4,
                 }
             )
-    return pd.DataFrame(rows)
+    return telling(pd.DataFrame(rows))
+
+
+def telling(people: pd.DataFrame) -> pd.DataFrame:
+    """The customers with what tells that their traits count: figures of their own as far apart, and no chance."""
+    own = {
+        f"own_{trait.name}": people[trait.name].map(trait.readable_value).astype(float) for trait in SEGMENTATION_TRAITS
+    }
+    return people.assign(**own, **{f"reliability_{trait.name}": 1.0 for trait in SEGMENTATION_TRAITS})
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:

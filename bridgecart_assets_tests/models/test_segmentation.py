@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from bridgecart_assets.contracts import SEGMENT_MODEL, TRAITS
 from bridgecart_assets.models.due import RefitMode, is_due
-from bridgecart_assets.models.fitting import Fit, fit_segments, is_fittable, nearest
+from bridgecart_assets.models.fitting import Fit, different_customers, fit_segments, is_fittable, nearest
 from bridgecart_assets.models.identity import name_segments
 from bridgecart_assets.models.model_table import active_version, model_arrays
 from bridgecart_assets.models.refitting import RefitOutcome, Segments, refit
@@ -195,12 +195,21 @@ def test_the_same_data_asked_twice_makes_no_new_version():
 
 
 def test_another_number_of_segments_is_proposed_because_keys_change():
-    model = _refit(NO_MODEL, features()).model
+    people = features(spread=1.0)
+    model = _refit(NO_MODEL, people).model
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        outcome = _refit(model, features(), segments=5, mode=RefitMode.WHEN_DUE)
+        outcome = _refit(model, people, segments=5, mode=RefitMode.WHEN_DUE)
     assert set(outcome.model[outcome.model["version"] == 2]["status"]) == {"proposed"}
     assert "S05" in set(outcome.model["segment_key"])
+
+
+def test_more_segments_asked_for_than_clear_kinds_changes_no_key():
+    model = _refit(NO_MODEL, features()).model
+    newest = active_version(_refit(model, features(), segments=5, mode=RefitMode.WHEN_DUE).model)
+    assert set(newest["version"]) == {2}
+    assert set(newest["fewer_because"]) == {"4 kinds of customers stand clearly apart"}
+    assert list(newest["segment_key"]) == list(newest["matched_from"]) == ["S01", "S02", "S03", "S04"]
 
 
 def test_a_refit_that_keeps_no_segment_at_all_opens_a_new_key_for_each():
@@ -225,13 +234,15 @@ def test_the_data_gate_asks_for_ten_customers_per_segment(each: int, segments: i
         assert outcome.decision == f"kept: {len(people)} customers are too few for {segments} segments"
 
 
-def test_more_segments_than_different_customers_are_not_fitted():
+def test_more_segments_than_kinds_of_customers_are_as_many_as_there_are_and_it_says_why():
     people = features(each=20, spread=0.0)
-    assert is_fittable(people, 4)
-    assert not is_fittable(people, 5)
-    assert _refit(NO_MODEL, people, segments=5).model.empty
-    with pytest.raises(ValueError, match="80 customers are too few for 5 segments"):
+    model = _refit(NO_MODEL, people, segments=5).model
+    assert _keys_by_group(model, people) == KEY_OF
+    assert set(model["fewer_because"]) == {"4 kinds of customers by the traits that count"}
+    with pytest.raises(ValueError, match="4 different customers are too few for 5 segments"):
         fit_segments(people, segments=5, seed=1)
+    again = _refit(model, people.assign(as_of=date(2025, 3, 2)), segments=5, mode=RefitMode.WHEN_DUE)
+    assert again.decision == "kept version 1: a refit is not due", "what was asked for counts, not what there is"
 
 
 def test_as_many_segments_as_different_customers_give_each_its_own():
@@ -242,7 +253,7 @@ def test_as_many_segments_as_different_customers_give_each_its_own():
 def test_differences_that_only_floating_point_sees_do_not_count_as_different_customers():
     people = features(each=20, spread=0.0)
     people["log_purchase_rate"] += np.linspace(0, 1e-13, len(people))
-    assert not is_fittable(people, 5)
+    assert different_customers(people) == 4
 
 
 def test_a_trait_that_is_the_same_for_everyone_decides_nothing():
@@ -284,7 +295,7 @@ def test_segment_sizes_add_up_to_the_customers_of_the_fit():
     ],
 )
 def test_names_come_from_the_z_scores_of_the_centroid(z_scores: tuple[float, ...], name: str):
-    assert name_segments(_fit_with([z_scores])) == (name,)
+    assert name_segments(_fit_with([z_scores, (-1.0, 1.0, 1.0)])) == (name, "rare, high-ticket, coupon-driven")
 
 
 def test_equal_names_are_numbered_by_value_from_the_highest():
@@ -365,6 +376,7 @@ def _fit_with(centroids: Sequence[tuple[float, ...]]) -> Fit:
     return Fit(
         mean=0 * ones,
         scale=ones,
+        median=0 * ones,
         centroids=np.array(centroids),
         labels=np.array([0]),
         inertia=0.0,

@@ -246,6 +246,8 @@ def model_row(
         "matched_from": "",
         "centroid_shift": 0.0,
         "agreement": 1.0,
+        "segments_asked": None,
+        "fewer_because": None,
     }
     for trait in TRAITS:
         row[f"mean_{trait}"] = (mean or {}).get(trait, 0.0)
@@ -253,6 +255,7 @@ def model_row(
         row[f"centroid_{trait}"] = centroid[trait]
         row[f"bounds_{trait}"] = [0.0]
         row[f"bin_customers_{trait}"] = [50, 50]
+        row[f"left_out_{trait}"] = None
     return pd.DataFrame([row])[[name for name in SEGMENT_MODEL.column_names if name in row]]
 
 

@@ -26,3 +26,9 @@ alter table if exists silver.orders add column if not exists stated_attributes V
 alter table if exists silver.duplicate_orders add column if not exists stated_attributes VARCHAR[];
 -- It is gathered anew.
 drop table if exists silver.touched_orders;
+-- Which traits count, and why there are fewer segments than asked for.
+alter table if exists gold.segment_model add column if not exists segments_asked varchar;
+alter table if exists gold.segment_model add column if not exists fewer_because varchar;
+alter table if exists gold.segment_model add column if not exists left_out_log_purchase_rate varchar;
+alter table if exists gold.segment_model add column if not exists left_out_log_spend varchar;
+alter table if exists gold.segment_model add column if not exists left_out_coupon_share varchar;
