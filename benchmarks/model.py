@@ -15,7 +15,13 @@ from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.purchase_table import refit_purchases
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.queries import features_query, purchase_sample, segments_query, traits_sample
+from bridgecart_assets.warehouse.queries import (
+    features_query,
+    held_out_sample,
+    purchase_sample,
+    segments_query,
+    traits_sample,
+)
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.tables import write_query
 
@@ -68,6 +74,7 @@ def fit() -> Figures:
     days = settings.model_refit_days
     with warehouse_from_settings(settings).reading() as connection:
         purchases, traits = read_sample(connection, purchase_sample()), read_sample(connection, traits_sample(1))
+        held_out = read_sample(connection, held_out_sample(settings))
         # Without rows: nothing was fitted before.
         purchase_model, segment_model = (
             connection.sql(f"from {contract.full_name} limit 0").df() for contract in (PURCHASE_MODEL, SEGMENT_MODEL)
@@ -75,7 +82,14 @@ def fit() -> Figures:
 
     def fitted(customers: int) -> float:
         started = time.perf_counter()
-        refit_purchases(purchase_model, purchases[:customers], mode=RefitMode.NOW, refit_days=days)
+        refit_purchases(
+            purchase_model,
+            purchases[:customers],
+            lambda: held_out[:customers],
+            mode=RefitMode.NOW,
+            refit_days=days,
+            window_days=settings.churn_window_days,
+        )
         refit(
             segment_model,
             lambda _: traits[:customers],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bridgecart_assets.commands.evaluate_world import Evaluation, Recovery, Stability
+    from bridgecart_assets.commands.evaluate_world import Evaluation, Recovery, SegmentHoldout, Stability
     from bridgecart_assets.models.evaluation import Calibration, Forecast
 
 
@@ -47,6 +47,7 @@ def _print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
     for held_out in evaluation.holdouts:
         console.print(_forecast_table(f"Purchase days in {held_out.days} days", held_out.purchases))
         console.print(_forecast_table(f"Sales in {held_out.days} days", held_out.sales))
+        console.print(_segments_table(held_out.days, held_out.segments))
     console.print(_stability_table(evaluation.stability))
     if not evaluation.stability.refit_is_settled:
         print("The refit would have waited for a person: segments changed their meaning.")
@@ -79,6 +80,23 @@ def _forecast_table(heading: str, forecasts: "Sequence[Forecast]") -> "Table":
             percent(each.error, signed=True),
             f"{each.customer_error:,.2f}",
             "-" if each.rank_correlation is None else f"{each.rank_correlation:.3f}",
+        )
+    return table
+
+
+def _segments_table(days: int, segments: "Sequence[SegmentHoldout]") -> "Table":
+    from bridgecart_assets.warehouse.published_kpis import percent
+
+    table = table_with(
+        f"BridgeCart's {days} days by segment", "Customers>", "Purchases>", "Sales>", "Calibration error of silence>"
+    )
+    for each in segments:
+        table.add_row(
+            each.segment,
+            f"{each.customers:,}",
+            percent(each.purchases.error, signed=True),
+            percent(each.sales.error, signed=True),
+            f"{each.silence.error:.3f}",
         )
     return table
 

@@ -81,6 +81,17 @@ class Recovery:
 
 
 @dataclass(frozen=True)
+class SegmentHoldout:
+    """The predictions for the customers of a segment: silence, purchase days and net sales."""
+
+    segment: str
+    customers: int
+    silence: Calibration
+    purchases: Forecast
+    sales: Forecast
+
+
+@dataclass(frozen=True)
 class Holdout:
     """The first so many days after the end of history: silence (no purchase), purchase days and net sales."""
 
@@ -88,6 +99,7 @@ class Holdout:
     silence: Calibration
     purchases: tuple[Forecast, ...]
     sales: tuple[Forecast, ...]
+    segments: tuple[SegmentHoldout, ...]
 
 
 @dataclass(frozen=True)
@@ -276,19 +288,31 @@ def _holdout(customers: pd.DataFrame, *, days: int) -> Holdout:
         days=days,
         silence=calibration(_floats(customers, "churn_risk"), (bought == 0).astype(np.float64)),
         purchases=(
-            forecast("MBG/NBD (BridgeCart)", expected, bought),
+            forecast("BridgeCart", expected, bought),
             forecast("own rate goes on", own_rate, bought),
             forecast(f"last {days} days again", purchases_before, bought),
             forecast("mean of all", np.full(len(bought), purchases_before.mean()), bought),
         ),
         sales=(
-            forecast("log-normal (BridgeCart)", _floats(customers, "predicted_clv"), sales),
+            forecast("BridgeCart", _floats(customers, "predicted_clv"), sales),
             *gamma_gamma,
             forecast("own mean spend", expected * mean_spend, sales),
             forecast("own rate goes on", own_rate * mean_spend, sales),
             forecast(f"last {days} days again", sales_before, sales),
             forecast("mean of all", np.full(len(sales), sales_before.mean()), sales),
         ),
+        segments=tuple(_of_segment(str(key), rows) for key, rows in customers.groupby("segment_key", sort=True)),
+    )
+
+
+def _of_segment(key: str, customers: pd.DataFrame) -> SegmentHoldout:
+    bought, name = _floats(customers, "purchases_after"), "BridgeCart"
+    return SegmentHoldout(
+        segment=f"{key} {customers['segment'].iloc[0]}",
+        customers=len(customers),
+        silence=calibration(_floats(customers, "churn_risk"), (bought == 0).astype(np.float64)),
+        purchases=forecast(name, _floats(customers, "expected_purchases"), bought),
+        sales=forecast(name, _floats(customers, "predicted_clv"), _floats(customers, "sales_after")),
     )
 
 

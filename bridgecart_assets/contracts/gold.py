@@ -66,7 +66,12 @@ PURCHASE_MODEL = Contract(
         Column("history_days", "INTEGER", "Longest tenure among them, days"),
         Column("r", "DOUBLE", "Shape of the gamma distribution of purchase rates"),
         Column("alpha", "DOUBLE", "Rate of the gamma distribution of purchase rates, weeks"),
-        Column("a", "DOUBLE", "First parameter of the beta distribution of drop-out; NULL without fit", nullable=True),
+        Column(
+            "a",
+            "DOUBLE",
+            "First parameter of the beta distribution of drop-out; 0: none drops out; NULL without fit",
+            nullable=True,
+        ),
         Column("b", "DOUBLE", "Second parameter of the beta distribution of drop-out", nullable=True),
         Column("log_likelihood", "DOUBLE", "Log-likelihood of the fit", nullable=True),
         Column("log_spend_mean", "DOUBLE", "Mean over customers of ln(spend on a purchase day)"),
@@ -75,6 +80,27 @@ PURCHASE_MODEL = Contract(
         Column("coupon_share_mean", "DOUBLE", "Share of purchases with coupon over all customers"),
         Column("no_prediction_reason", "VARCHAR", "Why predictions are NULL under this version", nullable=True),
         Column("largest_mean_spend", "DOUBLE", "Largest mean of a customer's purchase days, currency units"),
+        Column("candidate", "VARCHAR", "Model that predicts: pooled, covariates or no_dropout", nullable=True),
+        Column("chosen_because", "VARCHAR", "Why it was chosen among the candidates", nullable=True),
+        Column(
+            "pooled_log_score", "DOUBLE", "Mean log score of the pooled model in the window held out", nullable=True
+        ),
+        Column(
+            "pooled_error", "DOUBLE", "Purchase days it predicts for the window over actual, minus 1", nullable=True
+        ),
+        Column("covariates_log_score", "DOUBLE", "Mean log score of the model with covariates", nullable=True),
+        Column("covariates_error", "DOUBLE", "Purchase days it predicts over actual, minus 1", nullable=True),
+        Column("spend_level_mean", "DOUBLE", "Level 0 of spend: mean ln(net total of a purchase day)", nullable=True),
+        Column("spend_level_scale", "DOUBLE", "Its deviation, 4 levels", nullable=True),
+        Column("coupon_level_mean", "DOUBLE", "Level 0 of coupons: mean share of purchases with coupon", nullable=True),
+        Column("coupon_level_scale", "DOUBLE", "Its deviation, 4 levels; 0: the same for everybody", nullable=True),
+        Column(
+            "coefficients",
+            "DOUBLE[]",
+            "Of ln r, ln alpha, ln a and ln b in turn: constant, spend, coupons, their squares, their product; "
+            "NULL where r, alpha, a and b hold for everybody",
+            nullable=True,
+        ),
     ),
     key=("version",),
     published=True,

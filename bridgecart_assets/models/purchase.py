@@ -29,6 +29,8 @@ _ROUNDING = 1e-6
 _NODES = 64
 _NO_CHANCE = 1e-200
 STEPS = 12
+# Two parameters more have to raise the log-likelihood by as much (Akaike).
+_WORTH_DROPOUT = 2.0
 # Stored digits: more than any decision needs, fewer than the optimiser's stopping point can disturb.
 STORED_DECIMALS = 6
 # Log-parameters beyond these say that the data does not hold the parameter down; exp(12) weeks are 3,000 years.
@@ -61,21 +63,22 @@ class Customers:
         return values, which
 
 
-@dataclass(frozen=True)
-class PurchaseModel:
-    """Fitted parameters: purchase rates ~ Gamma(r, alpha weeks), drop-out ~ Beta(a, b)."""
+class Predictions:
+    """Predictions of customers by parameters that are the same for all, or each customer's own."""
 
-    r: float
-    alpha: float
-    a: float
-    b: float
-    kind: Kind = "mbg"
+    r: Number
+    alpha: Number
+    a: Number
+    b: Number
+    kind: Kind
 
     def p_alive(self, x: Floats, t_x: Floats, T: Floats) -> Floats:
         """Probability that a customer has not dropped out by T."""
         chances = _chances(self.kind, x)
+        with np.errstate(divide="ignore"):
+            log_a = np.log(self.a)
         log_odds = (
-            np.log(self.a)
+            log_a
             - np.log(self.b + np.maximum(chances - 1, 0))
             + (self.r + x) * (np.log(self.alpha + T) - np.log(self.alpha + t_x))
         )
@@ -95,6 +98,17 @@ class PurchaseModel:
 
 
 @dataclass(frozen=True)
+class PurchaseModel(Predictions):
+    """Parameters: purchase rates ~ Gamma(r, alpha weeks), drop-out ~ Beta(a, b), never with a = 0."""
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+    kind: Kind = "mbg"
+
+
+@dataclass(frozen=True)
 class PurchaseFit:
     """A model and its log-likelihood on the customers it was fitted to."""
 
@@ -107,6 +121,45 @@ def fit_purchases(customers: Customers, *, kind: Kind = "mbg") -> PurchaseFit:
 
     Raises FitFailed where the optimiser finds no inner maximum, as with customers that never come back.
     """
+    fit, is_inner = _highest_likelihood(customers, kind)
+    if not is_inner:
+        raise FitFailed("purchases do not fit the model: its likelihood has no maximum within bounds")
+    return fit
+
+
+def fit_without_dropout(customers: Customers) -> PurchaseFit:
+    """NBD, for customers who do not leave: maximum likelihood over the logarithms of r and alpha.
+
+    Where purchases scatter less than chance would have it, as those of a subscription do, all rates are the same.
+    Raises FitFailed where drop-out says more about the customers than that there is none.
+    """
+    from scipy.optimize import minimize
+
+    size = float(customers.weight.sum())
+
+    def cost(logs: Floats) -> tuple[float, Floats]:
+        parameters = np.exp(logs)
+        value, gradient = _log_likelihood_without_dropout(parameters, customers)
+        return -value / size, -gradient * parameters / size
+
+    start = np.log([1.0, _weeks_a_repeat(customers)])
+    bounds = [(-_BOUND, _BOUND)] * 2
+    found = minimize(cost, np.clip(start, -_BOUND, _BOUND), jac=True, method="L-BFGS-B", bounds=bounds)
+    r, alpha = (round(float(value), STORED_DECIMALS) for value in np.exp(found.x))
+    likelihood, _ = _log_likelihood_without_dropout(np.array([r, alpha]), customers)
+    dropout, _ = _highest_likelihood(customers, "mbg")
+    if not dropout.log_likelihood < likelihood + _WORTH_DROPOUT:
+        raise FitFailed("purchases do not fit the model: customers leave, and its likelihood has no maximum")
+    return PurchaseFit(PurchaseModel(r, alpha, 0.0, 1.0), likelihood)
+
+
+def _weeks_a_repeat(customers: Customers) -> float:
+    repeats, weeks = float(customers.weight @ customers.x), float(customers.weight @ customers.T)
+    return max(weeks, 1.0) / max(repeats, 1.0)
+
+
+def _highest_likelihood(customers: Customers, kind: Kind) -> tuple[PurchaseFit, bool]:
+    """The best parameters within bounds; True if the bounds did not stop the search."""
     from scipy.optimize import minimize
 
     size = float(customers.weight.sum())
@@ -117,8 +170,7 @@ def fit_purchases(customers: Customers, *, kind: Kind = "mbg") -> PurchaseFit:
         return -value / size, -gradient * parameters / size
 
     # From the pooled rate and an even drop-out; the published data sets are reached from here as from elsewhere.
-    repeats, weeks = float(customers.weight @ customers.x), float(customers.weight @ customers.T)
-    start = np.log([1.0, max(weeks, 1.0) / max(repeats, 1.0), 1.0, 2.0])
+    start = np.log([1.0, _weeks_a_repeat(customers), 1.0, 2.0])
     found = minimize(
         cost,
         np.clip(start, -_BOUND, _BOUND),
@@ -129,11 +181,10 @@ def fit_purchases(customers: Customers, *, kind: Kind = "mbg") -> PurchaseFit:
     )
     parameters = np.exp(found.x)
     steepest = float(np.abs(cost(found.x)[1]).max())
-    if not np.isfinite(found.fun) or np.abs(found.x).max() > _BOUND - 1e-6 or steepest > 1e-4:
-        raise FitFailed("purchases do not fit the model: its likelihood has no maximum within bounds")
+    is_inner = bool(np.isfinite(found.fun) and np.abs(found.x).max() <= _BOUND - 1e-6 and steepest <= 1e-4)
     r, alpha, a, b = (round(float(value), STORED_DECIMALS) for value in parameters)
     model = PurchaseModel(r, alpha, a, b, kind)
-    return PurchaseFit(model, log_likelihood(model, customers))
+    return PurchaseFit(model, -float(found.fun) * size if not is_inner else log_likelihood(model, customers)), is_inner
 
 
 def log_likelihood(model: PurchaseModel, customers: Customers) -> float:
@@ -161,11 +212,11 @@ def expected_if_alive(
     with np.errstate(invalid="ignore"):
         # What is no number stays none.
         fewest, most = _with_chance(a / (a + survivals), shape, lived, weeks), shape * weeks / lived
-    found = np.full(a.shape, np.nan)
-    is_closed = np.maximum(a + survivals, shape) < _LARGE
+    found = np.where(a == 0, most, np.nan)
+    is_closed = (a > 0) & (np.maximum(a + survivals, shape) < _LARGE)
     found[is_closed] = _closed_form(*(value[is_closed] for value in (a, survivals, shape, lived, weeks)))
     is_possible = (found > fewest * (1 - _ROUNDING)) & (found < most * (1 + _ROUNDING))
-    is_open = ~is_possible & np.isfinite(a + survivals + shape + lived)
+    is_open = (a > 0) & ~is_possible & np.isfinite(a + survivals + shape + lived)
     if is_open.any():
         found[is_open] = _integral(*(value[is_open] for value in (a, survivals, shape, lived, weeks)))
     return np.asarray(np.clip(found, fewest, most))
@@ -214,7 +265,9 @@ def _integral(a: Floats, survivals: Floats, shape: Floats, lived: Floats, weeks:
     ends = np.cumsum(np.bincount(which))[:-1]
     for pair, rows in zip(pairs, np.split(np.argsort(which, kind="stable"), ends), strict=True):
         chances, weights = _beta_quadrature(*pair)
-        found[rows] = _with_chance(chances, shape[rows, None], lived[rows, None], weeks[rows, None]) @ weights
+        bought = _with_chance(chances, shape[rows, None], lived[rows, None], weeks[rows, None])
+        # No matrix product: its digits depend on how many rows there are.
+        found[rows] = (bought * weights).sum(axis=1)
     return found
 
 
@@ -258,6 +311,21 @@ def purchase_forecasts(customers: pd.DataFrame, *, horizon_days: int, discount_r
 
 def _chances(kind: Kind, x: Floats) -> Floats:
     return x + 1 if kind == "mbg" else x
+
+
+def _log_likelihood_without_dropout(parameters: Floats, customers: Customers) -> tuple[float, Floats]:
+    """Log-likelihood and its gradient by r and alpha."""
+    from scipy.special import gammaln, psi
+
+    r, alpha = parameters
+    x, which = customers.distinct_x
+    log_lived = np.log(alpha + customers.T)
+    shapes = r + customers.x
+    each = (r * np.log(alpha) + gammaln(r + x) - gammaln(r))[which] - shapes * log_lived
+    by_r = (np.log(alpha) + psi(r + x) - psi(r))[which] - log_lived
+    by_alpha = r / alpha - shapes / (alpha + customers.T)
+    weight = customers.weight
+    return float(weight @ each), np.array([weight @ by_r, weight @ by_alpha])
 
 
 def _log_likelihood(parameters: Floats, customers: Customers, kind: Kind) -> tuple[float, Floats]:

@@ -10,8 +10,16 @@ from bridgecart_assets.contracts import PURCHASE_MODEL
 from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.due import RefitMode, is_due
 from bridgecart_assets.models.frames import typed
-from bridgecart_assets.models.purchase import Customers, FitFailed, fit_purchases
-from bridgecart_assets.models.spend import fit_spend
+from bridgecart_assets.models.purchase import FitFailed
+from bridgecart_assets.models.purchase_choice import (
+    COVARIATES,
+    POOLED,
+    Choice,
+    HeldOut,
+    Known,
+    choose_model,
+    spend_of,
+)
 
 # The data gate: below it four parameters say more about chance than about customers.
 MIN_CUSTOMERS = 100
@@ -20,23 +28,40 @@ MIN_HISTORY_DAYS = 56
 # Before that, purchase rates of all customers fall together as the silent ones become known as such.
 MATURE_HISTORY_DAYS = 180
 
+_PARAMETERS = ("r", "alpha", "a", "b")
+_LEVELS = [(of, part) for of in ("spend", "coupon") for part in ("mean", "scale")]
+_OF_COVARIATES = (
+    *(f"{candidate}_{figure}" for candidate in (POOLED, COVARIATES) for figure in ("log_score", "error")),
+    *(f"{of}_level_{part}" for of, part in _LEVELS),
+    "coefficients",
+)
 _PURCHASES = ["frequency", "orders", "coupon_orders", "log_spend_sum", "log_spend_square_sum"]
 
 
-def refit_purchases(model: pd.DataFrame, customers: pd.DataFrame, *, mode: RefitMode, refit_days: int) -> pd.DataFrame:
+def refit_purchases(
+    model: pd.DataFrame,
+    customers: pd.DataFrame,
+    held_out: HeldOut,
+    *,
+    mode: RefitMode,
+    refit_days: int,
+    window_days: int,
+) -> pd.DataFrame:
     """The versions of the purchase model, with a new one where a refit was asked for or is due.
 
     `model` has the columns of `gold.purchase_model`. `customers` are those of `sql/models/sample_purchases.sql`, at
-    least one purchase day each. The same customers give the same version again, so asking twice changes nothing.
+    least one purchase day each; `held_out` gives those of `sql/models/sample_held_out.sql`, what was known of them
+    before the last window. The same customers give the same version again, so asking twice changes nothing.
     """
     if customers.empty:
         return model
     as_of = pd.Timestamp(customers["as_of"].iloc[0]).date()
     if mode is not RefitMode.NOW and not is_due(model, len(customers), as_of, refit_days=refit_days):
         return model
-    row = fit_row(customers.sort_values("customer_id", kind="stable"), as_of)
-    if row["input_hash"] in set(model["input_hash"]):
+    customers = customers.sort_values("customer_id", kind="stable")
+    if _input_hash(customers) in set(model["input_hash"]):
         return model
+    row = fit_row(customers, as_of, held_out, window_days=window_days)
     row["version"] = 1 if model.empty else int(model["version"].max()) + 1
     added = typed(pd.DataFrame([row]), PURCHASE_MODEL)
     return added if model.empty else pd.concat([typed(model, PURCHASE_MODEL), added], ignore_index=True)
@@ -49,14 +74,25 @@ def newest_and_provisional(versions: pd.DataFrame) -> tuple[int, list[int]]:
     return (0 if versions.empty else int(versions["version"].max())), young
 
 
-def fit_row(customers: pd.DataFrame, as_of: date) -> dict[str, object]:
+def candidates_table(versions: pd.DataFrame) -> pd.DataFrame:
+    """The candidates of the newest version: log score and error in the window held out, and which one predicts.
+
+    No rows without a version, or where there was nothing to compare.
+    """
+    columns = ["candidate", "log_score", "error", "chosen"]
+    rows = [
+        [name, newest[f"{name}_log_score"], newest[f"{name}_error"], bool(newest["candidate"] == name)]
+        for _, newest in versions.tail(1).iterrows()
+        for name in (POOLED, COVARIATES)
+        if pd.notna(newest[f"{name}_log_score"])
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def fit_row(customers: pd.DataFrame, as_of: date, held_out: HeldOut, *, window_days: int) -> dict[str, object]:
     """One row of `gold.purchase_model`, without its version."""
     days = customers["frequency"].to_numpy(dtype=np.float64)
-    spend = fit_spend(
-        days,
-        customers["log_spend_sum"].to_numpy(dtype=np.float64),
-        customers["log_spend_square_sum"].to_numpy(dtype=np.float64),
-    )
+    spend = spend_of(customers)
     orders, coupon_orders = int(customers["orders"].sum()), int(customers["coupon_orders"].sum())
     return {
         "as_of": as_of,
@@ -65,7 +101,7 @@ def fit_row(customers: pd.DataFrame, as_of: date) -> dict[str, object]:
         "fitted_customers": len(customers),
         "repeat_customers": int((days > 1).sum()),
         "history_days": int(_days_since(customers, "first_purchased_on", as_of).max()),
-        **_purchase_parameters(customers, as_of),
+        **_purchase_parameters(customers, as_of, held_out, window_days),
         "log_spend_mean": spend.mean,
         "log_spend_variance_within": spend.within,
         "log_spend_variance_between": spend.between,
@@ -74,29 +110,41 @@ def fit_row(customers: pd.DataFrame, as_of: date) -> dict[str, object]:
     }
 
 
-def _purchase_parameters(customers: pd.DataFrame, as_of: date) -> dict[str, object]:
-    x = customers["frequency"].to_numpy(dtype=np.float64) - 1
-    T = _days_since(customers, "first_purchased_on", as_of) / 7
-    t_x = T - _days_since(customers, "last_purchased_on", as_of) / 7
+def _purchase_parameters(
+    customers: pd.DataFrame, as_of: date, held_out: HeldOut, window_days: int
+) -> dict[str, object]:
+    lived, silent = (_days_since(customers, name, as_of) for name in ("first_purchased_on", "last_purchased_on"))
+    known = Known.of(customers, lived, silent)
+    x, T = known.customers.x, known.customers.T
     reason = _below_gate(x, T)
     if reason is None:
         try:
-            fit = fit_purchases(Customers.of(x, t_x, T))
+            return _chosen_parameters(choose_model(known, held_out, window_days=window_days))
         except FitFailed:
             reason = "no_maximum"
-        else:
-            found = fit.model
-            return {
-                "r": found.r,
-                "alpha": found.alpha,
-                "a": found.a,
-                "b": found.b,
-                "log_likelihood": round(fit.log_likelihood, 4),
-                "no_prediction_reason": None,
-            }
     # Without a fit the rates, which the traits need, shrink to the pooled one, as strongly as one purchase weighs.
     pooled = round(float((T.sum() + 1) / (x.sum() + 1)), 6)
-    return {"r": 1.0, "alpha": pooled, "a": None, "b": None, "log_likelihood": None, "no_prediction_reason": reason}
+    nothing = dict.fromkeys((*_PARAMETERS, "log_likelihood", "candidate", "chosen_because", *_OF_COVARIATES))
+    return {**nothing, "r": 1.0, "alpha": pooled, "no_prediction_reason": reason}
+
+
+def _chosen_parameters(choice: Choice) -> dict[str, object]:
+    pooled, found = choice.pooled.model, choice.covariates
+    scores, levels = choice.scores or {}, None if found is None else found.levels
+    return {
+        **{name: getattr(pooled, name) for name in _PARAMETERS},
+        "log_likelihood": round(choice.pooled.log_likelihood, 4),
+        "candidate": choice.candidate,
+        "chosen_because": choice.because,
+        **{
+            f"{candidate}_{figure}": getattr(scores.get(candidate), figure, None)
+            for candidate in (POOLED, COVARIATES)
+            for figure in ("log_score", "error")
+        },
+        **{f"{of}_level_{part}": getattr(levels, f"{of}_{part}", None) for of, part in _LEVELS},
+        "coefficients": None if found is None else found.coefficients.reshape(-1).tolist(),
+        "no_prediction_reason": None,
+    }
 
 
 def _below_gate(x: Floats, T: Floats) -> str | None:

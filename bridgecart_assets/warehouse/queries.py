@@ -68,6 +68,15 @@ def purchase_sample() -> Sample:
     return Sample("models/sample_purchases", {"fitted_customers": MOST_FITTED_CUSTOMERS})
 
 
+def held_out_sample(settings: Settings) -> Sample:
+    """Customers before the last churn window, and what they bought in it."""
+    return Sample(
+        "models/sample_held_out",
+        {**_clock_parameters(settings), "held_out_days": settings.churn_window_days},
+        most_customers=MOST_FITTED_CUSTOMERS,
+    )
+
+
 def traits_sample(purchase_version: int) -> Sample:
     """Customers for a fit of the segment model, with their traits under a version of the purchase model."""
     parameters = {"fitted_customers": MOST_FITTED_CUSTOMERS, "purchase_version": purchase_version}

@@ -30,7 +30,6 @@ def test_enough_customers_history_and_repeat_buyers_give_predictions():
         ({"customers": 99}, "too_few_customers"),
         ({"repeat_share": 0.1}, "too_few_repeat_customers"),
         ({"history_days": 55}, "too_short_history"),
-        ({"regular": True}, "no_maximum"),
     ],
 )
 def test_below_the_data_gate_there_are_rates_to_cluster_by_but_no_predictions(people: dict[str, Any], reason: str):
@@ -42,7 +41,7 @@ def test_below_the_data_gate_there_are_rates_to_cluster_by_but_no_predictions(pe
 
 
 def test_without_customers_there_is_no_version():
-    assert refit_purchases(NO_MODEL, _people().iloc[:0], mode=RefitMode.NOW, refit_days=90).empty
+    assert _refit(NO_MODEL, _people().iloc[:0]).empty
 
 
 def test_the_same_customers_in_any_order_give_the_same_bytes_and_no_second_version():
@@ -75,13 +74,25 @@ def test_the_share_of_coupons_is_one_of_orders_not_of_customers():
     assert row["coupon_share_mean"] == pytest.approx((200 * 16 + 200) / (200 * 16 + 200 * 4))
 
 
+def test_customers_who_come_as_regularly_as_a_subscription_have_predictions_without_dropout():
+    (row,) = _fitted(_people(regular=True))
+    assert (row["no_prediction_reason"], row["candidate"], row["a"]) == (None, "no_dropout", 0.0)
+    # Every second day, as they always have.
+    assert (row["r"] + 150) / (row["alpha"] + 300 / 7) == pytest.approx(3.5, rel=0.01)
+
+
+def _nobody() -> pd.DataFrame:
+    """No customers before the last window: too few of all are there for a choice."""
+    raise AssertionError("there is nothing to choose")
+
+
 def _fitted(people: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = _refit(NO_MODEL, people).to_dict("records")
+    rows = _refit(NO_MODEL, people).drop(columns="coefficients").to_dict("records")
     return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
 
 
 def _refit(model: pd.DataFrame, people: pd.DataFrame, mode: RefitMode = RefitMode.NOW) -> pd.DataFrame:
-    return refit_purchases(model, people, mode=mode, refit_days=90)
+    return refit_purchases(model, people, _nobody, mode=mode, refit_days=90, window_days=90)
 
 
 def _people(

@@ -295,6 +295,7 @@ def store_purchase_model(
         "no_prediction_reason": reason,
         "largest_mean_spend": largest_mean_spend,
     }
+    row |= {name: None for name in PURCHASE_MODEL.column_names if name not in row}
     with warehouse.transaction() as connection:
         write_frame(connection, PURCHASE_MODEL, typed(pd.DataFrame([row]), PURCHASE_MODEL), None)
 

@@ -29,6 +29,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "clv_margin": 0.3,
     "customer_ids": [],
     "days": 30,
+    "held_out_days": 30,
     "delivered": 0,
     "fitted_customers": 100,
     "kpi_period": "month",
@@ -61,8 +62,8 @@ _COLUMNS = {
     "made": "number bigint, customer bigint, ordered_ms bigint, gross_cents bigint, discount_cents bigint, "
     "spelling varchar, category varchar",
     # Computed by Python of the rows of its file.
-    "purchase_forecasts": "purchase_version int, frequency bigint, weeks double, purchases double, "
-    "discounted_purchases double",
+    "purchase_forecasts": "purchase_version int, frequency bigint, weeks double, spend_level double, "
+    "coupon_level double, r double, alpha double, a double, b double, purchases double, discounted_purchases double",
 }
 
 StandIns = Mapping[str, str]

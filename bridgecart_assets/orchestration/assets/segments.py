@@ -11,11 +11,13 @@ from bridgecart_assets.contracts import (
     SEGMENT_DRIFT,
     SEGMENT_MEMBERSHIP,
     SEGMENT_MODEL,
+    SILVER_ORDERS,
 )
 from bridgecart_assets.models.comparison import compare_versions
 from bridgecart_assets.models.drift import measure_drift
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.model_table import newest_version
+from bridgecart_assets.models.purchase_table import candidates_table
 from bridgecart_assets.models.refitting import RefitOutcome
 from bridgecart_assets.orchestration.asset_specs import read_from, table_asset
 from bridgecart_assets.orchestration.metadata import table_metadata
@@ -31,9 +33,15 @@ class RefitConfig(dg.Config):
     refit: RefitMode = RefitMode.WHEN_DUE
 
 
-@table_asset(PURCHASE_MODEL, kinds={"scipy"}, ins={"features": read_from(CUSTOMER_FEATURES)})
-def purchase_model(config: RefitConfig, platform: Platform, features: Table) -> dg.Output[pd.DataFrame]:
-    """Fit the purchase model when due or asked for; else keep the versions as they are."""
+@table_asset(
+    PURCHASE_MODEL,
+    kinds={"scipy"},
+    ins={"features": read_from(CUSTOMER_FEATURES), "silver_orders": read_from(SILVER_ORDERS)},
+)
+def purchase_model(
+    config: RefitConfig, platform: Platform, features: Table, silver_orders: Table
+) -> dg.Output[pd.DataFrame]:
+    """Choose and fit the purchase model when due or asked for; else keep the versions as they are."""
     known = platform.read_frame(PURCHASE_MODEL)
     versions = fit_purchase_model(known, platform.sample, platform.settings, mode=config.refit)
     return dg.Output(versions, metadata=_parameters(versions))
@@ -47,7 +55,20 @@ def _parameters(versions: pd.DataFrame) -> dict[str, dg.MetadataValue]:
         "version": dg.MetadataValue.int(int(newest["version"])),
         "fitted_customers": dg.MetadataValue.int(int(newest["fitted_customers"])),
         "predictions": dg.MetadataValue.text(newest["no_prediction_reason"] or "yes"),
+        **_candidates(versions),
     }
+
+
+def _candidates(versions: pd.DataFrame) -> dict[str, dg.MetadataValue]:
+    """The candidates of the newest version with their scores, where there was something to choose."""
+    table = candidates_table(versions)
+    because = versions.iloc[-1]["chosen_because"]
+    metadata: dict[str, dg.MetadataValue] = {}
+    if because is not None:
+        metadata["chosen_because"] = dg.MetadataValue.text(str(because))
+    if len(table):
+        metadata["candidates"] = table_metadata(table)
+    return metadata
 
 
 @table_asset(

@@ -1,10 +1,36 @@
 -- The distinct customers of the purchase model, of whom Python computes what they will buy. What a customer that is
 -- alive will buy depends on little: one row a distinct customer of the model, not a person.
--- needs: traits, gold.purchase_model
+-- needs: levelled, gold.purchase_model
 -- gives: rows for purchase_forecasts
 
-select distinct t.purchase_version, t.frequency, t.weeks, m.r, m.alpha, m.a, m.b
-from traits t
-join gold.purchase_model m on m.version = t.purchase_version
-where m.no_prediction_reason is null
+with parameter as (
+    -- Of each parameter: a constant, what spend and coupons add to its logarithm, their squares and their product.
+    select version, r, alpha, a, b, coefficients[1:6] as of_r, coefficients[7:12] as of_alpha,
+        coefficients[13:18] as of_a, coefficients[19:24] as of_b
+    from gold.purchase_model
+    where no_prediction_reason is null
+),
+kinds as (
+    select distinct purchase_version, spend_level as s, coupon_level as c
+    from levelled
+),
+of_kinds as (
+    select
+        k.*,
+        list_value(1, s, c, s * s, c * c, s * c) as terms,
+        case when of_r is null then m.r else exp(greatest(-12, least(12, list_inner_product(of_r, terms)))) end as r,
+        case when of_r is null then m.alpha else exp(greatest(-12, least(12, list_inner_product(of_alpha, terms)))) end
+            as alpha,
+        case when of_r is null then m.a else exp(greatest(-12, least(12, list_inner_product(of_a, terms)))) end as a,
+        case when of_r is null then m.b else exp(greatest(-12, least(12, list_inner_product(of_b, terms)))) end as b
+    from kinds k
+    join parameter m on m.version = k.purchase_version
+),
+lives as (
+    select distinct purchase_version, frequency, weeks, spend_level, coupon_level
+    from levelled
+)
+select l.*, k.r, k.alpha, k.a, k.b
+from lives l
+join of_kinds k on k.purchase_version = l.purchase_version and k.s = l.spend_level and k.c = l.coupon_level
 order by all

@@ -1,5 +1,5 @@
 -- What the models say about every row of `traits`: predictions, nearest and second nearest centroid.
--- needs: gold.segment_model, traits, gold.purchase_model, weeks_between(), log_spend_of(), purchase_forecasts,
+-- needs: gold.segment_model, levelled, gold.purchase_model, weeks_between(), log_spend_of(), purchase_forecasts,
 --     $churn_window_days, $clv_margin, $clv_horizon_days
 -- gives: segmentations, assigned, predictors, figure_within(), figure_at_most(), scored
 
@@ -22,7 +22,7 @@ with standardised as (
     select
         t.*, m.* exclude (version),
         (t.{trait} - m.mean_{trait}) / m.scale_{trait} as z_{trait},
-    from traits t
+    from levelled t
     left join segmentations m on m.version = t.segment_version
 ),
 measured as (
@@ -70,11 +70,12 @@ with chances as (
     select
         t.*, o.purchases, o.discounted_purchases, m.clv_margin, m.horizon_days, m.as_of > t.as_of as in_hindsight,
         -- exp() of too much is infinity, and the probability 0.
-        1 / (1 + exp(
-            ln(m.a / (m.b + t.frequency - 1)) + (m.r + t.frequency - 1)
-            * ln((m.alpha + t.weeks) / (m.alpha + weeks_between(t.first_purchased_on, t.last_purchased_on)))
-        )) as p_alive,
-        1 - power((m.alpha + t.weeks) / (m.alpha + t.weeks + m.window_weeks), m.r + t.frequency - 1)
+        -- There is no logarithm of no drop-out.
+        case when o.a = 0 then 1 else 1 / (1 + exp(
+            ln(o.a / (o.b + t.frequency - 1)) + (o.r + t.frequency - 1)
+            * ln((o.alpha + t.weeks) / (o.alpha + weeks_between(t.first_purchased_on, t.last_purchased_on)))
+        )) end as p_alive,
+        1 - power((o.alpha + t.weeks) / (o.alpha + t.weeks + m.window_weeks), o.r + t.frequency - 1)
             as p_purchase_if_alive,
         exp(log_spend_of(t.frequency, t.log_spend_sum, m.log_spend_mean, m.within, m.between_customers))
             as median_spend,
@@ -83,7 +84,7 @@ with chances as (
         -- expected to spend more than the best of the fit did on average, or than what is usual for themselves.
         greatest(m.largest_mean_spend, median_spend) as most_spend
     from assigned t
-    left join purchase_forecasts o using (purchase_version, frequency, weeks)
+    left join purchase_forecasts o using (purchase_version, frequency, weeks, spend_level, coupon_level)
     -- Without a forecast the version makes no predictions.
     left join predictors m on m.version = o.purchase_version
 )

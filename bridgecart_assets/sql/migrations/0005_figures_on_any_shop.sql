@@ -32,3 +32,15 @@ alter table if exists gold.segment_model add column if not exists fewer_because 
 alter table if exists gold.segment_model add column if not exists left_out_log_purchase_rate varchar;
 alter table if exists gold.segment_model add column if not exists left_out_log_spend varchar;
 alter table if exists gold.segment_model add column if not exists left_out_coupon_share varchar;
+-- Versions of the purchase model say which candidate predicts, and what spend and coupons do to its parameters.
+alter table if exists gold.purchase_model add column if not exists candidate varchar;
+alter table if exists gold.purchase_model add column if not exists chosen_because varchar;
+alter table if exists gold.purchase_model add column if not exists pooled_log_score double;
+alter table if exists gold.purchase_model add column if not exists pooled_error double;
+alter table if exists gold.purchase_model add column if not exists covariates_log_score double;
+alter table if exists gold.purchase_model add column if not exists covariates_error double;
+alter table if exists gold.purchase_model add column if not exists spend_level_mean double;
+alter table if exists gold.purchase_model add column if not exists spend_level_scale double;
+alter table if exists gold.purchase_model add column if not exists coupon_level_mean double;
+alter table if exists gold.purchase_model add column if not exists coupon_level_scale double;
+alter table if exists gold.purchase_model add column if not exists coefficients double[];

@@ -15,7 +15,7 @@ from bridgecart_assets.warehouse.storage.outputs import Incremental
 
 # What a part needs to be made stays in the default memory limit.
 _ORDERS_IN_PART = 10_000_000
-_HASHES = 2**63
+HASHES = 2**63
 
 
 def scoped(table: Contract) -> str:
@@ -46,7 +46,7 @@ class FullScope:
         number = -(-int(orders) // _ORDERS_IN_PART)
         if number <= 1:
             return [self]
-        bounds = [_HASHES * place // number for place in range(number + 1)]
+        bounds = [HASHES * place // number for place in range(number + 1)]
         return [FullScope(range(first, last)) for first, last in pairwise(bounds)]
 
     def relate(self, connection: duckdb.DuckDBPyConnection, incremental: Incremental) -> None:

@@ -95,10 +95,14 @@ class Query:
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows that come out of the warehouse: `sql/<file>.sql` after the files that it needs, parameters bound."""
+    """Rows that come out of the warehouse: `sql/<file>.sql` after the files that it needs, parameters bound.
+
+    Where it reads orders as `scoped_orders`, they are those of about `most_customers` customers, chosen by hash.
+    """
 
     file: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    most_customers: int | None = None
 
 
 @dataclass(frozen=True)

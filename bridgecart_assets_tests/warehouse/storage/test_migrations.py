@@ -8,7 +8,7 @@ import pytest
 
 from bridgecart_assets import sql
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, TABLES, WITHDRAWN_ORDERS
+from bridgecart_assets.contracts import ERASURE_TABLES, OUTBOX_TABLES, PURCHASE_MODEL, TABLES, WITHDRAWN_ORDERS
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.sources.kafka.continuity import KnownTopic
 from bridgecart_assets.warehouse.ingest.ledger import load_position
@@ -82,7 +82,9 @@ def test_a_warehouse_from_before_layouts_had_a_version_is_brought_up_to_date(war
 def test_a_warehouse_from_before_predictions_had_bounds_keeps_its_models_and_goes_on(settings: Settings) -> None:
     warehouse = run_small_shop(settings)
     with warehouse.transaction() as connection:
-        connection.execute("alter table gold.purchase_model drop column largest_mean_spend")
+        names = PURCHASE_MODEL.column_names
+        for column in names[names.index("largest_mean_spend") :]:
+            connection.execute(f"alter table gold.purchase_model drop column {column}")
         for column in ("opening_predicted_clv", "closing_predicted_clv"):
             connection.execute(f"alter table kpi.clv_growth alter column {column} type decimal(18, 2)")
         connection.execute("alter table gold.refreshes rename column full_rebuilds to made_whole")
