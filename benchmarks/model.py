@@ -20,6 +20,7 @@ from bridgecart_assets.warehouse.queries import (
     held_out_sample,
     purchase_sample,
     segments_query,
+    spend_sample,
     traits_sample,
 )
 from bridgecart_assets.warehouse.sampling import read_sample
@@ -73,7 +74,9 @@ def fit() -> Figures:
     settings = load_settings()
     days = settings.model_refit_days
     with warehouse_from_settings(settings).reading() as connection:
-        purchases, traits = read_sample(connection, purchase_sample()), read_sample(connection, traits_sample(1))
+        purchases, spent, traits = (
+            read_sample(connection, sample) for sample in (purchase_sample(), spend_sample(settings), traits_sample(1))
+        )
         held_out = read_sample(connection, held_out_sample(settings))
         # Without rows: nothing was fitted before.
         purchase_model, segment_model = (
@@ -86,6 +89,7 @@ def fit() -> Figures:
             purchase_model,
             purchases[:customers],
             lambda: held_out[:customers],
+            lambda: spent[:customers],
             mode=RefitMode.NOW,
             refit_days=days,
             window_days=settings.churn_window_days,

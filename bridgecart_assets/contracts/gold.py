@@ -18,7 +18,7 @@ SPEND_SUMS = (
 _PREDICTION = (
     Column("p_alive", "DOUBLE", "Probability of not having dropped out for good", nullable=True),
     Column("churn_risk", "DOUBLE", "Probability of no purchase within the churn window", nullable=True),
-    Column("predicted_clv", MONEY, "Discounted expected sales within the horizon, currency units", nullable=True),
+    Column("predicted_clv", MONEY, "Discounted expected sales within the horizon, after refunds", nullable=True),
 )
 
 CUSTOMER_FEATURES = Contract(
@@ -46,6 +46,8 @@ CUSTOMER_FEATURES = Contract(
         Column("category_count", "INTEGER", "Distinct product categories bought"),
         Column("top_category", "VARCHAR", "Category with the most purchases, then by name", nullable=True),
         *SPEND_SUMS,
+        Column("purchase_sales", MONEY, "Net amount of the purchases, currency units"),
+        Column("largest_spend", MONEY, "Largest spend on a purchase day, currency units; NULL without", nullable=True),
     ),
     key=("customer_id",),
     published=True,
@@ -54,7 +56,7 @@ CUSTOMER_FEATURES = Contract(
 PURCHASE_MODEL = Contract(
     schema="gold",
     name="purchase_model",
-    meaning="Versions of the purchase model (MBG/NBD and log-normal spend): how often customers buy, how much they "
+    meaning="Versions of the purchase model (MBG/NBD, and spend): how often customers buy, how much they "
     "spend, when they stop. One row per version.",
     columns=(
         Column("version", "INTEGER", "Model version, from 1"),
@@ -101,6 +103,14 @@ PURCHASE_MODEL = Contract(
             "NULL where r, alpha, a and b hold for everybody",
             nullable=True,
         ),
+        Column("spend_model", "VARCHAR", "Model of spend on a purchase day: credibility, log-normal or Gamma-Gamma"),
+        Column("spend_mean", "DOUBLE", "Mean over customers of spend on a purchase day, currency units"),
+        Column("spend_prior_days", "DOUBLE", "Purchase days that it weighs as much as, beside a customer's own"),
+        Column(
+            "log_spend_scale", "DOUBLE", "What the means of log-normal spend are multiplied by, to come to the sales"
+        ),
+        Column("refund_share_mean", "DOUBLE", "Refunds over sales of all customers, at most 1"),
+        Column("spend_backtest", "VARCHAR", "Models of spend compared on the days held out: JSON, [] without enough"),
     ),
     key=("version",),
     published=True,
@@ -161,6 +171,7 @@ SEGMENT_MODEL = Contract(
             for trait in SEGMENTATION_TRAITS[_FIRST_TRAITS:]
             for column in (*_centroid_columns(trait), *_bin_columns(trait), _left_out_column(trait))
         ),
+        Column("largest_spend", "DOUBLE", "Largest spend on a purchase day of its customers in the fit"),
     ),
     key=("version", "segment_key"),
     published=True,
@@ -237,6 +248,7 @@ CUSTOMER_SNAPSHOTS = Contract(
         Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
         *_PREDICTION,
         Column("in_hindsight", "BOOLEAN", "Whether the prediction's model knows later orders", nullable=True),
+        Column("expected_window_sales", MONEY, "Expected net sales in the churn window from as_of on", nullable=True),
     ),
     key=("as_of", "customer_id"),
 )

@@ -21,6 +21,16 @@ class GammaGamma:
     q: float
     v: float
 
+    @property
+    def mean(self) -> float:
+        """Expected value of a transaction of somebody unknown."""
+        return self.p * self.v / (self.q - 1)
+
+    @property
+    def prior_transactions(self) -> float:
+        """Transactions that this mean weighs as much as, beside a customer's own."""
+        return (self.q - 1) / self.p
+
     def expected_spend(self, transactions: Floats, mean: Floats) -> Floats:
         """Expected value of a customer's transaction, after so many of so much on average (none: the prior's mean)."""
         return np.asarray(self.p * (self.v + transactions * mean) / (self.p * transactions + self.q - 1))

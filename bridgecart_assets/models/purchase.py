@@ -289,8 +289,11 @@ def _beta_quadrature(a: float, b: float) -> tuple[Floats, Floats]:
     return np.clip(values, 0.0, 1.0), vectors[0] ** 2
 
 
-def purchase_forecasts(customers: pd.DataFrame, *, horizon_days: int, discount_rate: float) -> pd.DataFrame:
-    """Expected purchases within a horizon of customers that are alive: `purchases` and `discounted_purchases`.
+def purchase_forecasts(
+    customers: pd.DataFrame, *, horizon_days: int, discount_rate: float, window_days: int
+) -> pd.DataFrame:
+    """Expected purchases of customers that are alive: `purchases` and `discounted_purchases` within a horizon, and
+    `window_purchases` within the churn window.
 
     `customers` has frequency, weeks (T) and the parameters r, alpha, a, b (MBG/NBD) in every row; the columns are
     added. Discounting is by twelve equal steps (months, if the horizon is a year) at a yearly rate. Nobody has more
@@ -306,7 +309,8 @@ def purchase_forecasts(customers: pd.DataFrame, *, horizon_days: int, discount_r
         purchases = np.minimum(expected_if_alive(r, alpha, a, b, x, T, days / 7), days)
         discounted = discounted + (purchases - before) / (1 + discount_rate) ** (days / 365)
         before = purchases
-    return customers.assign(purchases=before, discounted_purchases=discounted)
+    within_window = np.minimum(expected_if_alive(r, alpha, a, b, x, T, window_days / 7), window_days)
+    return customers.assign(purchases=before, discounted_purchases=discounted, window_purchases=within_window)
 
 
 def _chances(kind: Kind, x: Floats) -> Floats:

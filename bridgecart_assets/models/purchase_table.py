@@ -1,6 +1,8 @@
 """The purchase model as a table: when it is fitted, the data gate, and the rows of `gold.purchase_model`."""
 
 import hashlib
+import json
+from collections.abc import Callable
 from datetime import date
 
 import numpy as np
@@ -11,15 +13,9 @@ from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.due import RefitMode, is_due
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import FitFailed
-from bridgecart_assets.models.purchase_choice import (
-    COVARIATES,
-    POOLED,
-    Choice,
-    HeldOut,
-    Known,
-    choose_model,
-    spend_of,
-)
+from bridgecart_assets.models.purchase_choice import COVARIATES, POOLED, Choice, HeldOut, Known, choose_model
+from bridgecart_assets.models.spend import STORED_DECIMALS
+from bridgecart_assets.models.spend_choice import choose_spend
 
 # The data gate: below it four parameters say more about chance than about customers.
 MIN_CUSTOMERS = 100
@@ -35,13 +31,17 @@ _OF_COVARIATES = (
     *(f"{of}_level_{part}" for of, part in _LEVELS),
     "coefficients",
 )
-_PURCHASES = ["frequency", "orders", "coupon_orders", "log_spend_sum", "log_spend_square_sum"]
+_PURCHASES = [
+    *("frequency", "orders", "coupon_orders", "log_spend_sum", "log_spend_square_sum"),
+    *("purchase_sales", "net_sales"),
+]
 
 
 def refit_purchases(
     model: pd.DataFrame,
     customers: pd.DataFrame,
     held_out: HeldOut,
+    spend_days: Callable[[], pd.DataFrame],
     *,
     mode: RefitMode,
     refit_days: int,
@@ -51,7 +51,8 @@ def refit_purchases(
 
     `model` has the columns of `gold.purchase_model`. `customers` are those of `sql/models/sample_purchases.sql`, at
     least one purchase day each; `held_out` gives those of `sql/models/sample_held_out.sql`, what was known of them
-    before the last window. The same customers give the same version again, so asking twice changes nothing.
+    before the last `window_days`, and `spend_days` those of `sql/models/sample_spend.sql`, with what they spent before
+    and in them. The same customers give the same version again, so asking twice changes nothing.
     """
     if customers.empty:
         return model
@@ -59,9 +60,15 @@ def refit_purchases(
     if mode is not RefitMode.NOW and not is_due(model, len(customers), as_of, refit_days=refit_days):
         return model
     customers = customers.sort_values("customer_id", kind="stable")
-    if _input_hash(customers) in set(model["input_hash"]):
+    input_hash = _input_hash(customers, window_days)
+    if input_hash in set(model["input_hash"]):
         return model
-    row = fit_row(customers, as_of, held_out, window_days=window_days)
+    spent = spend_days().sort_values("customer_id", kind="stable")
+    row = {
+        "input_hash": input_hash,
+        **fit_row(customers, as_of, held_out, window_days=window_days),
+        **_spend_parameters(customers, spent),
+    }
     row["version"] = 1 if model.empty else int(model["version"].max()) + 1
     added = typed(pd.DataFrame([row]), PURCHASE_MODEL)
     return added if model.empty else pd.concat([typed(model, PURCHASE_MODEL), added], ignore_index=True)
@@ -90,23 +97,38 @@ def candidates_table(versions: pd.DataFrame) -> pd.DataFrame:
 
 
 def fit_row(customers: pd.DataFrame, as_of: date, held_out: HeldOut, *, window_days: int) -> dict[str, object]:
-    """One row of `gold.purchase_model`, without its version."""
+    """The purchases and the traits in one row of `gold.purchase_model`."""
     days = customers["frequency"].to_numpy(dtype=np.float64)
-    spend = spend_of(customers)
     orders, coupon_orders = int(customers["orders"].sum()), int(customers["coupon_orders"].sum())
     return {
         "as_of": as_of,
         "in_force_from": as_of,
-        "input_hash": _input_hash(customers),
         "fitted_customers": len(customers),
         "repeat_customers": int((days > 1).sum()),
         "history_days": int(_days_since(customers, "first_purchased_on", as_of).max()),
         **_purchase_parameters(customers, as_of, held_out, window_days),
-        "log_spend_mean": spend.mean,
-        "log_spend_variance_within": spend.within,
-        "log_spend_variance_between": spend.between,
         "coupon_share_mean": round(coupon_orders / orders, 9) if orders else 0.0,
-        "largest_mean_spend": float(customers["mean_spend"].max()),
+    }
+
+
+def _spend_parameters(customers: pd.DataFrame, spent: pd.DataFrame) -> dict[str, object]:
+    choice = choose_spend(spent)
+    log_spend = choice.log_normal.model
+    sales, refunds = (
+        float(values.sum())
+        for values in (customers["purchase_sales"], customers["purchase_sales"] - customers["net_sales"])
+    )
+    return {
+        "log_spend_mean": log_spend.mean,
+        "log_spend_variance_within": log_spend.within,
+        "log_spend_variance_between": log_spend.between,
+        "largest_mean_spend": choice.log_normal.largest,
+        "spend_model": choice.name,
+        "spend_mean": choice.line.mean,
+        "spend_prior_days": choice.line.prior_days,
+        "log_spend_scale": choice.log_normal.scale,
+        "refund_share_mean": round(min(refunds / sales, 1.0), STORED_DECIMALS),
+        "spend_backtest": json.dumps(choice.backtest.to_dict("records")),
     }
 
 
@@ -161,7 +183,9 @@ def _days_since(customers: pd.DataFrame, column: str, as_of: date) -> Floats:
     return np.asarray(days, dtype=np.float64) - 1
 
 
-def _input_hash(customers: pd.DataFrame) -> str:
+def _input_hash(customers: pd.DataFrame, window_days: int) -> str:
     hashed = customers[["customer_id", "as_of", "first_purchased_on", "last_purchased_on", *_PURCHASES]]
     hashes = pd.util.hash_pandas_object(hashed.astype(str), index=False)
-    return hashlib.sha256(hashes.to_numpy().astype(">u8").tobytes()).hexdigest()
+    digest = hashlib.sha256(hashes.to_numpy().astype(">u8").tobytes())
+    digest.update(f"window_days={window_days}".encode())
+    return digest.hexdigest()

@@ -105,6 +105,7 @@ def refit(
         purchase_version=purchase_version,
         seed=seed,
         fit_hash=fit_hash,
+        largest_spend=customers["largest_spend"].groupby(found.kinds.fit.labels).max(),
     )
     together = rows if model.empty else pd.concat([typed(model, SEGMENT_MODEL), rows], ignore_index=True)
     because = f" after drift in {', '.join(drifted)}" if drifted else ""
@@ -215,6 +216,7 @@ def model_rows(
     purchase_version: int,
     seed: int,
     fit_hash: str,
+    largest_spend: "pd.Series[float]",
 ) -> pd.DataFrame:
     """The rows of one version of `gold.segment_model`, by segment key; the `bins` of each trait tell drift later."""
     fit, match, sizes = found.kinds.fit, found.match, found.kinds.fit.sizes
@@ -240,6 +242,7 @@ def model_rows(
         "agreement": match.agreement,
         "segments_asked": str(found.asked),
         "fewer_because": found.kinds.fewer_because,
+        "largest_spend": [float(largest_spend.get(c, largest_spend.max())) for c in clusters],
     }
     for position, trait in enumerate(TRAITS):
         rows[f"mean_{trait}"] = float(fit.mean[position])

@@ -1,7 +1,7 @@
-"""Spend per purchase day: log-normal, each customer shrunk to the mean of all (empirical Bayes).
+"""Spend per purchase day, or its logarithm: each customer shrunk to the mean of all (empirical Bayes).
 
-ln(net total of a purchase day) scatters around a customer's own mean with variance `within`; those means scatter
-around `mean` with variance `between`. Variances by analysis of variance for groups of unequal size (Searle,
+A purchase day scatters around a customer's own mean with variance `within`; those means scatter around `mean` with
+variance `between`. Variances by analysis of variance for groups of unequal size (Searle,
 Casella & McCulloch 1992, chapter 3), so that the fit is a closed form of exact sums.
 """
 
@@ -16,19 +16,19 @@ SMALLEST_VARIANCE = 1e-6
 
 @dataclass(frozen=True)
 class SpendModel:
-    """Mean and variances of ln(net total of a purchase day), currency units."""
+    """Mean and variances of the spend on a purchase day, currency units, or of its logarithm."""
 
     mean: float
     within: float
     between: float
 
 
-def fit_spend(days: Floats, log_sum: Floats, log_square_sum: Floats) -> SpendModel:
-    """Fit from one row a customer: purchase days (>= 1), and the sums of ln(net total) and of its square over them."""
+def fit_spend(days: Floats, own_sum: Floats, square_sum: Floats) -> SpendModel:
+    """Fit from one row a customer: purchase days (>= 1), and the sums of the figure and of its square over them."""
     customers, observations = len(days), float(days.sum())
-    own_means = log_sum / days
-    overall = float(log_sum.sum()) / observations
-    within_sum = float((log_square_sum - log_sum * own_means).sum())
+    own_means = own_sum / days
+    overall = float(own_sum.sum()) / observations
+    within_sum = float((square_sum - own_sum * own_means).sum())
     between_sum = float((days * (own_means - overall) ** 2).sum())
     if observations > customers > 1:
         within = max(within_sum / (observations - customers), SMALLEST_VARIANCE)

@@ -77,6 +77,12 @@ def held_out_sample(settings: Settings) -> Sample:
     )
 
 
+def spend_sample(settings: Settings) -> Sample:
+    """Purchase days of the same customers, with those of the churn window held out."""
+    parameters = {"fitted_customers": MOST_FITTED_CUSTOMERS, "held_out_days": settings.churn_window_days}
+    return Sample("models/sample_spend", parameters)
+
+
 def traits_sample(purchase_version: int) -> Sample:
     """Customers for a fit of the segment model, with their traits under a version of the purchase model."""
     parameters = {"fitted_customers": MOST_FITTED_CUSTOMERS, "purchase_version": purchase_version}
@@ -165,6 +171,9 @@ def _scoring_parameters(settings: Settings) -> dict[str, Parameter]:
 
 def _purchase_forecasts(settings: Settings) -> Computed:
     forecasts = partial(
-        purchase_forecasts, horizon_days=settings.clv_horizon_days, discount_rate=settings.clv_discount_rate
+        purchase_forecasts,
+        horizon_days=settings.clv_horizon_days,
+        discount_rate=settings.clv_discount_rate,
+        window_days=settings.churn_window_days,
     )
     return Computed("gold/tmp_purchase_forecasts", "purchase_forecasts", forecasts)

@@ -35,7 +35,7 @@ def unbelievable(warehouse: Warehouse, settings: Settings) -> list[str]:
             )
             if row["rows"]:
                 found.append(f"{contract.full_name}.{column}: {row}")
-    return [*found, *map(str, _without_reason(warehouse))]
+    return [*found, *map(str, _without_reason(warehouse)), *map(str, _beyond_all_paid(warehouse))]
 
 
 def _rules(contract: Contract, settings: Settings) -> Iterator[tuple[str, str, str]]:
@@ -67,4 +67,17 @@ def _without_reason(warehouse: Warehouse) -> list[dict[str, Any]]:
         "select customer_id, no_prediction_reason from gold.customer_segments "
         "where (p_alive + churn_risk + expected_spend + expected_purchases + predicted_clv::double is null) "
         "<> (no_prediction_reason is not null) order by customer_id",
+    )
+
+
+def _beyond_all_paid(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Customers expected to spend more on a purchase day than anybody of their segment ever did."""
+    return records(
+        warehouse,
+        "with paid as (select customer_id, segment_key, expected_spend, "
+        "max(largest_spend) over (partition by segment_key) as most "
+        "from gold.customer_segments join gold.customer_features using (customer_id)) "
+        # Decimals as floats.
+        "select customer_id, segment_key, expected_spend, most from paid where expected_spend > most * (1 + 1e-9) "
+        "order by customer_id",
     )

@@ -39,6 +39,7 @@ def features(
                     "customer_id": f"{(number * 7919) % 100_003:06d}-{name}",
                     "as_of": as_of,
                     "net_sales": VALUE.get(name, 100.0) * (1 + 0.01 * rng.random()),
+                    "largest_spend": np.exp(middle[1] + 1),
                     "log_purchase_rate": middle[0] + noise[0],
                     "log_spend": middle[1] + noise[1],
                     "coupon_share": middle[2] + noise[2] / 4,

@@ -167,9 +167,13 @@ def test_whatever_the_parameters_a_figure_is_finite_and_within_its_bounds(
     fewest = -np.expm1(-shape * np.log1p(certain * days / 7 / lived)) / certain
     assert fewest * (1 - 1e-9) <= found <= shape * days / 7 / lived * (1 + 1e-9)
     (row,) = purchase_forecasts(
-        pd.DataFrame([{"frequency": x + 1, "weeks": T, **asdict(model)}]), horizon_days=days, discount_rate=0.1
+        pd.DataFrame([{"frequency": x + 1, "weeks": T, **asdict(model)}]),
+        horizon_days=days,
+        discount_rate=0.1,
+        window_days=min(days, 90),
     ).to_dict("records")
     assert 0 <= row["discounted_purchases"] <= row["purchases"] <= days
+    assert 0 <= row["window_purchases"] <= min(days, 90)
 
 
 even = st.tuples(st.floats(0.001, 0.999), st.floats(3, 6)).map(lambda p: (p[0] * 10 ** p[1], (1 - p[0]) * 10 ** p[1]))

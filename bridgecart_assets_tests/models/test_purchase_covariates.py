@@ -135,12 +135,15 @@ def test_what_a_customer_will_buy_does_not_depend_on_who_is_computed_with_him():
             "b": np.exp(rng.normal(1, 1, 1_003)),
         }
     )
-    together = purchase_forecasts(people, horizon_days=365, discount_rate=0.1)
+    together = purchase_forecasts(people, horizon_days=365, discount_rate=0.1, window_days=90)
     for size in (1, 2, 7, 64):
         few = people.iloc[501 : 501 + size]
-        own = purchase_forecasts(few, horizon_days=365, discount_rate=0.1)
+        own = purchase_forecasts(few, horizon_days=365, discount_rate=0.1, window_days=90)
         pd.testing.assert_frame_equal(own, together.iloc[501 : 501 + size], check_exact=True)
-    alone = [purchase_forecasts(people.iloc[[at]], horizon_days=365, discount_rate=0.1) for at in range(0, 1_003, 50)]
+    alone = [
+        purchase_forecasts(people.iloc[[at]], horizon_days=365, discount_rate=0.1, window_days=90)
+        for at in range(0, 1_003, 50)
+    ]
     pd.testing.assert_frame_equal(pd.concat(alone), together.iloc[::50], check_exact=True)
 
 

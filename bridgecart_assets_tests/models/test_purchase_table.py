@@ -12,6 +12,7 @@ from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.purchase_table import refit_purchases
 
 AS_OF = date(2025, 3, 1)
+DAYS = {"refit_days": 90, "window_days": 90}
 NO_MODEL = pd.DataFrame(columns=list(PURCHASE_MODEL.column_names))
 
 
@@ -41,7 +42,7 @@ def test_below_the_data_gate_there_are_rates_to_cluster_by_but_no_predictions(pe
 
 
 def test_without_customers_there_is_no_version():
-    assert _refit(NO_MODEL, _people().iloc[:0]).empty
+    assert refit_purchases(NO_MODEL, _people().iloc[:0], _nobody, pd.DataFrame, mode=RefitMode.NOW, **DAYS).empty
 
 
 def test_the_same_customers_in_any_order_give_the_same_bytes_and_no_second_version():
@@ -92,7 +93,7 @@ def _fitted(people: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _refit(model: pd.DataFrame, people: pd.DataFrame, mode: RefitMode = RefitMode.NOW) -> pd.DataFrame:
-    return refit_purchases(model, people, _nobody, mode=mode, refit_days=90, window_days=90)
+    return refit_purchases(model, people, _nobody, lambda: spend_days(people), mode=mode, **DAYS)
 
 
 def _people(
@@ -126,6 +127,22 @@ def _people(
             "coupon_orders": rng.integers(0, n + 1),
             "log_spend_sum": n * logs,
             "log_spend_square_sum": n * logs**2 + n * 0.2,
-            "mean_spend": np.exp(logs),
+            "purchase_sales": n * np.exp(logs),
+            "net_sales": 0.9 * n * np.exp(logs),
+        }
+    )
+
+
+def spend_days(people: pd.DataFrame) -> pd.DataFrame:
+    """The spend of these customers as `sql/models/sample_spend.sql` gives it: a fourth of the days are held out."""
+    n = people["frequency"].to_numpy()
+    mean = people["purchase_sales"].to_numpy() / n
+    parts = {"after": n // 4, "before": n - n // 4}
+    sums = {"spend": mean, "spend_square": mean**2, "log_spend": np.log(mean), "log_spend_square": np.log(mean) ** 2}
+    return pd.DataFrame(
+        {
+            "customer_id": people["customer_id"],
+            **{f"days_{part}": days for part, days in parts.items()},
+            **{f"{name}_{part}": days * value for part, days in parts.items() for name, value in sums.items()},
         }
     )

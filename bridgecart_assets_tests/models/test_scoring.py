@@ -229,7 +229,8 @@ def _scored(people: pd.DataFrame, model: pd.DataFrame) -> pd.DataFrame:
         connection.execute(
             "insert into gold.customer_features by name "
             "select *, date '2025-03-01' as as_of, 0 as zero_value_orders, 0 as refunds, 1 as net_sales, "
-            "1 as category_count, 0 as log_spend_square_sum, row_number() over () as customer_hash from people"
+            "1 as category_count, 0 as log_spend_square_sum, 1 as purchase_sales, "
+            "row_number() over () as customer_hash from people"
         )
         connection.unregister("people")
     write(warehouse, CUSTOMER_SEGMENTS, segments_query(tiny_settings()))

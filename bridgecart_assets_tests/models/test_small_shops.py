@@ -42,11 +42,38 @@ def test_customers_who_all_drop_out_with_the_same_chance_have_the_predictions_of
         "from gold.customer_segments",
     )
     assert found["customers"] == 120
-    # In the limit everybody drops out with p = a / (a + b): the sums of it, worked out apart.
+    # In the limit everybody drops out with p = a / (a + b): the sums of it and of credible spend, worked out apart.
     assert found["purchases"] == pytest.approx(131.74, abs=0.02)
-    assert float(found["clv"]) == pytest.approx(7_457.45, abs=1.5)
+    assert float(found["clv"]) == pytest.approx(7_438.77, abs=1.5)
     assert not unbelievable(warehouse, settings)
     assert all(records(warehouse, f"select 1 from {table.full_name} limit 1") for table in KPI_TABLES)
+
+
+def test_samples_at_a_cent_and_trial_prices_do_not_make_customers_worth_many_times_what_they_pay(
+    warehouse: Warehouse, settings: Settings
+):
+    """A tenth of the orders are samples and the first of everybody a trial: log-normal spend was 20 times the mean."""
+    rng = np.random.default_rng(8)
+    orders = [
+        event(
+            order_id=f"O{customer}-{number}",
+            customer_id=f"C{customer}",
+            purchase_date=(OPENED + timedelta(days=float(day))).isoformat(timespec="seconds"),
+            purchase_amount=0.01 if rng.random() < 0.1 else 1.0 if number == 0 else round(rng.normal(100, 25), 2),
+            discount_amount=0.0,
+        )
+        for customer in range(300)
+        for number, day in enumerate(_bought(rng, 400, rate=rng.gamma(1.5, 1 / 40), chance=rng.beta(1.0, 4.0)))
+    ]
+    run(warehouse, settings, orders)
+    (found,) = records(
+        warehouse,
+        "select avg(expected_spend) as spend, sum(predicted_clv) / sum(expected_purchases) as clv, "
+        "(select sum(purchase_sales) / sum(frequency) from gold.customer_features) as paid from gold.customer_segments",
+    )
+    assert 0.8 * float(found["paid"]) < found["spend"] < 1.2 * float(found["paid"])
+    assert found["clv"] < 1.2 * float(found["paid"])
+    assert not unbelievable(warehouse, settings)
 
 
 def even_dropout(rng: np.random.Generator, days: int) -> list[float]:

@@ -24,17 +24,19 @@ from bridgecart_assets.contracts import BOOKKEEPING, PURCHASE_MODEL, SEGMENT_MOD
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
+from bridgecart_assets.models.spend_choice import Credibility
 from bridgecart_assets.orchestration.check_rules import RULES
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.incremental.rebuild import scope_unchecked
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
-from bridgecart_assets.warehouse.storage.outputs import Query
+from bridgecart_assets.warehouse.storage.outputs import Parameter, Query
 from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps, write_frame, write_query
 
 # As far as any churn window of these tests.
 REACH = timedelta(days=150)
 ALL_CHECKS = "".join(read_sql(rule.file) for rule in RULES)
+CHECK_PARAMETERS: Mapping[str, Parameter] = {"as_of": None, "churn_window_days": 30, "max_prediction_error": 0.25}
 # Weighs a trait so little that it decides nothing.
 IGNORED = 1e9
 
@@ -132,6 +134,7 @@ PURCHASES = PurchaseModel(r=0.6, alpha=6.0, a=0.8, b=2.5)
 # Customers differ without bounds, so that nobody is shrunk to anybody: log_spend is the mean of a customer's own days.
 SPEND = SpendModel(mean=0.0, within=0.25, between=1e12)
 COUPON_SHARE = 0.2
+REFUND_SHARE = 0.05
 
 
 def tiny_settings(
@@ -225,6 +228,7 @@ def model_row(
     version: int = 1,
     as_of: date = date(2025, 1, 1),
     status: str = "active",
+    largest_spend: float = 1e9,
 ) -> pd.DataFrame:
     """One row of `gold.segment_model`; mean 0 and scale 1 where nothing is said."""
     row: dict[str, Any] = {
@@ -248,6 +252,7 @@ def model_row(
         "agreement": 1.0,
         "segments_asked": None,
         "fewer_because": None,
+        "largest_spend": largest_spend,
     }
     for trait in TRAITS:
         row[f"mean_{trait}"] = (mean or {}).get(trait, 0.0)
@@ -273,8 +278,9 @@ def store_purchase_model(
     model: PurchaseModel = PURCHASES,
     spend: SpendModel = SPEND,
     largest_mean_spend: float = 1e9,
+    line: Credibility | None = None,
 ) -> None:
-    """Replace the stored purchase model; with a reason, by one that predicts nothing."""
+    """Replace the stored purchase model; with a reason, by one that predicts nothing; with a line, by its spend."""
     row = {
         "version": 1,
         "as_of": as_of,
@@ -294,6 +300,12 @@ def store_purchase_model(
         "coupon_share_mean": COUPON_SHARE,
         "no_prediction_reason": reason,
         "largest_mean_spend": largest_mean_spend,
+        "spend_model": "log-normal" if line is None else "credibility",
+        "spend_mean": 0.0 if line is None else line.mean,
+        "spend_prior_days": 1.0 if line is None else line.prior_days,
+        "log_spend_scale": 1.0,
+        "refund_share_mean": REFUND_SHARE,
+        "spend_backtest": "[]",
     }
     row |= {name: None for name in PURCHASE_MODEL.column_names if name not in row}
     with warehouse.transaction() as connection:
@@ -361,7 +373,7 @@ def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool
         return [
             rule.name
             for rule in RULES
-            if rule.table == contract and rows_of(connection, read_sql(rule.file), {"as_of": None})[1]
+            if rule.table == contract and rows_of(connection, read_sql(rule.file), CHECK_PARAMETERS)[1]
         ]
 
 

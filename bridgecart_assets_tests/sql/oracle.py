@@ -120,6 +120,8 @@ def features(orders: Orders, as_of: date) -> dict[str, dict[str, Any]]:
             "coupon_orders": sum(1 for order in bought if order.coupon),
             "log_spend_sum": _sum(_fixed_point(log) for log in logs),
             "log_spend_square_sum": _sum(_fixed_point(log * log) for log in logs),
+            "purchase_sales": total(bought),
+            "largest_spend": max(spent.values(), default=None),
         }
         rows[customer] = row
     return rows
@@ -154,7 +156,13 @@ def predicted_as_of(orders: Orders, as_of: date) -> dict[str, Decimal]:
     days = purchase_days(order for order in orders if order.day < as_of)
     rows = features(orders, as_of)
     return {
-        customer: predictions.predicted_clv(own, float(rows[customer]["log_spend_sum"]), as_of)
+        customer: predictions.predicted_clv(
+            own,
+            float(rows[customer]["log_spend_sum"]),
+            as_of,
+            sales=rows[customer]["purchase_sales"],
+            refunds=rows[customer]["purchase_sales"] - rows[customer]["net_sales"],
+        )
         for customer, own in days.items()
     }
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from scipy.integrate import quad
 from scipy.special import beta
 
-from bridgecart_assets_tests.sql.history import PURCHASES, SPEND
+from bridgecart_assets_tests.sql.history import PURCHASES, REFUND_SHARE, SPEND
 
 HORIZON_DAYS = 365
 DISCOUNT_RATE = 0.1
@@ -30,15 +30,18 @@ def p_alive(days: list[date], as_of: date) -> float:
     return float(1 / (1 + odds))
 
 
-def predicted_clv(days: list[date], log_spend_sum: float, as_of: date) -> Decimal:
-    """Discounted expected sales of a year, in cents."""
+def predicted_clv(
+    days: list[date], log_spend_sum: float, as_of: date, *, sales: Decimal, refunds: Decimal = Decimal(0)
+) -> Decimal:
+    """Discounted expected sales of a year, in cents, of a customer with these sales so far and refunds of them."""
     n = len(days)
     bought = [expected_if_alive(n - 1, _weeks(days[0], as_of), HORIZON_DAYS * step / 12 / 7) for step in range(13)]
     discounted = sum((bought[step] - bought[step - 1]) / (1 + DISCOUNT_RATE) ** (step / 12) for step in range(1, 13))
     evidence, prior = n / SPEND.within, 1 / SPEND.between
     log_spend = (log_spend_sum / SPEND.within + SPEND.mean * prior) / (evidence + prior)
     spend = math.exp(log_spend + SPEND.within / 2 + 1 / (evidence + prior) / 2)
-    return Decimal(p_alive(days, as_of) * discounted * spend).quantize(Decimal("0.01"))
+    share = (float(refunds) + 3 * spend * REFUND_SHARE) / (float(sales) + 3 * spend)
+    return Decimal(p_alive(days, as_of) * discounted * spend * (1 - min(share, 1))).quantize(Decimal("0.01"))
 
 
 @lru_cache(maxsize=10_000)

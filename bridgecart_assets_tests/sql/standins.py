@@ -63,7 +63,8 @@ _COLUMNS = {
     "spelling varchar, category varchar",
     # Computed by Python of the rows of its file.
     "purchase_forecasts": "purchase_version int, frequency bigint, weeks double, spend_level double, "
-    "coupon_level double, r double, alpha double, a double, b double, purchases double, discounted_purchases double",
+    "coupon_level double, r double, alpha double, a double, b double, purchases double, discounted_purchases double, "
+    "window_purchases double",
 }
 
 StandIns = Mapping[str, str]

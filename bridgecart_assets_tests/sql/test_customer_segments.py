@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
+from bridgecart_assets.models.spend_choice import Credibility
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets_tests.sql import predictions
 from bridgecart_assets_tests.sql.histories import busy_history
 from bridgecart_assets_tests.sql.history import (
+    REFUND_SHARE,
     MemoryWarehouse,
     Order,
     compute_features,
     records,
+    spend_model,
     store_purchase_model,
     tiny_settings,
     warehouse_with,
@@ -90,6 +93,7 @@ def test_predictions_are_those_of_the_model_worked_out_for_one_customer_at_a_tim
     (clock,) = {row["as_of"] for row in rows.values()}
     days = _purchase_days(warehouse)
     assert len(days) > 50
+    sales = _sales_and_refunds(warehouse)
     for customer, own in days.items():
         row = rows[customer]
         assert row["p_alive"] == pytest.approx(predictions.p_alive(own, clock), rel=1e-9)
@@ -99,7 +103,7 @@ def test_predictions_are_those_of_the_model_worked_out_for_one_customer_at_a_tim
         assert row["expected_purchases"] == pytest.approx(row["p_alive"] * bought, rel=1e-7)
         log_spend = row["log_spend"] * len(own)
         assert float(row["predicted_clv"]) == pytest.approx(
-            float(predictions.predicted_clv(own, log_spend, clock)), rel=1e-7, abs=0.011
+            float(predictions.predicted_clv(own, log_spend, clock, **sales[customer])), rel=1e-7, abs=0.011
         )
         assert row["no_prediction_reason"] is None
 
@@ -108,7 +112,7 @@ def test_margin_and_discount_rate_are_settings_of_the_predicted_value():
     warehouse = _bought([100, 50, 5])
     plain = _segments(warehouse, clv_discount_rate=0.0)["A"]
     assert float(plain["predicted_clv"]) == pytest.approx(
-        plain["expected_purchases"] * plain["expected_spend"], abs=0.01
+        plain["expected_purchases"] * _after_refunds(plain["expected_spend"], sales=60), abs=0.01
     )
     half = _segments(warehouse, clv_discount_rate=0.0, clv_margin=0.5)["A"]
     assert float(half["predicted_clv"]) == pytest.approx(float(plain["predicted_clv"]) / 2, abs=0.01)
@@ -132,6 +136,42 @@ def test_nobody_is_expected_to_spend_more_than_the_best_customer_of_the_fit_or_t
     rows = _segments(warehouse)
     assert rows["A"]["expected_spend"] == 500
     assert rows["B"]["expected_spend"] == pytest.approx(900)
+
+
+def test_nobody_is_expected_to_spend_more_than_their_segment_ever_did_on_one_day():
+    """One purchase of a cent says little, and the mean of all, 90, is more than anybody small ever paid."""
+    model = spend_model().assign(largest_spend=[400.0, 30.0, 1e9])
+    warehouse = warehouse_with([Order("A", "2025-06-29", "0.01"), Order("B", "2025-06-30", 5_000)], model)
+    store_purchase_model(warehouse, line=Credibility(mean=90.0, prior_days=9.0))
+    rows = _segments(warehouse)
+    assert rows["A"]["expected_spend"] == 30.0
+    assert rows["B"]["expected_spend"] == pytest.approx((5_000 + 9 * 90) / 10), "but as much as is their own mean"
+
+
+def test_a_line_of_credibility_lies_between_own_mean_and_that_of_all():
+    warehouse = warehouse_with(
+        [*(Order("A", f"2025-06-{day:02d}", 10) for day in (1, 2, 3)), Order("B", "2025-06-30", 50)]
+    )
+    store_purchase_model(warehouse, line=Credibility(mean=100.0, prior_days=2.0))
+    rows = _segments(warehouse)
+    assert rows["A"]["expected_spend"] == pytest.approx((30 + 2 * 100) / 5)
+    assert rows["B"]["expected_spend"] == pytest.approx((50 + 2 * 100) / 3)
+
+
+def test_a_customer_who_returns_half_is_worth_half_and_one_who_never_did_the_share_of_all():
+    days = [f"2025-06-{day:02d}" for day in range(1, 31)]
+    keeps = [Order("A", day, 20) for day in days]
+    returns = [Order("B", day, 20) for day in days] + [Order("B", f"{day}T23:00", -20) for day in days[1::2]]
+    more = [Order("C", "2025-06-01", 20), *(Order("C", f"2025-06-{day:02d}", -20) for day in range(2, 9))]
+    rows = _segments(warehouse_with([*keeps, *returns, *more]), clv_discount_rate=0.0)
+    kept = {
+        name: float(row["predicted_clv"]) / (row["expected_purchases"] * row["expected_spend"])
+        for name, row in rows.items()
+    }
+    spend = rows["A"]["expected_spend"]
+    assert kept["A"] == pytest.approx(1 - 3 * spend * REFUND_SHARE / (600 + 3 * spend), abs=1e-4)
+    assert 0.45 < kept["B"] < 0.55
+    assert kept["C"] == 0, "nobody is worth less than nothing"
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +239,42 @@ def test_the_sample_of_a_fit_depends_on_the_ids_alone(file: str):
 def test_customers_without_purchase_are_in_no_sample(file: str):
     warehouse = warehouse_with([Order("A", "2025-06-01", -5), Order("B", "2025-06-30", 5)])
     assert _sample(warehouse, file, 10) == ["B"]
+
+
+def _after_refunds(spend: float, *, sales: float) -> float:
+    """What stays of an expected spend of a customer without refunds."""
+    return spend * (1 - 3 * spend * REFUND_SHARE / (sales + 3 * spend))
+
+
+def _sales_and_refunds(warehouse: MemoryWarehouse) -> dict[str, dict[str, Decimal]]:
+    found = records(
+        warehouse,
+        "select customer_id, coalesce(sum(net_amount) filter (where order_kind = 'purchase'), 0) as sales, "
+        "-coalesce(sum(net_amount) filter (where order_kind <> 'purchase'), 0) as refunds "
+        "from silver.orders group by all",
+    )
+    return {row.pop("customer_id"): row for row in found}
+
+
+def test_the_spend_of_a_fit_is_that_of_the_same_customers_before_and_in_the_days_held_out():
+    warehouse = warehouse_with(
+        [
+            *(Order("A", "2025-06-01T08:00", amount) for amount in (10, 5)),
+            *(Order("A", day, amount) for day, amount in (("2025-05-02", 1), ("2025-06-20", 20), ("2025-06-20", -50))),
+            Order("B", "2025-06-30", "0.01"),
+            Order("C", "2025-06-30", -5),
+        ]
+    )
+    compute_features(warehouse, tiny_settings())
+    with warehouse.reading() as connection:
+        sample = read_sample(connection, queries.spend_sample(tiny_settings(churn_window_days=28)))
+    first, second = sample.to_dict("records")
+    assert [first["customer_id"], second["customer_id"]] == ["A", "B"]
+    assert [first[f"{name}_before"] for name in ("days", "spend", "spend_square")] == [2, 16, 226]
+    assert first["log_spend_before"] == pytest.approx(math.log(15), abs=1e-9)
+    assert first["log_spend_square_before"] == pytest.approx(math.log(15) ** 2, abs=1e-8)
+    assert [first[f"{name}_after"] for name in ("days", "spend", "spend_square")] == [1, 20, 400]
+    assert [second[name] for name in ("days_before", "days_after", "spend_after")] == [0, 1, 0.01]
 
 
 def _sample(warehouse: MemoryWarehouse, file: str, customers: int) -> list[str]:

@@ -56,6 +56,8 @@ def test_features_of_a_customer_with_three_purchase_days_are_these():
         # 140 on the first day, then 60 and 200: ln(140) + ln(60) + ln(200), and of the squares.
         "log_spend_sum": Decimal("14.334304352"),
         "log_spend_square_sum": Decimal("69.255654144"),
+        "purchase_sales": Decimal("400.00"),
+        "largest_spend": Decimal("200.00"),
     }
 
 

@@ -1,5 +1,7 @@
 """Gold: the models as tables of versions, every customer's current segment and value, and the history of segments."""
 
+import json
+
 import dagster as dg
 import pandas as pd
 
@@ -56,6 +58,8 @@ def _parameters(versions: pd.DataFrame) -> dict[str, dg.MetadataValue]:
         "fitted_customers": dg.MetadataValue.int(int(newest["fitted_customers"])),
         "predictions": dg.MetadataValue.text(newest["no_prediction_reason"] or "yes"),
         **_candidates(versions),
+        "spend_model": dg.MetadataValue.text(str(newest["spend_model"])),
+        **_spend_backtest(str(newest["spend_backtest"])),
     }
 
 
@@ -69,6 +73,12 @@ def _candidates(versions: pd.DataFrame) -> dict[str, dg.MetadataValue]:
     if len(table):
         metadata["candidates"] = table_metadata(table)
     return metadata
+
+
+def _spend_backtest(stored: str) -> dict[str, dg.MetadataValue]:
+    """The models of spend side by side; nothing where too few customers bought in the days held out."""
+    compared = json.loads(stored)
+    return {"spend_backtest": table_metadata(pd.DataFrame(compared))} if compared else {}
 
 
 @table_asset(

@@ -21,7 +21,8 @@ days as (
     select
         customer_id, count(*) as frequency, min(purchased_on) as first_on, max(purchased_on) as last_on,
         sum(log_net) as log_spend_sum,
-        sum(log_net_square) as log_spend_square_sum
+        sum(log_net_square) as log_spend_square_sum,
+        max(spend) as largest_spend
     from purchase_days
     group by customer_id
 ),
@@ -54,7 +55,9 @@ select
     t.category_count,
     c.product_category as top_category,
     coalesce(d.log_spend_sum, 0) as log_spend_sum,
-    coalesce(d.log_spend_square_sum, 0) as log_spend_square_sum
+    coalesce(d.log_spend_square_sum, 0) as log_spend_square_sum,
+    t.purchase_sales,
+    d.largest_spend
 from totals t
 cross join clock
 left join days d on d.customer_id = t.customer_id

@@ -9,5 +9,5 @@ select
     s.{trait},
     coalesce(s.segment_key, 'unassigned') as segment_key,
     s.version as model_version,
-    s.p_alive, s.churn_risk, s.predicted_clv, s.in_hindsight
+    s.p_alive, s.churn_risk, s.predicted_clv, s.in_hindsight, s.expected_window_sales
 from scored s

@@ -11,11 +11,12 @@ where o.purchased_on < clock.as_of;
 -- bought has come back, whatever came back of the goods. Its logarithm in fixed point: sums are then exact.
 create or replace temp view purchase_days as
 with totals as (
-    select customer_id, purchased_on, ln(sum(net_amount)::double) as log_net
+    select
+        customer_id, purchased_on, sum(net_amount)::decimal(18, 2) as spend, ln(sum(net_amount)::double) as log_net
     from sales
     where order_kind = 'purchase'
     group by customer_id, purchased_on
 )
 select
-    customer_id, purchased_on, log_net::decimal(18, 9) as log_net, (log_net * log_net)::decimal(18, 9) as log_net_square
+    customer_id, purchased_on, spend, log_net::decimal(18, 9) as log_net, (log_net * log_net)::decimal(18, 9) as log_net_square
 from totals;

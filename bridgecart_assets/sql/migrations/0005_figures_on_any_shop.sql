@@ -44,3 +44,14 @@ alter table if exists gold.purchase_model add column if not exists spend_level_s
 alter table if exists gold.purchase_model add column if not exists coupon_level_mean double;
 alter table if exists gold.purchase_model add column if not exists coupon_level_scale double;
 alter table if exists gold.purchase_model add column if not exists coefficients double[];
+-- Versions of the models from before go on by log-normal spend, without a share of refunds, below what an order may be.
+alter table if exists gold.purchase_model add column if not exists spend_model varchar default 'log-normal';
+alter table if exists gold.purchase_model add column if not exists spend_mean double default 0;
+alter table if exists gold.purchase_model add column if not exists spend_prior_days double default 1;
+alter table if exists gold.purchase_model add column if not exists log_spend_scale double default 1;
+alter table if exists gold.purchase_model add column if not exists refund_share_mean double default 0;
+alter table if exists gold.purchase_model add column if not exists spend_backtest varchar default '[]';
+alter table if exists gold.segment_model add column if not exists largest_spend double default 1000000000;
+-- Tables of customers with more columns; they are rebuilt as a whole.
+drop table if exists gold.customer_features;
+drop table if exists gold.customer_snapshots;

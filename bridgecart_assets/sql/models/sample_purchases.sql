@@ -6,7 +6,8 @@ select
     customer_id, as_of, first_purchased_on, last_purchased_on, frequency, orders, coupon_orders,
     log_spend_sum::double as log_spend_sum,
     log_spend_square_sum::double as log_spend_square_sum,
-    orders * average_order_value / frequency as mean_spend
+    purchase_sales::double as purchase_sales,
+    net_sales::double as net_sales
 from gold.customer_features
 where frequency > 0 and is_sampled(
     customer_hash, (select count(*) from gold.customer_features where frequency > 0), $fitted_customers

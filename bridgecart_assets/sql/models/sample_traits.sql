@@ -5,7 +5,7 @@
 -- gives: rows for gold.segment_model
 
 select
-    f.customer_id, f.as_of, f.net_sales::double as net_sales,
+    f.customer_id, f.as_of, f.net_sales::double as net_sales, f.largest_spend::double as largest_spend,
     {formula} as {trait},
     ({own})::double as own_{trait},
     coalesce({reliability}, 0)::double as reliability_{trait},

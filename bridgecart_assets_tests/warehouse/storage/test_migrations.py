@@ -85,13 +85,14 @@ def test_a_warehouse_from_before_predictions_had_bounds_keeps_its_models_and_goe
         names = PURCHASE_MODEL.column_names
         for column in names[names.index("largest_mean_spend") :]:
             connection.execute(f"alter table gold.purchase_model drop column {column}")
+        connection.execute("alter table gold.segment_model drop column largest_spend")
         for column in ("opening_predicted_clv", "closing_predicted_clv"):
             connection.execute(f"alter table kpi.clv_growth alter column {column} type decimal(18, 2)")
         connection.execute("alter table gold.refreshes rename column full_rebuilds to made_whole")
         connection.execute("update main.layout_version set version = 1")
     with warehouse.transaction() as connection:
-        known = connection.sql("select version, largest_mean_spend from gold.purchase_model").fetchall()
-        assert known == [(1, 1e9)]
+        known = connection.sql("select version, largest_mean_spend, spend_model from gold.purchase_model").fetchall()
+        assert known == [(1, 1e9, "log-normal")]
         assert set(connection.sql("select full_rebuilds from gold.refreshes").fetchall()) == {(1,)}
     run_whole_tables(warehouse, settings, refit_mode=RefitMode.NOW)
     with warehouse.reading() as connection:
