@@ -162,6 +162,12 @@ class Settings(BaseSettings):
     error_reject_share: float = Field(
         0.5, ge=0, le=1, description="Share of rejected records in a batch above which a check fails."
     )
+    max_prediction_error: float = Field(
+        0.25,
+        gt=0,
+        le=10,
+        description="Share by which sales of a segment may miss what was expected before a check warns.",
+    )
 
     alert_webhook: SecretStr | None = Field(
         None, description="Where alerts are posted as Slack takes them; its address is a secret. Unset: none are."

@@ -250,6 +250,16 @@ RULES: tuple[Rule, ...] = (
         counted_by="customers_that_differ",
     ),
     Rule(
+        contracts.CUSTOMER_SNAPSHOTS,
+        "predictions_came_true",
+        "In the latest churn window that is over, sales of every segment were as expected at its opening, but for "
+        "BRIDGECART_MAX_PREDICTION_ERROR.",
+        "Customers are not what the model takes them for, or no longer: look at the models that gold/purchase_model "
+        "compares, then run `bridgecart run --refit`. Where in_hindsight is true the model knew these orders already.",
+        blocking=False,
+        severity=WARN,
+    ),
+    Rule(
         contracts.SEGMENT_MEMBERSHIP,
         "membership_has_one_current_row",
         "Every customer of now has one current row, and nobody else has a history.",

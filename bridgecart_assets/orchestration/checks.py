@@ -154,6 +154,8 @@ def evaluate(
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
         **reading_parameters(settings),
         "currency": settings.currency,
+        "churn_window_days": settings.churn_window_days,
+        "max_prediction_error": settings.max_prediction_error,
     }
     reach = incremental_snapshots(settings).reach
     passed: list[tuple[Contract, int]] = []

@@ -47,6 +47,7 @@ WARNINGS = {
     "silver_reject_share_is_low",
     "no_date_is_lonely",
     "segments_have_not_drifted",
+    "predictions_came_true",
 }
 NOT_BLOCKING = {*WARNINGS, "batches_are_read_alike", "model_is_settled", "silver_reject_share_is_bearable"}
 
@@ -184,6 +185,12 @@ BREAKS = (
     by_sql(
         "snapshots_agree_with_segments",
         f"delete from gold.customer_snapshots where customer_id = {ONE_CUSTOMER} and as_of = {LATEST}",
+    ),
+    Break(
+        "predictions_came_true",
+        ("update gold.customer_snapshots set expected_window_sales = 5000, churn_risk = 0 where as_of = '2025-02-01'",),
+        # That of the snapshots.
+        ("BRIDGECART_CHURN_WINDOW_DAYS", "30"),
     ),
     by_sql(
         "membership_has_one_current_row",

@@ -32,6 +32,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "held_out_days": 30,
     "delivered": 0,
     "fitted_customers": 100,
+    "max_prediction_error": 0.25,
     "kpi_period": "month",
     "max_payload_bytes": 1000,
     "most_periods": 12,

@@ -1,0 +1,42 @@
+-- Segments whose sales in the latest churn window that is over were not those expected at its opening. Segments with
+-- fewer than 30 buyers to expect are left out, because there a single order may be half of the sales.
+-- needs: gold.customer_snapshots, silver.orders, $churn_window_days, $max_prediction_error
+-- gives: rows
+
+with opening as (
+    select max(as_of) as as_of
+    from gold.customer_snapshots
+    where as_of + $churn_window_days < (select max(as_of) from gold.customer_snapshots)
+),
+expected as (
+    select s.customer_id, s.as_of, s.segment_key, s.expected_window_sales, s.churn_risk, s.in_hindsight
+    from gold.customer_snapshots s
+    join opening using (as_of)
+    where s.expected_window_sales is not null
+),
+happened as (
+    select o.customer_id, sum(o.net_amount) as sales
+    from silver.orders o, opening
+    where o.purchased_at >= opening.as_of and o.purchased_at < opening.as_of + $churn_window_days
+    group by o.customer_id
+),
+compared as (
+    select
+        e.as_of as opening,
+        coalesce(e.segment_key, 'all') as segment_key,
+        count(*) as customers,
+        sum(1 - e.churn_risk) as expected_buyers,
+        sum(e.expected_window_sales) as expected_sales,
+        coalesce(sum(h.sales), 0) as actual_sales,
+        bool_or(e.in_hindsight) as in_hindsight
+    from expected e
+    left join happened h using (customer_id)
+    group by grouping sets ((e.as_of, e.segment_key), (e.as_of))
+)
+select
+    opening, segment_key, customers, expected_sales, actual_sales,
+    case when actual_sales > 0 then round(expected_sales::double / actual_sales::double - 1, 4) end as error,
+    in_hindsight
+from compared
+where expected_buyers >= 30 and abs(expected_sales - actual_sales) > $max_prediction_error * greatest(actual_sales, 0)
+order by segment_key

@@ -1,0 +1,79 @@
+"""The check that compares the sales expected at the opening of a churn window with those that there were in it."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.storage.database import rows_of
+from bridgecart_assets_tests.sql.history import (
+    CHECK_PARAMETERS,
+    Order,
+    compute_snapshots,
+    tiny_settings,
+    warehouse_with,
+)
+
+BEGIN, OPENING, END = date(2025, 1, 1), date(2025, 3, 1), date(2025, 4, 30)
+LARGE, SMALL = range(40), range(40, 80)
+
+
+def test_customers_who_go_on_as_before_break_no_rule():
+    assert _off([*_bought(LARGE, 300), *_bought(SMALL, 20)], limit=0.5) == []
+
+
+def test_a_segment_that_stopped_to_buy_is_named_with_what_was_expected_and_what_there_was():
+    large, of_all = _off([*_bought(LARGE, 300, until=OPENING), *_bought(SMALL, 20)], limit=0.5)
+    assert (large["segment_key"], large["opening"], large["customers"]) == ("S01", OPENING, len(LARGE))
+    assert (large["actual_sales"], large["error"]) == (0, None), "nothing is divided by zero"
+    assert of_all["segment_key"] == "all"
+    assert of_all["error"] == pytest.approx(float(of_all["expected_sales"] / of_all["actual_sales"]) - 1, abs=1e-4)
+
+
+def test_how_far_off_a_segment_may_be_is_a_limit():
+    # Who buys every fourth day is taken for a little less frequent, by the model of these tests.
+    orders = [*_bought(LARGE, 300), *_bought(SMALL, 20)]
+    (first, *_) = found = _off(orders, limit=0.1)
+    assert [row["segment_key"] for row in found] == ["S01", "S02", "all"]
+    assert -0.5 < first["error"] < -0.1
+
+
+def test_segments_with_few_buyers_to_expect_are_left_out():
+    few = _off([*_bought(LARGE[:20], 300, until=OPENING), *_bought(SMALL, 20)], limit=0.5)
+    assert [row["segment_key"] for row in few] == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("until", "opening"),
+    [(date(2025, 1, 31), None), (date(2025, 3, 31), date(2025, 2, 1)), (date(2025, 4, 2), date(2025, 3, 1))],
+)
+def test_only_a_window_whose_last_day_is_over_is_looked_at(until: date, opening: date | None):
+    found = _off(_bought(LARGE, 300, until=until), limit=0.001)
+    assert {row["opening"] for row in found} == ({opening} if opening else set())
+
+
+def test_refunds_of_the_window_are_off_the_sales_that_there_were():
+    returned = [Order(f"C{customer}", "2025-03-20", -1_500) for customer in LARGE]
+    found = _off([*_bought(LARGE, 300), *_bought(SMALL, 20), *returned], limit=0.5)
+    assert [row["segment_key"] for row in found] == ["S01", "all"]
+
+
+def _bought(customers: Iterable[int], net: int, *, until: date = END) -> list[Order]:
+    """Purchases every fourth day from January on."""
+    return [
+        Order(f"C{customer}", (BEGIN + timedelta(days=day)).isoformat(), net)
+        for customer in customers
+        for day in range(customer % 4, (until - BEGIN).days, 4)
+    ]
+
+
+def _off(orders: list[Order], *, limit: float) -> list[dict[str, Any]]:
+    """The rows of the check on these orders."""
+    warehouse = warehouse_with(orders)
+    compute_snapshots(warehouse, tiny_settings(churn_window_days=30))
+    parameters = {**CHECK_PARAMETERS, "max_prediction_error": limit}
+    with warehouse.reading() as connection:
+        columns, rows = rows_of(connection, read_sql("checks/predictions_came_true"), parameters)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
