@@ -27,6 +27,7 @@ class Rule:
         limit: the setting that says which share of them may break the rule; None is not a single one.
         said_by: the column of the SQL that says in words what a line has found; None is the number of rows.
         asked_by: the SQL file of another rule, where both ask for the same rows.
+        compares: its SQL gives figures side by side, also those that keep the rule, which count 0 rows.
 
     """
 
@@ -42,6 +43,7 @@ class Rule:
     limit: str | None = None
     said_by: str | None = None
     asked_by: str | None = None
+    compares: bool = False
 
     @property
     def file(self) -> str:
@@ -258,6 +260,8 @@ RULES: tuple[Rule, ...] = (
         "compares, then run `bridgecart run --refit`. Where in_hindsight is true the model knew these orders already.",
         blocking=False,
         severity=WARN,
+        counted_by="customers_off",
+        compares=True,
     ),
     Rule(
         contracts.SEGMENT_MEMBERSHIP,

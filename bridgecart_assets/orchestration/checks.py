@@ -201,10 +201,14 @@ class _Look:
         stands_for = columns.index(rule.counted_by) if rule.counted_by in columns else None
         return Finding(
             looked_at=0 if problems else self._count(rule.looks_at or rule.table),
-            # A line without rows, as of a hole without records, is a line.
-            broken=len(rows) if stands_for is None else sum(max(1, int(str(row[stands_for]))) for row in rows),
+            # A line without rows, as of a hole without records, is a line; of a comparison it keeps the rule.
+            broken=len(rows)
+            if stands_for is None
+            else sum(max(0 if rule.compares else 1, int(str(row[stands_for]))) for row in rows),
             limit=float(getattr(self._settings, rule.limit)) if rule.limit else 0.0,
-            lines=[dict(zip(columns, map(str, row), strict=True)) for row in rows[:SHOWN_ROWS]],
+            lines=[
+                dict(zip(columns, map(str, row), strict=True)) for row in (rows if rule.compares else rows[:SHOWN_ROWS])
+            ],
         )
 
     def _count(self, table: Contract) -> int:

@@ -25,7 +25,7 @@ from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
 from bridgecart_assets.models.spend_choice import Credibility
-from bridgecart_assets.orchestration.check_rules import RULES
+from bridgecart_assets.orchestration.check_rules import RULES, Rule
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.incremental.rebuild import scope_unchecked
@@ -370,11 +370,15 @@ def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool
     """The checks of a table that find a row."""
     with warehouse.reading() as connection:
         scope_unchecked(connection, contract, REACH, read_by=ALL_CHECKS, only_changes=only_changes)
-        return [
-            rule.name
-            for rule in RULES
-            if rule.table == contract and rows_of(connection, read_sql(rule.file), CHECK_PARAMETERS)[1]
-        ]
+        of_table = [rule for rule in RULES if rule.table == contract]
+        return [rule.name for rule in of_table if _lines_breaking(connection, rule)]
+
+
+def _lines_breaking(connection: duckdb.DuckDBPyConnection, rule: Rule) -> int:
+    columns, rows = rows_of(connection, read_sql(rule.file), CHECK_PARAMETERS)
+    if rule.compares and rule.counted_by:
+        rows = [row for row in rows if row[columns.index(rule.counted_by)]]
+    return len(rows)
 
 
 def records(warehouse: Warehouse, sql: str, *parameters: Any) -> list[dict[str, Any]]:

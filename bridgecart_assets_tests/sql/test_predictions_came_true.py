@@ -20,8 +20,11 @@ BEGIN, OPENING, END = date(2025, 1, 1), date(2025, 3, 1), date(2025, 4, 30)
 LARGE, SMALL = range(40), range(40, 80)
 
 
-def test_customers_who_go_on_as_before_break_no_rule():
-    assert _off([*_bought(LARGE, 300), *_bought(SMALL, 20)], limit=0.5) == []
+def test_customers_who_go_on_as_before_are_shown_beside_what_was_expected_and_break_no_rule():
+    compared = _compared([*_bought(LARGE, 300), *_bought(SMALL, 20)], limit=0.5)
+    assert [(row["segment_key"], row["customers"]) for row in compared] == [("S01", 40), ("S02", 40), ("all", 80)]
+    assert [row["customers_off"] for row in compared] == [0, 0, 0]
+    assert compared[2]["actual_sales"] == compared[0]["actual_sales"] + compared[1]["actual_sales"]
 
 
 def test_a_segment_that_stopped_to_buy_is_named_with_what_was_expected_and_what_there_was():
@@ -70,6 +73,11 @@ def _bought(customers: Iterable[int], net: int, *, until: date = END) -> list[Or
 
 
 def _off(orders: list[Order], *, limit: float) -> list[dict[str, Any]]:
+    """The segments of these orders that are further off than may be."""
+    return [row for row in _compared(orders, limit=limit) if row["customers_off"]]
+
+
+def _compared(orders: list[Order], *, limit: float) -> list[dict[str, Any]]:
     """The rows of the check on these orders."""
     warehouse = warehouse_with(orders)
     compute_snapshots(warehouse, tiny_settings(churn_window_days=30))

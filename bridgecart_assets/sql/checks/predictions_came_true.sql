@@ -1,5 +1,6 @@
--- Segments whose sales in the latest churn window that is over were not those expected at its opening. Segments with
--- fewer than 30 buyers to expect are left out, because there a single order may be half of the sales.
+-- Sales of each segment in the latest churn window that is over, beside those expected at its opening: `customers_off`
+-- are the customers where they are further apart than may be. Segments with fewer than 30 buyers to expect are left
+-- out, because there a single order may be half of the sales.
 -- needs: gold.customer_snapshots, silver.orders, $churn_window_days, $max_prediction_error
 -- gives: rows
 
@@ -17,7 +18,7 @@ expected as (
 happened as (
     select o.customer_id, sum(o.net_amount) as sales
     from silver.orders o, opening
-    where o.purchased_at >= opening.as_of and o.purchased_at < opening.as_of + $churn_window_days
+    where o.purchased_on >= opening.as_of and o.purchased_on < opening.as_of + $churn_window_days
     group by o.customer_id
 ),
 compared as (
@@ -36,7 +37,9 @@ compared as (
 select
     opening, segment_key, customers, expected_sales, actual_sales,
     case when actual_sales > 0 then round(expected_sales::double / actual_sales::double - 1, 4) end as error,
-    in_hindsight
+    in_hindsight,
+    case when abs(expected_sales - actual_sales) > $max_prediction_error * greatest(actual_sales, 0) then customers else 0 end
+        as customers_off
 from compared
-where expected_buyers >= 30 and abs(expected_sales - actual_sales) > $max_prediction_error * greatest(actual_sales, 0)
+where expected_buyers >= 30
 order by segment_key
