@@ -26,7 +26,8 @@ from bridgecart_assets.warehouse.tables import prepare, run_steps, write_query
 
 BASE_ORDERS = 100_000
 BATCH_ORDERS = 500_000
-FIRST_BATCH = datetime(2025, 1, 1, tzinfo=UTC)
+# After the world: no order is dated after its batch.
+FIRST_BATCH = datetime(2030, 1, 1, tzinfo=UTC)
 RAW, SILVER = "raw.parquet", "silver.parquet"
 _BASE = """
 insert into raw.orders

@@ -60,7 +60,7 @@ def write(records: int) -> Figures:
     warehouse = warehouse_from_settings(load_settings())
     started = time.perf_counter()
     for number in range(records):
-        write_batch(warehouse, f"20250101T{number:06d}Z")
+        write_batch(warehouse, f"20300101T{number:06d}Z")
         # Of a topic that begins at offset 0.
         if sum(sum(ends.values()) for ends in load_ends(warehouse).values()) == records:
             break

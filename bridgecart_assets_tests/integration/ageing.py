@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import RAW_BATCHES, TABLES
+from bridgecart_assets.contracts import BATCH_COLUMN, TABLES
 from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.storage.packed_text import packed, unpacked
@@ -48,6 +48,13 @@ select
     sum(ends_at - starts_at), sum(ends_at - starts_at), null
 from cut
 group by key, topic, topic_id, cluster_id
+"""
+_READINGS = """
+insert into silver.readings
+select b.batch_key, r.rules_version, r.settings
+from raw.batches b, (from silver.readings limit 1) r
+where b.batch_key not in (select batch_key from silver.readings);
+delete from silver.readings where batch_key not in (select batch_key from raw.batches)
 """
 _TEMPLATES = """
 create temp table of_the_batch as
@@ -115,7 +122,8 @@ def _split_warehouse(warehouse: Warehouse, keys: Sequence[str]) -> None:
     with warehouse.transaction() as connection:
         connection.execute(_CUT, {"keys": list(keys), "batches": len(keys)})
         for contract in TABLES.values():
-            if contract.partitioned and contract != RAW_BATCHES and table_exists(connection, contract):
+            if {"offset", BATCH_COLUMN} <= set(contract.column_names) and table_exists(connection, contract):
                 connection.execute(_DEAL.format(table=contract.full_name))
         connection.execute("delete from raw.batches")
         connection.execute(_LEDGER)
+        connection.execute(_READINGS)

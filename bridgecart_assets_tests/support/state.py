@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from bridgecart_assets.contracts import RAW_BATCHES, TABLES, Contract
+from bridgecart_assets.contracts import RAW_BATCHES, SILVER_READINGS, TABLES, Contract
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
 
 def digests(warehouse: Warehouse, *, with_ledger: bool = False) -> dict[str, str]:
-    """Table -> hash. The ledger tells how records were cut into batches, so it is left out unless asked for."""
+    """Table -> hash. What has a row a batch tells how records were cut, so it is left out unless asked for."""
     with warehouse.reading() as connection:
         hashes = {}
         for name, contract in TABLES.items():
-            if (contract != RAW_BATCHES or with_ledger) and table_exists(connection, contract):
+            if (contract not in (RAW_BATCHES, SILVER_READINGS) or with_ledger) and table_exists(connection, contract):
                 hashes[name] = str(connection.execute(_digest_sql(contract)).fetchall()[0][0])
     return hashes
 
