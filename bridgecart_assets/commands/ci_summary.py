@@ -87,9 +87,9 @@ def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = Non
             f"| --- | ---: |{' ---: |' * len(KPIS)}",
             *(_kpi_row(row, texts) for row, texts in kpi_texts(kpis, latest)),
             "",
-            *(f"- {_cell(remark)}" for remark in remarks(kpis, latest)),
-            "",
         ]
+        told = [f"- {_cell(remark)}" for remark in remarks(kpis, latest)]
+        lines += [*told, ""] if told else []
     return "\n".join(lines) + "\n"
 
 

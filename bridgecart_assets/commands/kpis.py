@@ -69,5 +69,3 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | No
     )
     for remark in remarks(rows, shown):
         print(f"! {remark}")
-    if any(row["model_changed"] for row in rows if row["period"] == shown):
-        print("! The segment model changed in this period: who moved may have been relabelled.")

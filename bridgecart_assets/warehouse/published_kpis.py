@@ -75,11 +75,13 @@ def segment_text(row: KpiRow) -> str:
 
 def remarks(rows: Sequence[KpiRow], period: str) -> Iterator[str]:
     """What people should know beside the KPIs of a period, because one of them alone would mislead: a sentence each."""
-    for row in rows:
-        if row["period"] == period:
-            for one in (one for kpi in KPIS for one in kpi.beside):
-                if one.is_remarkable(row[one.column]):
-                    yield f"{segment_text(row)}: {one.words.format(_text(one.format, row[one.column]))}"
+    of_period = [row for row in rows if row["period"] == period]
+    for row in of_period:
+        for one in (one for kpi in KPIS for one in kpi.beside):
+            if one.is_remarkable(row[one.column]):
+                yield f"{segment_text(row)}: {one.words.format(_text(one.format, row[one.column]))}"
+    if any(row["model_changed"] for row in of_period):
+        yield "The segment model changed in this period: who moved may have been relabelled."
 
 
 def _text(kind: Format, figure: float | None, *, signed: bool = False) -> str:

@@ -17,6 +17,7 @@ KPI = {
     "segment": "rare, <script>",
     "period": "2025-12-01",
     "is_complete": True,
+    "model_changed": False,
     "customers": 1_731,
     "clv_growth": 0.075,
     "churn_rate": None,
@@ -76,10 +77,14 @@ def test_the_kpis_are_those_of_the_latest_complete_period_with_the_latest_churn_
 
 
 def test_what_would_mislead_alone_stands_below_the_kpis():
-    rows = [KPI, {**KPI, "segment_key": "new", "segment": "new", "refund_share": 0.256}]
+    new = {**KPI, "segment_key": "new", "segment": "new", "refund_share": 0.256, "largest_customer_at_most": 0.97}
+    rows = [KPI, {**new, "model_changed": True}]
     assert [line for line in markdown(summary(PASSED), rows).splitlines() if line.startswith("- ")] == [
-        "- new: Refunds take 25.6% of these sales."
+        "- new: Refunds take 25.6% of these sales.",
+        "- new: As much as 97.0% of these sales may be one customer's.",
+        "- The segment model changed in this period: who moved may have been relabelled.",
     ]
+    assert [line for line in markdown(summary(PASSED), [KPI]).splitlines() if line.startswith("- ")] == []
 
 
 def test_junit_has_a_case_for_every_check_and_one_for_the_run():
