@@ -27,6 +27,7 @@ IN_THE_README = (
     "naive_timezone",
     "amount_is_net",
     "currency",
+    "order_events",
     "kpi_period",
     "churn_window_days",
     "segments",

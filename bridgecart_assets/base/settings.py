@@ -28,6 +28,7 @@ _KAFKA = "kafka_"
 _OF_THE_SUITE = frozenset({"require_all"})
 
 Period = Literal["day", "week", "month"]
+OrderEvents = Literal["orders", "lines", "states"]
 
 MOST_SEGMENTS = 12
 _DAY = 86_400.0  # seconds
@@ -125,6 +126,11 @@ class Settings(BaseSettings):
         None,
         description="Currency of all amounts, ISO 4217, for example EUR; shown with them. An order in another is "
         "rejected. Unset: a check names the currencies that orders say.",
+    )
+    order_events: OrderEvents = Field(
+        "orders",
+        description="What events of one order are that differ: orders (the first counts, a check names the others), "
+        "lines (their sum counts) or states (the last counts).",
     )
     as_of: date | None = Field(
         None, description="Compute as of this date of the calendar (exclusive). Unset: the end of the data clock's day."

@@ -63,8 +63,7 @@ def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = Non
     passed = len(summary.results) - len(failed)
     verdict = "failed" if failure or not summary.is_good else "good, with warnings" if failed else "all good"
     taken_in = (
-        f"{summary.records:,} records in {len(summary.batches)} batch(es): {summary.orders:,} orders, "
-        f"{summary.duplicates:,} duplicates, {summary.rejected:,} rejected. "
+        f"{summary.records:,} records in {len(summary.batches)} batch(es): {', '.join(summary.ends())}. "
         f"{passed} of {len(summary.results)} checks passed."
     )
     lines = [f"## BridgeCart: {verdict}", "", taken_in, ""]

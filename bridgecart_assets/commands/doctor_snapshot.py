@@ -29,9 +29,11 @@ from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.sources.kafka.pending import Pending, pending_records
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import Ledger, history_note, load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
+from bridgecart_assets.warehouse.tables import run_steps
 
 BATCH_TABLES = [contract for contract in TABLES.values() if contract.partitioned]
 
@@ -111,4 +113,5 @@ def _batches(warehouse: Warehouse, sql: str) -> list[str]:
     with warehouse.reading() as connection:
         if not all(table_exists(connection, contract) for contract in BATCH_TABLES):
             return []
+        run_steps(connection, files_before(sql), {})
         return [str(row[0]) for row in connection.execute(read_sql(sql)).fetchall()]

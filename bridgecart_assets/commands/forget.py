@@ -29,7 +29,8 @@ def forget(*, customer_ids: tuple[str, ...], as_json: bool) -> None:
     else:
         print(
             f"{erasure.customers:,} customer(s) forgotten: {erasure.records:,} records erased, of these"
-            f" {erasure.orders:,} orders, {erasure.duplicates:,} duplicates, {erasure.rejected:,} rejected."
+            f" {erasure.orders:,} orders, {erasure.duplicates:,} duplicates, {erasure.rejected:,} rejected"
+            f"{f', {erasure.beside:,} other events of their orders' if erasure.beside else ''}."
         )
         print_checks(summary)
         print(LEFT)

@@ -87,10 +87,7 @@ def run(
 
 def print_summary(summary: "Summary") -> None:
     """Records by their end, then the model and the checks."""
-    print(
-        f"{len(summary.batches)} batch(es): {summary.records:,} records = {summary.orders:,} orders"
-        f" + {summary.duplicates:,} duplicates + {summary.rejected:,} rejected."
-    )
+    print(f"{len(summary.batches)} batch(es): {summary.records:,} records = {' + '.join(summary.ends())}.")
     print_checks(summary)
 
 

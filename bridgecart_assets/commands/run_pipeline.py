@@ -72,17 +72,40 @@ class CheckResult:
         return {"asset": self.asset, "check": self.check, "severity": self.severity, "says": self.says}
 
 
+_ENDS = {
+    "orders": "orders",
+    "lines": "lines of orders",
+    "duplicates": "duplicates",
+    "conflicting": "conflicting",
+    "superseded": "superseded",
+    "rejected": "rejected",
+}
+_ALWAYS_SAID = ("orders", "duplicates", "rejected")
+_COUNTS = ("records", *_ENDS)
+
+
 @dataclass
 class Summary:
-    """Result of one `bridgecart run`. Counts are of the batches it took in; `results` are those of all checks."""
+    """Result of one `bridgecart run`. Counts are of the batches it took in; `results` are those of all checks.
+
+    `orders` are those of one event, `lines` the events of the others.
+    """
 
     batches: list[str] = field(default_factory=list)
     records: int = 0
     orders: int = 0
+    lines: int = 0
     duplicates: int = 0
+    conflicting: int = 0
+    superseded: int = 0
     rejected: int = 0
     results: list[CheckResult] = field(default_factory=list)
     model: str = ""
+
+    def ends(self) -> Sequence[str]:
+        """Numbers of records by where they ended, in words; what most shops do not have only where there is any."""
+        counted = {word: int(getattr(self, name)) for name, word in _ENDS.items()}
+        return [f"{count:,} {word}" for word, count in counted.items() if count or word in _ALWAYS_SAID]
 
     @property
     def failed_checks(self) -> list[CheckResult]:
@@ -105,8 +128,8 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        counts = {name: getattr(self, name) for name in ("batches", "records", "orders", "duplicates", "rejected")}
-        return {**counts, **self.checks_to_json(), "model": self.model}
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return {"batches": self.batches, **counts, **self.checks_to_json(), "model": self.model}
 
 
 def run_everything(
@@ -356,13 +379,13 @@ def _first_line(message: str) -> str:
 def _count_batch(platform: Platform, key: str, summary: Summary) -> None:
     _, rows = platform.query(
         "select (select count(*) from raw.orders where batch_key = $batch_key), "
-        "(select count(*) from silver.orders where batch_key = $batch_key), "
+        "(select count(*) from silver.orders where batch_key = $batch_key and lines = 1), "
+        "(select count(*) from silver.order_lines where batch_key = $batch_key), "
         "(select count(*) from silver.duplicate_orders where batch_key = $batch_key), "
+        "(select count(*) from silver.conflicting_orders where batch_key = $batch_key), "
+        "(select count(*) from silver.superseded_orders where batch_key = $batch_key), "
         "(select count(*) from silver.rejected_orders where batch_key = $batch_key)",
         {"batch_key": key},
     )
-    records, orders, duplicates, rejected = (int(str(value)) for value in rows[0])
-    summary.records += records
-    summary.orders += orders
-    summary.duplicates += duplicates
-    summary.rejected += rejected
+    for name, count in zip(_COUNTS, rows[0], strict=True):
+        setattr(summary, name, getattr(summary, name) + int(str(count)))

@@ -56,11 +56,15 @@ from bridgecart_assets.contracts.raw import (
 )
 from bridgecart_assets.contracts.reading import READ_WITH, RULES_VERSION
 from bridgecart_assets.contracts.silver import (
+    BESIDE_ORDERS,
+    SILVER_CONFLICTS,
     SILVER_CUSTOMERS,
     SILVER_DUPLICATES,
+    SILVER_LINES,
     SILVER_ORDERS,
     SILVER_READINGS,
     SILVER_REJECTS,
+    SILVER_SUPERSEDED,
 )
 from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMNS, TRAITS, Trait
 
@@ -68,6 +72,7 @@ __all__ = [
     "ANNOUNCED_SEGMENTS",
     "AVERAGE_ORDER_VALUE",
     "BATCH_COLUMN",
+    "BESIDE_ORDERS",
     "BOOKKEEPING",
     "CHANGED_CUSTOMERS",
     "CHURN",
@@ -100,11 +105,14 @@ __all__ = [
     "SEGMENT_MEMBERSHIP",
     "SEGMENT_METRICS_HISTORY",
     "SEGMENT_MODEL",
+    "SILVER_CONFLICTS",
     "SILVER_CUSTOMERS",
     "SILVER_DUPLICATES",
+    "SILVER_LINES",
     "SILVER_ORDERS",
     "SILVER_READINGS",
     "SILVER_REJECTS",
+    "SILVER_SUPERSEDED",
     "TABLES",
     "TOUCHED_ORDERS",
     "TRAITS",

@@ -20,8 +20,8 @@ from bridgecart_assets.contracts.kpi import (
 )
 from bridgecart_assets.contracts.raw import RAW_BATCHES, RAW_ORDERS
 from bridgecart_assets.contracts.silver import (
+    BESIDE_ORDERS,
     SILVER_CUSTOMERS,
-    SILVER_DUPLICATES,
     SILVER_ORDERS,
     SILVER_READINGS,
     SILVER_REJECTS,
@@ -34,7 +34,7 @@ TABLES: Mapping[str, Contract] = MappingProxyType(
             RAW_ORDERS,
             RAW_BATCHES,
             SILVER_ORDERS,
-            SILVER_DUPLICATES,
+            *BESIDE_ORDERS,
             SILVER_REJECTS,
             SILVER_READINGS,
             SILVER_CUSTOMERS,

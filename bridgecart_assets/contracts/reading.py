@@ -6,5 +6,12 @@ It is on record for each batch (`silver.readings`), and `bridgecart run --remap`
 RULES_VERSION = 1
 """To be raised whenever the same record, read with the same settings, becomes another row."""
 
-READ_WITH: tuple[str, ...] = ("amount_is_net", "max_payload_bytes", "naive_timezone", "calendar_timezone", "currency")
+READ_WITH: tuple[str, ...] = (
+    "amount_is_net",
+    "max_payload_bytes",
+    "naive_timezone",
+    "calendar_timezone",
+    "currency",
+    "order_events",
+)
 """Names of the settings; one more is another entry."""

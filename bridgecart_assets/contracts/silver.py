@@ -40,22 +40,56 @@ _SINCE_VERSION_5 = (
 
 # Fields that the event got later stand at the end, where a migration puts them.
 _LATER = event_columns(Home.ORDERS, but=_ORDER)
+_LINES = Column("lines", "INTEGER", "Events that it sums; more than 1 only with BRIDGECART_ORDER_EVENTS=lines")
 
 SILVER_ORDERS = Contract(
     schema="silver",
     name="orders",
-    meaning="One typed, cleaned row per order. The first event of an order by Kafka timestamp wins.",
-    columns=(*_ORDER, BATCH, *_SINCE_VERSION_5, *_LATER),
+    meaning="One typed, cleaned row per order. Of events that differ BRIDGECART_ORDER_EVENTS says what counts: the "
+    "first by Kafka timestamp (orders), the last (states), or their sum, at the place of the first (lines).",
+    columns=(*_ORDER, BATCH, *_SINCE_VERSION_5, _LINES, *_LATER),
     key=("order_key",),
 )
 
-SILVER_DUPLICATES = Contract(
-    schema="silver",
-    name="duplicate_orders",
-    meaning="Events whose order already stands, with the coordinates of the event that won.",
-    columns=(*_ORDER, *coordinates("the winning record", "winner_"), BATCH, *_SINCE_VERSION_5, *_LATER),
-    key=("topic_id", "partition", "offset"),
+
+def _events(name: str, meaning: str, winner: str, *own: Column) -> Contract:
+    """The contract of a table of events beside the orders, each with the coordinates of another record."""
+    return Contract(
+        schema="silver",
+        name=name,
+        meaning=meaning,
+        columns=(*_ORDER, *coordinates(winner, "winner_"), BATCH, *_SINCE_VERSION_5, *own, *_LATER),
+        key=("topic_id", "partition", "offset"),
+    )
+
+
+SILVER_DUPLICATES = _events(
+    "duplicate_orders",
+    "Events that say the same as another event of their order, with the coordinates of the event that won.",
+    "the winning record",
 )
+
+SILVER_CONFLICTS = _events(
+    "conflicting_orders",
+    "Events that say something else than the event of their order that counts, and are in no sum.",
+    "the record that counts",
+)
+
+SILVER_SUPERSEDED = _events(
+    "superseded_orders",
+    "Earlier states of an order, with the coordinates of the state that holds (BRIDGECART_ORDER_EVENTS=states).",
+    "the record that holds",
+    Column("standing", "VARCHAR", "superseded: a later state of the order holds"),
+)
+
+SILVER_LINES = _events(
+    "order_lines",
+    "Lines of the orders that have several; silver.orders has their sum (BRIDGECART_ORDER_EVENTS=lines).",
+    "the order's first line",
+)
+
+BESIDE_ORDERS = (SILVER_DUPLICATES, SILVER_CONFLICTS, SILVER_SUPERSEDED, SILVER_LINES)
+"""Where the events stand that are no row of `silver.orders`."""
 
 SILVER_REJECTS = Contract(
     schema="silver",

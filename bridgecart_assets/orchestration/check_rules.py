@@ -39,9 +39,9 @@ class Rule:
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
     also_reads: tuple[Contract, ...] = ()
     counted_by: str | None = None
+    said_by: str | None = None
     looks_at: Contract | None = None
     limit: str | None = None
-    said_by: str | None = None
     asked_by: str | None = None
     compares: bool = False
 
@@ -93,7 +93,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         contracts.SILVER_ORDERS,
         "silver_reconciles_with_raw",
-        "Every record of the batch is an order, a duplicate or rejected: raw = orders + duplicates + rejected.",
+        "Every record of the batch stands in one table: raw = orders + lines + duplicates + conflicting + superseded + "
+        "rejected.",
         "Materialize silver of this batch again.",
         looks_at=contracts.RAW_ORDERS,
     ),
@@ -107,17 +108,25 @@ RULES: tuple[Rule, ...] = (
     Rule(
         contracts.SILVER_DUPLICATES,
         "silver_duplicates_have_a_winner",
-        "For every duplicate the event that won stands in silver.orders.",
+        "For every event beside the orders the event that counts stands.",
         "Materialize silver of this batch again.",
     ),
     Rule(
-        contracts.SILVER_ORDERS,
-        "silver_order_ids_stand_once",
-        "No order id has two purchase times.",
-        "Both orders stand. Ask the source which is right; to drop one, it must not be sent under another time.",
+        contracts.SILVER_LINES,
+        "silver_lines_add_up",
+        "An order of several lines is their sum, to the cent.",
+        "Materialize silver of this batch again.",
+    ),
+    Rule(
+        contracts.SILVER_CONFLICTS,
+        "silver_orders_do_not_conflict",
+        "Events of one order say the same.",
+        "The first of each order counts, the others stand in silver.conflicting_orders. Set BRIDGECART_ORDER_EVENTS, "
+        "then run `bridgecart run --remap`.",
         blocking=False,
-        severity=WARN,
-        counted_by="orders",
+        counted_by="events",
+        said_by="says",
+        looks_at=contracts.SILVER_ORDERS,
     ),
     Rule(
         contracts.SILVER_ORDERS,

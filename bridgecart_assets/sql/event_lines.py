@@ -183,6 +183,13 @@ def _attribute(one: EventField) -> Line:
     }
 
 
+def _told() -> Iterator[str]:
+    """The columns in which two events of an order that say the same agree, but time and amount, which SQL compares."""
+    for one in EVENT:
+        if one.home is Home.ORDERS and one.stored is not None and one.name != "purchase_date":
+            yield one.stored.name
+
+
 _ORDER = [one for one in EVENT if one.home is Home.ORDERS]
 _CUSTOMER = [one for one in EVENT if one.home is Home.CUSTOMERS]
 
@@ -204,6 +211,7 @@ EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
     ],
     ("attribute_schema",): [{"attribute_schema": _schema(_CUSTOMER)}],
     ("attribute_field", "attribute_typed", "attribute", "attribute_value"): [_attribute(one) for one in _CUSTOMER],
+    ("told_column",): [{"told_column": column} for column in _told()],
     ("spelled_attribute",): [{"spelled_attribute": one.name} for one in _CUSTOMER if one.spellings],
     ("spelling_of", "lookup_key", "canonical"): [
         {"spelling_of": _quoted(one.name), "lookup_key": _quoted(key), "canonical": _quoted(canonical)}

@@ -14,13 +14,13 @@ from pathlib import Path
 import duckdb
 
 from bridgecart_assets.base.errors import BridgeCartError
-from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.base.settings import OrderEvents, Settings
 from bridgecart_assets.contracts import (
+    BESIDE_ORDERS,
     BOOKKEEPING,
     ERASURE_TABLES,
     ID_COLUMN,
     OUTBOX_TABLES,
-    SILVER_DUPLICATES,
     SILVER_ORDERS,
     TABLES,
     WITHDRAWN_ORDERS,
@@ -35,6 +35,13 @@ from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps
 
+_STEPS = (
+    "silver/tmp_known_events",
+    "erasure/erase_records",
+    "silver/tmp_ranked_events",
+    "silver/tmp_summed_orders",
+)
+
 
 class UnknownCustomer(BridgeCartError):
     """The warehouse has no record of a customer; nothing was erased."""
@@ -42,13 +49,17 @@ class UnknownCustomer(BridgeCartError):
 
 @dataclass(frozen=True)
 class Erasure:
-    """Counts of an erasure: customers that left the warehouse, and their records by where these stood in silver."""
+    """Counts of an erasure: customers that left the warehouse, and their records by where these stood in silver.
+
+    `beside` are the other events of their orders: conflicting, superseded, or lines.
+    """
 
     customers: int
     records: int
     orders: int
     duplicates: int
     rejected: int
+    beside: int = 0
 
 
 def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, customer_ids: Sequence[str]) -> Erasure:
@@ -65,6 +76,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
         "calendar_timezone": settings.calendar_timezone,
         # Of the ranking: no batch, all that lost to one of theirs.
         "batch_key": None,
+        "order_events": settings.order_events,
     }
     run_steps(connection, chain("erasure/tmp_customers_to_erase"), parameters)
     _require_known(connection, len(customer_ids))
@@ -73,7 +85,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
     return _counted(connection)
 
 
-def forget_again(warehouse: Warehouse, known: ForgottenList) -> None:
+def forget_again(warehouse: Warehouse, known: ForgottenList, *, order_events: OrderEvents = "orders") -> None:
     """Erase those of the list whom the warehouse still has, and make list and warehouse say the same.
 
     For a warehouse that was put back from an older copy, or built anew. Killed in between, it begins again: until the
@@ -90,7 +102,8 @@ def forget_again(warehouse: Warehouse, known: ForgottenList) -> None:
             connection.unregister("handed_over")
             run_steps(connection, chain("erasure/tmp_returned_customers"), {})
             # Who came back after the list was written keeps later orders.
-            _erase(connection, [table for table in TABLES.values() if not table.partitioned], {"batch_key": None})
+            parameters: dict[str, Parameter] = {"batch_key": None, "order_events": order_events}
+            _erase(connection, [table for table in TABLES.values() if not table.partitioned], parameters)
     if new.customers:
         places = Settings.model_construct(data_dir=warehouse.path.parent)
         publish_customers(warehouse, places.published_dir)
@@ -120,8 +133,8 @@ def _erase(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], parameters: Mapping[str, Parameter]
 ) -> None:
     """Erase the records in `erased_records`, and the rows of `customers_to_erase` from these tables."""
-    run_steps(connection, ("erasure/erase_records", "silver/tmp_ranked_events"), parameters)
-    for contract in (SILVER_ORDERS, SILVER_DUPLICATES):
+    run_steps(connection, _STEPS, parameters)
+    for contract in (SILVER_ORDERS, *BESIDE_ORDERS):
         insert_rows(connection, contract, read_sql(file_of(contract.full_name)), {})
     for contract in (*tables, *OUTBOX_TABLES, WITHDRAWN_ORDERS):
         if ID_COLUMN in contract.column_names:
@@ -149,6 +162,7 @@ def _counted(connection: duckdb.DuckDBPyConnection) -> Erasure:
     (row,) = connection.execute(
         "select (select count(distinct customer_id) from customers_to_erase), (select count(*) from erased_records), "
         "count(*) filter (where stood_in = 'orders'), count(*) filter (where stood_in = 'duplicate_orders'), "
-        "count(*) filter (where stood_in = 'rejected_orders') from refused"
+        "count(*) filter (where stood_in = 'rejected_orders'), "
+        "count(*) filter (where stood_in not in ('orders', 'duplicate_orders', 'rejected_orders')) from refused"
     ).fetchall()
     return Erasure(*map(int, row))

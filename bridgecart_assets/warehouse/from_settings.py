@@ -1,5 +1,7 @@
 """The warehouse that the settings ask for."""
 
+from functools import partial
+
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.processes.memory import default_limit
 from bridgecart_assets.warehouse.erasure import forget_again
@@ -13,5 +15,5 @@ def warehouse_from_settings(settings: Settings) -> Warehouse:
         lock_timeout_seconds=settings.lock_timeout_seconds,
         memory_limit=settings.memory_limit or default_limit(),
         naive_timezone=settings.naive_timezone,
-        forget_again=forget_again,
+        forget_again=partial(forget_again, order_events=settings.order_events),
     )

@@ -9,6 +9,7 @@ from functools import partial
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
+    BESIDE_ORDERS,
     BOOKKEEPING,
     CUSTOMER_FEATURES,
     CUSTOMER_SNAPSHOTS,
@@ -17,7 +18,6 @@ from bridgecart_assets.contracts import (
     RULES_VERSION,
     SEGMENT_FLOWS,
     SEGMENT_MEMBERSHIP,
-    SILVER_DUPLICATES,
     SILVER_ORDERS,
     SILVER_READINGS,
     SILVER_REJECTS,
@@ -30,11 +30,11 @@ MOST_FITTED_CUSTOMERS = 100_000
 
 
 def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
-    """Orders, duplicates and rejects of one batch, and how it was read, in one transaction."""
+    """Orders, the events beside them and the rejects of one batch, and how it was read, in one transaction."""
     return Query(
         parameters={**{name: getattr(settings, name) for name in READ_WITH}, **reading_parameters(settings)},
         inputs=inputs,
-        co_outputs=(SILVER_DUPLICATES.full_name, SILVER_REJECTS.full_name, SILVER_READINGS.full_name),
+        co_outputs=tuple(table.full_name for table in (*BESIDE_ORDERS, SILVER_REJECTS, SILVER_READINGS)),
         optional_inputs=(*BOOKKEEPING, WITHDRAWN_ORDERS),
     )
 

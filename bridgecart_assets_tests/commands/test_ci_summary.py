@@ -51,6 +51,12 @@ def test_markdown_begins_with_the_verdict_and_counts_records_and_checks(results:
     )
 
 
+def test_events_beside_the_orders_are_counted_where_there_are_any():
+    taken_in = Summary(records=10, orders=1, lines=4, conflicting=3, superseded=2)
+    ends = ["1 orders", "4 lines of orders", "0 duplicates", "3 conflicting", "2 superseded", "0 rejected"]
+    assert taken_in.ends() == ends
+
+
 def test_markdown_names_what_failed_with_its_remedy_and_nothing_in_it_is_markup():
     lines = markdown(summary(PASSED, FAILED), [KPI], "the <topic> is *gone*").splitlines()
     assert r"**the \<topic\> is \*gone\***" in lines

@@ -8,11 +8,11 @@ import pytest
 
 from bridgecart_assets.contracts import (
     BATCH_COLUMN,
+    BESIDE_ORDERS,
     KPI_TABLES,
     RAW_BATCHES,
     RAW_ORDERS,
     SILVER_CUSTOMERS,
-    SILVER_DUPLICATES,
     SILVER_ORDERS,
     SILVER_READINGS,
     SILVER_REJECTS,
@@ -66,7 +66,7 @@ def test_amounts_are_exact_decimals(contract: Contract) -> None:
 @every_table
 def test_a_table_written_in_batches_says_of_each_row_which(contract: Contract) -> None:
     assert contract.partitioned == (
-        contract.schema == "raw" or contract in {SILVER_ORDERS, SILVER_DUPLICATES, SILVER_REJECTS, SILVER_READINGS}
+        contract.schema == "raw" or contract in {SILVER_ORDERS, *BESIDE_ORDERS, SILVER_REJECTS, SILVER_READINGS}
     )
     assert contract.partitioned == (BATCH_COLUMN in contract.column_names)
 
@@ -94,9 +94,9 @@ def test_layers_are_schemas_in_their_order() -> None:
 
 def test_every_record_can_be_traced_to_its_place_in_the_topic() -> None:
     place = ("topic_id", "partition", "offset")
-    for contract in (RAW_ORDERS, SILVER_ORDERS, SILVER_DUPLICATES, SILVER_REJECTS):
+    for contract in (RAW_ORDERS, SILVER_ORDERS, *BESIDE_ORDERS, SILVER_REJECTS):
         assert set(place) <= set(contract.column_names)
-    assert RAW_ORDERS.key == SILVER_DUPLICATES.key == SILVER_REJECTS.key == place
+    assert {contract.key for contract in (RAW_ORDERS, *BESIDE_ORDERS, SILVER_REJECTS)} == {place}
 
 
 @pytest.mark.parametrize("name", ["gold.customer_segments", "gold.customer_snapshots"])

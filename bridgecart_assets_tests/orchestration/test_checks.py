@@ -40,7 +40,6 @@ CUSTOMERS = 48
 WARNINGS = {
     "raw_has_no_gaps",
     "raw_lost_nothing",
-    "silver_order_ids_stand_once",
     "silver_spellings_are_known",
     "silver_optional_fields_are_good",
     "silver_meaning_is_known",
@@ -49,7 +48,13 @@ WARNINGS = {
     "segments_have_not_drifted",
     "predictions_came_true",
 }
-NOT_BLOCKING = {*WARNINGS, "batches_are_read_alike", "model_is_settled", "silver_reject_share_is_bearable"}
+NOT_BLOCKING = {
+    *WARNINGS,
+    "batches_are_read_alike",
+    "model_is_settled",
+    "silver_orders_do_not_conflict",
+    "silver_reject_share_is_bearable",
+}
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,16 @@ BREAKS = (
         "silver_duplicates_have_a_winner", "update silver.duplicate_orders set winner_offset = winner_offset + 9000"
     ),
     by_sql(
-        "silver_order_ids_stand_once",
-        "update silver.orders set order_id = "
-        f"(select max(order_id) from silver.orders where batch_key = '{FIRST}') where order_key = {ONE_ORDER}",
+        "silver_lines_add_up",
+        "insert into silver.order_lines by name select * exclude (lines), topic_id as winner_topic_id, "
+        '"partition" as winner_partition, "offset" as winner_offset from silver.orders '
+        f"where order_key = {ONE_ORDER}",
+        f"update silver.orders set lines = 2 where order_key = {ONE_ORDER}",
+    ),
+    by_sql(
+        "silver_orders_do_not_conflict",
+        "insert into silver.conflicting_orders by name from silver.duplicate_orders",
+        "delete from silver.duplicate_orders",
     ),
     by_sql(
         "silver_spellings_are_known",
@@ -312,6 +324,15 @@ BREAKS = (
 )
 
 
+OF_OTHER_SETTINGS = {
+    "conflicting_orders": ("insert into silver.conflicting_orders by name from silver.duplicate_orders",),
+    "order_lines": ("insert into silver.order_lines by name from silver.duplicate_orders",),
+    "superseded_orders": (
+        "insert into silver.superseded_orders by name select *, 'superseded' as standing from silver.duplicate_orders",
+    ),
+}
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse file with two batches: orders, a duplicate, a reject, refunds, zero-value orders, a fitted model."""
@@ -445,6 +466,7 @@ def test_a_check_fails_when_exactly_its_rule_is_broken_and_says_what_to_do(
 @pytest.mark.parametrize("contract", TABLES.values(), ids=lambda contract: contract.full_name)
 def test_a_key_that_stands_twice_breaks_the_contract(platform: Platform, contract: Contract):
     where = f"where batch_key = '{SECOND}'" if contract.partitioned else ""
+    _execute(platform, *OF_OTHER_SETTINGS.get(contract.name, ()))
     _execute(platform, f"insert into {contract.full_name} select * from {contract.full_name} {where} limit 1")
     result = _contract_result(platform, contract)
     assert not result.passed
@@ -568,6 +590,21 @@ def test_fields_that_nobody_reads_and_that_look_like_the_meaning_are_named_with_
     with warehouse.reading() as connection:
         rejected = connection.sql("select reasons from silver.rejected_orders where reasons[1] like '%currency'")
         assert rejected.fetchall() == [(["other_currency"],)]
+
+
+def test_a_conflict_of_orders_is_an_error_that_says_its_money_and_the_setting_before_the_remedy(
+    settings: Settings, warehouse: Warehouse
+):
+    lines = [event(product_category=category, purchase_amount=20) for category in ("Books", "Toys", "Home")]
+    store_batch(warehouse, FIRST, [Record(payload) for payload in lines])
+    run_silver(warehouse, settings, FIRST)
+    rules = [rule for rule in RULES if rule.name == "silver_orders_do_not_conflict"]
+    (result,) = evaluate(Platform(), rules, FIRST)
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert str(result.description).startswith(
+        "2 event(s) of 1 order(s), 40.00 net, are in no sum: lines of their orders, which "
+        "BRIDGECART_ORDER_EVENTS=lines counts. The first of each order counts, "
+    )
 
 
 def test_checks_of_one_batch_do_not_look_at_another(platform: Platform):

@@ -30,12 +30,6 @@ from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.warehouse.processes import process
 
 FIRST, SECOND = "20300101T000000Z", "20300101T000100Z"
-SILVER_OF_A_BATCH = (
-    contracts.SILVER_ORDERS,
-    contracts.SILVER_DUPLICATES,
-    contracts.SILVER_REJECTS,
-    contracts.SILVER_READINGS,
-)
 SEGMENTS = pd.DataFrame(
     {
         "net_sales": [7.25, 1.0],
@@ -91,6 +85,12 @@ def _metadata(result: dg.ExecuteInProcessResult, contract: Contract) -> dict[str
     return {name: entry.value for name, entry in materialization.metadata.items()}
 
 
+OF_SILVER_BATCH = (
+    contracts.SILVER_ORDERS,
+    *contracts.BESIDE_ORDERS,
+    contracts.SILVER_REJECTS,
+    contracts.SILVER_READINGS,
+)
 SOURCES = [dg.AssetSpec(asset_key(contract)) for contract in contracts.TABLES.values()]
 
 
@@ -186,20 +186,27 @@ def test_loading_a_table_that_is_not_there_names_the_asset_to_materialize(
     assert "Materialize gold/customer_segments first" in str(raised.value)
 
 
-def test_one_batch_of_silver_is_four_tables_each_with_its_own_counts(
+def test_one_batch_of_silver_is_seven_tables_each_with_its_own_counts(
     instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings
 ) -> None:
     store_batch(warehouse, FIRST, [Record(event(order_id="1")), Record(event(order_id="1")), Record(None)])
     store_batch(warehouse, SECOND, [Record(event(order_id="2")), Record(event(order_id="3"))], start=3)
-    sources = _sources_but(*SILVER_OF_A_BATCH)
+    sources = _sources_but(*OF_SILVER_BATCH)
     _materialize(instance, silver_batch, *sources, partition_key=FIRST)
     result = _materialize(instance, silver_batch, *sources, partition_key=SECOND)
     counts = {
         contract.name: (metadata["dagster/row_count"], metadata["dagster/partition_row_count"])
-        for contract in SILVER_OF_A_BATCH
+        for contract in OF_SILVER_BATCH
         for metadata in [_metadata(result, contract)]
     }
-    assert counts == {"orders": (3, 2), "duplicate_orders": (1, 0), "rejected_orders": (1, 0), "readings": (2, 1)}
+    empty = dict.fromkeys(("conflicting_orders", "superseded_orders", "order_lines"), (0, 0))
+    assert counts == {
+        "orders": (3, 2),
+        "duplicate_orders": (1, 0),
+        "rejected_orders": (1, 0),
+        "readings": (2, 1),
+        **empty,
+    }
     assert not settings.published_dir.exists()
 
 
@@ -209,7 +216,7 @@ def test_why_records_of_a_batch_were_refused_stands_beside_their_table(
     refused = [event(order_id="1", purchase_amount="much", customer_id=[]), event(order_id="2", purchase_amount="more")]
     store_batch(warehouse, FIRST, [Record(None), *map(Record, refused), Record(event(order_id="3"))])
     store_batch(warehouse, SECOND, [Record(event(order_id="4"))], start=4)
-    sources = _sources_but(*SILVER_OF_A_BATCH)
+    sources = _sources_but(*OF_SILVER_BATCH)
 
     def reasons(batch_key: str) -> list[dict[str, Any]]:
         result = _materialize(instance, silver_batch, *sources, partition_key=batch_key)
@@ -253,7 +260,7 @@ def test_a_whole_table_in_a_run_of_one_batch_is_written_from_all_batches(
 ) -> None:
     store_batch(warehouse, FIRST, [Record(event(order_id="1", customer_id="C1"))])
     store_batch(warehouse, SECOND, [Record(event(order_id="2", customer_id="C2"))], start=1)
-    sources = _sources_but(*SILVER_OF_A_BATCH, contracts.SILVER_CUSTOMERS)
+    sources = _sources_but(*OF_SILVER_BATCH, contracts.SILVER_CUSTOMERS)
     for batch_key in (FIRST, SECOND):
         result = _materialize(instance, silver_batch, customers, *sources, partition_key=batch_key)
     assert rows(warehouse, "select customer_id from silver.customers order by 1") == [("C1",), ("C2",)]

@@ -177,7 +177,7 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
         }
         for order in orders
     ]
-    fixed = "'t' as topic_id, 0 as \"partition\", 0 as \"offset\", 'b' as batch_key"
+    fixed = "'t' as topic_id, 0 as \"partition\", 0 as \"offset\", 'b' as batch_key, 1 as lines"
     with warehouse.transaction() as connection:
         prepare(connection, SILVER_ORDERS)
         if rows:
@@ -188,7 +188,9 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
                 prepare(connection, contract)
             connection.execute("create temp table accepted as select customer_hash, purchased_on from added")
             for others in ("replaced_orders", "ranked_events"):
-                connection.execute(f"create temp table {others} as select *, 1 as rank from accepted limit 0")
+                connection.execute(
+                    f"create temp table {others} as select *, 'orders' as stands_in from accepted limit 0"
+                )
             run_steps(connection, ("silver/changed_customers",), {})
             connection.unregister("added")
 

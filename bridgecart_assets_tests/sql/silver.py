@@ -10,22 +10,29 @@ import duckdb
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
+    BESIDE_ORDERS,
     RAW_ORDERS,
     SILVER_CUSTOMERS,
-    SILVER_DUPLICATES,
     SILVER_ORDERS,
     SILVER_REJECTS,
     Contract,
 )
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.queries import customers_query
 from bridgecart_assets.warehouse.storage.database import rows_of
-from bridgecart_assets.warehouse.tables import prepare, write_query
+from bridgecart_assets.warehouse.tables import prepare, run_steps, write_query
 from bridgecart_assets_tests.sql.history import MemoryWarehouse
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import TOPIC_ID, Record, event, store_batch
 
 BATCH = "20300101T000000Z"
+BLOCKING = (
+    "silver_reconciles_with_raw",
+    "silver_orders_are_unique",
+    "silver_duplicates_have_a_winner",
+    "silver_lines_add_up",
+)
 
 Row = dict[str, Any]
 
@@ -48,6 +55,9 @@ class Outcome:
 
     orders: dict[int, Row]
     duplicates: dict[int, Row]
+    conflicts: dict[int, Row]
+    superseded: dict[int, Row]
+    lines: dict[int, Row]
     rejects: dict[int, Row]
 
     def of(self, offset: int) -> Row | list[str]:
@@ -56,7 +66,9 @@ class Outcome:
 
     def assert_complete(self, records: int) -> None:
         """Every record of one partition stands in exactly one table."""
-        found = sorted([*self.orders, *self.duplicates, *self.rejects])
+        of_one_event = [offset for offset, row in self.orders.items() if row["lines"] == 1]
+        beside = [*self.duplicates, *self.conflicts, *self.superseded, *self.lines]
+        found = sorted([*of_one_event, *beside, *self.rejects])
         assert found == list(range(records))
 
 
@@ -66,7 +78,7 @@ def judge(records: Sequence[Record | bytes | None], **changed: Any) -> Outcome:
     warehouse = SilverWarehouse(naive_timezone=settings.naive_timezone)
     store_batch(warehouse, BATCH, [one if isinstance(one, Record) else Record(one) for one in records])
     run_silver(warehouse, settings, BATCH)
-    outcome = Outcome(*(by_offset(warehouse, table) for table in (SILVER_ORDERS, SILVER_DUPLICATES, SILVER_REJECTS)))
+    outcome = Outcome(*(by_offset(warehouse, table) for table in (SILVER_ORDERS, *BESIDE_ORDERS, SILVER_REJECTS)))
     outcome.assert_complete(len(records))
     return outcome
 
@@ -147,7 +159,8 @@ def broken_rules(warehouse: SilverWarehouse, batch_key: str) -> list[str]:
     """The blocking silver checks of a batch that fail."""
     failed = []
     with warehouse.reading() as connection:
-        for check in ("silver_reconciles_with_raw", "silver_orders_are_unique", "silver_duplicates_have_a_winner"):
+        run_steps(connection, files_before(*(f"checks/{check}" for check in BLOCKING)), {})
+        for check in BLOCKING:
             if rows_of(connection, read_sql(f"checks/{check}"), {"batch_key": batch_key})[1]:
                 failed.append(f"{check} of {batch_key}")
     return failed

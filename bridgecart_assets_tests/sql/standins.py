@@ -37,6 +37,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "max_payload_bytes": 1000,
     "most_periods": 12,
     "most_values": 12,
+    "order_events": "orders",
     "purchase_version": 1,
     "rules_version": 1,
     "salt": "salt",

@@ -39,8 +39,10 @@ ERASURES = [
     [
         *chain(customers),
         "erasure/note_erasure",
+        "silver/tmp_known_events",
         "erasure/erase_records",
         "silver/tmp_ranked_events",
+        "silver/tmp_summed_orders",
     ]
     for customers in ("erasure/tmp_customers_to_erase", "erasure/tmp_returned_customers")
 ]

@@ -1,16 +1,19 @@
 """Whatever the order, the number of times and the cut of the batches: the same orders, duplicates and rejects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from operator import attrgetter
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import SILVER_DUPLICATES, SILVER_ORDERS
+from bridgecart_assets.base.settings import OrderEvents, Settings
+from bridgecart_assets.contracts import BESIDE_ORDERS, SILVER_ORDERS
+from bridgecart_assets_tests.sql.order_events import Counted, Fates, Place, Said, fates, said
 from bridgecart_assets_tests.sql.silver import (
     Placed,
     Row,
@@ -31,13 +34,13 @@ FIRST, SECOND, THIRD = "20300101T000000Z", "20300101T000100Z", "20300101T000200Z
 
 
 @cache
-def _defaults() -> Settings:
-    return Settings()
+def _settings(order_events: OrderEvents = "orders") -> Settings:
+    return Settings(order_events=order_events)
 
 
-def _silver(warehouse: SilverWarehouse, *batch_keys: str) -> None:
+def _silver(warehouse: SilverWarehouse, *batch_keys: str, order_events: OrderEvents = "orders") -> None:
     for batch_key in batch_keys:
-        run_silver(warehouse, _defaults(), batch_key)
+        run_silver(warehouse, _settings(order_events), batch_key)
 
 
 def _rows(warehouse: SilverWarehouse, table: str) -> list[Row]:
@@ -49,11 +52,6 @@ def _rows(warehouse: SilverWarehouse, table: str) -> list[Row]:
 
 def _place(row: Row, prefix: str = "") -> tuple[str, int, int]:
     return row[f"{prefix}topic_id"], row[f"{prefix}partition"], row[f"{prefix}offset"]
-
-
-def _arrival(row: Row) -> tuple[bool, datetime, int, int, str]:
-    known = row["kafka_timestamp"]
-    return known is None, known or datetime.min, row["partition"], row["offset"], row["batch_key"]  # noqa: DTZ901
 
 
 # --- random histories
@@ -70,15 +68,20 @@ class Materialization:
 EVENTS = st.builds(
     event,
     order_id=st.sampled_from(("A1", "A1", "A2", None)),
-    customer_id=st.sampled_from(("C1", "C2")),
-    purchase_date=st.sampled_from(("2025-03-04T10:00:00Z", "2025-03-04T15:30:00+05:30", "2025-03-04", "2024-12-31")),
-    purchase_amount=st.sampled_from((100, -100, 0, "100.00")),
+    customer_id=st.sampled_from(("C1", "C1", "C2")),
+    purchase_date=st.sampled_from(
+        ("2025-03-04T10:00:00Z", "2025-03-04T15:30:00+05:30", "2025-03-04T10:00:00.123Z", "2025-03-04", "2024-12-31")
+    ),
+    purchase_amount=st.sampled_from((100, -100, 0, "100.00", 60)),
+    coupon_used=st.sampled_from((False, False, True, None)),
     payment_method=st.sampled_from(("UPI", "u.p.i.", "Lottery", None)),
+    product_category=st.sampled_from(("Books", "Toys", None)),
     name=st.sampled_from(("Asha", "Ravi")),
 )
+NO_ORDERS = (None, b"{", event(purchase_amount="x"))
 RECORDS = st.builds(
     Record,
-    payload=st.one_of(EVENTS, EVENTS, EVENTS, st.sampled_from((None, b"{", event(purchase_amount="x")))),
+    payload=st.one_of(EVENTS, EVENTS, EVENTS, st.sampled_from(NO_ORDERS)),
     kafka_timestamp=st.sampled_from((START, START, START + timedelta(seconds=1), START - timedelta(days=400), None)),
     partition=st.integers(0, 2),
 )
@@ -99,39 +102,66 @@ def _two_ways(draw: st.DrawFn) -> tuple[list[Record], Materialization, Materiali
     return records, draw(_materializations(len(records))), draw(_materializations(len(records)))
 
 
-def _materialize(records: Sequence[Placed], way: Materialization) -> SilverWarehouse:
+def _materialize(records: Sequence[Placed], way: Materialization, order_events: OrderEvents) -> SilverWarehouse:
     warehouse = SilverWarehouse()
     for batch in sorted(set(way.batch_of)):
         of_batch = [record for record, owner in zip(records, way.batch_of, strict=True) if owner == batch]
         store_raw(warehouse, f"batch-{batch}", of_batch)
     done: set[str] = set()
     for batch in way.runs:
-        _silver(warehouse, f"batch-{batch}")
+        _silver(warehouse, f"batch-{batch}", order_events=order_events)
         done.add(f"batch-{batch}")
         assert [broken for batch_key in sorted(done) for broken in broken_rules(warehouse, batch_key)] == []
     run_customers(warehouse)
     return warehouse
 
 
+@pytest.mark.parametrize("order_events", get_args(OrderEvents))
 @examples(12)
-@given(_two_ways())
+@given(ways=_two_ways())
 def test_neither_cut_nor_order_nor_repetition_of_batches_changes_a_table(
+    order_events: OrderEvents,
     ways: tuple[list[Record], Materialization, Materialization],
 ) -> None:
     records, one_way, other_way = ways
     placed = place(records)
-    one, other = _materialize(placed, one_way), _materialize(placed, other_way)
+    one, other = (_materialize(placed, way, order_events) for way in (one_way, other_way))
     assert digests(one) == digests(other)
-    _assert_first_arrival_wins(one)
+    said_in = zip(placed, one_way.batch_of, strict=True)
+    _assert_every_event_stands_where_it_must(one, fates(_said(said_in), order_events))
 
 
-def _assert_first_arrival_wins(warehouse: SilverWarehouse) -> None:
-    winners = {row["order_key"]: row for row in _rows(warehouse, SILVER_ORDERS.full_name)}
-    duplicates = _rows(warehouse, SILVER_DUPLICATES.full_name)
-    for duplicate in duplicates:
-        winner = winners[duplicate["order_key"]]
-        assert _place(duplicate, "winner_") == _place(winner)
-        assert _arrival(winner) < _arrival(duplicate)
+def _said(records: Iterable[tuple[Placed, int]]) -> Iterator[Said]:
+    for one, batch in records:
+        if (payload := one.record.payload) is not None and payload not in NO_ORDERS:
+            at = (one.topic_id, one.record.partition, one.offset)
+            yield said(payload, at, one.record.kafka_timestamp, f"batch-{batch}")
+
+
+def _assert_every_event_stands_where_it_must(warehouse: SilverWarehouse, expected: Fates) -> None:
+    orders = _rows(warehouse, SILVER_ORDERS.full_name)
+    stands = [(_place(row), "orders") for row in orders if row["lines"] == 1]
+    winners: dict[Place, Place] = {}
+    for table in BESIDE_ORDERS:
+        rows = _rows(warehouse, table.full_name)
+        stands += [(_place(row), table.name) for row in rows]
+        winners |= {_place(row): _place(row, "winner_") for row in rows}
+    assert sorted(stands) == sorted(expected.table.items())
+    assert winners == expected.winner
+    assert sorted(map(_counted, orders), key=attrgetter("place")) == sorted(expected.orders, key=attrgetter("place"))
+
+
+def _counted(order: Row) -> Counted:
+    assert order["gross_amount"] == order["net_amount"]
+    return Counted(
+        place=_place(order),
+        at=order["purchased_at"].replace(tzinfo=UTC),
+        kind=order["order_kind"],
+        net=order["net_amount"],
+        coupon=order["coupon_used"],
+        category=order["product_category"],
+        lines=order["lines"],
+    )
 
 
 # --- the rule of the winner
@@ -169,7 +199,7 @@ def _assert_first_arrival_wins(warehouse: SilverWarehouse) -> None:
     ],
 )
 @pytest.mark.parametrize("reverse", [False, True], ids=["in order", "in reverse"])
-def test_of_two_events_of_an_order_the_first_arrived_counts(first: Placed, second: Placed, reverse: bool) -> None:
+def test_of_two_equal_events_of_an_order_the_first_arrived_counts(first: Placed, second: Placed, reverse: bool) -> None:
     warehouse = SilverWarehouse()
     store_raw(warehouse, FIRST, [first])
     store_raw(warehouse, SECOND, [second])
@@ -254,18 +284,32 @@ WITHOUT_ID: Row = {"order_id": None}
 def _same_order(pairs: Mapping[str, tuple[Row, Row]]) -> list[str]:
     """The pairs whose two events are one order."""
     outcome = judge([event(**fields) for pair in pairs.values() for fields in pair])
-    rows = outcome.orders | outcome.duplicates
+    rows = outcome.orders | outcome.duplicates | outcome.conflicts
     return [name for n, name in enumerate(pairs) if rows[2 * n]["order_key"] == rows[2 * n + 1]["order_key"]]
 
 
-def test_events_with_the_same_order_id_and_instant_are_one_order() -> None:
+def test_events_of_a_customer_with_the_same_order_id_are_one_order() -> None:
     changes: dict[str, Row] = {
         "nothing": {},
-        "the same instant in another time zone": {"purchase_date": "2025-03-04T15:30:00+05:30"},
-        "everything else": {"customer_id": "C2", "purchase_amount": 7},
+        "another time": {"purchase_date": "2026-03-04T15:30:00+05:30"},
+        "everything else": {"purchase_amount": 7, "product_category": "Toys", "payment_method": None, "name": "Ravi"},
         "white space around the id": {"order_id": " A1\t"},
+        "nothing left to pay": {"purchase_amount": 0},
     }
     pairs = {name: ({"order_id": "A1"}, {"order_id": "A1", **changed}) for name, changed in changes.items()}
+    assert _same_order(pairs) == list(pairs)
+
+
+REFUND: Row = {"order_id": "A1", "purchase_amount": -100}
+
+
+def test_a_refund_is_the_same_when_order_second_and_amount_are() -> None:
+    changes: dict[str, Row] = {
+        "nothing": {},
+        "the fraction of the second": {"purchase_date": "2025-03-04T10:00:00.999Z"},
+        "another field": {"product_category": "Toys"},
+    }
+    pairs = {name: (REFUND, REFUND | changed) for name, changed in changes.items()}
     assert _same_order(pairs) == list(pairs)
 
 
@@ -283,7 +327,11 @@ def test_without_order_id_five_fields_make_the_order() -> None:
 
 def test_events_that_differ_in_what_makes_an_order_are_two() -> None:
     pairs: dict[str, tuple[Row, Row]] = {
-        "same id at another time": ({}, {"purchase_date": "2025-03-04T10:00:00.000001Z"}),
+        "same id of another customer": ({}, {"customer_id": "C2"}),
+        "its refund with the same id": ({}, REFUND),
+        "another refund of it": (REFUND, REFUND | {"purchase_amount": -99}),
+        "a refund a second later": (REFUND, REFUND | {"purchase_date": "2025-03-04T10:00:01Z"}),
+        "without id at another time": (WITHOUT_ID, WITHOUT_ID | {"purchase_date": "2025-03-04T10:00:00.000001Z"}),
         "id in other case": ({"order_id": "A1"}, {"order_id": "a1"}),
         "with and without id": ({}, WITHOUT_ID),
         "another customer": (WITHOUT_ID, WITHOUT_ID | {"customer_id": "C2"}),

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from bridgecart_assets.contracts import (
+    BESIDE_ORDERS,
     RAW_ORDERS,
     SILVER_CUSTOMERS,
-    SILVER_DUPLICATES,
     SILVER_ORDERS,
     SILVER_READINGS,
     SILVER_REJECTS,
@@ -24,22 +24,21 @@ from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
     name="silver_batch",
     outs={
         "orders": batch_table(SILVER_ORDERS, kinds={"sql"}),
-        "duplicate_orders": batch_table(SILVER_DUPLICATES, kinds={"sql"}),
-        "rejected_orders": batch_table(SILVER_REJECTS, kinds={"sql"}),
-        "readings": batch_table(SILVER_READINGS, kinds={"sql"}),
+        **{
+            table.name: batch_table(table, kinds={"sql"}) for table in (*BESIDE_ORDERS, SILVER_REJECTS, SILVER_READINGS)
+        },
     },
     ins={"raw_orders": read_from(RAW_ORDERS)},
     partitions_def=BATCHES,
     pool=POOL,
 )
 def silver_batch(platform: Platform, raw_orders: Table) -> Iterator[dg.Output[Query] | dg.Output[CoWritten]]:
-    """Parse and judge the batch, decide which event of each order counts; all in one transaction."""
+    """Parse and judge the batch, decide what counts of each order; a record in one table, all in one transaction."""
     with cause_first():
         query = silver_batch_query(platform.settings, raw_orders)
     yield dg.Output(query, "orders")
-    yield dg.Output(CoWritten(SILVER_ORDERS.full_name), "duplicate_orders")
-    yield dg.Output(CoWritten(SILVER_ORDERS.full_name), "rejected_orders")
-    yield dg.Output(CoWritten(SILVER_ORDERS.full_name), "readings")
+    for table in (*BESIDE_ORDERS, SILVER_REJECTS, SILVER_READINGS):
+        yield dg.Output(CoWritten(SILVER_ORDERS.full_name), table.name)
 
 
 @table_asset(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from bridgecart_assets.contracts import SILVER_DUPLICATES, SILVER_ORDERS, SILVER_REJECTS
+from bridgecart_assets.contracts import SILVER_CONFLICTS, SILVER_DUPLICATES, SILVER_ORDERS, SILVER_REJECTS
 from bridgecart_assets.orchestration.monitoring.observing import Observer, Records, latest_instant
 from bridgecart_assets.warehouse.inventory import Standing
 
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SEVERITIES = ("ERROR", "WARN")
+_OF_SILVER = {
+    "orders": SILVER_ORDERS,
+    "duplicates": SILVER_DUPLICATES,
+    "conflicts": SILVER_CONFLICTS,
+    "rejects": SILVER_REJECTS,
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ def _of_warehouse(standing: Standing | None, age: float | None, now: datetime) -
     yield _single("warehouse_read_age_seconds", "Age of the figures from the warehouse, which a run may hold.", age)
     yield _counter("batches_total", "Batches taken in.", standing.batches)
     yield _counter("records_total", "Records taken in.", standing.records)
-    for name, table in (("orders", SILVER_ORDERS), ("duplicates", SILVER_DUPLICATES), ("rejects", SILVER_REJECTS)):
+    for name, table in _OF_SILVER.items():
         if table.full_name in standing.rows:
             yield _single(name, f"Rows of {table.full_name}.", standing.rows[table.full_name])
     yield from _age("last_batch", "the latest batch that had any record", latest_instant(standing), now)

@@ -412,9 +412,18 @@
   function healthWords() {
     const count = (name) => tables.stored.find((row) => row.table === name)?.rows ?? 0;
     if (!tables.batches.length) return "No batch has run yet.";
+    const lines = count("silver.order_lines");
+    const beside = [["conflicting", count("silver.conflicting_orders")], ["superseded", count("silver.superseded_orders")]];
+    const ends = [
+      ["orders", count("silver.orders")],
+      ["duplicates", count("silver.duplicate_orders")],
+      ...beside.filter(([, rows]) => rows),
+      ["rejected", count("silver.rejected_orders")],
+    ];
     return (
-      `${whole.format(count("raw.orders"))} records = ${whole.format(count("silver.orders"))} orders + ` +
-      `${whole.format(count("silver.duplicate_orders"))} duplicates + ${whole.format(count("silver.rejected_orders"))} rejected. ` +
+      // An order of several lines is one row, and several records.
+      `${whole.format(count("raw.orders"))} records ${lines ? `(${whole.format(lines)} of them lines of orders): ` : "= "}` +
+      `${ends.map(([word, rows]) => `${whole.format(rows)} ${word}`).join(lines ? ", " : " + ")}. ` +
       batchWords(count("raw.batches")) +
       stateWords() +
       (figures.history ? ` ${figures.history}` : "")

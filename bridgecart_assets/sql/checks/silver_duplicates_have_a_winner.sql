@@ -1,12 +1,29 @@
--- Duplicates of the batch of whose order no event counts.
--- needs: silver.duplicate_orders, silver.orders, $batch_key
+-- Events of the batch without the event that counts in their place: of a duplicate the one that it repeats.
+-- needs: silver.duplicate_orders, silver.conflicting_orders, silver.superseded_orders, silver.order_lines,
+--     silver.orders, known_events, $batch_key
 -- gives: rows
 
-select d."partition" as kafka_partition, d."offset" as kafka_offset, d.order_key
-from silver.duplicate_orders d
--- A duplicate carries the same purchase time as its winner: with it, few rows are looked at.
-left join silver.orders o
-    on o.purchased_at = d.purchased_at and (o.order_key, o.topic_id, o."partition", o."offset")
-        = (d.order_key, d.winner_topic_id, d.winner_partition, d.winner_offset)
-where d.batch_key = $batch_key and o.order_key is null
+with beside as (
+    select * exclude (standing), false as is_copy from silver.superseded_orders where batch_key = $batch_key
+    union all by name
+    select *, false as is_copy from silver.conflicting_orders where batch_key = $batch_key
+    union all by name
+    select *, false as is_copy from silver.order_lines where batch_key = $batch_key
+    union all by name
+    select *, true as is_copy from silver.duplicate_orders where batch_key = $batch_key
+),
+winners as (
+    select order_key, topic_id, "partition", "offset", false as is_copy
+    from silver.orders
+    where order_key in (select order_key from beside)
+    union all
+    select order_key, topic_id, "partition", "offset", true as is_copy
+    from known_events
+    where stands_in <> 'duplicate_orders' and order_key in (select order_key from beside)
+)
+select b."partition" as kafka_partition, b."offset" as kafka_offset, b.order_key
+from beside b
+left join winners w on (w.order_key, w.topic_id, w."partition", w."offset", w.is_copy)
+    = (b.order_key, b.winner_topic_id, b.winner_partition, b.winner_offset, b.is_copy)
+where w.order_key is null
 order by kafka_partition, kafka_offset

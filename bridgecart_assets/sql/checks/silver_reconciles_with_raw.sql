@@ -1,14 +1,19 @@
--- A batch whose records are not all an order, a duplicate or rejected.
--- needs: raw.orders, silver.orders, silver.duplicate_orders, silver.rejected_orders, $batch_key
+-- A batch whose records do not all stand in one of silver's tables.
+-- needs: raw.orders, known_events, silver.rejected_orders, $batch_key
 -- gives: rows
 
 with counted as (
     select
         (select count(*) from raw.orders where batch_key = $batch_key) as raw,
-        (select count(*) from silver.orders where batch_key = $batch_key) as orders,
-        (select count(*) from silver.duplicate_orders where batch_key = $batch_key) as duplicates,
+        count(*) filter (where stands_in = 'orders') as orders,
+        count(*) filter (where stands_in = 'order_lines') as lines,
+        count(*) filter (where stands_in = 'duplicate_orders') as duplicates,
+        count(*) filter (where stands_in = 'conflicting_orders') as conflicting,
+        count(*) filter (where stands_in = 'superseded_orders') as superseded,
         (select count(*) from silver.rejected_orders where batch_key = $batch_key) as rejected
+    from known_events
+    where batch_key = $batch_key
 )
 select $batch_key as batch_key, *
 from counted
-where raw <> orders + duplicates + rejected
+where raw <> orders + lines + duplicates + conflicting + superseded + rejected

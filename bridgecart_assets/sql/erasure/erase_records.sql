@@ -1,26 +1,20 @@
 -- Erases the records in `erased_records` and the customers in `customers_to_erase`. What is not theirs stays as it is:
--- their records keep their places, an order that lost to one of theirs takes its place in silver/tmp_ranked_events,
+-- their records keep their places, an event that lost to an erased one takes its place in silver/tmp_ranked_events,
 -- after this.
--- needs: silver.orders, erased_records, silver.duplicate_orders, silver.rejected_orders, forgotten_payload(),
---     raw.orders
+-- needs: known_events, erased_records, silver.orders, silver.duplicate_orders, silver.conflicting_orders,
+--     silver.superseded_orders, silver.order_lines, silver.rejected_orders, forgotten_payload(), raw.orders
 -- gives: affected_keys, accepted, refused
--- changes: silver.orders, silver.duplicate_orders, silver.rejected_orders, raw.orders
+-- changes: silver.orders, silver.duplicate_orders, silver.conflicting_orders, silver.superseded_orders,
+--     silver.order_lines, silver.rejected_orders, raw.orders
 
 create temp table affected_keys as
-select order_key, purchased_at
-from silver.orders semi join erased_records using (topic_id, "partition", "offset")
-union
-select order_key, purchased_at
-from silver.duplicate_orders semi join erased_records using (topic_id, "partition", "offset");
+select distinct order_key from known_events semi join erased_records using (topic_id, "partition", "offset");
 
-create temp table accepted as from silver.orders limit 0;
+create temp table accepted as select * exclude (lines) from silver.orders limit 0;
 
 create temp table refused as
-select topic_id, "partition", "offset", kafka_timestamp, batch_key, 'orders' as stood_in
-from silver.orders semi join erased_records using (topic_id, "partition", "offset")
-union all
-select topic_id, "partition", "offset", kafka_timestamp, batch_key, 'duplicate_orders'
-from silver.duplicate_orders semi join erased_records using (topic_id, "partition", "offset")
+select topic_id, "partition", "offset", kafka_timestamp, batch_key, stands_in as stood_in
+from known_events semi join erased_records using (topic_id, "partition", "offset")
 union all
 select topic_id, "partition", "offset", kafka_timestamp, batch_key, 'rejected_orders'
 from silver.rejected_orders semi join erased_records using (topic_id, "partition", "offset");
@@ -30,6 +24,15 @@ where (orders.topic_id, orders."partition", orders."offset") = (e.topic_id, e."p
 
 delete from silver.duplicate_orders d using erased_records e
 where (d.topic_id, d."partition", d."offset") = (e.topic_id, e."partition", e."offset");
+
+delete from silver.conflicting_orders c using erased_records e
+where (c.topic_id, c."partition", c."offset") = (e.topic_id, e."partition", e."offset");
+
+delete from silver.superseded_orders s using erased_records e
+where (s.topic_id, s."partition", s."offset") = (e.topic_id, e."partition", e."offset");
+
+delete from silver.order_lines l using erased_records e
+where (l.topic_id, l."partition", l."offset") = (e.topic_id, e."partition", e."offset");
 
 delete from silver.rejected_orders r using erased_records e
 where (r.topic_id, r."partition", r."offset") = (e.topic_id, e."partition", e."offset");

@@ -1,11 +1,9 @@
--- Batches of the ledger whose records are not all an order, a duplicate or rejected.
--- needs: silver.orders, silver.duplicate_orders, silver.rejected_orders, raw.batches
+-- Batches of the ledger whose records do not all stand in one of silver's tables.
+-- needs: known_events, silver.rejected_orders, raw.batches
 -- gives: rows
 
 with processed as (
-    select batch_key from silver.orders
-    union all
-    select batch_key from silver.duplicate_orders
+    select batch_key from known_events
     union all
     select batch_key from silver.rejected_orders
 )

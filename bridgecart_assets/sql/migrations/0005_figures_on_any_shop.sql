@@ -55,3 +55,7 @@ alter table if exists gold.segment_model add column if not exists largest_spend 
 -- Tables of customers with more columns; they are rebuilt as a whole.
 drop table if exists gold.customer_features;
 drop table if exists gold.customer_snapshots;
+-- An order may be the sum of several events.
+alter table if exists silver.orders add column if not exists lines integer;
+alter table if exists silver.orders alter column lines type integer using 1;
+alter table if exists silver.orders alter column lines set not null;

@@ -6,16 +6,23 @@ with named as (
     select
         *,
         format(case when gross_cents < 0 then 'R{:09d}' else 'O{:09d}' end, number) as order_id,
+        format('C{:07d}', customer + 1) as customer_id,
         make_timestamp_ms(ordered_ms) as purchased_at,
         gross_cents::decimal(18, 2) / 100 as gross,
         discount_cents::decimal(18, 2) / 100 as discount
     from made
 )
 select
-    substr(sha256(to_json([order_id, purchased_at::varchar])), 1, 32)::uuid as order_key,
+    substr(sha256(to_json(case
+        when gross_cents >= 0 then [customer_id, order_id]
+        else [
+            customer_id, order_id, 'refund',
+            date_trunc('second', purchased_at)::varchar, gross::decimal(18, 2)::varchar
+        ]
+    end)), 1, 32)::uuid as order_key,
     order_id,
-    format('C{:07d}', customer + 1) as customer_id,
-    customer_hash_of(format('C{:07d}', customer + 1)) as customer_hash,
+    customer_id,
+    customer_hash_of(customer_id) as customer_hash,
     purchased_at,
     purchased_at::date as purchased_on,
     case when gross_cents < 0 then 'refund' else 'purchase' end as order_kind,
@@ -29,7 +36,8 @@ select
     0 as "partition",
     row_number() over () as "offset",
     purchased_at as kafka_timestamp,
-    'made' as batch_key
+    'made' as batch_key,
+    1 as lines
 from named
 join spellings payment
     on payment.field = 'payment_method' and payment.lookup_key = lookup_key_of(named.spelling::varchar)

@@ -15,7 +15,7 @@ changed as (
     union all
     select customer_hash, purchased_on from accepted
     union all
-    select customer_hash, purchased_on from ranked_events where rank = 1
+    select customer_hash, purchased_on from ranked_events where stands_in in ('orders', 'order_lines')
 )
 select any_value(head.revision) + 1, changed.customer_hash, min(changed.purchased_on)
 from changed, head

@@ -1,7 +1,5 @@
--- Events of an order of which another event counts.
+-- Events that say the same as another event of their order.
 -- needs: ranked_events
 -- gives: silver.duplicate_orders
 
-select * exclude (rank)
-from ranked_events
-where rank > 1
+select * exclude (stands_in) from ranked_events where stands_in = 'duplicate_orders'

@@ -1,10 +1,12 @@
--- One row an order: of its events, the one that counts.
--- needs: accepted, contested, ranked_events
+-- One row an order: of its events, the one that counts, or the sum of its lines.
+-- needs: accepted, contested, ranked_events, summed_orders
 -- gives: silver.orders
 -- through: silver/changed_customers
 
-select * from accepted where order_key not in (select order_key from contested)
+select *, 1 as lines from accepted where order_key not in (select order_key from contested)
 union all by name
-select * exclude (rank, winner_topic_id, winner_partition, winner_offset)
+select * exclude (stands_in, winner_topic_id, winner_partition, winner_offset), 1 as lines
 from ranked_events
-where rank = 1
+where stands_in = 'orders'
+union all by name
+select * from summed_orders

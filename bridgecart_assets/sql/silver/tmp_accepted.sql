@@ -52,7 +52,10 @@ with priced as (
 select
     -- A JSON list, so that no two different sets of fields read the same.
     substr(sha256(to_json(case
-        when order_id is not null then [order_id, purchased_at::varchar]
+        when order_id is not null and purchase_amount >= 0 then [customer_id, order_id]
+        -- A refund that names its order is no copy of it; sent again it may have lost the fraction of its second.
+        when order_id is not null
+            then [customer_id, order_id, 'refund', date_trunc('second', purchased_at)::varchar, purchase_amount::varchar]
         else [customer_id, purchased_at::varchar, purchase_amount::varchar, payment_method, product_category]
     end)), 1, 32)::uuid as order_key,
     customer_hash_of(customer_id) as customer_hash,

@@ -1,10 +1,8 @@
 -- The orders that this batch claims, or claimed before.
--- needs: accepted, silver.orders, silver.duplicate_orders, $batch_key
+-- needs: accepted, known_events, $batch_key
 -- gives: affected_keys
 
 create temp table affected_keys as
-select order_key, purchased_at from accepted
+select order_key from accepted
 union
-select order_key, purchased_at from silver.orders where batch_key = $batch_key
-union
-select order_key, purchased_at from silver.duplicate_orders where batch_key = $batch_key;
+select order_key from known_events where batch_key = $batch_key;

@@ -1,23 +1,21 @@
--- Which event of an order counts: the first by Kafka timestamp, then partition and offset, over all batches; of two
--- topics, one of which was created again, that of the one that was read first.
+-- Which event of an order counts, and where its others stand. Events that say the same, but for the fraction of their
+-- second, are one event. What events are that say different things, $order_events says: of `orders` the first counts,
+-- of `states` the last, and `lines` count together.
+-- First is by Kafka timestamp, then partition and offset, over all batches; of two topics, one of which was created
+-- again, that of the one that was read first. A record without a Kafka timestamp is neither first nor last.
 -- Every order of `affected_keys` is ranked again; that makes the outcome independent of the order in which batches are
--- materialized. A duplicate carries the same purchase time, so the search is bounded.
--- needs: affected_keys, silver.orders, silver.duplicate_orders, accepted, $batch_key
--- gives: bounds, standing, contested, ranked_events, replaced_orders
--- changes: silver.orders, silver.duplicate_orders
-
-create temp table bounds as
-select min(purchased_at) as earliest, max(purchased_at) as latest from affected_keys;
+-- materialized.
+-- needs: affected_keys, known_events, silver.orders, silver.duplicate_orders, silver.conflicting_orders,
+--     silver.superseded_orders, silver.order_lines, accepted, $batch_key, $order_events
+-- gives: standing, contested, ranked_events, replaced_orders
+-- changes: silver.orders, silver.duplicate_orders, silver.conflicting_orders, silver.superseded_orders,
+--     silver.order_lines
 
 -- What other batches have of these orders.
 create temp table standing as
-select o.* from silver.orders o, bounds
-where o.purchased_at between bounds.earliest and bounds.latest and o.batch_key is distinct from $batch_key
-    and o.order_key in (select order_key from affected_keys)
-union all by name
-select d.* exclude (winner_topic_id, winner_partition, winner_offset) from silver.duplicate_orders d, bounds
-where d.purchased_at between bounds.earliest and bounds.latest and d.batch_key is distinct from $batch_key
-    and d.order_key in (select order_key from affected_keys);
+select * exclude (stands_in)
+from known_events
+where batch_key is distinct from $batch_key and order_key in (select order_key from affected_keys);
 
 -- Most orders have one event only, which counts.
 create temp table contested as
@@ -30,25 +28,60 @@ with claims as (
     select * from accepted where order_key in (select order_key from contested)
     union all by name
     select * from standing
+),
+turns as (
+    select
+        *,
+        {'topic_id': topic_id, 'partition': "partition", 'offset': "offset"} as place,
+        case when $order_events = 'states' then row_number() over latest_first else row_number() over arrival end as turn
+    from claims
+    window
+        arrival as (partition by order_key order by kafka_timestamp nulls last, "partition", "offset", batch_key),
+        latest_first as (
+            partition by order_key
+            order by kafka_timestamp desc nulls last, "partition" desc, "offset" desc, batch_key desc
+        )
+),
+said as (
+    select
+        *,
+        row_number() over same_words as copy,
+        first_value(place) over same_words as original,
+        first_value(place) over (partition by order_key order by turn) as counting
+    from turns
+    window same_words as (
+        partition by
+            {told_column},
+            order_key, date_trunc('second', purchased_at), net_amount
+        order by turn
+    )
+),
+judged as (
+    select
+        *,
+        case when copy > 1 then original else counting end as winner,
+        case
+            when copy > 1 then 'duplicate_orders'
+            when $order_events = 'lines' and count(*) filter (where copy = 1) over (partition by order_key) > 1
+                then 'order_lines'
+            when turn = 1 then 'orders'
+            when $order_events = 'states' then 'superseded_orders'
+            else 'conflicting_orders'
+        end as stands_in
+    from said
 )
 select
-    *,
-    row_number() over arrival as rank,
-    first_value(topic_id) over arrival as winner_topic_id,
-    first_value("partition") over arrival as winner_partition,
-    first_value("offset") over arrival as winner_offset
-from claims
-window arrival as (partition by order_key order by kafka_timestamp nulls last, "partition", "offset", batch_key);
+    * exclude (place, turn, copy, original, counting, winner),
+    winner.topic_id as winner_topic_id,
+    winner."partition" as winner_partition,
+    winner."offset" as winner_offset
+from judged;
 
 create temp table replaced_orders as
-select o.customer_hash, o.purchased_on
-from silver.orders o, bounds
-where o.purchased_at between bounds.earliest and bounds.latest and o.order_key in (select order_key from affected_keys);
+select customer_hash, purchased_on from silver.orders where order_key in (select order_key from affected_keys);
 
-delete from silver.orders using bounds
-where silver.orders.purchased_at between bounds.earliest and bounds.latest
-    and silver.orders.order_key in (select order_key from affected_keys);
-
-delete from silver.duplicate_orders using bounds
-where silver.duplicate_orders.purchased_at between bounds.earliest and bounds.latest
-    and silver.duplicate_orders.order_key in (select order_key from affected_keys);
+delete from silver.orders where order_key in (select order_key from affected_keys);
+delete from silver.duplicate_orders where order_key in (select order_key from affected_keys);
+delete from silver.conflicting_orders where order_key in (select order_key from affected_keys);
+delete from silver.superseded_orders where order_key in (select order_key from affected_keys);
+delete from silver.order_lines where order_key in (select order_key from affected_keys);

@@ -126,6 +126,16 @@ def test_an_order_from_before_shops_had_a_calendar_is_of_its_day_in_utc(settings
     run_whole_tables(warehouse, settings)
 
 
+def test_orders_from_before_they_could_sum_lines_are_of_one_event_each(settings: Settings) -> None:
+    warehouse = run_small_shop(settings)
+    with warehouse.transaction() as connection:
+        connection.execute("alter table silver.orders drop column lines")
+        connection.execute("update main.layout_version set version = 4")
+    with warehouse.reading() as connection:
+        assert connection.sql("select lines, count(*) from silver.orders group by lines").fetchall() == [(1, 50)]
+    run_silver(warehouse, settings, "20260101T000000Z")
+
+
 @pytest.mark.usefixtures("with_a_second_version")
 @pytest.mark.parametrize("opened", ["to read", "to write"])
 def test_every_migration_that_the_file_lacks_runs_once(warehouse: Warehouse, opened: str) -> None:
