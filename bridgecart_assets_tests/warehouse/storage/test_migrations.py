@@ -18,6 +18,9 @@ from bridgecart_assets.contracts import (
     WITHDRAWN_ORDERS,
 )
 from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.orchestration.check_rules import RULES
+from bridgecart_assets.orchestration.checks import evaluate
+from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sources.kafka.continuity import KnownTopic
 from bridgecart_assets.warehouse.ingest.ledger import load_position
 from bridgecart_assets.warehouse.storage import migrations
@@ -148,6 +151,20 @@ def test_orders_from_before_they_could_sum_lines_are_of_one_event_each(settings:
     with warehouse.reading() as connection:
         assert connection.sql("select lines, count(*) from silver.orders group by lines").fetchall() == [(1, 50)]
     run_silver(warehouse, settings, "20260101T000000Z")
+
+
+def test_batches_from_before_it_was_on_record_count_as_read_otherwise(settings: Settings) -> None:
+    warehouse = run_small_shop(settings)
+    with warehouse.transaction() as connection:
+        connection.execute("drop table silver.readings")
+        connection.execute("update main.layout_version set version = 4")
+    (rule,) = [rule for rule in RULES if rule.name == "batches_are_read_alike"]
+    (result,) = evaluate(Platform(), [rule], None)
+    assert not result.passed
+    assert str(result.description).startswith("1 of 1 batches were read by other rules than those of this version")
+    run_silver(warehouse, settings, "20260101T000000Z")
+    (result,) = evaluate(Platform(), [rule], None)
+    assert result.passed
 
 
 @pytest.mark.usefixtures("with_a_second_version")
