@@ -52,12 +52,12 @@ def _write(file: Path, summary: Summary, settings: Settings, failure: str | None
             file.write_text(junit(summary, failure), encoding="utf-8")
         else:
             with file.open("a", encoding="utf-8") as target:
-                target.write(markdown(summary, _kpis(settings), failure))
+                target.write(markdown(summary, _kpis(settings), failure, settings.currency))
     except OSError as error:
         raise SummaryNotWritten(f"Cannot write the summary {file} ({error.strerror}): name another file.") from None
 
 
-def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = None) -> str:
+def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = None, currency: str | None = None) -> str:
     """The summary as a Markdown section: what was taken in, which checks failed and what to do, the latest KPIs."""
     failed = summary.failed_checks
     passed = len(summary.results) - len(failed)
@@ -84,7 +84,7 @@ def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = Non
             "",
             f"| Segment | Customers | {' | '.join(kpi.label for kpi in KPIS)} |",
             f"| --- | ---: |{' ---: |' * len(KPIS)}",
-            *(_kpi_row(row, texts) for row, texts in kpi_texts(kpis, latest)),
+            *(_kpi_row(row, texts) for row, texts in kpi_texts(kpis, latest, currency=currency)),
             "",
         ]
         told = [f"- {_cell(remark)}" for remark in remarks(kpis, latest)]

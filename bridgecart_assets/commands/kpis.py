@@ -27,10 +27,18 @@ def kpis(*, as_json: bool, period: str | None) -> None:
     if as_json:
         print(json.dumps([row for row in rows if period in (None, row["period"])], indent=2))
     else:
-        print_kpis(stdout_console(), rows, period=period, calendar=settings.calendar_timezone)
+        print_kpis(
+            stdout_console(),
+            rows,
+            period=period,
+            calendar=settings.calendar_timezone,
+            currency=settings.currency,
+        )
 
 
-def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | None, calendar: str) -> None:
+def print_kpis(
+    console: "Console", rows: Sequence["KpiRow"], *, period: str | None, calendar: str, currency: str | None
+) -> None:
     """A table of one period, by default of the latest complete one. Raises UsageError where it is not there."""
     from bridgecart_assets.contracts import CHURN, KPIS
     from bridgecart_assets.warehouse.published_kpis import (
@@ -52,7 +60,7 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], *, period: str | No
     matured, _ = latest_matured(CHURN, rows, shown)
     headings = [f"{kpi.short_label}{'*' if kpi.matures else ''}>" for kpi in KPIS]
     table = table_with("Segment", "Customers>", *headings)
-    for row, texts in kpi_texts(rows, shown, signed=True):
+    for row, texts in kpi_texts(rows, shown, currency=currency, signed=True):
         table.add_row(segment_text(row), *texts)
     open_note = "" if shown in complete else ", still open"
     print(f"KPIs by segment, period from {shown}{open_note}")

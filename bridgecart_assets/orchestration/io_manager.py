@@ -81,7 +81,10 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 metadata[SHOWN[contract]] = table_metadata(pd.DataFrame(rows, columns=list(columns)))
             for kpi in KPIS:
                 if kpi.table == contract:
-                    metadata |= {**kpi_figures(connection, kpi), **report_link(self.platform.settings)}
+                    metadata |= {
+                        **kpi_figures(connection, kpi, self.platform.settings.currency),
+                        **report_link(self.platform.settings),
+                    }
         context.add_output_metadata(metadata)
 
     def _load_frame(self, context: dg.InputContext, contract: Contract) -> pd.DataFrame:

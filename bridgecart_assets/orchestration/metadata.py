@@ -25,10 +25,10 @@ def table_metadata(frame: pd.DataFrame) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
 
 
-def kpi_figures(connection: duckdb.DuckDBPyConnection, kpi: Kpi) -> dict[str, float | str]:
+def kpi_figures(connection: duckdb.DuckDBPyConnection, kpi: Kpi, currency: str | None) -> dict[str, float | str]:
     """A KPI of each segment in the latest period that has it, under names that stay: `churn_rate S01`.
 
-    A figure that does not exist is left out.
+    A figure that does not exist is left out. Beside money stands its currency.
     """
     figure, table = kpi.column, kpi.table.full_name
     rows = connection.execute(
@@ -36,7 +36,8 @@ def kpi_figures(connection: duckdb.DuckDBPyConnection, kpi: Kpi) -> dict[str, fl
         f"(select max(period) from {table} where is_complete and {figure} is not null) order by segment_key"
     ).fetchall()
     figures: dict[str, float | str] = {f"{figure} {key}": value for _, key, value in rows}
-    return {"period": str(rows[0][0]), **figures} if rows else {}
+    unit = {"currency": currency} if currency and kpi.format == "money" else {}
+    return {"period": str(rows[0][0]), **unit, **figures} if rows else {}
 
 
 def report_link(settings: Settings) -> dict[str, dg.MetadataValue]:

@@ -39,12 +39,16 @@ def test_kpis_say_what_would_mislead_alone(capsys: pytest.CaptureFixture[str]) -
         "customers": 9,
     }
     rows = [{**row, "refund_share": 0.8, "model_changed": True}]
-    print_kpis(Console(file=StringIO()), rows, period=None, calendar="UTC")
+    print_kpis(Console(file=StringIO()), rows, period=None, calendar="UTC", currency=None)
     told = capsys.readouterr().out
     assert "! S01 rare: Refunds take 80.0% of these sales.\n" in told
     assert "! The segment model changed in this period: who moved may have been relabelled.\n" in told
     print_kpis(
-        Console(file=StringIO()), [{**row, "refund_share": 0.25, "model_changed": False}], period=None, calendar="UTC"
+        Console(file=StringIO()),
+        [{**row, "refund_share": 0.25, "model_changed": False}],
+        period=None,
+        calendar="UTC",
+        currency=None,
     )
     assert "!" not in capsys.readouterr().out
 
@@ -54,6 +58,14 @@ def test_the_table_says_whose_calendar_its_periods_are_of(
 ) -> None:
     monkeypatch.setenv("BRIDGECART_CALENDAR_TIMEZONE", "Asia/Kolkata")
     assert bridgecart("kpis").out.splitlines().count("  Periods and days: in the shop's calendar (Asia/Kolkata).") == 1
+
+
+def test_amounts_have_the_currency_of_the_shop(
+    bridgecart: Bridgecart, filled: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert " EUR " not in bridgecart("kpis").out
+    monkeypatch.setenv("BRIDGECART_CURRENCY", "EUR")
+    assert " EUR " in bridgecart("kpis").out
 
 
 def test_a_period_that_is_not_there_is_wrong_usage_that_names_those_there_are(

@@ -232,8 +232,9 @@ def test_why_records_of_a_batch_were_refused_stands_beside_their_table(
 
 
 def test_a_kpi_shows_each_segments_figure_of_the_latest_period_that_has_it(
-    instance: dg.DagsterInstance, settings: Settings, warehouse: Warehouse
+    instance: dg.DagsterInstance, settings: Settings, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("BRIDGECART_CURRENCY", "EUR")
     store_orders(warehouse, busy_history(5))
     store_purchase_model(warehouse)
     store_model(warehouse, spend_model())
@@ -244,6 +245,7 @@ def test_a_kpi_shows_each_segments_figure_of_the_latest_period_that_has_it(
         shown = _metadata(result, contract)
         period = "2024-02-01" if contract == contracts.CHURN_RATE else "2024-04-01"
         assert shown["period"] == period, contract.name
+        assert shown.get("currency") == ("EUR" if contract == contracts.AVERAGE_ORDER_VALUE else None)
         stored = rows(
             warehouse,
             f"select segment_key, {contract.name}::double from {contract.full_name} where period = ? "

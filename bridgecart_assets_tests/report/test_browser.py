@@ -302,6 +302,14 @@ def test_a_giant_serial_returners_and_a_new_model_are_told_beside_the_figures(
     expect(page.locator("#movement-words")).to_contain_text("another segment model came into force")
 
 
+def test_amounts_have_the_currency_of_the_shop(opened: Open, grown: Settings, tmp_path: Path):
+    settings = grown.model_copy(update={"currency": "INR"})
+    page = opened(page_with(with_rows(settings, "segments", lambda row: row), tmp_path))
+    expect(page.locator("#cards")).to_contain_text(re.compile(r"INR [\d,.]+, refunds taken off"))
+    expect(page.locator("#profiles .card").first).to_contain_text(re.compile(r"INR [\d,.]+ on each"))
+    expect(page.locator("figure[data-chart=bridge] figcaption")).to_contain_text("net sales so far, INR")
+
+
 def test_growth_of_a_sum_and_parts_of_a_whole_are_not_coloured_good_or_bad(opened: Open, grown: Settings):
     page = opened(grown, choice="#segment=S02")
     judged = {

@@ -35,6 +35,9 @@
   const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
   const cents = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+  const withCurrency = (text) => (figures.settings.currency ? `${figures.settings.currency} ${text}` : text);
+  const amount = (value) => withCurrency(cents.format(value));
+  const brief = (value) => withCurrency(short.format(value));
   const is = (value) => value !== null && value !== undefined;
   const format = {
     text: (value) => String(value),
@@ -42,7 +45,7 @@
     flag: (value) => (value ? "yes" : "no"),
     reason: (value) => reasons[value] ?? String(value),
     count: (value) => whole.format(value),
-    money: (value) => cents.format(value),
+    money: amount,
     ratio: (value) => cents.format(value),
     share: (value) => `${(100 * value).toFixed(1)} %`,
     growth: (value) => `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)} %`,
@@ -232,6 +235,7 @@
     const evidence = (count, isLow, who) =>
       `${isLow ? "Low confidence: only " : "Of "}${whole.format(count)} ${who}${isLow ? ", below 30" : ""}.`;
     const why = (reason) => (reason ? `None: ${reasons[reason] ?? reason}.` : null);
+    const units = figures.settings.currency ? "" : " currency units";
     byId("cards").replaceChildren(
       card(
         "CLV growth",
@@ -239,7 +243,7 @@
         why(row.clv_growth_reason),
         change(row.clv_growth, last?.clv_growth, { than }),
         "Of the net sales so far of the same customers. It falls as history gets longer: compare segments, not periods.",
-        `Net sales so far of those in it at the close: ${short.format(row.closing_clv)}.`,
+        `Net sales so far of those in it at the close: ${brief(row.closing_clv)}.`,
         evidence(row.customers, row.low_sample, "customers at the opening"),
         isOpen,
       ),
@@ -257,9 +261,9 @@
       key === "all"
         ? card(
             "Net sales",
-            short.format(row.sales),
+            brief(row.sales),
             change(row.sales, last?.sales, { relative: true, better: 1, than }),
-            `${cents.format(row.sales)} currency units, refunds taken off.`,
+            `${amount(row.sales)}${units}, refunds taken off.`,
             isOpen,
           )
         : card(
@@ -267,7 +271,7 @@
             shown(row.sales_contribution, "share"),
             why(row.sales_contribution_reason),
             change(row.sales_contribution, last?.sales_contribution, { than }),
-            `${cents.format(row.sales)} of ${cents.format(figureOf(period, "all").sales)} currency units.`,
+            `${amount(row.sales)} of ${amount(figureOf(period, "all").sales)}${units}.`,
             ...besideWords("sales_contribution", row),
             isOpen,
           ),
@@ -329,8 +333,8 @@
     return [
       `${format.share(row.share_of_customers)} of the customers, ${shown(row.share_of_sales, "share")} of the net sales so far.`,
       ...(is(row.purchase_days_a_year) ? deeds(row) : ["Nothing bought yet."]),
-      `${short.format(row.mean_clv)} net sales each so far` +
-        (is(row.mean_predicted_clv) ? `; predicted for the next ${figures.settings.clv_horizon_days} days: ${short.format(row.mean_predicted_clv)}.` : "."),
+      `${brief(row.mean_clv)} net sales each so far` +
+        (is(row.mean_predicted_clv) ? `; predicted for the next ${figures.settings.clv_horizon_days} days: ${brief(row.mean_predicted_clv)}.` : "."),
       most ? `Most common lifecycle: ${most.lifecycle}, ${format.share(most.customers / all)} of those who have bought.` : null,
       is(row.largest_customer_share) ? largestWords(row) : null,
       row.customers < 30 ? "Low confidence: fewer than 30 customers." : null,
@@ -366,6 +370,7 @@
       ? `Orders until ${clock.newest_order_at.slice(0, 16).replace("T", " ")} in the shop's calendar (${settings.calendar}).`
       : "";
     const says = {
+      unit: figures.settings.currency ?? "currency units",
       shown: tables.figures.length ? periodName(shownPeriod()) : "",
       segment: chosen.segment ? nameOf(chosen.segment) : "all customers",
       period: chosen.period ? periodName(chosen.period) : "all periods",
