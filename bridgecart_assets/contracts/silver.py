@@ -33,7 +33,7 @@ _SINCE_VERSION_5 = (
     Column(
         "stated_attributes",
         "VARCHAR[]",
-        "Fields of silver.customers that the event says, by name; NULL: taken in before this was noted",
+        "Fields of silver.customers that the event says, by name; NULL: all, or taken in before this was noted",
         nullable=True,
     ),
 )

@@ -12,31 +12,33 @@ with arrived as (
         ) as place
     from scoped_orders
 ),
-customers as (
+placed as (
     select
-        customer_id,
-        customer_hash,
+        *,
         -- Of what silver took in before it noted what is stated, the latest event speaks for all attributes.
-        max(place) filter (where coalesce(list_contains(stated_attributes, '{attribute_field}'), true)) as place_of_{attribute_field},
-        min(purchased_at) as first_seen_at,
-        max(purchased_at) as last_seen_at
+        max(place) filter (where stated_attributes is null or list_contains(stated_attributes, '{attribute_field}')) over of_customer as place_of_{attribute_field},
+        max(place) over of_customer as last_place,
+        min(purchased_at) over of_customer as first_seen_at,
+        max(purchased_at) over of_customer as last_seen_at
     from arrived
-    group by customer_id, customer_hash
+    window of_customer as (partition by customer_id)
+),
+stating as (
+    select * from placed
+    where place = last_place or list_contains([
+        place_of_{attribute_field},
+    ], place)
 ),
 bodies as (
-    select a.customer_id, a.place, decode(r.payload) as body
-    from arrived a
-    join customers c on c.customer_id = a.customer_id and list_contains([
-        place_of_{attribute_field},
-    ], a.place)
+    select s.*, decode(r.payload) as body
+    from stating s
     -- The batch is the same by construction; with it, only the rows of few batches are looked at.
-    join raw.orders r on r.batch_key = a.batch_key
-        and (r.topic_id, r."partition", r."offset") = (a.topic_id, a."partition", a."offset")
+    join raw.orders r on r.batch_key = s.batch_key
+        and (r.topic_id, r."partition", r."offset") = (s.topic_id, s."partition", s."offset")
 ),
 events as (
     select
-        customer_id,
-        place,
+        * exclude (body),
         json_transform(body, '{attribute_schema}') as event,
         json_transform(case when loses_digits(body) then with_quoted_numbers(body) end, '{attribute_schema}') as written
     from bodies
@@ -54,12 +56,11 @@ typed as (
     from given
 )
 select
-    c.customer_id,
-    c.customer_hash,
+    customer_id,
+    customer_hash,
     {attribute_value} as {attribute},
-    c.first_seen_at,
-    c.last_seen_at
-from customers c
-left join typed on typed.customer_id = c.customer_id
+    first_seen_at,
+    last_seen_at
+from typed
 left join spellings {spelled_attribute}_spelling on {spelled_attribute}_spelling.field = '{spelled_attribute}' and {spelled_attribute}_spelling.lookup_key = lookup_key_of(given_{spelled_attribute})
-group by c.customer_id, c.customer_hash, c.first_seen_at, c.last_seen_at
+group by customer_id, customer_hash, first_seen_at, last_seen_at

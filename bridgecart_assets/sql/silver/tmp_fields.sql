@@ -57,7 +57,10 @@ classified as (
 )
 select
     * replace (case when not is_plain then event end as event),
-    list_filter([
+    case when
+        event.{attribute_field} is null or
+        false
+    then list_filter([
         case when event.{attribute_field} is not null then '{attribute_field}' end,
-    ], lambda attribute: attribute is not null) as stated_attributes
+    ], lambda attribute: attribute is not null) end as stated_attributes
 from classified;

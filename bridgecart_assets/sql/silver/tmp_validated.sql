@@ -36,7 +36,10 @@ select
     nullif(list_filter([
         reason_{optional_field},
     ], lambda reason: reason is not null), []) as ignored_fields,
-    list_filter([
+    case when
+        {attribute_field} is null or reason_{attribute_field} is not null or
+        false
+    then list_filter([
         case when {attribute_field} is not null and reason_{attribute_field} is null then '{attribute_field}' end,
-    ], lambda attribute: attribute is not null) as stated_attributes
+    ], lambda attribute: attribute is not null) end as stated_attributes
 from judged;
