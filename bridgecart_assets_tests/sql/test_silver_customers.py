@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_CUSTOMERS, SILVER_REJECTS, TABLES
+from bridgecart_assets.warehouse.queries import customers_query
+from bridgecart_assets.warehouse.tables import write_query
 from bridgecart_assets_tests.sql.silver import Placed, Row, SilverWarehouse, place, run_customers, store_raw
 from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
@@ -198,6 +200,29 @@ def test_attributes_are_those_stated_last_by_hand(events: list[tuple[str, Row]])
             if who == customer["customer_id"]:
                 expected |= {n: said for n, value in says.items() if (said := _stated(n, value)) is not None}
         assert {name: customer[name] for name in ATTRIBUTES} == expected
+
+
+def test_an_incremental_refresh_keeps_what_a_later_event_does_not_say() -> None:
+    nothing = dict.fromkeys(ATTRIBUTES, ...)
+    records = [Record(event(order_id=f"{n}", customer_id=f"C{n:02}", purchase_date="2025-02-01")) for n in range(12)]
+    later = [
+        Record(event(order_id="new", customer_id="C00", purchase_date="2025-03-01", **nothing)),
+        Record(event(order_id="late", customer_id="C00", purchase_date="2025-01-01", name="Too old")),
+    ]
+    placed = place([*records, *later])
+    warehouse = SilverWarehouse()
+    for batch_key, of_batch in (("1", placed[: len(records)]), ("2", placed[len(records) :])):
+        store_raw(warehouse, batch_key, of_batch)
+        run_silver(warehouse, Settings(), batch_key)
+        with warehouse.transaction() as connection:
+            write_query(connection, SILVER_CUSTOMERS, customers_query(), None, only_changes=True)
+    with warehouse.reading() as connection:
+        rebuilds = connection.sql("select full_rebuilds from gold.refreshes where table_name = 'silver.customers'")
+        assert rebuilds.fetchall() == [(1,)]
+    incremental = digests(warehouse)[SILVER_CUSTOMERS.full_name]
+    first, *_ = run_customers(warehouse)
+    assert [first[name] for name in ATTRIBUTES] == STATED
+    assert digests(warehouse)[SILVER_CUSTOMERS.full_name] == incremental
 
 
 def test_customers_are_the_same_however_records_were_batched_and_in_whatever_order() -> None:

@@ -167,6 +167,17 @@ def test_batches_from_before_it_was_on_record_count_as_read_otherwise(settings: 
     assert result.passed
 
 
+def test_orders_from_before_ignored_fields_were_noted_keep_their_customers_as_they_were(settings: Settings) -> None:
+    warehouse = run_small_shop(settings)
+    customers = "select * from silver.customers order by customer_id"
+    with warehouse.transaction() as connection:
+        before = connection.sql(customers).fetchall()
+        _without_later_columns(connection)
+    run_whole_tables(warehouse, settings)
+    with warehouse.reading() as connection:
+        assert connection.sql(customers).fetchall() == before
+
+
 @pytest.mark.usefixtures("with_a_second_version")
 @pytest.mark.parametrize("opened", ["to read", "to write"])
 def test_every_migration_that_the_file_lacks_runs_once(warehouse: Warehouse, opened: str) -> None:
