@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def kpis(*, as_json: bool, period: str | None) -> None:
     """The KPIs by segment."""
     from bridgecart_assets.base.settings import load_settings
-    from bridgecart_assets.warehouse.published_kpis import kpi_rows
+    from bridgecart_assets.warehouse.published_kpis import kpi_rows, segment_remarks
 
     settings = load_settings()
     rows = kpi_rows(settings.published_dir)
@@ -34,6 +34,8 @@ def kpis(*, as_json: bool, period: str | None) -> None:
             calendar=settings.calendar_timezone,
             currency=settings.currency,
         )
+        if said := segment_remarks(settings.published_dir):
+            print(said)
 
 
 def print_kpis(

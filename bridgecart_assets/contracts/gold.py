@@ -166,12 +166,15 @@ SEGMENT_MODEL = Contract(
         Column("segments_asked", "VARCHAR", "Segments asked for, or auto; NULL: as many as there are", nullable=True),
         Column("fewer_because", "VARCHAR", "Why there are fewer segments than that; NULL otherwise", nullable=True),
         *(_left_out_column(trait) for trait in SEGMENTATION_TRAITS[:_FIRST_TRAITS]),
+        Column("largest_spend", "DOUBLE", "Largest spend on a purchase day of its customers in the fit"),
+        Column(
+            "remarks", "VARCHAR", "In words: fewer segments than asked for, traits that do not count", nullable=True
+        ),
         *(
             column
             for trait in SEGMENTATION_TRAITS[_FIRST_TRAITS:]
             for column in (*_centroid_columns(trait), *_bin_columns(trait), _left_out_column(trait))
         ),
-        Column("largest_spend", "DOUBLE", "Largest spend on a purchase day of its customers in the fit"),
     ),
     key=("version", "segment_key"),
     published=True,

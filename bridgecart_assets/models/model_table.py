@@ -19,7 +19,7 @@ def model_arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
 
 
 def counting_traits(version: pd.DataFrame) -> frozenset[str]:
-    """The traits that count in a version; none without one."""
+    """The traits that count in a version."""
     return frozenset(trait for trait in TRAITS if version[f"left_out_{trait}"].isna().any())
 
 

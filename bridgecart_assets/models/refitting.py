@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bridgecart_assets.contracts import SEGMENT_DRIFT, SEGMENT_MODEL, TRAITS
+from bridgecart_assets.contracts import SEGMENT_DRIFT, SEGMENT_MODEL, SEGMENTATION_TRAITS, TRAITS
 from bridgecart_assets.models.choice_of_k import FALLBACK, MOST, choose_segments
 from bridgecart_assets.models.drift import Bins, decile_bins, measure_drift
 from bridgecart_assets.models.due import RefitMode, is_due
@@ -130,7 +130,7 @@ def _found(
 ) -> Found:
     """The segments of these customers, with the keys of the version in force as far as they keep their meaning."""
     previous = active_version(model)
-    left_out = left_out_traits(customers, counted=counting_traits(previous))
+    left_out = left_out_traits(customers, counted=None if previous.empty else counting_traits(previous))
     wanted = _choose(customers, seed, left_out) if segments == "auto" else segments
     kinds = fit_kinds(customers, segments=wanted, seed=seed, left_out=left_out)
     if previous.empty:
@@ -243,6 +243,7 @@ def model_rows(
         "segments_asked": str(found.asked),
         "fewer_because": found.kinds.fewer_because,
         "largest_spend": [float(largest_spend.get(c, largest_spend.max())) for c in clusters],
+        "remarks": " ".join(_remarks(found)) or None,
     }
     for position, trait in enumerate(TRAITS):
         rows[f"mean_{trait}"] = float(fit.mean[position])
@@ -253,3 +254,16 @@ def model_rows(
         rows[f"left_out_{trait}"] = found.left_out.get(trait)
     frame = pd.DataFrame(rows, index=list(clusters))
     return typed(frame, SEGMENT_MODEL).sort_values("segment_key").reset_index(drop=True)
+
+
+def _remarks(found: Found) -> Iterator[str]:
+    if found.kinds.fewer_because is not None:
+        yield f"{_segments(found)} where {found.asked} were asked for: {found.kinds.fewer_because}."
+    for trait in SEGMENTATION_TRAITS:
+        if trait.name in found.left_out:
+            yield f"Segments are not made of {trait.short}: {found.left_out[trait.name]}."
+
+
+def _segments(found: Found) -> str:
+    number = len(found.match.keys)
+    return "One segment" if number == 1 else f"{number} segments"

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from bridgecart_assets.base.errors import BridgeCartError
-from bridgecart_assets.contracts import KPI_TABLES, KPIS, Kpi
+from bridgecart_assets.contracts import KPI_TABLES, KPIS, SEGMENT_MODEL, Kpi
 from bridgecart_assets.contracts.kpi import Format
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.publishing import published_path
@@ -43,6 +43,21 @@ def kpi_rows(published: Path) -> list[KpiRow]:
         raise PublishedUnreadable(
             f"The KPIs below {published} cannot be read ({reason_of(error)}): `bridgecart run` writes them anew."
         ) from error
+
+
+def segment_remarks(published: Path) -> str | None:
+    """What to know of the segments in force: why they are fewer than asked for, which traits do not count."""
+    file = published_path(published, SEGMENT_MODEL)
+    if not file.is_file():
+        return None
+    with duckdb.connect() as connection:
+        connection.read_parquet(str(file)).create_view("versions")
+        if "remarks" not in connection.table("versions").columns:
+            return None  # Published by an earlier version of BridgeCart.
+        found = connection.execute(
+            "select remarks from versions where status = 'active' order by version desc limit 1"
+        ).fetchone()
+    return found[0] if found else None
 
 
 def latest_period(rows: Sequence[KpiRow]) -> str | None:

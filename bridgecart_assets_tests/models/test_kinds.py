@@ -86,6 +86,9 @@ def test_three_coupons_among_four_hundred_customers_make_no_segment():
     assert {row["left_out_coupon_share"] for row in model} == {
         "3 of 400 customers differ from the others by what a shop would feel"
     }
+    assert {row["remarks"] for row in model} == {
+        "Segments are not made of coupons: 3 of 400 customers differ from the others by what a shop would feel."
+    }
     assert {row["centroid_coupon_share"] for row in model} == {0.0}
     assert {row["left_out_log_spend"] for row in model} == {None}
 
@@ -105,11 +108,14 @@ def _with_coupon(order: Order) -> Order:
     return Order(order.customer, order.at, order.net, coupon=True)
 
 
-def test_a_trait_that_counted_stays_near_the_limit_and_goes_well_below_it():
-    people = features()
-    for reliability, counted, is_out in ((0.19, (), True), (0.19, ("log_spend",), False), (0.09, ("log_spend",), True)):
-        near = people.assign(reliability_log_spend=reliability)
-        assert ("log_spend" in left_out_traits(near, counted=counted)) is is_out
+@pytest.mark.parametrize(
+    ("reliability", "counted", "is_out"),
+    [(0.19, None, True), (0.21, None, False), (0.11, True, False), (0.09, True, True), (0.29, False, True)],
+)
+def test_a_trait_near_the_limit_does_not_come_and_go(reliability: float, counted: bool | None, is_out: bool):
+    until_now = None if counted is None else {"log_spend"} if counted else set()
+    people = features().assign(reliability_log_spend=reliability)
+    assert ("log_spend" in left_out_traits(people, counted=until_now)) is is_out
 
 
 def test_two_clear_kinds_among_three_hundred_customers_are_two_segments_and_it_says_why():
@@ -129,9 +135,10 @@ def test_two_kinds_of_customers_who_are_all_alike_are_two_segments():
 def test_customers_who_are_all_the_same_are_one_segment_of_all_customers():
     orders = [Order(f"C{customer}", "2024-03-01", 10) for customer in range(60)]
     warehouse = shop_with(orders)
-    (row,) = records(warehouse, "select segment, segment_customers, fewer_because from gold.segment_model")
+    (row,) = records(warehouse, "select segment, segment_customers, fewer_because, remarks from gold.segment_model")
     assert (row["segment"], row["segment_customers"]) == ("all customers", 60)
     assert row["fewer_because"] == "one kind of customers by the traits that count"
+    assert row["remarks"].startswith("One segment where 4 were asked for: one kind of customers by the traits that")
     scored = records(warehouse, "select distinct segment_key, runner_up_key, confidence from gold.customer_segments")
     assert scored == [{"segment_key": "S01", "runner_up_key": None, "confidence": None}]
 

@@ -255,6 +255,7 @@ def model_row(
         "segments_asked": None,
         "fewer_because": None,
         "largest_spend": largest_spend,
+        "remarks": None,
     }
     for trait in TRAITS:
         row[f"mean_{trait}"] = (mean or {}).get(trait, 0.0)

@@ -116,6 +116,7 @@ def _quality(model: pd.DataFrame) -> dict[str, dg.MetadataValue]:
         "version": dg.MetadataValue.int(int(newest["version"])),
         "status": dg.MetadataValue.text(str(newest["status"])),
         "traits_hash": dg.MetadataValue.text(str(newest["traits_hash"])),
+        **({"remarks": dg.MetadataValue.text(str(newest["remarks"]))} if pd.notna(newest["remarks"]) else {}),
         **{name: dg.MetadataValue.float(float(newest[name])) for name in figures if pd.notna(newest[name])},
     }
 

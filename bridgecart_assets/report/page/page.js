@@ -408,6 +408,7 @@
     return [
       `Version ${model.version} of the segment model: ${model.segments} segments, fitted to ${whole.format(model.fitted_customers)} customers as of ${model.as_of}.`,
       `Silhouette ${shown(model.silhouette, "figure")}, stability under resampling ${shown(model.stability, "figure")} (1 is best).`,
+      model.remarks ?? "",
       is(model.agreement) ? `${format.share(model.agreement)} of the customers kept their segment from the version before.` : "It has no version before it.",
       alerts ? `${alerts} measure${alerts > 1 ? "s have" : " has"} drifted: a refit is due.` : "No drift.",
       proposed ? `Version ${proposed.version} is proposed and waits for a person.` : "",

@@ -59,3 +59,4 @@ drop table if exists gold.customer_snapshots;
 alter table if exists silver.orders add column if not exists lines integer;
 alter table if exists silver.orders alter column lines type integer using 1;
 alter table if exists silver.orders alter column lines set not null;
+alter table if exists gold.segment_model add column if not exists remarks varchar;
