@@ -27,7 +27,7 @@ from bridgecart_assets.models.model_table import (
 from bridgecart_assets.models.telling_traits import left_out_traits
 
 # How much worse than the best fit another one may be and still be as good.
-AS_GOOD = 1.1
+AS_GOOD = 1.2
 
 Segments = int | Literal["auto"]
 

@@ -160,5 +160,15 @@ def test_a_kind_of_less_than_three_per_cent_is_no_segment_and_it_says_so():
     assert set(model["fewer_because"]) == {"of 5 segments one would hold 11 of 411 customers"}
 
 
+@pytest.mark.parametrize("share", [0.1, 0.2])
+def test_another_product_line_still_asks_a_person(share: float):
+    people = features(each=100, spread=1.0)
+    model = _fitted(people)
+    line = features(each=round(share * 400), groups={"machines": (0.2, 13.0, 0.1)}, as_of=date(2025, 6, 1))
+    later = pd.concat([people.assign(as_of=date(2025, 6, 1)), line], ignore_index=True)
+    outcome = refit(model, lambda _: later, 1, mode=RefitMode.NOW, segments=4, seed=42, refit_days=90)
+    assert "is proposed" in outcome.decision
+
+
 def _fitted(people: pd.DataFrame, *, segments: int = 4) -> pd.DataFrame:
     return refit(NO_MODEL, lambda _: people, 1, mode=RefitMode.NOW, segments=segments, seed=42, refit_days=90).model
