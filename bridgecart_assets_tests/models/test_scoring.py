@@ -92,8 +92,8 @@ def test_the_model_comes_back_from_the_warehouse_as_it_was_stored():
 def test_what_is_not_known_is_null_in_the_warehouse_and_never_nan(monkeypatch: pytest.MonkeyPatch):
     grow_up(monkeypatch)
     warehouse = _shop()
+    run_model(warehouse, tiny_settings(segments=2))
     run_model(warehouse, tiny_settings(segments=3))
-    run_model(warehouse, tiny_settings(segments=4))
     found = records(warehouse, "select version, status, in_force_from, matched_from, agreement from gold.segment_model")
     assert {(row["version"], row["status"]) for row in found} == {(1, "active"), (2, "proposed")}
     assert {row["agreement"] for row in found if row["version"] == 1} == {None}
@@ -143,15 +143,15 @@ def test_a_refit_never_relabels_the_snapshots_before_it():
 def test_accepting_a_version_relabels_nothing_that_was_reported_before(monkeypatch: pytest.MonkeyPatch):
     grow_up(monkeypatch)
     warehouse = _shop()
-    three, four = tiny_settings(segments=3), tiny_settings(segments=4)
-    run_model(warehouse, three)
-    assert "proposed" in run_model(warehouse, four)  # fitted as of 11 March
+    two, three = tiny_settings(segments=2), tiny_settings(segments=3)
+    run_model(warehouse, two)
+    assert "proposed" in run_model(warehouse, three)  # fitted as of 11 March
     store_orders(warehouse, _orders(start=60, customers=3, first_month=4))
-    compute_features(warehouse, four)
-    compute_snapshots(warehouse, four)
+    compute_features(warehouse, three)
+    compute_snapshots(warehouse, three)
     before = _past_snapshots(warehouse, date(2025, 4, 1))
-    assert run_model(warehouse, four, mode=RefitMode.ACCEPT) == "version 2 accepted"
-    compute_snapshots(warehouse, four)
+    assert run_model(warehouse, three, mode=RefitMode.ACCEPT) == "version 2 accepted"
+    compute_snapshots(warehouse, three)
     assert _past_snapshots(warehouse, date(2025, 4, 1)) == before
     assert records(warehouse, "select max(model_version) as v from gold.customer_snapshots") == [{"v": 2}]
 
