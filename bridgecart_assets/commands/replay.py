@@ -1,10 +1,15 @@
 """`bridgecart replay`: options and words; `replay_log.py` does it."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-from bridgecart_assets.commands.console import progress, stdout_console
+from bridgecart_assets.commands.console import progress, stdout_console, table_with
 from bridgecart_assets.commands.kpis import print_kpis
 from bridgecart_assets.commands.run import exit_on_failed_checks, print_summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @click.group()
@@ -43,5 +48,25 @@ def cdnow() -> None:
         calendar=settings.calendar_timezone,
         currency=settings.currency,
     )
+    _print_candidates(console)
     print("Next: `bridgecart up --rate 0` opens the Dagster UI and adds no made-up orders.")
     exit_on_failed_checks(summary)
+
+
+def _print_candidates(console: "Console") -> None:
+    """The candidates for the purchase model, by what they would have said of the window held out."""
+    from bridgecart_assets.contracts import PURCHASE_MODEL
+    from bridgecart_assets.models.purchase_table import candidates_table
+    from bridgecart_assets.orchestration.resources import Platform
+    from bridgecart_assets.warehouse.published_kpis import percent
+
+    table = table_with("Purchase model", "Log score>", "Error of purchases>", "")
+    for row in candidates_table(Platform().read_frame(PURCHASE_MODEL)).to_dict("records"):
+        table.add_row(
+            row["candidate"],
+            f"{row['log_score']:.4f}",
+            percent(row["error"], signed=True),
+            "chosen" if row["chosen"] else "",
+        )
+    if table.row_count:
+        console.print(table)

@@ -271,7 +271,7 @@ def _integral(a: Floats, survivals: Floats, shape: Floats, lived: Floats, weeks:
     return found
 
 
-@lru_cache(maxsize=2_000)
+@lru_cache(maxsize=20_000)
 def _beta_quadrature(a: float, b: float) -> tuple[Floats, Floats]:
     """Values and weights of Gauss's rule for the mean over Beta(a, b): eigenvalues of a tridiagonal matrix.
 

@@ -40,6 +40,9 @@ _CONTENTS = (
 )
 
 
+_COMPUTED_AT_ONCE = 100_000
+
+
 class ContractBroken(WarehouseError):
     """Rows do not keep the table's contract; nothing was written."""
 
@@ -446,9 +449,23 @@ def run_steps(
 
 
 def _compute(connection: duckdb.DuckDBPyConnection, table: Computed) -> None:
-    connection.register("computed", table.function(connection.execute(read_sql(table.file)).df()))
-    connection.execute(f"create or replace temp table {table.name} as select * from computed")
-    connection.unregister("computed")
+    """Make the table from some rows at a time, so that Python's memory does not grow with them."""
+    # No rowid: that of rows that are not committed yet begins anywhere.
+    connection.execute(
+        "create or replace temp table to_compute as "
+        f"select *, row_number() over () - 1 as place from ({read_sql(table.file)}) as rows"
+    )
+    ((rows,),) = connection.execute("select count(*) from to_compute").fetchall()
+    for first in range(0, max(rows, 1), _COMPUTED_AT_ONCE):
+        some = connection.execute(
+            "select * exclude (place) from to_compute where place >= ? and place < ?",
+            [first, first + _COMPUTED_AT_ONCE],
+        ).df()
+        connection.register("computed", table.function(some))
+        into = f"insert into {table.name}" if first else f"create or replace temp table {table.name} as"
+        connection.execute(f"{into} from computed")
+        connection.unregister("computed")
+    connection.execute("drop table to_compute")
 
 
 def _run_statements(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]) -> None:

@@ -17,6 +17,7 @@ from bridgecart_assets.commands.evaluate_world import (
     store_orders,
 )
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SILVER_ORDERS
+from bridgecart_assets.models.evaluation import Forecast
 from bridgecart_assets.synthetic import Event, WorldConfig, simulate
 from bridgecart_assets.warehouse.queries import features_query, segments_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
@@ -57,16 +58,23 @@ def test_the_risk_of_churn_is_calibrated_and_tells_customers_apart(evaluation: E
 
 
 def test_the_probability_of_being_alive_is_near_the_hidden_truth(evaluation: Evaluation):
-    assert evaluation.alive.error <= 0.05
+    assert evaluation.alive.error <= 0.03
     assert evaluation.alive.auc is not None
     assert evaluation.alive.auc >= 0.92
 
 
-def test_held_out_purchases_are_forecast_within_fifteen_percent(evaluation: Evaluation):
+def test_held_out_purchases_are_forecast_within_ten_percent_and_those_of_a_segment_within_sixteen(
+    evaluation: Evaluation,
+):
+    # Nearly five of them over 90 days are the season's, which is not modelled: docs/evaluation.md.
     for holdout in evaluation.holdouts:
-        error = holdout.purchases[0].error
-        assert error is not None
-        assert abs(error) <= 0.15
+        assert _off(holdout.purchases[0]) <= 0.1
+        assert max(_off(segment.purchases) for segment in holdout.segments) <= 0.16
+
+
+def test_the_risk_of_churn_is_calibrated_in_every_segment(evaluation: Evaluation):
+    for holdout in evaluation.holdouts:
+        assert max(segment.silence.error for segment in holdout.segments) <= 0.05
 
 
 def test_a_customers_purchases_are_forecast_better_than_by_any_simple_method(evaluation: Evaluation):
@@ -76,15 +84,18 @@ def test_a_customers_purchases_are_forecast_better_than_by_any_simple_method(eva
         assert (ours.rank_correlation or 0) > max(each.rank_correlation or 0 for each in simple)
 
 
-def test_a_customers_sales_are_forecast_nearer_than_by_any_simple_method_but_30_percent_too_high(
+def test_a_customers_sales_are_forecast_nearer_than_by_any_simple_method_and_within_ten_percent(
     evaluation: Evaluation,
 ):
     for holdout in evaluation.holdouts:
         ours, *simple = holdout.sales
         assert ours.customer_error < min(each.customer_error for each in simple)
-        # Not good: rare buyers of costly things are taken for less rare ones. docs/evaluation.md says why.
-        assert ours.error is not None
-        assert abs(ours.error) <= 0.30
+        assert _off(ours) <= 0.1
+
+
+def _off(forecast: Forecast) -> float:
+    assert forecast.error is not None
+    return abs(forecast.error)
 
 
 def test_neither_seed_nor_order_of_rows_moves_a_single_customer(evaluation: Evaluation):

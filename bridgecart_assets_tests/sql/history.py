@@ -282,8 +282,12 @@ def store_purchase_model(
     spend: SpendModel = SPEND,
     largest_mean_spend: float = 1e9,
     line: Credibility | None = None,
+    covariates: Mapping[str, object] | None = None,
 ) -> None:
-    """Replace the stored purchase model; with a reason, by one that predicts nothing; with a line, by its spend."""
+    """Replace the stored purchase model; with a reason, by one that predicts nothing; with a line, by its spend.
+
+    `covariates` are the columns of the levels and the coefficients.
+    """
     row = {
         "version": 1,
         "as_of": as_of,
@@ -310,6 +314,7 @@ def store_purchase_model(
         "refund_share_mean": REFUND_SHARE,
         "spend_backtest": "[]",
     }
+    row |= covariates or {}
     row |= {name: None for name in PURCHASE_MODEL.column_names if name not in row}
     with warehouse.transaction() as connection:
         write_frame(connection, PURCHASE_MODEL, typed(pd.DataFrame([row]), PURCHASE_MODEL), None)
