@@ -43,7 +43,7 @@ HeldOut = Callable[[], pd.DataFrame]
 
 @dataclass(frozen=True)
 class Score:
-    """What a candidate said of the window held out: mean log score, and purchase days over actual minus 1."""
+    """The score of a candidate in the window held out: mean log score, and purchase days over actual minus 1."""
 
     log_score: float
     error: float | None
