@@ -9,7 +9,7 @@ import pytest
 
 from bridgecart_assets.contracts import PURCHASE_MODEL
 from bridgecart_assets.models.due import RefitMode
-from bridgecart_assets.models.purchase_table import refit_purchases
+from bridgecart_assets.models.purchase_table import candidates_table, refit_purchases
 
 AS_OF = date(2025, 3, 1)
 DAYS = {"refit_days": 90, "window_days": 90}
@@ -80,6 +80,22 @@ def test_customers_who_come_as_regularly_as_a_subscription_have_predictions_with
     assert (row["no_prediction_reason"], row["candidate"], row["a"]) == (None, "no_dropout", 0.0)
     # Every second day, as they always have.
     assert (row["r"] + 150) / (row["alpha"] + 300 / 7) == pytest.approx(3.5, rel=0.01)
+
+
+def test_the_candidates_of_the_newest_version_are_a_table_and_without_a_comparison_it_is_empty():
+    model = _refit(NO_MODEL, _people())
+    assert candidates_table(model).empty
+    scored = model.assign(
+        candidate="covariates",
+        pooled_log_score=-0.4,
+        pooled_error=0.1,
+        covariates_log_score=-0.3,
+        covariates_error=0.05,
+    )
+    assert candidates_table(pd.concat([model, scored])).to_dict("records") == [
+        {"candidate": "pooled", "log_score": -0.4, "error": 0.1, "chosen": False},
+        {"candidate": "covariates", "log_score": -0.3, "error": 0.05, "chosen": True},
+    ]
 
 
 def _nobody() -> pd.DataFrame:

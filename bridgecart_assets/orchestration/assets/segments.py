@@ -68,7 +68,7 @@ def _candidates(versions: pd.DataFrame) -> dict[str, dg.MetadataValue]:
     table = candidates_table(versions)
     because = versions.iloc[-1]["chosen_because"]
     metadata: dict[str, dg.MetadataValue] = {}
-    if because is not None:
+    if pd.notna(because):
         metadata["chosen_because"] = dg.MetadataValue.text(str(because))
     if len(table):
         metadata["candidates"] = table_metadata(table)
