@@ -15,15 +15,11 @@ Verdict = Decimal | Literal["refused", "unclear"]
 
 _SKEW = timedelta(minutes=5)
 _REQUIRED = ("customer_id", "purchase_date", "purchase_amount")
-_TEXTS = ("order_id", "name", "mobile", "gender", "payment_method", "product_category")
 _INSTANT = re.compile(r"(19[9]|20[0-9])[0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?Z")
 _ID = re.compile(r"[A-Za-z0-9]{1,50}")
-_SHORT = re.compile(r"(?s).{,200}")
 _MONEY = re.compile(r"-?(0|[1-9][0-9]{0,7})([.][0-9]{1,2})?")
-_AGE = re.compile(r"0|[1-9][0-9]|1[0-2][0-9]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LAST_COMMA = re.compile(r",\s*[}\]]")
-_INCOME = re.compile(r"0|[1-9][0-9]{0,10}")
 
 
 class _Unclear(Exception):
@@ -90,16 +86,10 @@ def _net_amount(document: Mapping[str, Any], kafka_timestamp: datetime | None) -
     if kafka_timestamp is not None and instant - _SKEW > kafka_timestamp:
         return "refused"
     amount = _money(document["purchase_amount"])
-    discount = _money(document.get("discount_amount", _Number("0")))
+    # A wrong optional field costs no order; of all of them only the discount is money.
+    discount = document.get("discount_amount", _Number("0"))
+    discount = Decimal(0) if isinstance(discount, dict | list) else _money(discount)
     if discount != 0 and not 0 < discount <= amount:
-        raise _Unclear
-    for field, pattern in (("age", _AGE), ("income", _INCOME)):
-        if document.get(field) is not None:
-            _expect(pattern, document[field], _Number)
-    for field in _TEXTS:
-        if document.get(field) is not None:
-            _expect(_SHORT, document[field])
-    if not isinstance(document.get("coupon_used"), bool | None):
         raise _Unclear
     return amount - discount
 
@@ -119,6 +109,6 @@ def _money(value: object) -> Decimal:
 
 def _expect(pattern: re.Pattern[str], value: object, kind: type = str) -> None:
     if isinstance(value, dict | list):
-        raise ValueError("a field of the contract is no object and no list")
+        raise ValueError("a required field is no object and no list")
     if type(value) is not kind or pattern.fullmatch(str(value)) is None:
         raise _Unclear
