@@ -87,13 +87,10 @@ def _forecast_table(heading: str, forecasts: "Sequence[Forecast]") -> "Table":
 def _segments_table(days: int, segments: "Sequence[SegmentHoldout]") -> "Table":
     from bridgecart_assets.warehouse.published_kpis import percent
 
-    table = table_with(
-        f"BridgeCart's {days} days by segment", "Customers>", "Purchases>", "Sales>", "Calibration error of silence>"
-    )
+    table = table_with(f"{days} days by segment", "Purchases>", "Sales>", "Calibration>")
     for each in segments:
         table.add_row(
             each.segment,
-            f"{each.customers:,}",
             percent(each.purchases.error, signed=True),
             percent(each.sales.error, signed=True),
             f"{each.silence.error:.3f}",
