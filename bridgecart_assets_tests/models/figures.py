@@ -47,7 +47,7 @@ def _rules(contract: Contract, settings: Settings) -> Iterator[tuple[str, str, s
         elif column.type == "DOUBLE":
             yield column.name, name, f"isfinite(figure) and {_bound(column, settings)}"
         elif column.type.startswith("DECIMAL"):
-            yield column.name, name, f"abs(figure) < {MOST}"
+            yield column.name, name, f"abs(figure) < {MOST**2 if column.name.endswith('_square') else MOST}"
 
 
 def _bound(column: Column, settings: Settings) -> str:
