@@ -16,7 +16,7 @@ HOLD = 0.5
 
 
 def left_out_traits(customers: pd.DataFrame, *, counted: Collection[str] | None = None) -> Mapping[str, str]:
-    """Why traits say nothing about these customers, by trait; those that do are not in it.
+    """Reasons why traits say nothing about these customers, by trait; those that do are not in it.
 
     `customers` have the columns of `sql/models/sample_traits.sql`. Those that `counted` until now (None: there is no
     version yet) need half as much, and others half as much again, so that those near a limit do not come and go.

@@ -46,7 +46,7 @@ def kpi_rows(published: Path) -> list[KpiRow]:
 
 
 def segment_remarks(published: Path) -> str | None:
-    """What to know of the segments in force: why they are fewer than asked for, which traits do not count."""
+    """Remarks on the segments in force: why they are fewer than asked for, which traits do not count."""
     file = published_path(published, SEGMENT_MODEL)
     if not file.is_file():
         return None
