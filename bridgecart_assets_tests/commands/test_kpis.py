@@ -3,11 +3,15 @@
 import json
 from io import StringIO
 
+import duckdb
 import pytest
 from rich.console import Console
 
 from bridgecart_assets import contracts
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.kpis import print_kpis
+from bridgecart_assets.contracts import SEGMENT_MODEL
+from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line
 
@@ -86,3 +90,16 @@ def test_kpis_as_json_are_objects_with_the_fields_others_rely_on(bridgecart: Bri
         assert all(row[kpi] is None or isinstance(row[kpi], float) for kpi in KPIS)
     one = json.loads(bridgecart("kpis", "--json", "--period", "2025-02-01").out)
     assert one == [row for row in listed if row["period"] == "2025-02-01"]
+
+
+def test_kpis_say_why_segments_are_fewer_than_asked_for(
+    bridgecart: Bridgecart, filled: Warehouse, settings: Settings
+) -> None:
+    assert "asked for" not in bridgecart("kpis").out
+    file = published_path(settings.published_dir, SEGMENT_MODEL)
+    versions = (
+        "values (1, 'active', 'As before.'), (2, 'active', '2 segments where 4 were asked for.'), (3, 'proposed', '')"
+    )
+    with duckdb.connect() as connection:
+        connection.sql(f"select * from ({versions}) _(version, status, remarks)").write_parquet(str(file))
+    assert bridgecart("kpis").out.endswith("2 segments where 4 were asked for.\n")
