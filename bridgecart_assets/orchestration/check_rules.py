@@ -112,6 +112,17 @@ RULES: tuple[Rule, ...] = (
         "Materialize silver of this batch again.",
     ),
     Rule(
+        contracts.SILVER_DUPLICATES,
+        "silver_order_ids_are_unmistakable",
+        "No order id has several customers, and none was sent again with another time.",
+        "Nothing is lost: the orders of several customers all count, and an order that was sent again counts once. Ask "
+        "the source if that is meant.",
+        blocking=False,
+        severity=WARN,
+        counted_by="events",
+        looks_at=contracts.SILVER_ORDERS,
+    ),
+    Rule(
         contracts.SILVER_LINES,
         "silver_lines_add_up",
         "An order of several lines is their sum, to the cent.",

@@ -34,6 +34,11 @@ def _schema(fields: Sequence[EventField]) -> str:
     return "{" + ", ".join(f'"{one.name}": "JSON"' for one in fields) + "}"
 
 
+def _mask() -> str:
+    """A merge patch that takes all fields of the contract out of an event."""
+    return "{" + ", ".join(f'"{one.name}": null' for one in EVENT) + "}"
+
+
 def _or_default(one: EventField, value: str) -> str:
     return value if one.default is None else f"coalesce({value}, {one.default})"
 
@@ -195,6 +200,7 @@ _CUSTOMER = [one for one in EVENT if one.home is Home.CUSTOMERS]
 
 EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
     ("event_schema",): [{"event_schema": _schema(EVENT)}],
+    ("event_mask",): [{"event_mask": _mask()}],
     ("field", "plain", "typed", "reason"): [_field(one) for one in EVENT],
     ("rejected_if", "rejection"): [
         {"rejected_if": rejection.when, "rejection": _quoted(rejection.code)}

@@ -40,6 +40,7 @@ CUSTOMERS = 48
 WARNINGS = {
     "raw_has_no_gaps",
     "raw_lost_nothing",
+    "silver_order_ids_are_unmistakable",
     "silver_spellings_are_known",
     "silver_optional_fields_are_good",
     "silver_meaning_is_known",
@@ -123,6 +124,11 @@ BREAKS = (
         "silver_orders_do_not_conflict",
         "insert into silver.conflicting_orders by name from silver.duplicate_orders",
         "delete from silver.duplicate_orders",
+    ),
+    by_sql(
+        "silver_order_ids_are_unmistakable",
+        "update silver.orders set order_id = "
+        f"(select max(order_id) from silver.orders where batch_key = '{FIRST}') where order_key = {ONE_ORDER}",
     ),
     by_sql(
         "silver_spellings_are_known",

@@ -30,6 +30,7 @@ class Said:
     coupon: bool | None
     payment: str | None
     category: str | None
+    article: str | None = None
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -40,10 +41,10 @@ class Said:
             return (self.customer_id, self.order_id, "refund", self.at.replace(microsecond=0), self.net)
         return (self.customer_id, self.order_id)
 
-    @property
-    def words(self) -> tuple[object, ...]:
-        """What it has in common with its copies."""
-        return (self.at.replace(microsecond=0), self.net, self.coupon, self.payment, self.category)
+    def words(self, setting: OrderEvents) -> tuple[object, ...]:
+        """What it has in common with its copies; two lines may be of two articles."""
+        article = self.article if setting == "lines" else None
+        return (self.at.replace(microsecond=0), self.net, self.coupon, self.payment, self.category, article)
 
     @property
     def arrival(self) -> tuple[bool, datetime, int, int, str]:
@@ -94,6 +95,7 @@ def said(payload: bytes, place: Place, arrived_at: datetime | None, batch: str) 
         coupon=fields["coupon_used"],
         payment=_SPELLED.get(payment, payment),
         category=fields["product_category"],
+        article=fields.get("sku"),
     )
 
 
@@ -113,7 +115,7 @@ def _judge(events: Sequence[Said], setting: OrderEvents, found: Fates) -> None:
     turns = last_first if setting == "states" else sorted(events, key=lambda event: event.arrival)
     kept: dict[tuple[object, ...], Said] = {}
     for event in turns:
-        original = kept.setdefault(event.words, event)
+        original = kept.setdefault(event.words(setting), event)
         if original is not event:
             found.table[event.place], found.winner[event.place] = "duplicate_orders", original.place
     first, *others = kept.values()

@@ -99,6 +99,18 @@ def test_an_order_of_lines_is_their_sum_at_the_place_of_the_first_with_the_categ
     assert expected.items() <= order.items()
 
 
+def test_lines_that_differ_by_a_field_outside_the_contract_alone_are_two_and_a_line_sent_again_is_one() -> None:
+    lines = (
+        said("C1", 10, "A1", sku="red"),
+        said("C1", 10, "A1", sku="blue"),
+        said("C1", 10, "A1", sku="blue", at="2025-03-04T10:00:00.5Z"),
+    )
+    outcome = judge(lines, order_events="lines")
+    (order,) = outcome.orders.values()
+    assert (order["net_amount"], order["lines"], list(outcome.duplicates)) == (20, 2, [2])
+    assert list(judge(lines, order_events="orders").duplicates) == [1, 2]
+
+
 def test_of_categories_with_the_same_sum_the_first_by_name_is_the_order_s() -> None:
     lines = [said("C1", 10, "A1", product_category=category) for category in ("Toys", "Books", None)]
     (order,) = judge(lines, order_events="lines").orders.values()

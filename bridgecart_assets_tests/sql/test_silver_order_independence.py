@@ -77,6 +77,7 @@ EVENTS = st.builds(
     payment_method=st.sampled_from(("UPI", "u.p.i.", "Lottery", None)),
     product_category=st.sampled_from(("Books", "Toys", None)),
     name=st.sampled_from(("Asha", "Ravi")),
+    sku=st.sampled_from(("red", "red", "blue")),
 )
 NO_ORDERS = (None, b"{", event(purchase_amount="x"))
 RECORDS = st.builds(

@@ -1,12 +1,13 @@
 -- Which event of an order counts, and where its others stand. Events that say the same, but for the fraction of their
 -- second, are one event. What events are that say different things, $order_events says: of `orders` the first counts,
--- of `states` the last, and `lines` count together.
+-- of `states` the last, and `lines` count together. Two lines may differ by fields outside the contract alone, as by
+-- the article: those tell them apart, while another order sent again may well have another number of its sending.
 -- First is by Kafka timestamp, then partition and offset, over all batches; of two topics, one of which was created
 -- again, that of the one that was read first. A record without a Kafka timestamp is neither first nor last.
 -- Every order of `affected_keys` is ranked again; that makes the outcome independent of the order in which batches are
 -- materialized.
 -- needs: affected_keys, known_events, silver.orders, silver.duplicate_orders, silver.conflicting_orders,
---     silver.superseded_orders, silver.order_lines, accepted, $batch_key, $order_events
+--     silver.superseded_orders, silver.order_lines, accepted, raw.orders, json_of(), $batch_key, $order_events
 -- gives: standing, contested, ranked_events, replaced_orders
 -- changes: silver.orders, silver.duplicate_orders, silver.conflicting_orders, silver.superseded_orders,
 --     silver.order_lines
@@ -29,12 +30,22 @@ with claims as (
     union all by name
     select * from standing
 ),
+beside as (
+    select
+        r.batch_key, r.topic_id, r."partition", r."offset",
+        coalesce(json_merge_patch(json_of(r.payload), '{event_mask}')::varchar, decode(r.payload)) as said_beside
+    from raw.orders r
+    semi join claims c on c.batch_key = r.batch_key
+        and (c.topic_id, c."partition", c."offset") = (r.topic_id, r."partition", r."offset")
+    where $order_events = 'lines'
+),
 turns as (
     select
         *,
         {'topic_id': topic_id, 'partition': "partition", 'offset': "offset"} as place,
         case when $order_events = 'states' then row_number() over latest_first else row_number() over arrival end as turn
     from claims
+    left join beside using (batch_key, topic_id, "partition", "offset")
     window
         arrival as (partition by order_key order by kafka_timestamp nulls last, "partition", "offset", batch_key),
         latest_first as (
@@ -52,7 +63,7 @@ said as (
     window same_words as (
         partition by
             {told_column},
-            order_key, date_trunc('second', purchased_at), net_amount
+            order_key, date_trunc('second', purchased_at), net_amount, said_beside
         order by turn
     )
 ),
@@ -71,7 +82,7 @@ judged as (
     from said
 )
 select
-    * exclude (place, turn, copy, original, counting, winner),
+    * exclude (said_beside, place, turn, copy, original, counting, winner),
     winner.topic_id as winner_topic_id,
     winner."partition" as winner_partition,
     winner."offset" as winner_offset

@@ -1,0 +1,22 @@
+-- Order ids of the batch that several customers have, or that were sent again with another time.
+-- needs: silver.orders, silver.duplicate_orders, $batch_key
+-- gives: rows
+
+with of_batch as (
+    select order_id from silver.orders where batch_key = $batch_key
+    union
+    select order_id from silver.duplicate_orders where batch_key = $batch_key
+),
+purchases as (
+    select order_id, customer_id, purchased_at from silver.orders where order_kind <> 'refund'
+    union all
+    select order_id, customer_id, purchased_at from silver.duplicate_orders where order_kind <> 'refund'
+)
+select
+    order_id, count(*) as events, count(distinct customer_id) as customers,
+    min(purchased_at) as earliest, max(purchased_at) as latest
+from purchases
+where order_id in (select order_id from of_batch)
+group by order_id
+having count(distinct customer_id) > 1 or count(distinct purchased_at) > 1
+order by order_id
