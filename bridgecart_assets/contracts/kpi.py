@@ -51,7 +51,7 @@ class Beside:
     remarkable: float | None = None
 
     def is_remarkable(self, value: float | None) -> bool:
-        """Whether people are told this value."""
+        """True if people are told this value."""
         return value is not None and self.remarkable is not None and value > self.remarkable
 
 

@@ -94,7 +94,7 @@ def segment_text(row: KpiRow) -> str:
 
 
 def remarks(rows: Sequence[KpiRow], period: str) -> Iterator[str]:
-    """What people should know beside the KPIs of a period, because one of them alone would mislead: a sentence each."""
+    """Sentences that people should read beside the KPIs of a period, because one of them alone would mislead."""
     of_period = [row for row in rows if row["period"] == period]
     for row in of_period:
         for one in (one for kpi in KPIS for one in kpi.beside):

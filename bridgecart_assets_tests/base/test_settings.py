@@ -100,6 +100,8 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("MAX_REJECT_SHARE", "1", "max_reject_share", 1.0),
         ("MAX_IGNORED_SHARE", "0", "max_ignored_share", 0.0),
         ("CURRENCY", "EUR", "currency", "EUR"),
+        ("ORDER_EVENTS", "lines", "order_events", "lines"),
+        ("MAX_PREDICTION_ERROR", "0.5", "max_prediction_error", 0.5),
         ("ERROR_REJECT_SHARE", "0.25", "error_reject_share", 0.25),
     ],
 )

@@ -78,10 +78,13 @@ def test_a_published_file_that_differs_in_any_column_is_not_what_the_table_has(s
     # Of this table a single column, called r, was read for the whole row.
     table = "gold.purchase_model"
     file = published_path(settings.published_dir, TABLES[table])
-    for column in TABLES[table].column_names:
+    for one in TABLES[table].columns:
+        column = one.name
         whole = file.read_bytes()
         with duckdb.connect() as connection:
-            connection.execute(f"create table changed as select * replace (null as \"{column}\") from '{file}'")
+            connection.execute(
+                f"create table changed as select * replace (null::{one.type} as \"{column}\") from '{file}'"
+            )
             ((differs,),) = connection.execute(f"select count(\"{column}\") > 0 from '{file}'").fetchall()
             connection.execute(f"copy changed to '{file}' (format parquet)")
         notes = [finding.says for finding in found(settings) if str(file) in finding.says]

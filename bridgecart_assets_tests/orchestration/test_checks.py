@@ -154,11 +154,11 @@ BREAKS = (
     by_sql("batches_are_read_alike", "update silver.readings set rules_version = rules_version - 1"),
     by_sql(
         "no_date_is_lonely",
-        f"update silver.orders set purchased_at = purchased_at - interval 10 years where order_key = {ONE_ORDER}",
+        f"update silver.orders set purchased_on = purchased_on - interval 10 years where order_key = {ONE_ORDER}",
     ),
     by_sql(
         "no_date_is_lonely",
-        f"update silver.orders set purchased_at = purchased_at + interval 2 years where order_key = {ONE_ORDER}",
+        f"update silver.orders set purchased_on = purchased_on + interval 2 years where order_key = {ONE_ORDER}",
     ),
     by_sql("customers_match_orders", f"delete from silver.customers where customer_id = {ONE_CUSTOMER}"),
     by_sql("customers_match_orders", "update silver.customers set customer_id = 'X' where customer_id = 'C001'"),
@@ -271,7 +271,8 @@ BREAKS = (
     by_sql("buyers_have_not_churned", "update gold.segment_flows set bought = customers + 1 where opening_key = 'S01'"),
     by_sql(
         "order_values_tie_to_orders",
-        f"update kpi.average_order_value set sales = sales + 0.01 where segment_key = 'S01' and {ONE_PERIOD}",
+        f"update kpi.average_order_value set sales = sales + 0.01, closing_sales = closing_sales + 0.01 "
+        f"where segment_key = 'S01' and {ONE_PERIOD}",
     ),
     by_metrics("order_values_tie_to_orders", "delete from kpi.average_order_value"),
     by_metrics(
@@ -290,7 +291,8 @@ BREAKS = (
     by_metrics(
         "kpi_sales_tie_to_orders",
         f"update kpi.sales_contribution set total_sales = total_sales + 0.01 where {ONE_PERIOD}",
-        f"update kpi.sales_contribution set sales = sales + 0.01 where segment_key = 'S01' and {ONE_PERIOD}",
+        f"update kpi.sales_contribution set sales = sales + 0.01, closing_sales = closing_sales + 0.01 "
+        f"where segment_key = 'S01' and {ONE_PERIOD}",
     ),
     by_metrics(
         "kpi_sales_tie_to_orders",
@@ -435,7 +437,7 @@ def test_a_changed_setting_is_named_with_what_it_was_for_how_many_batches_and_th
 def test_few_orders_years_from_all_others_are_named_on_whichever_side_they_are(
     platform: Platform, moved: str, says: str | None
 ):
-    _execute(platform, f"update silver.orders set purchased_at = purchased_at {moved}")
+    _execute(platform, f"update silver.orders set purchased_on = purchased_on {moved}")
     (rule,) = [rule for rule in RULES if rule.name == "no_date_is_lonely"]
     (result,) = _evaluate(platform, [rule])
     assert result.passed == (says is None)

@@ -36,7 +36,12 @@ from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps, 
 # As far as any churn window of these tests.
 REACH = timedelta(days=150)
 ALL_CHECKS = "".join(read_sql(rule.file) for rule in RULES)
-CHECK_PARAMETERS: Mapping[str, Parameter] = {"as_of": None, "churn_window_days": 30, "max_prediction_error": 0.25}
+CHECK_PARAMETERS: Mapping[str, Parameter] = {
+    "as_of": None,
+    "churn_window_days": 30,
+    "max_prediction_error": 0.25,
+    **queries.reading_parameters(Settings(data_dir=Path("nowhere"))),
+}
 # Weighs a trait so little that it decides nothing.
 IGNORED = 1e9
 

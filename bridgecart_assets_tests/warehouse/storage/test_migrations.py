@@ -12,6 +12,7 @@ from bridgecart_assets.contracts import (
     ERASURE_TABLES,
     OUTBOX_TABLES,
     PURCHASE_MODEL,
+    SEGMENT_MODEL,
     SILVER_DUPLICATES,
     SILVER_ORDERS,
     TABLES,
@@ -96,7 +97,9 @@ def test_a_warehouse_from_before_predictions_had_bounds_keeps_its_models_and_goe
         names = PURCHASE_MODEL.column_names
         for column in names[names.index("largest_mean_spend") :]:
             connection.execute(f"alter table gold.purchase_model drop column {column}")
-        connection.execute("alter table gold.segment_model drop column largest_spend")
+        names = SEGMENT_MODEL.column_names
+        for column in names[names.index("segments_asked") :]:
+            connection.execute(f"alter table gold.segment_model drop column {column}")
         for column in ("opening_predicted_clv", "closing_predicted_clv"):
             connection.execute(f"alter table kpi.clv_growth alter column {column} type decimal(18, 2)")
         connection.execute("alter table gold.refreshes rename column full_rebuilds to made_whole")
