@@ -271,8 +271,7 @@ BREAKS = (
     by_sql("buyers_have_not_churned", "update gold.segment_flows set bought = customers + 1 where opening_key = 'S01'"),
     by_sql(
         "order_values_tie_to_orders",
-        f"update kpi.average_order_value set sales = sales + 0.01, closing_sales = closing_sales + 0.01 "
-        f"where segment_key = 'S01' and {ONE_PERIOD}",
+        f"update kpi.average_order_value set sales = sales + 0.01 where segment_key = 'S01' and {ONE_PERIOD}",
     ),
     by_metrics("order_values_tie_to_orders", "delete from kpi.average_order_value"),
     by_metrics(
@@ -291,7 +290,7 @@ BREAKS = (
     by_metrics(
         "kpi_sales_tie_to_orders",
         f"update kpi.sales_contribution set total_sales = total_sales + 0.01 where {ONE_PERIOD}",
-        f"update kpi.sales_contribution set sales = sales + 0.01, closing_sales = closing_sales + 0.01 "
+        "update kpi.sales_contribution set sales = sales + 0.01, closing_sales = closing_sales + 0.01 "
         f"where segment_key = 'S01' and {ONE_PERIOD}",
     ),
     by_metrics(
