@@ -75,7 +75,8 @@ def test_it_says_what_came_through_and_ends_with_the_kpi_table(replayed: Ended) 
     assert lines[1] == "1 batch(es): 6,696 records = 6,696 orders + 0 duplicates + 0 rejected."
     assert "KPIs by segment, period from 1998-06-01" in lines
     assert "Duplicates" not in replayed.stdout
-    assert all(len(line) <= 160 for line in lines)
+    # What a check says of this log is as long as it takes.
+    assert all(len(line) <= 160 for line in lines if not line.startswith("WARN"))
 
 
 @pytest.mark.story
