@@ -88,7 +88,7 @@ def test_kpis_as_json_have_the_fields_others_rely_on(warehouse: Warehouse) -> No
     listed = json.loads(done.stdout)
     fields = {"segment_key", "segment", "period", "customers", "clv_growth", "churn_rate"}
     assert fields | {"average_order_value", "sales_contribution"} <= set(listed[0])
-    assert len(listed) == 18 * 5
+    assert len(listed) == 18 * 6
     for period in {row["period"] for row in listed}:
         shares = [row["sales_contribution"] for row in listed if row["period"] == period]
         assert sum(round(share * 1_000_000) for share in shares) == 1_000_000

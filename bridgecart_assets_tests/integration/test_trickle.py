@@ -32,7 +32,7 @@ def test_orders_that_trickle_in_end_as_those_that_came_at_once(
     at_once = tables(tmp_path / "at-once", monkeypatch, shop, [0])
     # The model stands as it was fitted, on the orders of that day; what follows from it differs with that.
     independent = [name for name in at_once if name.startswith(("raw.", "silver.")) or name == "gold.customer_features"]
-    assert len(independent) == 6
+    assert len(independent) == 9
     assert {name: trickled[name] for name in independent} == {name: at_once[name] for name in independent}
 
 
