@@ -33,12 +33,6 @@ def demo(*, orders: int, seed: int) -> None:
     )
     print_summary(outcome.summary)
     settings = load_settings()
-    print_kpis(
-        console,
-        kpi_rows(settings.published_dir),
-        period=None,
-        calendar=settings.calendar_timezone,
-        currency=settings.currency,
-    )
+    print_kpis(console, kpi_rows(settings.published_dir), settings, period=None)
     print("Next: `bridgecart report --open` shows more of the figures, `bridgecart up` opens the Dagster UI.")
     exit_on_failed_checks(outcome.summary)

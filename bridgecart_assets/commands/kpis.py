@@ -11,6 +11,7 @@ from bridgecart_assets.commands.console import stdout_console, table_with
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bridgecart_assets.base.settings import Settings
     from bridgecart_assets.warehouse.published_kpis import KpiRow
 
 
@@ -27,20 +28,12 @@ def kpis(*, as_json: bool, period: str | None) -> None:
     if as_json:
         print(json.dumps([row for row in rows if period in (None, row["period"])], indent=2))
     else:
-        print_kpis(
-            stdout_console(),
-            rows,
-            period=period,
-            calendar=settings.calendar_timezone,
-            currency=settings.currency,
-        )
+        print_kpis(stdout_console(), rows, settings, period=period)
         if said := segment_remarks(settings.published_dir):
             print(said)
 
 
-def print_kpis(
-    console: "Console", rows: Sequence["KpiRow"], *, period: str | None, calendar: str, currency: str | None
-) -> None:
+def print_kpis(console: "Console", rows: Sequence["KpiRow"], settings: "Settings", *, period: str | None) -> None:
     """A table of one period, by default of the latest complete one. Raises UsageError where it is not there."""
     from bridgecart_assets.contracts import CHURN, KPIS
     from bridgecart_assets.warehouse.published_kpis import (
@@ -62,7 +55,7 @@ def print_kpis(
     matured, _ = latest_matured(CHURN, rows, shown)
     headings = [f"{kpi.short_label}{'*' if kpi.matures else ''}>" for kpi in KPIS]
     table = table_with("Segment", "Customers>", *headings)
-    for row, texts in kpi_texts(rows, shown, currency=currency, signed=True):
+    for row, texts in kpi_texts(rows, shown, currency=settings.currency, signed=True):
         table.add_row(segment_text(row), *texts)
     open_note = "" if shown in complete else ", still open"
     print(f"KPIs by segment, period from {shown}{open_note}")
@@ -75,7 +68,7 @@ def print_kpis(
     print(
         f"* The churn rate {when}: of those active when it opened.\n"
         "  Customers: at the opening. new: first order in the period. unassigned: ordered before, had no segment.\n"
-        f"  Periods and days: in the shop's calendar ({calendar})."
+        f"  Periods and days: in the shop's calendar ({settings.calendar_timezone})."
     )
     for remark in remarks(rows, shown):
         print(f"! {remark}")

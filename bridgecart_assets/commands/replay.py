@@ -41,13 +41,7 @@ def cdnow() -> None:
     if summary.duplicates:
         print("Duplicates are orders of an earlier replay: none is counted twice.")
     settings = load_settings()
-    print_kpis(
-        console,
-        kpi_rows(settings.published_dir),
-        period=None,
-        calendar=settings.calendar_timezone,
-        currency=settings.currency,
-    )
+    print_kpis(console, kpi_rows(settings.published_dir), settings, period=None)
     _print_candidates(console)
     print("Next: `bridgecart up --rate 0` opens the Dagster UI and adds no made-up orders.")
     exit_on_failed_checks(summary)

@@ -43,16 +43,12 @@ def test_kpis_say_what_would_mislead_alone(capsys: pytest.CaptureFixture[str]) -
         "customers": 9,
     }
     rows = [{**row, "refund_share": 0.8, "model_changed": True}]
-    print_kpis(Console(file=StringIO()), rows, period=None, calendar="UTC", currency=None)
+    print_kpis(Console(file=StringIO()), rows, Settings(), period=None)
     told = capsys.readouterr().out
     assert "! S01 rare: Refunds take 80.0% of these sales.\n" in told
     assert "! The segment model changed in this period: who moved may have been relabelled.\n" in told
     print_kpis(
-        Console(file=StringIO()),
-        [{**row, "refund_share": 0.25, "model_changed": False}],
-        period=None,
-        calendar="UTC",
-        currency=None,
+        Console(file=StringIO()), [{**row, "refund_share": 0.25, "model_changed": False}], Settings(), period=None
     )
     assert "!" not in capsys.readouterr().out
 
