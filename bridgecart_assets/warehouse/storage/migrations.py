@@ -37,6 +37,7 @@ MIGRATIONS: tuple[str | NewField, ...] = (
     "migrations/0003_batches_keep_their_last_records",
     "migrations/0004_full_rebuilds",
     "migrations/0005_figures_on_any_shop",
+    "migrations/0006_own_topics",
 )
 """SQL files and new fields of the event; the n-th makes version n of what version n - 1 was."""
 

@@ -1,0 +1,1 @@
+-- A company's own topics and its history: mappings, states of orders, imported files.
