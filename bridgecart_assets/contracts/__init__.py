@@ -61,10 +61,13 @@ from bridgecart_assets.contracts.silver import (
     SILVER_CUSTOMERS,
     SILVER_DUPLICATES,
     SILVER_LINES,
+    SILVER_MAPPINGS,
     SILVER_ORDERS,
     SILVER_READINGS,
     SILVER_REJECTS,
+    SILVER_SKIPPED,
     SILVER_SUPERSEDED,
+    WRITTEN_WITH_ORDERS,
 )
 from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMNS, TRAITS, Trait
 
@@ -109,9 +112,11 @@ __all__ = [
     "SILVER_CUSTOMERS",
     "SILVER_DUPLICATES",
     "SILVER_LINES",
+    "SILVER_MAPPINGS",
     "SILVER_ORDERS",
     "SILVER_READINGS",
     "SILVER_REJECTS",
+    "SILVER_SKIPPED",
     "SILVER_SUPERSEDED",
     "TABLES",
     "TOUCHED_ORDERS",
@@ -119,6 +124,7 @@ __all__ = [
     "TRAIT_COLUMNS",
     "UNASSIGNED",
     "WITHDRAWN_ORDERS",
+    "WRITTEN_WITH_ORDERS",
     "Column",
     "Contract",
     "Kpi",

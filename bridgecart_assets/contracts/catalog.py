@@ -20,11 +20,9 @@ from bridgecart_assets.contracts.kpi import (
 )
 from bridgecart_assets.contracts.raw import RAW_BATCHES, RAW_ORDERS
 from bridgecart_assets.contracts.silver import (
-    BESIDE_ORDERS,
     SILVER_CUSTOMERS,
     SILVER_ORDERS,
-    SILVER_READINGS,
-    SILVER_REJECTS,
+    WRITTEN_WITH_ORDERS,
 )
 
 TABLES: Mapping[str, Contract] = MappingProxyType(
@@ -34,9 +32,7 @@ TABLES: Mapping[str, Contract] = MappingProxyType(
             RAW_ORDERS,
             RAW_BATCHES,
             SILVER_ORDERS,
-            *BESIDE_ORDERS,
-            SILVER_REJECTS,
-            SILVER_READINGS,
+            *WRITTEN_WITH_ORDERS,
             SILVER_CUSTOMERS,
             CUSTOMER_FEATURES,
             PURCHASE_MODEL,

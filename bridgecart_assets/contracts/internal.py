@@ -48,6 +48,7 @@ _FOLLOWED = (
     *("coupon_used", "product_category", "topic_id", "partition", "offset", "kafka_timestamp", "batch_key"),
     "purchased_on",
     "stated_attributes",
+    "part",
 )
 TOUCHED_ORDERS = Contract(
     schema="silver",
@@ -58,7 +59,7 @@ TOUCHED_ORDERS = Contract(
         Column("revision", "BIGINT", "and up to this one"),
         *(column for column in SILVER_ORDERS.columns if column.name in _FOLLOWED),
     ),
-    key=("topic_id", "partition", "offset"),
+    key=("topic_id", "partition", "offset", "part"),
 )
 
 REFRESHES = Contract(

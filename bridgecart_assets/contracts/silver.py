@@ -1,5 +1,7 @@
 """Silver tables: typed, cleaned orders, those that are none, and the customers behind them."""
 
+from dataclasses import replace
+
 from bridgecart_assets.contracts.columns import BATCH, CUSTOMER_HASH, KAFKA_TIME, PAYLOAD, coordinates
 from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column, Contract
 from bridgecart_assets.contracts.event import Home, event_column, event_columns
@@ -38,35 +40,69 @@ _SINCE_VERSION_5 = (
     ),
 )
 
+_LINES = Column("lines", "INTEGER", "Events that it sums; more than 1 only with BRIDGECART_ORDER_EVENTS=lines")
+
+# What a mapping says of the state of an order.
+_STATE = (
+    Column(
+        "version", "DECIMAL(38,0)", "Version of the order: the highest holds; NULL when none is said", nullable=True
+    ),
+    Column(
+        "is_void",
+        "BOOLEAN",
+        "Whether the order was cancelled or deleted: it never was, in every period; NULL: its source has no versions",
+        nullable=True,
+    ),
+    Column(
+        "refunds",
+        'STRUCT("at" TIMESTAMP, amount DECIMAL(18,2))[]',
+        "Refunds inside the order, each with its instant, UTC, and its amount, currency units; NULL is none",
+        nullable=True,
+    ),
+    Column("part", "INTEGER", "0 is the order itself; n is its n-th refund, a row of its own in silver.orders"),
+)
+
 # Fields that the event got later stand at the end, where a migration puts them.
 _LATER = event_columns(Home.ORDERS, but=_ORDER)
-_LINES = Column("lines", "INTEGER", "Events that it sums; more than 1 only with BRIDGECART_ORDER_EVENTS=lines")
 
 SILVER_ORDERS = Contract(
     schema="silver",
     name="orders",
-    meaning="One typed, cleaned row per order. Of events that differ BRIDGECART_ORDER_EVENTS says what counts: the "
-    "first by Kafka timestamp (orders), the last (states), or their sum, at the place of the first (lines).",
-    columns=(*_ORDER, BATCH, *_SINCE_VERSION_5, _LINES, *_LATER),
+    meaning="One typed, cleaned row per order, and one per refund inside it. Of events that differ "
+    "BRIDGECART_ORDER_EVENTS says what counts: the first by Kafka timestamp (orders), the last (states), or their sum, "
+    "at the place of the first (lines); of events with versions the highest holds.",
+    columns=(*_ORDER, BATCH, *_SINCE_VERSION_5, _LINES, *_STATE, *_LATER),
     key=("order_key",),
 )
 
 
-def _events(name: str, meaning: str, winner: str, *own: Column) -> Contract:
+# All that a void event need not say.
+_UNSAID = (
+    *("customer_id", "customer_hash", "purchased_at", "purchased_on", "order_kind"),
+    *("gross_amount", "discount_amount", "net_amount"),
+)
+
+
+def _events(name: str, meaning: str, winner: str, *own: Column, may_be_void: bool = False) -> Contract:
     """The contract of a table of events beside the orders, each with the coordinates of another record."""
+    columns = (*_ORDER, *coordinates(winner, "winner_"), BATCH, *_SINCE_VERSION_5, *own, *_STATE, *_LATER)
     return Contract(
         schema="silver",
         name=name,
         meaning=meaning,
-        columns=(*_ORDER, *coordinates(winner, "winner_"), BATCH, *_SINCE_VERSION_5, *own, *_LATER),
+        columns=tuple(
+            replace(column, nullable=True) if may_be_void and column.name in _UNSAID else column for column in columns
+        ),
         key=("topic_id", "partition", "offset"),
     )
 
 
 SILVER_DUPLICATES = _events(
     "duplicate_orders",
-    "Events that say the same as another event of their order, with the coordinates of the event that won.",
+    "Events that say the same, or the same version, as another event of their order, with the coordinates of the event "
+    "that won.",
     "the winning record",
+    may_be_void=True,
 )
 
 SILVER_CONFLICTS = _events(
@@ -77,9 +113,13 @@ SILVER_CONFLICTS = _events(
 
 SILVER_SUPERSEDED = _events(
     "superseded_orders",
-    "Earlier states of an order, with the coordinates of the state that holds (BRIDGECART_ORDER_EVENTS=states).",
+    "Earlier states of an order, with the coordinates of the state that holds (versions, or "
+    "BRIDGECART_ORDER_EVENTS=states), and the state that holds where it says that the order is void.",
     "the record that holds",
-    Column("standing", "VARCHAR", "superseded: a later state of the order holds"),
+    Column(
+        "standing", "VARCHAR", "superseded: a later state of the order holds; void: it holds, and there is no order"
+    ),
+    may_be_void=True,
 )
 
 SILVER_LINES = _events(
@@ -105,6 +145,30 @@ SILVER_REJECTS = Contract(
     key=("topic_id", "partition", "offset"),
 )
 
+SILVER_SKIPPED = Contract(
+    schema="silver",
+    name="skipped_records",
+    meaning="How many records of each batch the mapping leaves out, and why: they are no orders, and no mistakes.",
+    columns=(
+        BATCH,
+        Column("partition", "INTEGER", "Kafka partition of the records"),
+        Column("reason", "VARCHAR", "where: the mapping's condition does not hold; tombstone: there is no value"),
+        Column("records", "BIGINT", "Records left out"),
+    ),
+    key=("batch_key", "partition", "reason"),
+)
+
+SILVER_MAPPINGS = Contract(
+    schema="silver",
+    name="mappings",
+    meaning="Every mapping that a batch was read by, word for word.",
+    columns=(
+        Column("mapping", "VARCHAR", "SHA-256 of its text"),
+        Column("text", "VARCHAR", "Its text, as in its file"),
+    ),
+    key=("mapping",),
+)
+
 SILVER_READINGS = Contract(
     schema="silver",
     name="readings",
@@ -113,9 +177,18 @@ SILVER_READINGS = Contract(
         BATCH,
         Column("rules_version", "INTEGER", "Version of the rules by which records are read"),
         Column("settings", "MAP(VARCHAR, VARCHAR)", "Values of the settings that silver depends on, by name"),
+        Column(
+            "mapping",
+            "VARCHAR",
+            "SHA-256 of the mapping by which it was read (silver.mappings); NULL: BridgeCart's own event",
+            nullable=True,
+        ),
     ),
     key=("batch_key",),
 )
+
+WRITTEN_WITH_ORDERS = (*BESIDE_ORDERS, SILVER_REJECTS, SILVER_SKIPPED, SILVER_READINGS)
+"""What of a batch is written in the transaction of its rows of `silver.orders`."""
 
 _CUSTOMER = (
     Column("customer_id", "VARCHAR", "Customer"),

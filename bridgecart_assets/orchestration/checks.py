@@ -74,7 +74,7 @@ class Finding:
 # Tables that one asset function writes together are checked together, in one step.
 STEPS: tuple[tuple[Contract, ...], ...] = (
     (contracts.RAW_ORDERS, contracts.RAW_BATCHES),
-    (contracts.SILVER_ORDERS, *contracts.BESIDE_ORDERS, contracts.SILVER_REJECTS, contracts.SILVER_READINGS),
+    (contracts.SILVER_ORDERS, *contracts.WRITTEN_WITH_ORDERS),
     (contracts.CUSTOMER_SNAPSHOTS, contracts.SEGMENT_FLOWS),
     *(
         (contract,)

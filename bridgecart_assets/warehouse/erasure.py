@@ -38,7 +38,10 @@ from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps
 _STEPS = (
     "silver/tmp_known_events",
     "erasure/erase_records",
+    "silver/tmp_contested_orders",
+    "silver/tmp_ranked_states",
     "silver/tmp_ranked_events",
+    "silver/tmp_counting_events",
     "silver/tmp_summed_orders",
 )
 
@@ -85,7 +88,13 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
     return _counted(connection)
 
 
-def forget_again(warehouse: Warehouse, known: ForgottenList, *, order_events: OrderEvents = "orders") -> None:
+def forget_again(
+    warehouse: Warehouse,
+    known: ForgottenList,
+    *,
+    order_events: OrderEvents = "orders",
+    calendar_timezone: str = "UTC",
+) -> None:
     """Erase those of the list whom the warehouse still has, and make list and warehouse say the same.
 
     For a warehouse that was put back from an older copy, or built anew. Killed in between, it begins again: until the
@@ -102,7 +111,11 @@ def forget_again(warehouse: Warehouse, known: ForgottenList, *, order_events: Or
             connection.unregister("handed_over")
             run_steps(connection, chain("erasure/tmp_returned_customers"), {})
             # Who came back after the list was written keeps later orders.
-            parameters: dict[str, Parameter] = {"batch_key": None, "order_events": order_events}
+            parameters: dict[str, Parameter] = {
+                "batch_key": None,
+                "order_events": order_events,
+                "calendar_timezone": calendar_timezone,
+            }
             _erase(connection, [table for table in TABLES.values() if not table.partitioned], parameters)
     if new.customers:
         places = Settings.model_construct(data_dir=warehouse.path.parent)

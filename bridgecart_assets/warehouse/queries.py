@@ -9,7 +9,6 @@ from functools import partial
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
-    BESIDE_ORDERS,
     BOOKKEEPING,
     CUSTOMER_FEATURES,
     CUSTOMER_SNAPSHOTS,
@@ -19,9 +18,8 @@ from bridgecart_assets.contracts import (
     SEGMENT_FLOWS,
     SEGMENT_MEMBERSHIP,
     SILVER_ORDERS,
-    SILVER_READINGS,
-    SILVER_REJECTS,
     WITHDRAWN_ORDERS,
+    WRITTEN_WITH_ORDERS,
 )
 from bridgecart_assets.models.purchase import purchase_forecasts
 from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Sample, Table
@@ -34,7 +32,7 @@ def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
     return Query(
         parameters={**{name: getattr(settings, name) for name in READ_WITH}, **reading_parameters(settings)},
         inputs=inputs,
-        co_outputs=tuple(table.full_name for table in (*BESIDE_ORDERS, SILVER_REJECTS, SILVER_READINGS)),
+        co_outputs=tuple(table.full_name for table in WRITTEN_WITH_ORDERS),
         optional_inputs=(*BOOKKEEPING, WITHDRAWN_ORDERS),
     )
 

@@ -14,10 +14,10 @@ from bridgecart_assets.contracts import (
     RAW_ORDERS,
     SILVER_CUSTOMERS,
     SILVER_ORDERS,
-    SILVER_READINGS,
     SILVER_REJECTS,
     TABLES,
     TRAITS,
+    WRITTEN_WITH_ORDERS,
     Contract,
     schemas,
 )
@@ -65,9 +65,7 @@ def test_amounts_are_exact_decimals(contract: Contract) -> None:
 
 @every_table
 def test_a_table_written_in_batches_says_of_each_row_which(contract: Contract) -> None:
-    assert contract.partitioned == (
-        contract.schema == "raw" or contract in {SILVER_ORDERS, *BESIDE_ORDERS, SILVER_REJECTS, SILVER_READINGS}
-    )
+    assert contract.partitioned == (contract.schema == "raw" or contract in {SILVER_ORDERS, *WRITTEN_WITH_ORDERS})
     assert contract.partitioned == (BATCH_COLUMN in contract.column_names)
 
 

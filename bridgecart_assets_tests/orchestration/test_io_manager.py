@@ -85,12 +85,7 @@ def _metadata(result: dg.ExecuteInProcessResult, contract: Contract) -> dict[str
     return {name: entry.value for name, entry in materialization.metadata.items()}
 
 
-OF_SILVER_BATCH = (
-    contracts.SILVER_ORDERS,
-    *contracts.BESIDE_ORDERS,
-    contracts.SILVER_REJECTS,
-    contracts.SILVER_READINGS,
-)
+OF_SILVER_BATCH = (contracts.SILVER_ORDERS, *contracts.WRITTEN_WITH_ORDERS)
 SOURCES = [dg.AssetSpec(asset_key(contract)) for contract in contracts.TABLES.values()]
 
 

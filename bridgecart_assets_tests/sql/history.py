@@ -182,7 +182,7 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
         }
         for order in orders
     ]
-    fixed = "'t' as topic_id, 0 as \"partition\", 0 as \"offset\", 'b' as batch_key, 1 as lines"
+    fixed = "'t' as topic_id, 0 as \"partition\", 0 as \"offset\", 'b' as batch_key, 1 as lines, 0 as part"
     with warehouse.transaction() as connection:
         prepare(connection, SILVER_ORDERS)
         if rows:

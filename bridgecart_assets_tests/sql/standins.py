@@ -52,6 +52,7 @@ STORED: Mapping[str, Contract] = {
         *contracts.BOOKKEEPING,
         *contracts.ERASURE_TABLES,
         *contracts.OUTBOX_TABLES,
+        contracts.SILVER_MAPPINGS,
         contracts.WITHDRAWN_ORDERS,
     )
 }

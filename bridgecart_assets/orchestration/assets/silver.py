@@ -5,12 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from bridgecart_assets.contracts import (
-    BESIDE_ORDERS,
     RAW_ORDERS,
     SILVER_CUSTOMERS,
     SILVER_ORDERS,
-    SILVER_READINGS,
-    SILVER_REJECTS,
+    WRITTEN_WITH_ORDERS,
 )
 from bridgecart_assets.orchestration.asset_specs import POOL, batch_table, read_from, table_asset
 from bridgecart_assets.orchestration.failures import cause_first
@@ -24,9 +22,7 @@ from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
     name="silver_batch",
     outs={
         "orders": batch_table(SILVER_ORDERS, kinds={"sql"}),
-        **{
-            table.name: batch_table(table, kinds={"sql"}) for table in (*BESIDE_ORDERS, SILVER_REJECTS, SILVER_READINGS)
-        },
+        **{table.name: batch_table(table, kinds={"sql"}) for table in WRITTEN_WITH_ORDERS},
     },
     ins={"raw_orders": read_from(RAW_ORDERS)},
     partitions_def=BATCHES,
@@ -37,7 +33,7 @@ def silver_batch(platform: Platform, raw_orders: Table) -> Iterator[dg.Output[Qu
     with cause_first():
         query = silver_batch_query(platform.settings, raw_orders)
     yield dg.Output(query, "orders")
-    for table in (*BESIDE_ORDERS, SILVER_REJECTS, SILVER_READINGS):
+    for table in WRITTEN_WITH_ORDERS:
         yield dg.Output(CoWritten(SILVER_ORDERS.full_name), table.name)
 
 

@@ -1,5 +1,5 @@
 -- A made-up world's orders as silver holds them. Only the Kafka coordinates are not those of any record.
--- needs: made, customer_hash_of(), spellings, lookup_key_of()
+-- needs: made, key_of(), customer_hash_of(), spellings, lookup_key_of()
 -- gives: rows
 
 with named as (
@@ -13,13 +13,13 @@ with named as (
     from made
 )
 select
-    substr(sha256(to_json(case
+    key_of(case
         when gross_cents >= 0 then [customer_id, order_id]
         else [
             customer_id, order_id, 'refund',
             date_trunc('second', purchased_at)::varchar, gross::decimal(18, 2)::varchar
         ]
-    end)), 1, 32)::uuid as order_key,
+    end) as order_key,
     order_id,
     customer_id,
     customer_hash_of(customer_id) as customer_hash,
@@ -37,7 +37,8 @@ select
     row_number() over () as "offset",
     purchased_at as kafka_timestamp,
     'made' as batch_key,
-    1 as lines
+    1 as lines,
+    0 as part
 from named
 join spellings payment
     on payment.field = 'payment_method' and payment.lookup_key = lookup_key_of(named.spelling::varchar)

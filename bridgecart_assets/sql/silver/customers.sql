@@ -8,7 +8,7 @@ with arrived as (
         *,
         row_number() over (
             partition by customer_id
-            order by purchased_at, kafka_timestamp nulls first, "partition", "offset", topic_id
+            order by purchased_at, kafka_timestamp nulls first, "partition", "offset", topic_id, part
         ) as place
     from scoped_orders
 ),

@@ -1,12 +1,10 @@
--- One row an order: of its events, the one that counts, or the sum of its lines.
--- needs: accepted, contested, ranked_events, summed_orders
+-- One row an order: of its events, the one that counts, or the sum of its lines; and one for each refund inside it.
+-- needs: counting_events, refunds_inside, summed_orders
 -- gives: silver.orders
 -- through: silver/changed_customers
 
-select *, 1 as lines from accepted where order_key not in (select order_key from contested)
+select *, 1 as lines from counting_events
 union all by name
-select * exclude (stands_in, winner_topic_id, winner_partition, winner_offset), 1 as lines
-from ranked_events
-where stands_in = 'orders'
+select *, 1 as lines from refunds_inside
 union all by name
 select * from summed_orders

@@ -5,4 +5,5 @@
 select
     $batch_key as batch_key,
     $rules_version as rules_version,
-    map($setting_names::varchar[], $setting_values::varchar[]) as settings
+    map($setting_names::varchar[], $setting_values::varchar[]) as settings,
+    null::varchar as mapping

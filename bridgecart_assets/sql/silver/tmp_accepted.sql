@@ -1,6 +1,6 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
--- needs: validated, fields, spellings, lookup_key_of(), customer_hash_of(), raw.withdrawn_orders, $amount_is_net,
---     $calendar_timezone
+-- needs: validated, fields, spellings, lookup_key_of(), key_of(), customer_hash_of(), raw.withdrawn_orders,
+--     $amount_is_net, $calendar_timezone
 -- gives: cleaned, refused, canonicalized, accepted
 
 create temp view cleaned as
@@ -8,6 +8,9 @@ select
     {order_value} as {order_column},
     null::varchar[] as ignored_fields,
     stated_attributes,
+    null::decimal(38, 0) as version,
+    null::boolean as is_void,
+    null::struct("at" timestamp, amount decimal(18, 2))[] as refunds,
     topic_id, "partition", "offset", kafka_timestamp, batch_key
 from fields
 where is_plain
@@ -50,18 +53,21 @@ with priced as (
     left join canonicalized {spelled_field}_spelling on {spelled_field}_spelling.field = '{spelled_field}' and {spelled_field}_spelling.value = cleaned.{spelled_column}
 )
 select
-    -- A JSON list, so that no two different sets of fields read the same.
-    substr(sha256(to_json(case
+    key_of(case
+        -- Whoever it belongs to now: a later version may move it to another customer.
+        when is_void is not null then [order_id, 'state']
         when order_id is not null and purchase_amount >= 0 then [customer_id, order_id]
         -- A refund that names its order is no copy of it; sent again it may have lost the fraction of its second.
         when order_id is not null
             then [customer_id, order_id, 'refund', date_trunc('second', purchased_at)::varchar, purchase_amount::varchar]
         else [customer_id, purchased_at::varchar, purchase_amount::varchar, payment_method, product_category]
-    end)), 1, 32)::uuid as order_key,
+    end) as order_key,
     customer_hash_of(customer_id) as customer_hash,
     (purchased_at at time zone 'UTC' at time zone $calendar_timezone)::date as purchased_on,
-    case when purchase_amount < 0 then 'refund' when net_amount > 0 then 'purchase' else 'zero' end as order_kind,
+    case when purchase_amount < 0 then 'refund' when net_amount > 0 then 'purchase' when net_amount <= 0 then 'zero' end
+        as order_kind,
     (net_amount + discount_amount)::decimal(18, 2) as gross_amount,
+    0 as part,
     * exclude (
         {unstored_field},
     )

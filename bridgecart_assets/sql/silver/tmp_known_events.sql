@@ -4,8 +4,8 @@
 -- gives: known_events
 
 create or replace temp view known_events as
--- An order that sums its lines is no event: the lines are.
-select * exclude (lines), 'orders' as stands_in from silver.orders where lines = 1
+-- An order that sums its lines is no event: the lines are. Nor is a refund inside an order.
+select * exclude (lines), 'orders' as stands_in from silver.orders where lines = 1 and part = 0
 union all by name
 select * exclude (winner_topic_id, winner_partition, winner_offset), 'duplicate_orders' as stands_in
 from silver.duplicate_orders

@@ -4,33 +4,17 @@
 -- the article: those tell them apart, while another order sent again may well have another number of its sending.
 -- First is by Kafka timestamp, then partition and offset, over all batches; of two topics, one of which was created
 -- again, that of the one that was read first. A record without a Kafka timestamp is neither first nor last.
+-- Where the source says versions, these decide (silver/tmp_ranked_states).
 -- Every order of `affected_keys` is ranked again; that makes the outcome independent of the order in which batches are
 -- materialized.
--- needs: affected_keys, known_events, silver.orders, silver.duplicate_orders, silver.conflicting_orders,
---     silver.superseded_orders, silver.order_lines, accepted, raw.orders, json_of(), $batch_key, $order_events
--- gives: standing, contested, ranked_events, replaced_orders
+-- needs: affected_keys, claims, ranked_states, refund_key_of(), silver.orders, silver.duplicate_orders,
+--     silver.conflicting_orders, silver.superseded_orders, silver.order_lines, raw.orders, json_of(), $order_events
+-- gives: ranked_events, replaced_keys, replaced_orders
 -- changes: silver.orders, silver.duplicate_orders, silver.conflicting_orders, silver.superseded_orders,
 --     silver.order_lines
 
--- What other batches have of these orders.
-create temp table standing as
-select * exclude (stands_in)
-from known_events
-where batch_key is distinct from $batch_key and order_key in (select order_key from affected_keys);
-
--- Most orders have one event only, which counts.
-create temp table contested as
-select order_key from accepted group by order_key having count(*) > 1
-union
-select order_key from standing;
-
 create temp table ranked_events as
-with claims as (
-    select * from accepted where order_key in (select order_key from contested)
-    union all by name
-    select * from standing
-),
-beside as (
+with beside as (
     select
         r.batch_key, r.topic_id, r."partition", r."offset",
         coalesce(json_merge_patch(json_of(r.payload), '{event_mask}')::varchar, decode(r.payload)) as said_beside
@@ -46,6 +30,7 @@ turns as (
         case when $order_events = 'states' then row_number() over latest_first else row_number() over arrival end as turn
     from claims
     left join beside using (batch_key, topic_id, "partition", "offset")
+    where is_void is null
     window
         arrival as (partition by order_key order by kafka_timestamp nulls last, "partition", "offset", batch_key),
         latest_first as (
@@ -86,12 +71,21 @@ select
     winner.topic_id as winner_topic_id,
     winner."partition" as winner_partition,
     winner."offset" as winner_offset
-from judged;
+from judged
+union all by name
+select * from ranked_states;
+
+create temp table replaced_keys as
+select order_key from affected_keys
+union all
+select refund_key_of(order_key, unnest(generate_series(1, len(refunds))))
+from silver.orders
+where refunds is not null and order_key in (select order_key from affected_keys);
 
 create temp table replaced_orders as
-select customer_hash, purchased_on from silver.orders where order_key in (select order_key from affected_keys);
+select customer_hash, purchased_on from silver.orders where order_key in (select order_key from replaced_keys);
 
-delete from silver.orders where order_key in (select order_key from affected_keys);
+delete from silver.orders where order_key in (select order_key from replaced_keys);
 delete from silver.duplicate_orders where order_key in (select order_key from affected_keys);
 delete from silver.conflicting_orders where order_key in (select order_key from affected_keys);
 delete from silver.superseded_orders where order_key in (select order_key from affected_keys);

@@ -1,7 +1,7 @@
 -- How a record is read: its texts, its instant, and whose it is.
 -- needs: nothing
 -- gives: text_of(), loses_digits(), with_quoted_numbers(), given_of(), iso_of(), instant_of(), forgotten_payload(),
---     json_of(), written_of(), scalar_of(), sender_of(), sent_at(), customer_hash_of(), hash_of(), is_text(), is_number(),
+--     json_of(), written_of(), scalar_of(), sender_of(), sent_at(), key_of(), refund_key_of(), customer_hash_of(), hash_of(), is_text(), is_number(),
 --     money_of(), number_of(), flag_of(), latest_purchase()
 
 -- A text without white space, control and other invisible characters around it; blank is NULL.
@@ -68,6 +68,10 @@ create or replace temp macro sent_at(payload) as
 -- and five minutes by which they may differ. A batch that a person named tells no time.
 create or replace temp macro latest_purchase(kafka_timestamp, batch_key) as
     least(kafka_timestamp, try_strptime(batch_key, '%Y%m%dT%H%M%SZ')) + interval 5 minutes;
+
+-- A JSON list, so that no two different sets of fields read the same.
+create or replace temp macro key_of(fields) as substr(sha256(to_json(fields)), 1, 32)::uuid;
+create or replace temp macro refund_key_of(order_key, number) as key_of([order_key::varchar, 'refund', number::varchar]);
 
 -- Not a secret and not unique: whoever shares it is refreshed along.
 create or replace temp macro customer_hash_of(customer_id) as (md5_number_lower(customer_id) >> 1)::bigint;

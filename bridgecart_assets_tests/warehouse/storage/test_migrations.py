@@ -14,6 +14,7 @@ from bridgecart_assets.contracts import (
     PURCHASE_MODEL,
     SEGMENT_MODEL,
     SILVER_DUPLICATES,
+    SILVER_MAPPINGS,
     SILVER_ORDERS,
     TABLES,
     WITHDRAWN_ORDERS,
@@ -35,7 +36,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "layout.json"
 
 def layout() -> dict[str, object]:
     """The version, and the columns of every table that it means."""
-    tables = (*TABLES.values(), *ERASURE_TABLES, *OUTBOX_TABLES, WITHDRAWN_ORDERS)
+    tables = (*TABLES.values(), SILVER_MAPPINGS, *ERASURE_TABLES, *OUTBOX_TABLES, WITHDRAWN_ORDERS)
     return {
         "version": len(MIGRATIONS),
         "tables": {
