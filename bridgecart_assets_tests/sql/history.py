@@ -192,7 +192,7 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
             for contract in BOOKKEEPING:
                 prepare(connection, contract)
             connection.execute("create temp table accepted as select customer_hash, purchased_on from added")
-            for others in ("replaced_orders", "ranked_events"):
+            for others in ("replaced_orders", "ranked_events", "refunds_inside"):
                 connection.execute(
                     f"create temp table {others} as select *, 'orders' as stands_in from accepted limit 0"
                 )
