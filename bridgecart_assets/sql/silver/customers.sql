@@ -1,37 +1,11 @@
--- One row a customer. Each attribute as the latest event that states it: by purchase time, then by arrival.
--- needs: scoped_orders, raw.orders, given_of(), loses_digits(), with_quoted_numbers(), is_text(), spellings,
+-- One row a customer, with each attribute as the latest event states it.
+-- needs: stating_events, raw.orders, given_of(), loses_digits(), with_quoted_numbers(), is_text(), spellings,
 --     lookup_key_of(), is_number(), number_of(), money_of()
 -- gives: silver.customers
 
-with arrived as (
-    select
-        *,
-        row_number() over (
-            partition by customer_id
-            order by purchased_at, kafka_timestamp nulls first, "partition", "offset", topic_id, part
-        ) as place
-    from scoped_orders
-),
-placed as (
-    select
-        *,
-        -- Of what silver took in before it noted what is stated, the latest event speaks for all attributes.
-        max(place) filter (where stated_attributes is null or list_contains(stated_attributes, '{attribute_field}')) over of_customer as place_of_{attribute_field},
-        max(place) over of_customer as last_place,
-        min(purchased_at) over of_customer as first_seen_at,
-        max(purchased_at) over of_customer as last_seen_at
-    from arrived
-    window of_customer as (partition by customer_id)
-),
-stating as (
-    select * from placed
-    where place = last_place or list_contains([
-        place_of_{attribute_field},
-    ], place)
-),
-bodies as (
+with bodies as (
     select s.*, decode(r.payload) as body
-    from stating s
+    from stating_events s
     -- The batch is the same by construction; with it, only the rows of few batches are looked at.
     join raw.orders r on r.batch_key = s.batch_key
         and (r.topic_id, r."partition", r."offset") = (s.topic_id, s."partition", s."offset")
