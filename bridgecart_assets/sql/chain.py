@@ -20,6 +20,8 @@ FROM_PYTHON = {
     "chunk": "",
     "erased_before": "raw.orders",
     "listed": "",
+    "mapped_batches": "",
+    "mapped_senders": "",
     "made": "",
     **{kpi.column: kpi.table.full_name for kpi in KPIS},
 }

@@ -81,7 +81,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
         "batch_key": None,
         "order_events": settings.order_events,
     }
-    run_steps(connection, chain("erasure/tmp_customers_to_erase"), parameters)
+    _find_records(connection, "erasure/tmp_customers_to_erase", parameters)
     _require_known(connection, len(customer_ids))
     run_steps(connection, ("erasure/note_erasure",), parameters)
     _erase(connection, TABLES.values(), parameters)
@@ -109,7 +109,7 @@ def forget_again(
             connection.register("handed_over", new.as_table())
             connection.execute("create temp table listed as from handed_over")
             connection.unregister("handed_over")
-            run_steps(connection, chain("erasure/tmp_returned_customers"), {})
+            _find_records(connection, "erasure/tmp_returned_customers", {})
             # Who came back after the list was written keeps later orders.
             parameters: dict[str, Parameter] = {
                 "batch_key": None,
@@ -142,6 +142,16 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
         prepare(connection, contract)
 
 
+def _find_records(connection: duckdb.DuckDBPyConnection, customers: str, parameters: Mapping[str, Parameter]) -> None:
+    """Make `erased_records`, of the customers that the SQL file of this name finds."""
+    connection.execute("create temp table mapped_batches (batch_key varchar)")
+    connection.execute(
+        'create temp table mapped_senders (topic_id varchar, "partition" integer, "offset" bigint, batch_key varchar, '
+        "customer_id varchar, sent_at timestamp, order_id varchar)"
+    )
+    run_steps(connection, chain("erasure/tmp_records_to_erase", through=(customers,)), parameters)
+
+
 def _erase(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], parameters: Mapping[str, Parameter]
 ) -> None:
@@ -159,7 +169,8 @@ def _erase(
 
 def _require_known(connection: duckdb.DuckDBPyConnection, given: int) -> None:
     unknown = connection.execute(
-        "select place from customers_to_erase where place not in (select place from records_to_erase) "
+        "select place from customers_to_erase "
+        "where coalesce(customer_id not in (select customer_id from records_to_erase), true) "
         "and coalesce(customer_hash not in (select customer_hash from raw.forgotten_customers), true) order by place"
     ).fetchall()
     if unknown:

@@ -62,6 +62,9 @@ _COLUMNS = {
     "headers struct(key varchar, value blob)[], payload blob",
     "erased_before": '"partition" int, "offset" bigint',
     "listed": ", ".join(f"{column.name} {column.type}" for column in FORGOTTEN_CUSTOMERS.columns),
+    "mapped_batches": "batch_key varchar",
+    "mapped_senders": 'topic_id varchar, "partition" int, "offset" bigint, batch_key varchar, customer_id varchar, '
+    "sent_at timestamp, order_id varchar",
     "made": "number bigint, customer bigint, ordered_ms bigint, gross_cents bigint, discount_cents bigint, "
     "spelling varchar, category varchar",
     # Computed by Python of the rows of its file.

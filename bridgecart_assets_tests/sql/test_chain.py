@@ -37,7 +37,7 @@ from bridgecart_assets_tests.sql.standins import (
 # Erasure takes its customers from one of two files, and Python runs the rest in order.
 ERASURES = [
     [
-        *chain(customers),
+        *chain("erasure/tmp_records_to_erase", through=(customers,)),
         "erasure/note_erasure",
         "silver/tmp_known_events",
         "erasure/erase_records",
