@@ -1,0 +1,30 @@
+"""Shapes: which paths of a record a mapping reads, and what they are where a schema lacks them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from bridgecart_assets.sources.mapping.decoding.arrow_types import FieldType, list_of, same, struct_of
+
+Shape = Any
+"""{field: shape} for parts, [shape] for items of a list, a text for a value as a whole."""
+
+WHOLE = "VARCHAR"
+
+
+def absent(shape: Shape) -> FieldType:
+    """A field that a schema lacks: NULL, in the form that expressions read."""
+    if isinstance(shape, Mapping):
+        return struct_of({name: absent(part) for name, part in shape.items()})
+    return list_of(absent(shape[0])) if isinstance(shape, list) else same(pa.null())
+
+
+def nothing_of(shape: Shape) -> FieldType:
+    """A field that has another form than expressions read: NULL, whatever its value."""
+    field = absent(shape)
+    return FieldType(field.wire, field.seen, _nothing)
+
+
+def _nothing(_: object) -> None:
+    return None
