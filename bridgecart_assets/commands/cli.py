@@ -26,6 +26,7 @@ from bridgecart_assets.commands.export import export
 from bridgecart_assets.commands.forget import forget
 from bridgecart_assets.commands.generate import generate
 from bridgecart_assets.commands.graph import graph
+from bridgecart_assets.commands.inspect import inspect
 from bridgecart_assets.commands.kpis import kpis
 from bridgecart_assets.commands.replay import replay
 from bridgecart_assets.commands.report import report
@@ -63,6 +64,7 @@ COMMANDS = (
     forget,
     generate,
     graph,
+    inspect,
     kpis,
     replay,
     report,

@@ -112,6 +112,14 @@ def plan_batch(
     return BatchPlan(batch_key, state.topic, state.topic_id, ranges, lost)
 
 
+def plan_newest(*, batch_key: str, state: TopicState, max_records: int) -> BatchPlan:
+    """The last offsets of the topic, at most `max_records`, shared in proportion to what each partition has."""
+    shares = _share({partition: span.count for partition, span in sorted(state.partitions.items())}, max_records)
+    ends = {partition: span.end for partition, span in state.partitions.items()}
+    ranges = {partition: OffsetRange(ends[partition] - share, ends[partition]) for partition, share in shares.items()}
+    return BatchPlan(batch_key, state.topic, state.topic_id, ranges)
+
+
 def lag(committed: Mapping[int, int], state: TopicState, *, fail_on_data_loss: bool = True) -> dict[int, int]:
     """Unread offsets per partition, with those that were lost: the next batch records the hole.
 

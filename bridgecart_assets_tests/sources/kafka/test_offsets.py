@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgecart_assets.sources.kafka.errors import DataLoss, OffsetsWentBackwards
-from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, TopicState, lag, plan_batch
+from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, TopicState, lag, plan_batch, plan_newest
 
 ranges = st.tuples(st.integers(0, 10**12), st.integers(0, 10**6)).map(
     lambda pair: OffsetRange(pair[0], pair[0] + pair[1])
@@ -33,6 +33,16 @@ def test_a_plan_starts_at_the_ledger_and_never_passes_the_cap_or_the_end(
     assert planned.ranges.keys() == partitions.keys()
     assert all(span.start == partitions[p].start for p, span in planned.ranges.items())
     assert all(span.end <= partitions[p].end for p, span in planned.ranges.items())
+    assert planned.records == min(cap, sum(span.count for span in partitions.values()))
+
+
+@given(topics, caps)
+def test_the_newest_records_end_where_the_topic_ends_and_are_no_more_than_asked_for(
+    partitions: dict[int, OffsetRange], cap: int
+) -> None:
+    planned = plan_newest(batch_key="b", state=state_of(partitions), max_records=cap)
+    assert planned.ends == {p: partitions[p].end for p in sorted(partitions)}
+    assert all(span.start >= partitions[p].start for p, span in planned.ranges.items())
     assert planned.records == min(cap, sum(span.count for span in partitions.values()))
 
 

@@ -1,0 +1,98 @@
+"""The forms of records, told from their bytes, and the documents in them."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NoReturn
+
+JSON = "JSON"
+JSON_WITH_ID = "JSON with schema id"
+AVRO = "Avro"
+PROTOBUF = "Protobuf"
+WITH_ID = "bytes with schema id"
+NO_VALUE = "nothing"
+TOO_LONG = "longer than BRIDGECART_MAX_PAYLOAD_BYTES"
+TOO_DEEP = "JSON nested too deeply to look at"
+NOT_OBJECT = "JSON that is no object"
+TEXT = "text that is no JSON"
+BYTES = "bytes of no known form"
+
+# Confluent's framing: a zero, the id of the schema in four bytes, then the record.
+_FRAME = 5
+# Python refuses to read longer whole numbers.
+_MOST_DIGITS = 4_000
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of some bytes, the id of their schema, and the document where it can be read."""
+
+    name: str
+    schema_id: int | None = None
+    document: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The forms of all values, or of all keys: how many there are of each, and the ids of schemas."""
+
+    forms: Sequence[Form]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, contents: Sequence[bytes | None], max_bytes: int) -> "Forms":
+        """The forms of these bytes, of which longer ones are not looked into."""
+        forms = [form_of(content, max_bytes) for content in contents]
+        return cls(forms, Counter(form.name for form in forms))
+
+    @property
+    def schema_ids(self) -> list[int]:
+        """The ids of schemas that the bytes begin with."""
+        return sorted({form.schema_id for form in self.forms if form.schema_id is not None})
+
+    @property
+    def text(self) -> str:
+        """The counts in words, the most common form first."""
+        said = [f"{count:,} {name}" for name, count in self.counts.most_common()]
+        ids = f" (schema ids {', '.join(map(str, self.schema_ids))})" if self.schema_ids else ""
+        return ", ".join(said) + ids
+
+
+def form_of(content: bytes | None, max_bytes: int) -> Form:
+    """The form of a value or a key."""
+    if content is None:
+        return Form(NO_VALUE)
+    if len(content) > max_bytes:
+        return Form(TOO_LONG)
+    if content[:1] == b"\0" and len(content) > _FRAME:
+        return _framed(int.from_bytes(content[1:_FRAME]), content[_FRAME:])
+    return _plain(content)
+
+
+def _framed(schema_id: int, content: bytes) -> Form:
+    document = _plain(content).document
+    return Form(WITH_ID if document is None else JSON_WITH_ID, schema_id, document)
+
+
+def _plain(content: bytes) -> Form:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return Form(BYTES)
+    try:
+        document = json.loads(text, parse_float=Decimal, parse_int=_whole, parse_constant=_no_constant)
+    except ValueError:
+        return Form(TEXT if "".join(text.split()).isprintable() else BYTES)
+    except RecursionError:
+        return Form(TOO_DEEP)
+    return Form(JSON, None, document) if isinstance(document, dict) else Form(NOT_OBJECT)
+
+
+def _whole(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) < _MOST_DIGITS else Decimal(digits)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

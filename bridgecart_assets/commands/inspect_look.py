@@ -1,0 +1,94 @@
+"""A look at records: their forms, the known shape that they have, their paths, and a mapping proposed for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.commands.inspect_forms import AVRO, JSON, JSON_WITH_ID, WITH_ID, Forms
+from bridgecart_assets.commands.inspect_paths import Document, Path, paths_of
+from bridgecart_assets.commands.inspect_presets import Shape, shape_of
+from bridgecart_assets.commands.inspect_proposal import proposal
+from bridgecart_assets.commands.inspect_records import Records
+
+_DECODE = {JSON: "json", JSON_WITH_ID: "json-registry", AVRO: "avro-registry"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """All that is shown of the records. No mapping where none is needed, or where no record could be read."""
+
+    source: str
+    records: int
+    values: Forms
+    keys: Forms
+    shape: Shape | None
+    paths: Sequence[Path]
+    mapping: str | None
+
+    @property
+    def is_own(self) -> bool:
+        """True for BridgeCart's own event, which needs no mapping."""
+        return self.shape is not None and self.shape.preset is None
+
+    @property
+    def remedy(self) -> str | None:
+        """Advice on records that could not be read; None where most could."""
+        unread = self.values.counts[WITH_ID]
+        if unread <= self.records / 2:
+            return None
+        return (
+            "They begin with the id of a schema: set BRIDGECART_SCHEMA_REGISTRY_URL to the registry that has it. "
+            "Protobuf also needs a mapping that names its descriptor set."
+        )
+
+    def share(self, path: Path) -> float:
+        """The share of records in which the path says something."""
+        return path.filled / self.records
+
+    def to_json(self) -> dict[str, object]:
+        """The look in plain JSON types."""
+        paths = [
+            {
+                "path": path.name,
+                "types": list(path.types),
+                "filled": round(self.share(path), 4),
+                "example": path.example,
+            }
+            for path in self.paths
+        ]
+        return {
+            "source": self.source,
+            "records": self.records,
+            "values": dict(self.values.counts),
+            "keys": dict(self.keys.counts),
+            "schema_ids": self.values.schema_ids,
+            "shape": self.shape.meaning if self.shape else None,
+            "preset": self.shape.preset if self.shape else None,
+            "paths": paths,
+            "mapping": self.mapping,
+        }
+
+
+def look_at(records: Records, settings: Settings) -> Look:
+    """Look at records of any form."""
+    values = Forms.of(records.values, settings.max_payload_bytes)
+    keys = Forms.of(records.keys, settings.max_payload_bytes)
+    documents = _documents(values, keys)
+    readable = [document for document in documents if "value" in document]
+    shape = shape_of(readable)
+    is_own = shape is not None and shape.preset is None
+    mapping = None if is_own or not readable else proposal(readable, shape, decode=_decode(values))
+    return Look(records.source, len(records.values), values, keys, shape, paths_of(documents), mapping)
+
+
+def _documents(values: Forms, keys: Forms) -> list[Document]:
+    """The documents of each record that could be read."""
+    return [
+        {root: form.document for root, form in (("value", value), ("key", key)) if form.document is not None}
+        for value, key in zip(values.forms, keys.forms, strict=True)
+    ]
+
+
+def _decode(values: Forms) -> str:
+    """The way in which most values that could be read are decoded."""
+    return _DECODE[max(_DECODE, key=values.counts.__getitem__)]

@@ -1,0 +1,69 @@
+"""The shapes of records that BridgeCart knows, told from a few of their fields."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridgecart_assets.commands.inspect_paths import Document, Steps
+from bridgecart_assets.contracts.event import EVENT
+
+_OPERATIONS = frozenset("curdtm")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A known shape of a record: its name, that of its preset, and where in the record an order's fields stand.
+
+    Without a preset the shape is BridgeCart's own event, which needs no mapping.
+    """
+
+    meaning: str
+    preset: str | None
+    order: Steps
+    fits: Callable[[Mapping[str, object]], bool]
+
+
+def _is_own(value: Mapping[str, object]) -> bool:
+    return {one.name for one in EVENT if one.required} <= value.keys()
+
+
+def _is_debezium(value: Mapping[str, object]) -> bool:
+    return value.get("op") in _OPERATIONS and {"before", "after", "source"} <= value.keys()
+
+
+def _is_wrapped_debezium(value: Mapping[str, object]) -> bool:
+    payload = value.get("payload")
+    return isinstance(payload, Mapping) and _is_debezium(payload)
+
+
+def _is_shopify_order(value: Mapping[str, object]) -> bool:
+    is_order = str(value.get("admin_graphql_api_id", "")).startswith("gid://shopify/Order/")
+    return is_order or {"financial_status", "total_line_items_price", "line_items"} <= value.keys()
+
+
+def _is_order_completed(value: Mapping[str, object]) -> bool:
+    return value.get("type") == "track" and value.get("event") == "Order Completed" and "properties" in value
+
+
+SHAPES = (
+    Shape("BridgeCart's own event", None, ("value",), _is_own),
+    Shape("changes of a table, as Debezium sends them", "debezium", ("value", "after"), _is_debezium),
+    Shape(
+        "changes of a table, as Debezium sends them with their schema",
+        "debezium",
+        ("value", "payload", "after"),
+        _is_wrapped_debezium,
+    ),
+    Shape("orders of Shopify's webhooks", "shopify-order", ("value",), _is_shopify_order),
+    Shape("a tracking plan's Order Completed", "segment-order-completed", ("value", "properties"), _is_order_completed),
+)
+
+
+def shape_of(documents: Sequence[Document]) -> Shape | None:
+    """The known shape that most of the documents have which have any; None where none has."""
+    values = [value for document in documents if isinstance(value := document.get("value"), Mapping)]
+    counts = Counter(
+        next((number for number, shape in enumerate(SHAPES) if shape.fits(value)), None) for value in values
+    )
+    known = [(count, -number) for number, count in counts.items() if number is not None]
+    return SHAPES[-max(known)[1]] if known else None

@@ -1,0 +1,124 @@
+"""A mapping proposed for records: TOML with a line a field, and a remark where a line is not certain."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from bridgecart_assets.commands.inspect_guesses import REQUIRED, Guess, guesses, is_minor, one_of
+from bridgecart_assets.commands.inspect_paths import Document, Path, Steps, expression, paths_of, says_something
+from bridgecart_assets.commands.inspect_presets import Shape
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_KINDS = ("event", "type", "event_type", "eventType", "kind", "topic")
+_KIND = re.compile(r"[^\W\d][\w .:/-]{0,63}")
+_MOST_KINDS = 20
+_WIDTH = 16
+
+
+def proposal(
+    documents: Sequence[Document], shape: Shape | None, *, decode: str, preset: Collection[str] = frozenset()
+) -> str:
+    """The text of a mapping for values that `decode` reads; the shape's preset has the fields named by `preset`."""
+    root = shape.order if shape else ("value",)
+    where, orders = _orders(documents, root)
+    paths = [path for path in paths_of(orders) if path.steps[: len(root)] == root]
+    found = {one.field: one for one in guesses(paths, len(orders)) if one.field not in preset}
+    sections = [
+        "# Proposed by `bridgecart inspect`. Hold each line against what the source means, then try it:\n"
+        "# bridgecart inspect --mapping FILE\n"
+        "format = 1\n" + (f'preset = "{shape.preset}"\n' if shape and shape.preset else ""),
+        f'[decode]\nvalue = "{decode}"\n' if decode != "json" else "",
+        _records(where if "where" not in preset else None, len(orders), len(documents)),
+        _order(found, preset, shape),
+        _money(found, _paths_of_currency(paths), preset),
+    ]
+    return "\n".join(filter(None, sections))
+
+
+def _records(where: str | None, orders: int, documents: int) -> str:
+    if where is None:
+        return ""
+    return f"[records]\n# {orders:,} of {documents:,} records\nwhere = {_toml(where)}\n"
+
+
+def _order(found: Mapping[str, Guess], preset: Collection[str], shape: Shape | None) -> str:
+    lines = [line for one in _usable(found) for line in _line(one, shape)]
+    missing = [
+        f'# {name:{_WIDTH}} = "value. ..."   # nothing like it was found; it is required\n'
+        for name in REQUIRED
+        if name not in found and name not in preset
+    ]
+    return "[order]\n" + "".join([*lines, *missing]) if lines or missing else ""
+
+
+def _usable(found: Mapping[str, Guess]) -> Iterator[Guess]:
+    """Guesses of which one does not need another that is not there."""
+    refund = {"refunded_amount", "refunded_date"}
+    return (one for one in found.values() if one.field not in refund or refund <= found.keys())
+
+
+def _line(one: Guess, shape: Shape | None) -> Iterator[str]:
+    if one.doubt:
+        yield f"# unsure: {one.doubt}\n"
+    is_row = one.field == "order_id" and shape is not None and shape.preset == "debezium"
+    # A row that was deleted stands in what was before.
+    sql = f"coalesce({one.expression}, {one.expression.replace('.after.', '.before.')})" if is_row else one.expression
+    yield f"{one.field:{_WIDTH}} = {_toml(sql)}\n"
+
+
+def _money(found: Mapping[str, Guess], currencies: Counter[str], preset: Collection[str]) -> str:
+    amount = found.get("purchase_amount")
+    lines = []
+    if currencies:
+        (most, _), *others = currencies.most_common()
+        said = f"   # orders in {', '.join(code for code, _ in others)} are rejected" if others else ""
+        lines.append(f'currency = "{most}"{said}\n')
+    if amount is not None and is_minor(amount.path):
+        lines.append("minor_units = true   # amounts are in cents\n")
+    elif amount is not None and amount.path is not None and _is_whole(amount.path):
+        lines.append("# minor_units = true   # all amounts are whole numbers: are they cents?\n")
+    return "[money]\n" + "".join(lines) if lines else ""
+
+
+def _is_whole(path: Path) -> bool:
+    return all(str(value).strip().lstrip("-").isdecimal() for value in path.values)
+
+
+def _paths_of_currency(paths: Sequence[Path]) -> Counter[str]:
+    """Currencies that the records name, by how often."""
+    return Counter(
+        value
+        for path in paths
+        if "currency" in path.steps[-1].lower() and "presentment" not in path.name
+        for value in path.values
+        if isinstance(value, str) and _CURRENCY.fullmatch(value)
+    )
+
+
+def _orders(documents: Sequence[Document], root: Steps) -> tuple[str | None, Sequence[Document]]:
+    """The documents that are orders, and the condition that chooses them where others are among them."""
+    within = [document for document in documents if _at(document, root) is not None]
+    paths = [path for path in paths_of(within) if path.steps[: len(root)] == root]
+    order_id = next((one.path for one in guesses(paths, len(within)) if one.field == "order_id"), None)
+    if order_id is None:
+        return None, within
+    orders = [document for document in within if says_something(_at(document, order_id.steps))]
+    for name in _KINDS:
+        kinds = {kind if isinstance(kind := _at(document, ("value", name)), str) else "" for document in orders}
+        if all(map(_KIND.fullmatch, kinds)) and 0 < len(kinds) <= _MOST_KINDS and len(orders) < len(documents):
+            return one_of(expression(("value", name)), kinds), orders
+    return None, orders
+
+
+def _at(document: Document, steps: Steps) -> object:
+    value: object = document
+    for step in steps:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(step)
+    return value
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,281 @@
+"""What `bridgecart inspect` sees in records: forms, paths, known shapes, and the mapping that it proposes."""
+
+import itertools
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.commands.inspect_look import Look, look_at
+from bridgecart_assets.commands.inspect_masking import masked
+from bridgecart_assets.commands.inspect_paths import MOST_PATHS, paths_of
+from bridgecart_assets.commands.inspect_records import Records
+from bridgecart_assets_tests.support.examples import examples
+from bridgecart_assets_tests.support.records import event
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+FRAME = b"\0\0\0\0\7"
+
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def look(*values: bytes | None, keys: Sequence[bytes | None] | None = None) -> Look:
+    return look_at(Records("a test", list(values), list(keys or [None] * len(values))), Settings())
+
+
+def look_at_json(*values: Mapping[str, Any]) -> Look:
+    return look(*(json.dumps(value).encode() for value in values))
+
+
+def sample(name: str) -> list[bytes | None]:
+    return [line.encode() for line in (SAMPLES / name).read_text(encoding="utf-8").splitlines()]
+
+
+def debezium() -> list[bytes | None]:
+    values = [json.loads(line or b"")["value"] for line in sample("debezium-postgres.ndjson")]
+    return [None if value is None else json.dumps(value).encode() for value in values]
+
+
+def proposed(shown: Look) -> dict[str, Any]:
+    assert shown.mapping is not None
+    return tomllib.loads(shown.mapping)
+
+
+def order_fields(*values: Mapping[str, Any]) -> dict[str, str]:
+    fields: dict[str, str] = proposed(look_at_json(*values))["order"]
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("Ada Muster", "aaa aaaaaa"),
+        ("ada@example.com", "aaa@aaaaaaa.aaa"),
+        ("+49 30 123456", "+99 99 999999"),
+        ("Zoë Ångström", "aaa aaaaaaaa"),
+        ("李小龙", "aaa"),
+        ("٣٤", "99"),
+        ("❤\n\x1b[31m", "···[99a"),
+        (-12.5, "-99.9"),
+        (True, "true"),
+        ("x" * 100, "a" * 32 + "…"),
+    ],
+)
+def test_a_mask_has_the_shape_of_a_value_and_none_of_its_content(value: object, shown: str):
+    assert masked(value) == shown
+
+
+@given(st.text())
+@examples(100)
+def test_no_letter_or_digit_survives_its_mask(text: str):
+    assert {one for one in masked(text) if one.isalnum()} <= {"a", "9"}
+
+
+def test_names_mails_and_numbers_to_call_are_nowhere_in_what_is_shown():
+    shown = json.dumps(look(*sample("shopify-orders.ndjson")).to_json(), ensure_ascii=False)
+    assert "customer.first_name" in shown
+    assert not [
+        secret for secret in ("Ada", "Muster", "ada@", "example.com", "000000", "5600000000001") if secret in shown
+    ]
+
+
+def test_names_within_a_document_that_are_content_are_not_shown():
+    people = {f"person{'abcdefghij'[n % 10]}{'klm'[n // 10]}": {"orders": n} for n in range(30)}
+    by_mail = {"ada@example.com": {"orders": 1}, "+4930123456": {"orders": 2}}
+    shown = look_at_json({"carts": by_mail}, *({"totals": {name: said}} for name, said in people.items()))
+    assert [path.name for path in shown.paths] == ["value.carts.*.orders", "value.totals.*.orders"]
+
+
+def test_a_path_says_types_and_the_share_of_records_that_say_something():
+    shown = look_at_json(
+        {"total": "12.50", "lines": [{"sku": "A"}, {"sku": "B"}], "at": "2025-01-01T10:00:00Z", "note": " "},
+        {"total": 3, "lines": [], "at": None, "note": None, "Order No": 1},
+    )
+    assert [(path.name, path.type, shown.share(path)) for path in shown.paths] == [
+        ("value.total", "text: number or whole number", 1),
+        ("value.lines", "list", 0.5),
+        ("value.lines[].sku", "text", 0.5),
+        ("value.at", "text: time", 0.5),
+        ("value.note", "", 0),
+        ('value."Order No"', "whole number", 0.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        (b'{"a": 1}', "JSON"),
+        (None, "nothing"),
+        (FRAME + b'{"a": 1}', "JSON with schema id"),
+        (FRAME + b"\2\4", "bytes with schema id"),
+        (b"[1]", "JSON that is no object"),
+        (b"a;b\n1;2", "text that is no JSON"),
+        (b'{"a": NaN}', "text that is no JSON"),
+        (b"\xff\xfe", "bytes of no known form"),
+        (b"\x01\x02", "bytes of no known form"),
+        (b'{"a":' * 20_000 + b"1" + b"}" * 20_000, "JSON nested too deeply to look at"),
+        (b'{"a":' + b"9" * 10_000 + b"}", "JSON"),
+        (b" " * 300_000, "longer than BRIDGECART_MAX_PAYLOAD_BYTES"),
+    ],
+    ids=itertools.count(),
+)
+def test_the_form_of_a_record_is_told_from_its_bytes(value: bytes | None, form: str):
+    assert look(value).values.counts == {form: 1}
+
+
+def test_records_with_the_id_of_a_schema_name_the_setting_that_is_missing():
+    shown = look(FRAME + b"\2", b"\0\0\0\0\3\2", None)
+    assert shown.values.text == "2 bytes with schema id, 1 nothing (schema ids 3, 7)"
+    assert "BRIDGECART_SCHEMA_REGISTRY_URL" in str(shown.remedy)
+    assert shown.mapping is None
+
+
+@given(st.lists(st.binary(max_size=30) | st.none(), min_size=1, max_size=10))
+@examples(50)
+def test_any_bytes_can_be_looked_at(values: list[bytes | None]):
+    shown = look(*values)
+    assert shown.values.counts.total() == len(values)
+    assert json.dumps(shown.to_json())
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=8), documents, max_size=5), min_size=1, max_size=8))
+@examples(50)
+def test_any_json_gives_paths_and_a_mapping_that_is_toml(values: list[dict[str, Any]]):
+    shown = look_at_json(*values)
+    assert proposed(shown)["format"] == 1
+    assert all(0 <= shown.share(path) <= 1 for path in shown.paths)
+
+
+def test_a_document_with_ever_new_names_has_no_more_paths_than_can_be_read():
+    wide = [{f"a{chr(97 + n % 26)}{chr(97 + n // 26)}": 1} for n in range(676)]
+    assert len(paths_of([{"value": one} for one in wide])) == MOST_PATHS
+
+
+def test_bridgecarts_own_event_needs_no_mapping():
+    shown = look(event(), event())
+    assert (shown.is_own, shown.mapping) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "preset"),
+    [
+        (sample("shopify-orders.ndjson"), "shopify-order"),
+        (sample("segment-order-completed.ndjson"), "segment-order-completed"),
+        (debezium(), "debezium"),
+        (
+            [json.dumps({"schema": {}, "payload": json.loads(value)}).encode() for value in debezium() if value],
+            "debezium",
+        ),
+    ],
+    ids=["shopify", "segment", "debezium", "debezium with its schema"],
+)
+def test_a_known_shape_is_told_with_its_preset(values: list[bytes | None], preset: str):
+    assert proposed(look(*values))["preset"] == preset
+
+
+def test_a_shape_of_its_own_has_no_preset():
+    assert look(*sample("nested-cents.ndjson")).shape is None
+
+
+def test_orders_among_other_events_with_lines_in_cents_get_a_mapping_of_their_fields():
+    mapping = proposed(look(*sample("nested-cents.ndjson")))
+    amounts = "[l.unit_cents::bigint * l.qty::bigint for l in value.order.lines]"
+    assert mapping["records"] == {"where": "value.event in ('order.cancelled', 'order.placed', 'order.updated')"}
+    assert mapping["order"] == {
+        "order_id": "value.order.number",
+        "version": "value.order.revision",
+        "is_void": "value.order.status = 'cancelled'",
+        "customer_id": "value.order.customer.ref",
+        "purchase_date": "to_timestamp(value.order.placed_at::bigint)",
+        "purchase_amount": f"total_of({amounts})",
+        "discount_amount": "value.order.discount_cents",
+        "currency": "value.order.currency",
+        "coupon_used": "value.order.voucher is not null",
+        "payment_method": "value.order.payment.type",
+        "product_category": f"largest_of([l.category for l in value.order.lines], {amounts})",
+        "gender": "value.order.customer.gender",
+        "age": "year(timestamp) - value.order.customer.birth_year::int",
+    }
+    assert mapping["money"] == {"currency": "EUR", "minor_units": True}
+
+
+def test_rows_of_a_table_are_found_within_debeziums_envelope():
+    order = proposed(look(*debezium()))["order"]
+    assert order["order_id"] == "coalesce(value.after.id, value.before.id)"
+    assert order["purchase_amount"] == "connect_decimal(value.after.total, 2)"
+    assert order["purchase_date"] == "make_timestamptz(value.after.created_at::bigint)"
+    assert "refunded_amount" in order
+    assert "refunded_date" in order
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (1767261600, "to_timestamp(value.order_date::bigint)"),
+        (1767261600000, "make_timestamptz(value.order_date::bigint * 1000)"),
+        ("1767261600000000", "make_timestamptz(value.order_date::bigint)"),
+        ("2025-03-04T10:00:00Z", "value.order_date::timestamptz"),
+        ("2025-03-04 10:00", "value.order_date::timestamptz"),
+        ("31/12/2025 10:00", "strptime(value.order_date, '%d/%m/%Y %H:%M')"),
+        ("12/31/2025", "strptime(value.order_date, '%m/%d/%Y')"),
+        ("31.12.2025 10:00:05", "strptime(value.order_date, '%d.%m.%Y %H:%M:%S')"),
+    ],
+)
+def test_times_are_read_as_they_are_written(written: object, read: str):
+    assert order_fields({"order_id": "1", "order_date": written})["purchase_date"] == read
+
+
+def test_a_time_that_can_be_read_in_two_ways_and_one_without_a_zone_are_said_to_be_unsure():
+    shown = look_at_json({"order_id": "1", "order_date": "03/04/2025"})
+    assert "# unsure: day or month first? it has no time zone: BRIDGECART_NAIVE_TIMEZONE counts\n" in str(shown.mapping)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("12.50", "value.total"),
+        (12, "value.total"),
+        ("1.234,50", "replace(replace(value.total, '.', ''), ',', '.')"),
+        ("129,90", "replace(replace(value.total, '.', ''), ',', '.')"),
+        ("1,234.50", "replace(value.total, ',', '')"),
+    ],
+)
+def test_amounts_are_read_as_they_are_written(written: object, read: str):
+    assert order_fields({"order_id": "1", "total": written})["purchase_amount"] == read
+
+
+def test_a_field_whose_values_do_not_fit_is_not_taken_by_its_name():
+    fields = order_fields({"order_id": "1", "total": "see invoice", "amount": "3.00", "created_at": "yesterday"})
+    assert fields["purchase_amount"] == "value.amount"
+    assert "purchase_date" not in fields
+
+
+def test_a_required_field_that_few_orders_say_is_said_to_be_unsure_with_what_else_it_may_be():
+    orders = [{"order_id": str(n), "customer_id": "C" if n == 0 else None, "email": f"{n}@shop"} for n in range(9)]
+    text = str(look_at_json(*orders).mapping)
+    assert "# unsure: 1 of 9 orders say it; or value.email?\n" in text
+
+
+def test_what_was_not_found_stands_in_the_mapping_as_a_gap():
+    text = str(look_at_json({"ref": "x"}).mapping)
+    assert '# purchase_amount  = "value. ..."   # nothing like it was found; it is required\n' in text
+
+
+def test_names_with_spaces_are_quoted_in_the_mapping():
+    fields = order_fields({"Order No": "1", "Customer": "C"})
+    assert (fields["order_id"], fields["customer_id"]) == ('value."Order No"', "value.Customer")
+
+
+def test_whole_amounts_raise_the_question_of_cents():
+    assert "# minor_units = true" in str(look_at_json({"order_id": "1", "total": 1290}).mapping)
+    assert "minor_units" not in str(look_at_json({"order_id": "1", "total": "12.90"}).mapping)

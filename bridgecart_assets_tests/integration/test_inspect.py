@@ -1,0 +1,106 @@
+"""`bridgecart inspect` on a broker: whatever is in the topic, it is looked at and left as it was."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from bridgecart_assets.sources.kafka.clients import open_admin
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_broker
+from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line, bridgecart
+
+__all__ = ["bridgecart"]
+
+SHOPIFY = Path(__file__).parents[1] / "samples" / "shopify-orders.ndjson"
+
+
+def name_topic(connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch) -> KafkaConnection:
+    monkeypatch.setenv("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS", connection.bootstrap_servers)
+    monkeypatch.setenv("BRIDGECART_KAFKA_TOPIC", connection.topic)
+    return connection
+
+
+def send(connection: KafkaConnection, *values: bytes | None) -> None:
+    producer = Producer({"bootstrap.servers": connection.bootstrap_servers})
+    for number, value in enumerate(values):
+        producer.produce(connection.topic, value, key=f"k{number}")
+    assert producer.flush(10) == 0
+
+
+def groups(connection: KafkaConnection) -> set[str]:
+    with open_admin(connection) as admin:
+        return {group.group_id for group in admin.client.list_consumer_groups().result().valid}
+
+
+@pytest.mark.story
+def test_a_topic_of_webhooks_is_looked_at_and_gets_a_mapping_and_nothing_is_left_behind(
+    bridgecart: Bridgecart, topic: TopicFactory, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = name_topic(topic(2), monkeypatch)
+    send(connection, *SHOPIFY.read_bytes().splitlines(), None, b"\xff")
+    before = topic_state(connection), groups(connection)
+    done = bridgecart("inspect", "--write", str(tmp_path / "mapping.toml"))
+    assert done.code == 0, done.err
+    first, values, keys, shape, *_ = done.out.splitlines()
+    assert first == f"8 records of topic '{connection.topic}', 2 partitions, the newest"
+    assert (values, keys) == (
+        "values: 6 JSON, 1 nothing, 1 bytes of no known form",
+        "keys:   8 text that is no JSON",
+    )
+    assert shape == 'It looks like orders of Shopify\'s webhooks (preset = "shopify-order").'
+    assert "value.customer.email" in done.out
+    assert not [secret for secret in ("Ada", "Muster", "example.com", "000000") if secret in done.out + done.err]
+    assert tomllib.loads((tmp_path / "mapping.toml").read_text())["preset"] == "shopify-order"
+    assert (topic_state(connection), groups(connection)) == before
+    assert not data_dir.exists()
+
+
+@any_broker
+def test_as_many_of_the_newest_records_are_looked_at_as_asked_for(
+    bridgecart: Bridgecart, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = name_topic(topic(1), monkeypatch)
+    produce(connection, [(b"k", json.dumps({"n" if n < 90 else "newest": n}).encode(), 1_000) for n in range(100)])
+    shown = json.loads(bridgecart("inspect", "--json", "--records", "10").out)
+    assert (shown["records"], [path["path"] for path in shown["paths"]]) == (10, ["value.newest"])
+
+
+@any_broker
+def test_a_topic_of_a_thousand_partitions_is_looked_at(
+    bridgecart: Bridgecart, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = name_topic(topic(1_000), monkeypatch)
+    send(connection, *[b'{"a": 1}'] * 200)
+    assert json.loads(bridgecart("inspect", "--json").out)["records"] == 200
+
+
+@any_broker
+def test_huge_records_are_counted_and_not_looked_into(
+    bridgecart: Bridgecart, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = name_topic(topic(1), monkeypatch)
+    send(connection, *[b'{"a": "' + b"x" * 900_000 + b'"}'] * 5, b'{"b": 1}')
+    shown = json.loads(bridgecart("inspect", "--json").out)
+    assert shown["values"] == {"longer than BRIDGECART_MAX_PAYLOAD_BYTES": 5, "JSON": 1}
+    assert [path["path"] for path in shown["paths"]] == ["value.b"]
+
+
+def test_an_empty_topic_and_one_that_is_not_there_are_one_line(
+    bridgecart: Bridgecart, topic: TopicFactory, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = name_topic(topic(1), monkeypatch)
+    assert_one_line(bridgecart("inspect"), connection.topic, "has no records yet", "send some")
+    monkeypatch.setenv("BRIDGECART_KAFKA_TOPIC", "nowhere")
+    assert_one_line(bridgecart("inspect"), "has no topic 'nowhere'", connection.topic)
+    assert not data_dir.exists()
+
+
+def test_a_file_that_is_there_stays(bridgecart: Bridgecart, tmp_path: Path) -> None:
+    (tmp_path / "mapping.toml").write_text("mine")
+    assert_one_line(bridgecart("inspect", "--write", str(tmp_path / "mapping.toml")), "is there already", code=2)
+    assert (tmp_path / "mapping.toml").read_text() == "mine"
