@@ -88,6 +88,23 @@ class Flag:
 FieldType = Text | Instant | Money | Whole | Flag
 
 
+@dataclass(frozen=True)
+class Version:
+    """A whole number of up to 38 digits, of which the highest is the newest."""
+
+    sql_type = "DECIMAL(38,0)"
+
+
+@dataclass(frozen=True)
+class Refunds:
+    """A list of refunds, each with its instant and its amount."""
+
+    sql_type = 'STRUCT("at" TIMESTAMPTZ, amount DECIMAL(18,2))[]'
+
+
+MappedType = FieldType | Version | Refunds
+
+
 class Home(Enum):
     """The table that a field ends in."""
 
@@ -344,6 +361,36 @@ EVENT: tuple[EventField, ...] = (
     ),
 )
 """All fields, in the order of their reason codes."""
+
+
+@dataclass(frozen=True)
+class MappedField:
+    """One field that only a mapping has: it says what holds of an order, or what was paid back of it."""
+
+    name: str
+    type: MappedType
+    meaning: str
+
+
+_REFUNDED_DATE = Instant(earliest="1990-01-01", before="2100-01-01")
+
+MAPPED_ONLY: tuple[MappedField, ...] = (
+    MappedField("version", Version(), "Number of the order's state: of one order the highest holds"),
+    MappedField("is_void", Flag(), "True where the order was cancelled or deleted"),
+    MappedField("refunds", Refunds(), "Refunds inside the order, a list of {at, amount}"),
+    MappedField("refunded_amount", Money(lowest=0, highest=1_000_000_000), "What was paid back of the order in all"),
+    MappedField("refunded_date", _REFUNDED_DATE, "Instant of that refund, UTC"),
+)
+"""Fields that a mapping may have beside those of the event."""
+
+_TYPES: Mapping[str, MappedType] = {
+    **{one.name: one.type for one in EVENT},
+    **{one.name: one.type for one in MAPPED_ONLY},
+}
+_IDENTITY = ("order_id", "version", "is_void")
+
+MAPPED_TYPES: Mapping[str, MappedType] = MappingProxyType({name: _TYPES[name] for name in (*_IDENTITY, *_TYPES)})
+"""All fields that a mapping can have, with their types: first those that say which order it is."""
 
 TELLING_FIELDS: tuple[str, ...] = (
     *("cancelled", "canceled", "is_cancelled", "is_canceled", "refunded", "is_refund", "returned", "voided"),

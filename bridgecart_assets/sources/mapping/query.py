@@ -1,0 +1,215 @@
+"""The query that reads records by a mapping: one row a record, in their order.
+
+Every field is tried by itself: an error in one says that this field of this record is bad, and costs no other.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import Enum
+
+import duckdb
+
+from bridgecart_assets.contracts.event import MAPPED_TYPES
+from bridgecart_assets.sources.mapping.compiling import Compiled
+from bridgecart_assets.sources.mapping.errors import MappingError, Refused
+from bridgecart_assets.sources.mapping.expressions import Expression
+from bridgecart_assets.sources.mapping.places import Shape
+from bridgecart_assets.sources.mapping.sandbox import sandbox
+from bridgecart_assets.sources.mapping.values import field_value
+
+
+class Form(Enum):
+    """How the values, or the keys, come in the table of records."""
+
+    JSON = "bytes with JSON in them"
+    DECODED = "a column of what was decoded"
+    ABSENT = "nothing, in all of the records"
+
+
+@dataclass(frozen=True)
+class Query:
+    """The query of a mapping for records whose values and keys come in one form each.
+
+    `minor_digits`: amounts are in minor units, of which so many digits make a unit. `tombstones`: what a record
+    without value is.
+    """
+
+    compiled: Compiled
+    tombstones: str
+    minor_digits: int | None
+    value: Form = Form.JSON
+    key: Form = Form.JSON
+
+    def sql(self, connection: duckdb.DuckDBPyConnection, records: str) -> str:
+        """The query on a table with value, key, headers, kafka_timestamp and undecodable. Raises MappingError."""
+        rooted = f"with documents as ({self._documents(records)}), rooted as ({self._rooted()})"
+        fields = ", ".join(self._tried(connection, f"{rooted} select * from rooted"))
+        return (
+            f"{rooted}, asked as (select *, {self._wanted()} as wanted from rooted), "
+            f"judged as ({self._judged()}), tried as (select unreadable, skipped, is_deleted, {fields} from judged) "
+            f"select unreadable, skipped, {self._bad_fields()} as bad_fields, {', '.join(self._outputs())} from tried"
+        )
+
+    def _documents(self, records: str) -> str:
+        """The records, with their JSON as text and why it is none."""
+        if self.value is not Form.JSON:
+            return f"select *, undecodable as unreadable from {records}"
+        # A JSON function raises on malformed text, and shows it: so it never gets any.
+        return (
+            "select *, case when undecodable is not null then undecodable when body is null then 'not_utf8' "
+            "when not json_valid(body) then 'not_json' "
+            "when not starts_with(body, '{') and json_type(body) <> 'OBJECT' then 'not_object' end as unreadable "
+            f"from (select *, case when undecodable is null then try(decode(value)) end as body from {records})"
+        )
+
+    def _rooted(self) -> str:
+        """What expressions are read from."""
+        headers = ", ".join(f"{_name(one)} := header_of(headers, {_text(one)})" for one in self.compiled.headers)
+        return (
+            f"select unreadable, {self._value()} as value, {self._key()} as key, "
+            f"{f'struct_pack({headers})' if headers else 'null'} as headers, "
+            "kafka_timestamp at time zone 'UTC' as \"timestamp\" from documents"
+        )
+
+    def _value(self) -> str:
+        shape = self.compiled.value
+        if shape is None:
+            return "null"
+        match self.value:
+            case Form.JSON:
+                return _transformed("case when unreadable is null then with_all_digits(body) end", shape)
+            case Form.DECODED:
+                return "value"
+            case Form.ABSENT:
+                return _nothing(shape)
+
+    def _key(self) -> str:
+        shape = self.compiled.key
+        if shape is None:
+            return "null"
+        match self.key:
+            case Form.JSON if isinstance(shape, str):
+                return "case when json_valid(try(decode(key))) then decode(key) ->> '$' else try(decode(key)) end"
+            case Form.JSON:
+                return _transformed(
+                    "case when json_valid(try(decode(key))) then with_all_digits(decode(key)) end", shape
+                )
+            case Form.DECODED:
+                return "key"
+            case Form.ABSENT:
+                return _nothing(shape)
+
+    def _wanted(self) -> str:
+        """Whether the mapping wants a record: a list of one, NULL where that cannot be told."""
+        where = self.compiled.where
+        if where is None:
+            return "[true]"
+        asked = f"[case when unreadable is null then ({where.sql})::boolean end]"
+        # What is asked of a value cannot be asked of none.
+        deleted = "[true]" if "value" in where.roots else f"[({where.sql})::boolean]"
+        return f"case when unreadable = 'tombstone' then try({deleted}) else try({asked}) end"
+
+    def _judged(self) -> str:
+        is_tombstone = "coalesce(unreadable = 'tombstone', false)"
+        is_kept = f"{is_tombstone} and {_text(self.tombstones)} <> 'reject'"
+        is_deleted = f"{is_tombstone} and {_text(self.tombstones)} = 'delete'"
+        is_asked = f"(unreadable is null or {is_deleted})"
+        return f"""
+            select value, key, headers, "timestamp", {is_deleted} and wanted[1] as is_deleted,
+                case when {is_asked} then case when wanted is null then 'bad_where' end
+                    when not ({is_kept}) then unreadable end as unreadable,
+                case when {is_asked} then case when wanted is not null and wanted[1] is not true then 'where' end
+                    when {is_kept} then 'tombstone' end as skipped,
+                {is_asked} and coalesce(wanted[1], false) as is_read
+            from asked"""
+
+    def _tried(self, connection: duckdb.DuckDBPyConnection, roots: str) -> Iterator[str]:
+        """Each field as a list of one; NULL where its value cannot be told."""
+        for name, expression in self.compiled.fields.items():
+            place = f"{self.compiled.name} [order] {name}"
+            value = self._field_value(connection, roots, place, name, expression)
+            yield f"try([case when is_read then {value} end]) as {_name(name)}"
+
+    def _field_value(
+        self, connection: duckdb.DuckDBPyConnection, roots: str, place: str, name: str, expression: Expression
+    ) -> str:
+        def type_of(sql: str) -> str:
+            try:
+                return str(connection.sql(f"select {sql} as field from ({roots})").types[0])
+            except duckdb.Error as error:
+                raise Refused(_first_line(error)) from None
+
+        try:
+            minor_digits = None if name == "income" else self.minor_digits
+            return field_value(MAPPED_TYPES[name], expression.sql, type_of, minor_digits)
+        except Refused as refused:
+            raise MappingError(f"{place}: {refused}") from None
+
+    def _bad_fields(self) -> str:
+        failed = {name: f"{_name(name)} is null" for name in self.compiled.fields}
+        if "refunded_amount" in failed:
+            failed["refunded_date"] += " or (refunded_amount[1] <> 0 and refunded_date[1] is null)"
+        named = ", ".join(f"case when {when} then {_text(name)} end" for name, when in failed.items())
+        return (
+            f"case when {' or '.join(failed.values())} then list_filter([{named}], lambda field: field is not null) end"
+        )
+
+    def _outputs(self) -> Iterator[str]:
+        """The columns of the fields, in the order of the contract."""
+        for name, kind in MAPPED_TYPES.items():
+            if name == "is_void":
+                yield f"{self._is_void()} as is_void"
+            elif name == "refunds" and "refunded_amount" in self.compiled.fields:
+                yield f"{_ONE_REFUND} as refunds"
+            elif name in self.compiled.fields:
+                yield f"{_name(name)}[1] as {_name(name)}"
+            elif name not in ("refunded_amount", "refunded_date"):
+                yield f"null::{kind.sql_type} as {_name(name)}"
+
+    def _is_void(self) -> str:
+        if "version" not in self.compiled.fields:
+            return "null::boolean"
+        return f"is_deleted or coalesce({'is_void[1]' if 'is_void' in self.compiled.fields else 'false'}, false)"
+
+
+_ONE_REFUND = """case when refunded_amount[1] <> 0 and refunded_date[1] is not null
+    then [{'at': refunded_date[1], 'amount': refunded_amount[1]}] end"""
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _transformed(body: str, shape: Shape) -> str:
+    return f"json_transform({body}, {_text(json.dumps(shape))})"
+
+
+def _nothing(shape: Shape) -> str:
+    """NULL in the shape, of no type: whatever takes a value takes it."""
+    match shape:
+        case str():
+            return "null"
+        case list():
+            return f"[{_nothing(shape[0])}][1:0]"
+        case dict():
+            return f"struct_pack({', '.join(f'{_name(name)} := {_nothing(part)}' for name, part in shape.items())})"
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0]
+
+
+_NO_RECORDS = """select null::blob as value, null::blob as key, null::struct(name varchar, value blob)[] as headers,
+    null::timestamp as kafka_timestamp, null::varchar as undecodable where false"""
+
+
+def check_types(query: Query) -> None:
+    """Raise MappingError where an expression has no type that its field is made of."""
+    with closing(sandbox("UTC")) as connection:
+        connection.execute(query.sql(connection, f"({_NO_RECORDS})"))

@@ -1,0 +1,27 @@
+"""A DuckDB of its own in which the expressions of a mapping are read: no files, no network, no settings to change."""
+
+import duckdb
+
+from bridgecart_assets.sql.chain import chain
+from bridgecart_assets.sql.text import read_sql
+
+_MACROS = "mapping/field_macros"
+_OPTIONS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "memory_limit": "512MB",
+    # In DuckDB 2.0.0 an error escapes TRY where two expressions share the part that fails.
+    "disabled_optimizers": "common_subexpressions,unused_columns",
+    "custom_user_agent": "bridgecart",
+}
+
+
+def sandbox(timezone: str) -> duckdb.DuckDBPyConnection:
+    """A new one, whose times without a zone are of this one."""
+    connection = duckdb.connect(":memory:", config=_OPTIONS)
+    connection.execute("set TimeZone = ?", [timezone])
+    for file in chain(_MACROS):
+        connection.execute(read_sql(file))
+    connection.execute("set lock_configuration = true")
+    return connection

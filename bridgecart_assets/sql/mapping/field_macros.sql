@@ -1,0 +1,69 @@
+-- Helpers for the expressions of a mapping, and how their values become those of the event. What cannot become one is
+-- cast to what it is not: that fails inside TRY, where DuckDB has no other error.
+-- needs: instant_of(), is_number(), money_of(), flag_of(), with_quoted_numbers()
+-- gives: total_of(), largest_of(), connect_decimal(), trimmed(), instant_from(), number_from(), money_from(), whole_from(),
+--     flag_from(), refund_from(), with_all_digits(), header_of()
+
+-- The sum of a list; NULL if any item is, 0 if there is none.
+create or replace temp macro total_of(list) as
+    case when len(list_filter(list, lambda item: item is null)) = 0 then coalesce(list_sum(list), 0) end;
+
+-- The name beside the largest amount; of several the first by alphabet.
+create or replace temp macro largest_of(names, amounts) as list_sort(list_transform(
+    list_filter(list_zip(names, amounts), lambda pair: pair[1] is not null and pair[2] is not null),
+    lambda pair: {'amount': -pair[2], 'name': pair[1]}
+))[1].name;
+
+-- A decimal of Kafka Connect as text, with all its digits: a big endian number in two's complement, and where its point is.
+create or replace temp macro connect_decimal(base64, scale) as list_transform(
+    list_transform(
+        list_transform(
+            [hex(from_base64(base64))],
+            lambda digits: ('0x' || digits)::hugeint
+                - case when digits >= '8' then 1::hugeint << (4 * length(digits))::hugeint else 0 end
+        ),
+        lambda unscaled: {
+            'sign': case when unscaled < 0 then '-' else '' end,
+            'digits': lpad(abs(unscaled)::varchar, greatest(length(abs(unscaled)::varchar), scale + 1)::integer, '0')
+        }
+    ),
+    lambda number: number.sign || case when scale = 0 then number.digits
+        else left(number.digits, length(number.digits) - scale) || '.' || right(number.digits, scale) end
+)[1];
+
+-- A text without white space, control and other invisible characters around it; blank is NULL.
+create or replace temp macro trimmed(text) as case
+    when left(text, 1) between '!' and '~' and right(text, 1) between '!' and '~' then text
+    else nullif(regexp_replace(text, '^[\s\pZ\p{Cc}\p{Cf}]+|[\s\pZ\p{Cc}\p{Cf}]+$', '', 'g'), '') end;
+
+create or replace temp macro instant_from(text) as coalesce(
+    case when regexp_full_match(text, '[0-9][0-9-]*[T ][0-9:.]*(Z|[+-]0[0-9]:[0-5][0-9])?')
+        then try_cast(text as timestamptz) end,
+    instant_of(text),
+    (text || ' ?')::timestamptz
+);
+create or replace temp macro number_from(text) as
+    case when is_number(text) then text else (text || '?')::decimal(18, 2)::varchar end;
+create or replace temp macro money_from(text) as coalesce(money_of(text), (text || '?')::decimal(18, 2));
+create or replace temp macro whole_from(text) as
+    case when regexp_full_match(text, '[+-]?[0-9]+([.]0+)?') then text else text || '?' end::decimal(38, 0);
+create or replace temp macro flag_from(text) as
+    coalesce(flag_of(regexp_replace(text, '[.]0+$', '')), (text || '?')::boolean);
+-- A refund of nothing may be without its instant.
+create or replace temp macro refund_from(instant, money) as {
+    'at': instant,
+    'amount': case when money = 0 or (money <> 0 and instant is not null) then money
+        else ('?' || coalesce(money::varchar, ''))::decimal(18, 2) end
+};
+
+-- JSON of which no number loses a digit that DuckDB reads as floating point, and in which NaN is null. Strings are passed
+-- over; no JSON has the mark in it.
+create or replace temp macro with_all_digits(body) as case
+    when not regexp_matches(body, '[:,\[]\s*-?([0-9]{10,}[.]|[0-9]+[.][0-9]{7}|[nN][aA][nN])') then body
+    else replace(regexp_replace(regexp_replace(
+        with_quoted_numbers(body), '("(?:[^"\\]|\\.)*")|-?[nN][aA][nN]', '\1' || chr(1), 'g'
+    ), '([^"])' || chr(1), '\1null', 'g'), chr(1), '') end;
+
+-- The text of the last header of a name.
+create or replace temp macro header_of(headers, wanted) as
+    try(decode(list_filter(headers, lambda header: header.name = wanted)[-1].value));

@@ -1,0 +1,73 @@
+"""Records as raw has them, for tests that read them by a mapping."""
+
+from collections.abc import Mapping as Entries
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from bridgecart_assets.sources.mapping.mapping_file import Mapping, load_mapping, parse_mapping
+from bridgecart_assets.sources.mapping.reading import MappedReader
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+SENT_AT = datetime(2026, 1, 10, tzinfo=UTC)
+Row = Entries[str, object]
+
+_HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
+_REQUIRED = {
+    "customer_id": "value.customer",
+    "purchase_date": "value.at",
+    "purchase_amount": "value.total",
+}
+
+
+def sample_mapping(name: str) -> Mapping:
+    """A mapping of the samples."""
+    return load_mapping(SAMPLES / "mappings" / f"{name}.toml")
+
+
+def sample_lines(name: str) -> list[bytes]:
+    """The records of a sample."""
+    return (SAMPLES / f"{name}.ndjson").read_bytes().splitlines()
+
+
+def mapping_of(order: Entries[str, str] | None = None, rest: str = "") -> Mapping:
+    """A mapping with these expressions beside those of the required fields."""
+    fields = "\n".join(f"{name} = '''{text}'''" for name, text in (_REQUIRED | dict(order or {})).items())
+    return parse_mapping(f"format = 1\n{rest}\n[order]\n{fields}\n", "mapping.toml")
+
+
+def raw_records(
+    payloads: Sequence[bytes | None],
+    *,
+    keys: Sequence[bytes | None] | None = None,
+    headers: Sequence[Sequence[tuple[str, bytes]] | None] | None = None,
+) -> pa.Table:
+    """Records of one partition, one after the other."""
+    count = len(payloads)
+    named = [None if one is None else [{"name": n, "value": v} for n, v in one] for one in headers or [None] * count]
+    return pa.table(
+        {
+            "topic_id": pa.array(["topic"] * count, pa.string()),
+            "partition": pa.array([0] * count, pa.int32()),
+            "offset": pa.array(range(count), pa.int64()),
+            "kafka_timestamp": pa.array([SENT_AT.replace(tzinfo=None)] * count, pa.timestamp("us")),
+            "batch_key": pa.array(["20260110T000000Z"] * count, pa.string()),
+            "key": pa.array(keys or [None] * count, pa.binary()),
+            "headers": pa.array(named, _HEADERS),
+            "payload": pa.array(payloads, pa.binary()),
+        }
+    )
+
+
+def read(mapping: Mapping, records: pa.Table, *, max_payload_bytes: int = 100_000, zone: str = "UTC") -> pa.Table:
+    """The records as the mapping reads them."""
+    return MappedReader(mapping, max_payload_bytes=max_payload_bytes, naive_timezone=zone).read(records)
+
+
+def rows(mapping: Mapping, payloads: Sequence[bytes | None], **options: str | int) -> list[Row]:
+    """What is read of each payload, without what is NULL and without coordinates."""
+    read_rows = read(mapping, raw_records(payloads), **options).to_pylist()  # type: ignore[arg-type]
+    coordinates = {"topic_id", "partition", "offset", "kafka_timestamp", "batch_key"}
+    return [{k: v for k, v in row.items() if v is not None and k not in coordinates} for row in read_rows]
