@@ -2,12 +2,19 @@
 
 import ast
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bridgecart_assets.base.settings import PREFIX, Settings
 from bridgecart_assets.contracts import BOOKKEEPING, KPI_TABLES, TABLES, Contract
-from bridgecart_assets.contracts.event import EVENT, RECORD_REASONS, TIME_FORMS, EventField
+from bridgecart_assets.contracts.event import (
+    DECODING_REASONS,
+    EVENT,
+    RECORD_REASONS,
+    STATE_REASONS,
+    TIME_FORMS,
+    EventField,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -120,13 +127,18 @@ def event_chapter() -> list[str]:
         "Without a time zone a time is in `BRIDGECART_NAIVE_TIMEZONE`. One that can be read in two ways, as "
         "`03/04/2025`, is a `bad_purchase_date`; so is a number of seconds or milliseconds."
     )
-    unreadable = "\n".join(f"- `{code}`: {meaning}" for code, meaning in RECORD_REASONS.items())
     return [
         fields_table(),
-        *("A record whose fields cannot be read has one reason:", unreadable),
+        *("A record whose fields cannot be read has one reason:", _meanings(RECORD_REASONS)),
+        *("One that a mapping reads may also have one of these:", _meanings(DECODING_REASONS)),
+        *("Fields that only a mapping has cost the order:", _meanings(STATE_REASONS)),
         *("## Times", about_times, times_table()),
         *("## Spellings", about_spellings, spellings_table()),
     ]
+
+
+def _meanings(reasons: Mapping[str, str]) -> str:
+    return "\n".join(f"- `{code}`: {meaning}" for code, meaning in reasons.items())
 
 
 def fresh_configuration(text: str) -> str:

@@ -196,6 +196,31 @@ RECORD_REASONS: Mapping[str, str] = MappingProxyType(
 )
 """Reason codes of a record whose fields cannot be read, in the order in which they are asked for."""
 
+DECODING_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "bad_framing": "Its bytes do not begin with the id of a schema, as those of a topic with a registry do.",
+        "unknown_schema": "The registry does not know its schema.",
+        "bad_avro": "Its bytes are no record of its Avro schema.",
+        "bad_protobuf": "Its bytes are no message of its Protobuf type.",
+        "bad_where": "The mapping's condition failed, so nobody knows whether it is an order.",
+    }
+)
+"""Further reason codes of a whole record that only a mapping reads."""
+
+STATE_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "missing_order_id": "Of an order that has versions only the order id tells them together.",
+        "bad_version": "The version of the order could not be read.",
+        "bad_is_void": "Whether the order was cancelled could not be read.",
+        "bad_refunded_amount": "The amount that was paid back could not be read.",
+        "bad_refunded_date": "The instant of the refund could not be read.",
+        "bad_refunds": "The refunds could not be read, or one of them has no instant or no amount.",
+        "out_of_range_refunds": "A refund is negative, or beyond the range of purchase_date or purchase_amount.",
+        "future_refunds": "A refund is dated after its record was sent and its batch was planned.",
+    }
+)
+"""Reason codes of the fields that only a mapping has; each costs the order."""
+
 EVENT: tuple[EventField, ...] = (
     EventField(
         name="customer_id",

@@ -4,7 +4,7 @@ The fields and their limits are those of `contracts/event.py`, the macros those 
 for all fields, with the names below in braces; `read_sql` puts in a line a field.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bridgecart_assets.contracts.event import (
     EVENT,
@@ -123,44 +123,80 @@ def _stored(one: EventField, value: str) -> str:
             return value
 
 
-def _own_refusals(one: EventField) -> Iterator[tuple[str, str]]:
-    """Condition and reason code of each way in which a field of its type can be wrong, in their order."""
-    name, given = one.name, f"given_{one.name}"
-    bad, out_of_range = f"bad_{name}", f"out_of_range_{name}"
+def _no_value(one: EventField) -> str:
+    """The condition under which the text of a field has no value of its type."""
+    match one.type:
+        case Text():
+            return f"not is_text(event.{one.name}, given_{one.name})"
+        case Instant():
+            return f"{one.name} is null or not isfinite({one.name})"
+        case Money() | Whole():
+            return f"not is_number(given_{one.name})"
+        case Flag():
+            return f"{one.name} is null"
+
+
+def _no_mapped_value(one: EventField) -> str:
+    """The condition under which the expression of a field failed, or gave what no event can have."""
+    failed = f"list_contains(bad_fields, '{one.name}')"
+    return f"{failed} or not isfinite({one.name})" if isinstance(one.type, Instant) else failed
+
+
+def _refusals(one: EventField, text: str) -> Iterator[tuple[str, str]]:
+    """Condition and reason code of each way in which the value of a field can be wrong, in their order."""
+    name, out_of_range = one.name, f"out_of_range_{one.name}"
     early = [(refusal.when, refusal.code) for refusal in one.early_refusals]
     match one.type:
         case Text(longest):
-            yield f"not is_text(event.{name}, {given})", bad
             yield from early
-            yield f"length({given}) > {longest}", out_of_range
+            yield f"length({text}) > {longest}", out_of_range
         case Instant(earliest, before):
-            yield f"{name} is null or not isfinite({name})", bad
             yield f"{name} < timestamptz '{earliest} 00:00:00+00'", out_of_range
             yield from early
             yield f"{name} >= timestamptz '{before} 00:00:00+00'", out_of_range
         case Money(lowest, highest) | Whole(lowest, highest):
-            yield f"not is_number({given})", bad
             yield from early
             yield f"{name} is null or {name} < {lowest} or {name} > {highest}", out_of_range
         case Flag():
-            yield f"{name} is null", bad
             yield from early
     if isinstance(one.type, Whole):
-        yield f"{name} <> floor({name})", bad
+        yield f"{name} <> floor({name})", f"bad_{name}"
+    yield from ((refusal.when, refusal.code) for refusal in one.refusals)
 
 
-def _reason(one: EventField) -> str:
-    missing = f"'missing_{one.name}'" if one.required else "null"
-    refusals = [*_own_refusals(one), *((refusal.when, refusal.code) for refusal in one.refusals)]
-    cases = [
-        f"when given_{one.name} is null then {missing}",
-        *(f"when {when} then '{code}'" for when, code in refusals),
-    ]
-    return "case " + " ".join(cases) + " end"
+def _reason(cases: Iterable[tuple[str, str]]) -> str:
+    """The first reason code whose condition holds, or NULL."""
+    return "case " + " ".join(f"when {when} then {code}" for when, code in cases) + " end"
+
+
+def _reason_of_text(one: EventField) -> str:
+    """The reason code of a field of BridgeCart's own event; NULL where it is right."""
+    text = f"given_{one.name}"
+    refusals = [(_no_value(one), f"bad_{one.name}"), *_refusals(one, text)]
+    return _reason([(f"{text} is null", _if_missing(one)), *((when, _quoted(code)) for when, code in refusals)])
+
+
+def _reason_of_mapped(one: EventField) -> str:
+    """The reason code of a field that a mapping gives, typed already; NULL where it is right."""
+    failed = (_no_mapped_value(one), _quoted(f"bad_{one.name}"))
+    refusals = [(when, _quoted(code)) for when, code in _refusals(one, one.name)]
+    return _reason([failed, (f"{one.name} is null", _if_missing(one)), *refusals])
+
+
+def _if_missing(one: EventField) -> str:
+    return f"'missing_{one.name}'" if one.required else "null"
 
 
 def _field(one: EventField) -> Line:
-    return {"field": one.name, "plain": _plain(one), "typed": _typed(one), "reason": _reason(one)}
+    return {"field": one.name, "plain": _plain(one), "typed": _typed(one), "reason": _reason_of_text(one)}
+
+
+def _mapped_field(one: EventField) -> Line:
+    return {
+        "mapped_field": one.name,
+        "mapped_reason": _reason_of_mapped(one),
+        "mapped_value": _or_default(one, f"case when reason_{one.name} is null then {one.name} end"),
+    }
 
 
 def _optional_field(one: EventField) -> Line:
@@ -179,13 +215,28 @@ def _order_field(one: EventField) -> Line:
 def _attribute(one: EventField) -> Line:
     value = _stored(one, one.name)
     value = f"coalesce({one.name}_spelling.canonical, {value})" if one.spellings else value
-    stated = f"any_value({value}) filter (where place = place_of_{one.name} and {_reason(one)} is null)"
+    stated = f"any_value({value}) filter (where place = place_of_{one.name} and {_reason_of_text(one)} is null)"
     return {
         "attribute_field": one.name,
         "attribute_typed": _typed(one),
         "attribute": one.stored.name if one.stored else one.name,
         "attribute_value": _or_default(one, stated),
     }
+
+
+def _refund_out_of_range() -> str:
+    """The condition under which no order can have a refund like this: its instant and amount are those of orders."""
+    tests: list[str] = []
+    for one in EVENT:
+        match one.name, one.type:
+            case "purchase_date", Instant(earliest, before):
+                tests += [
+                    f"refund.\"at\" {sign} timestamptz '{day} 00:00:00+00'"
+                    for sign, day in (("<", earliest), (">=", before))
+                ]
+            case "purchase_amount", Money(highest=highest):
+                tests += ["refund.amount < 0", f"refund.amount > {highest}"]
+    return " or ".join(tests)
 
 
 def _told() -> Iterator[str]:
@@ -202,11 +253,13 @@ EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
     ("event_schema",): [{"event_schema": _schema(EVENT)}],
     ("event_mask",): [{"event_mask": _mask()}],
     ("field", "plain", "typed", "reason"): [_field(one) for one in EVENT],
+    ("mapped_field", "mapped_reason", "mapped_value"): [_mapped_field(one) for one in EVENT],
     ("rejected_if", "rejection"): [
         {"rejected_if": rejection.when, "rejection": _quoted(rejection.code)}
         for one in EVENT
         for rejection in one.rejections
     ],
+    ("refund_out_of_range",): [{"refund_out_of_range": _refund_out_of_range()}],
     ("unstored_field",): [{"unstored_field": one.name} for one in EVENT if not one.is_stored],
     ("telling_fields",): [{"telling_fields": "|".join(TELLING_FIELDS)}],
     ("required_field",): [{"required_field": one.name} for one in EVENT if one.required],

@@ -22,7 +22,8 @@ from bridgecart_assets.contracts import (
     WRITTEN_WITH_ORDERS,
 )
 from bridgecart_assets.models.purchase import purchase_forecasts
-from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Sample, Table
+from bridgecart_assets.warehouse.mappings import not_mapped
+from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Read, Sample, Table
 
 MOST_FITTED_CUSTOMERS = 100_000
 
@@ -30,7 +31,12 @@ MOST_FITTED_CUSTOMERS = 100_000
 def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
     """Orders, the events beside them and the rejects of one batch, and how it was read, in one transaction."""
     return Query(
-        parameters={**{name: getattr(settings, name) for name in READ_WITH}, **reading_parameters(settings)},
+        parameters={
+            **{name: getattr(settings, name) for name in READ_WITH},
+            **reading_parameters(settings),
+            "is_mapped": False,
+        },
+        computed=(Read("silver/tmp_payloads", "mapped", not_mapped),),
         inputs=inputs,
         co_outputs=tuple(table.full_name for table in WRITTEN_WITH_ORDERS),
         optional_inputs=(*BOOKKEEPING, WITHDRAWN_ORDERS),

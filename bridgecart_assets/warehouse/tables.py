@@ -32,7 +32,7 @@ from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.ingest.ledger import read_ledger, verify_plan
 from bridgecart_assets.warehouse.storage.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
-from bridgecart_assets.warehouse.storage.outputs import Computed, KafkaSlice, Parameter, Query
+from bridgecart_assets.warehouse.storage.outputs import Computed, KafkaSlice, Parameter, Query, Read
 
 _CONTENTS = (
     'select "partition", "offset", hash(kafka_timestamp, timestamp_type, key, headers, payload) as content '
@@ -246,7 +246,7 @@ def count_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_
     return int(rows[0][0])
 
 
-def steps_of(contract: Contract, query: Query) -> Sequence[str | Computed]:
+def steps_of(contract: Contract, query: Query) -> Sequence[str | Computed | Read]:
     """Steps before the rows of a query are selected: SQL files in order, and what Python computes between them."""
     computed = {step.file: step for step in query.computed}
     return [computed.get(file, file) for file in files_before(*_files(contract, query))]
@@ -438,34 +438,42 @@ def _doubled(
 
 
 def run_steps(
-    connection: duckdb.DuckDBPyConnection, steps: Sequence[str | Computed], parameters: Mapping[str, Parameter]
+    connection: duckdb.DuckDBPyConnection, steps: Sequence[str | Computed | Read], parameters: Mapping[str, Parameter]
 ) -> None:
     """Run SQL files, and what Python computes between them, on the caller's connection."""
     for step in steps:
-        if isinstance(step, Computed):
-            _compute(connection, step)
+        if isinstance(step, Computed | Read):
+            _compute(connection, step, parameters)
         else:
             _run_statements(connection, read_sql(step), parameters)
 
 
-def _compute(connection: duckdb.DuckDBPyConnection, table: Computed) -> None:
+def _compute(
+    connection: duckdb.DuckDBPyConnection, table: Computed | Read, parameters: Mapping[str, Parameter]
+) -> None:
     """Make the table from some rows at a time, so that Python's memory does not grow with them."""
+    select = read_sql(table.file)
     # No rowid: that of rows that are not committed yet begins anywhere.
     connection.execute(
         "create or replace temp table to_compute as "
-        f"select *, row_number() over () - 1 as place from ({read_sql(table.file)}) as rows"
+        f"select *, row_number() over () - 1 as place from ({select}) as rows",
+        _used_parameters(connection, select, parameters),
     )
     ((rows,),) = connection.execute("select count(*) from to_compute").fetchall()
     for first in range(0, max(rows, 1), _COMPUTED_AT_ONCE):
-        some = connection.execute(
+        some = connection.sql(
             "select * exclude (place) from to_compute where place >= ? and place < ?",
-            [first, first + _COMPUTED_AT_ONCE],
-        ).df()
-        connection.register("computed", table.function(some))
+            params=[first, first + _COMPUTED_AT_ONCE],
+        )
+        connection.register("computed", _computed(table, some))
         into = f"insert into {table.name}" if first else f"create or replace temp table {table.name} as"
         connection.execute(f"{into} from computed")
         connection.unregister("computed")
     connection.execute("drop table to_compute")
+
+
+def _computed(table: Computed | Read, rows: duckdb.DuckDBPyRelation) -> pd.DataFrame | pa.Table:
+    return table.function(rows.df()) if isinstance(table, Computed) else table.function(rows.to_arrow_table())
 
 
 def _run_statements(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]) -> None:

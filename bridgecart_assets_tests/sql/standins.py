@@ -30,6 +30,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "customer_ids": [],
     "days": 30,
     "held_out_days": 30,
+    "is_mapped": True,
     "delivered": 0,
     "fitted_customers": 100,
     "max_prediction_error": 0.25,
@@ -68,6 +69,12 @@ _COLUMNS = {
     "made": "number bigint, customer bigint, ordered_ms bigint, gross_cents bigint, discount_cents bigint, "
     "spelling varchar, category varchar",
     # Computed by Python of the rows of its file.
+    "mapped": 'topic_id varchar, "partition" int, "offset" bigint, kafka_timestamp timestamp, batch_key varchar, '
+    "unreadable varchar, skipped varchar, bad_fields varchar[], order_id varchar, version decimal(38, 0), "
+    "is_void boolean, customer_id varchar, purchase_date timestamptz, purchase_amount decimal(18, 2), "
+    'discount_amount decimal(18, 2), refunds struct("at" timestamptz, amount decimal(18, 2))[], currency varchar, '
+    "coupon_used boolean, payment_method varchar, product_category varchar, name varchar, mobile varchar, "
+    "gender varchar, age int, income decimal(18, 2)",
     "purchase_forecasts": "purchase_version int, frequency bigint, weeks double, spend_level double, "
     "coupon_level double, r double, alpha double, a double, b double, purchases double, discounted_purchases double, "
     "window_purchases double",

@@ -32,9 +32,11 @@ def read_events(records: Sequence[Record], *, by_rules: bool = False, **changed:
     settings = Settings(**changed)
     warehouse = SilverWarehouse(naive_timezone=settings.naive_timezone)
     store_batch(warehouse, BATCH, records)
-    steps = chain("silver/tmp_accepted")
+    query = silver_batch_query(settings)
+    computed = {step.file: step for step in query.computed}
+    steps = [computed.get(file, file) for file in chain("silver/tmp_accepted")]
     start = steps.index("silver/tmp_plain_macros") + 1
-    parameters = {**silver_batch_query(settings).parameters, "batch_key": BATCH}
+    parameters = {**query.parameters, "batch_key": BATCH}
     with warehouse.transaction() as connection:
         prepare(connection, WITHDRAWN_ORDERS)
         run_steps(connection, steps[:start], parameters)

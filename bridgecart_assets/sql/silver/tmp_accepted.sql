@@ -1,6 +1,6 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
--- needs: validated, fields, spellings, lookup_key_of(), key_of(), customer_hash_of(), raw.withdrawn_orders,
---     $amount_is_net, $calendar_timezone
+-- needs: validated, fields, mapped_events, spellings, lookup_key_of(), key_of(), customer_hash_of(),
+--     raw.withdrawn_orders, $amount_is_net, $calendar_timezone
 -- gives: cleaned, refused, canonicalized, accepted
 
 create temp view cleaned as
@@ -21,11 +21,24 @@ select
     stated_attributes,
     topic_id, "partition", "offset", kafka_timestamp, batch_key
 from validated
+where reasons is null
+union all by name
+select
+    {order_value} as {order_column},
+    ignored_fields,
+    stated_attributes,
+    version, is_void, refunds,
+    topic_id, "partition", "offset", kafka_timestamp, batch_key
+from mapped_events
 where reasons is null;
 
 create temp table refused as
 select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ',') as reasons, batch_key
 from validated
+where reasons is not null
+union all
+select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ','), batch_key
+from mapped_events
 where reasons is not null
 union all
 select topic_id, "partition", "offset", kafka_timestamp, ['withdrawn'], batch_key

@@ -1,7 +1,8 @@
--- The records of one batch, taken apart into the fields of the event (contracts/event.py).
+-- The records of one batch, taken apart into the fields of the event (contracts/event.py). A batch that a
+-- mapping reads has none here.
 -- needs: raw.orders, forgotten_payload(), is_plain_text(), is_plain_time(), is_plain_amount(), is_short_string(),
 --     is_plain_unsigned(), latest_purchase(), loses_digits(), with_quoted_numbers(), $max_payload_bytes, $currency,
---     $batch_key
+--     $batch_key, $is_mapped
 -- gives: fields
 
 create temp table fields as
@@ -10,7 +11,7 @@ with texts as (
         topic_id, "partition", "offset", kafka_timestamp, batch_key, payload,
         case when octet_length(payload) <= $max_payload_bytes then try(decode(payload)) end as body
     from raw.orders
-    where batch_key = $batch_key
+    where batch_key = $batch_key and not $is_mapped
 ),
 documents as (
     select

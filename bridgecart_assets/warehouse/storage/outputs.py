@@ -16,6 +16,7 @@ from bridgecart_assets.sources.kafka.offsets import BatchPlan
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 Parameter = str | int | float | bool | list[str] | None
 
@@ -37,6 +38,15 @@ class Computed:
     file: str
     name: str
     function: "Callable[[pd.DataFrame], pd.DataFrame]"
+
+
+@dataclass(frozen=True)
+class Read:
+    """As `Computed`, of rows and into rows in Arrow's columns: bytes, lists and exact decimals stay what they are."""
+
+    file: str
+    name: str
+    function: "Callable[[pa.Table], pa.Table]"
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class Query:
     """
 
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    computed: tuple[Computed, ...] = ()
+    computed: tuple[Computed | Read, ...] = ()
     inputs: tuple[Table, ...] = ()
     co_outputs: tuple[str, ...] = ()
     optional_inputs: tuple[Contract, ...] = ()
