@@ -67,7 +67,7 @@ order by c.new_offset
 _LEDGER = """
 insert into raw.batches
 select $batch_key, 'history', 'history', null, [{'partition': 0, 'start': $start, 'end': $end}], [], $end - $start,
-    $end - $start, null
+    $end - $start, null, null
 """
 
 

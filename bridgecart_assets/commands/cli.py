@@ -26,6 +26,7 @@ from bridgecart_assets.commands.export import export
 from bridgecart_assets.commands.forget import forget
 from bridgecart_assets.commands.generate import generate
 from bridgecart_assets.commands.graph import graph
+from bridgecart_assets.commands.import_ import import_
 from bridgecart_assets.commands.inspect import inspect
 from bridgecart_assets.commands.kpis import kpis
 from bridgecart_assets.commands.replay import replay
@@ -64,6 +65,7 @@ COMMANDS = (
     forget,
     generate,
     graph,
+    import_,
     inspect,
     kpis,
     replay,

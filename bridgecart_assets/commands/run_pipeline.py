@@ -186,13 +186,26 @@ def run_holding_lock(
         for key in open_batch_keys(instance, platform, state):
             progress(f"batch {key}: topic to silver")
             left = assets_left(INGEST, key, platform.warehouse, state)
-            _execute(instance, INGEST, summary, partition_key=key, selection=left)
-            summary.batches.append(key)
-            _count_batch(platform, key, summary)
+            take_in(instance, platform, key, summary, selection=left)
         progress("customers, segments and KPIs")
         refresh(instance, summary, refit=refit, full=full)
         prune_or_warn(instance, settings, progress, runs=len(summary.batches) + RUNS_AT_ONCE)
     return summary
+
+
+def take_in(
+    instance: "dg.DagsterInstance",
+    platform: Platform,
+    key: str,
+    summary: Summary,
+    *,
+    selection: "Sequence[dg.AssetKey] | None" = None,
+    run_config: Mapping[str, Any] | None = None,
+) -> None:
+    """Take in a batch, or what is selected of it, and count it. Raises RunFailed."""
+    _execute(instance, INGEST, summary, partition_key=key, selection=selection, run_config=run_config)
+    summary.batches.append(key)
+    _count_batch(platform, key, summary)
 
 
 def refresh(
@@ -249,23 +262,31 @@ def settle_unfinished_runs(instance: "dg.DagsterInstance", *, seconds: float, pr
 def open_batch_keys(instance: "dg.DagsterInstance", platform: Platform, state: TopicState) -> Iterator[str]:
     """Batches that never finished, then new ones until the ledger has reached the end in `state`."""
     from bridgecart_assets.orchestration.batch_status import open_batch
-    from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
+    from bridgecart_assets.orchestration.partitions import BATCHES
 
     while (unfinished := open_batch(instance, platform.warehouse)) is not None:
         if not unfinished.is_registered:
             instance.add_dynamic_partitions(str(BATCHES.name), [unfinished.key])
         yield unfinished.key
     while not _has_reached(platform, state):
-        known = [*newest_keys(instance, limit=100), *newest_batches(platform.warehouse, limit=100)]
-        key = next_batch_key(datetime.now(UTC), known)
-        instance.add_dynamic_partitions(str(BATCHES.name), [key])
-        for expired in expired_keys(instance, platform.settings.max_batch_keys):
-            instance.delete_dynamic_partition(str(BATCHES.name), expired)
+        key = register_batch(instance, platform)
         yield key
         plan = load_ledger(platform.warehouse, only=key).plans[key]
         if plan.topic_id != state.topic_id or not (plan.records or plan.lost):
             # Created anew meanwhile, or it lost records that were not read: the end in `state` cannot be reached.
             return
+
+
+def register_batch(instance: "dg.DagsterInstance", platform: Platform) -> str:
+    """The key of a new batch, which Dagster now lists; the oldest ones beyond the limit it lists no more."""
+    from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys, newest_keys, next_batch_key
+
+    known = [*newest_keys(instance, limit=100), *newest_batches(platform.warehouse, limit=100)]
+    key = next_batch_key(datetime.now(UTC), known)
+    instance.add_dynamic_partitions(str(BATCHES.name), [key])
+    for expired in expired_keys(instance, platform.settings.max_batch_keys):
+        instance.delete_dynamic_partition(str(BATCHES.name), expired)
+    return key
 
 
 def _has_reached(platform: Platform, state: TopicState) -> bool:

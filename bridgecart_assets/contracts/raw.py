@@ -27,7 +27,7 @@ RAW_BATCHES = Contract(
     meaning="Ledger of the batches: the offsets of each, written in the same transaction as its records.",
     columns=(
         Column("batch_key", "VARCHAR", "Batch: UTC instant at which it was planned"),
-        Column("topic", "VARCHAR", "Kafka topic"),
+        Column("topic", "VARCHAR", "Kafka topic, or name of the imported file"),
         Column("topic_id", "VARCHAR", "Id of the topic incarnation"),
         Column("cluster_id", "VARCHAR", "Id of the Kafka cluster", nullable=True),
         Column("ranges", _OFFSETS, "Half-open offset range [start, end) per Kafka partition, ordered by partition"),
@@ -39,6 +39,12 @@ RAW_BATCHES = Contract(
             'STRUCT("partition" INTEGER, "offset" BIGINT, digest VARCHAR)[]',
             "Last record of each Kafka partition, with a digest of its time, key and payload: whether it still stands "
             "is asked before the next batch is believed. NULL in batches from before that was kept",
+            nullable=True,
+        ),
+        Column(
+            "mapping",
+            "VARCHAR",
+            "Text of the mapping that reads the rows of an imported file; NULL: BridgeCart's own event, or a topic",
             nullable=True,
         ),
     ),

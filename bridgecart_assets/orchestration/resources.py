@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from enum import Enum
+from pathlib import Path
 from typing import Self
 
 import dagster as dg
@@ -12,15 +13,16 @@ import pandas as pd
 from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.orchestration.run_limit import ended_in_time
+from bridgecart_assets.sources.files.history_file import open_history
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.ingest.planning import plan_slice
+from bridgecart_assets.warehouse.ingest.planning import plan_file_slice, plan_slice
 from bridgecart_assets.warehouse.outbox import announce
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of, table_exists
-from bridgecart_assets.warehouse.storage.outputs import KafkaSlice, Parameter, Sample
-from bridgecart_assets.warehouse.tables import write_kafka_slice
+from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Parameter, Sample
+from bridgecart_assets.warehouse.tables import write_file_slice, write_kafka_slice
 
 
 class RefreshMode(Enum):
@@ -77,6 +79,17 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         planned = plan_slice(warehouse, self.kafka, self.settings, batch_key)
         with warehouse.transaction() as connection:
             write_kafka_slice(connection, planned)
+        return planned
+
+    def ingest_file(self, batch_key: str, path: Path, mapping: str | None) -> FileSlice:
+        """Read a batch from a file into the warehouse, as `ingest` does from the topic; `mapping` is of new rows.
+
+        Raises FileRefused, and what planning and writing do (`plan_file_slice`, `write_file_slice`).
+        """
+        warehouse = self.warehouse
+        planned = plan_file_slice(warehouse, open_history(path), self.settings, batch_key, mapping)
+        with warehouse.transaction() as connection:
+            write_file_slice(connection, planned)
         return planned
 
     def announce_segments(self) -> int:

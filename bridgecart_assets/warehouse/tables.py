@@ -4,8 +4,9 @@ What belongs elsewhere: opening and committing (`database.py`), what to write (`
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 
 import duckdb
 import pandas as pd
@@ -22,6 +23,7 @@ from bridgecart_assets.contracts import (
     TABLES,
     Contract,
 )
+from bridgecart_assets.sources.files.reading import read_rows
 from bridgecart_assets.sources.kafka.continuity import LastRecord
 from bridgecart_assets.sources.kafka.errors import HistoryRewritten, RecordsGone
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
@@ -32,7 +34,15 @@ from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.ingest.ledger import read_ledger, verify_plan
 from bridgecart_assets.warehouse.storage.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
-from bridgecart_assets.warehouse.storage.outputs import Computed, KafkaSlice, Parameter, Query, Read
+from bridgecart_assets.warehouse.storage.outputs import (
+    Computed,
+    FileSlice,
+    KafkaSlice,
+    Parameter,
+    Query,
+    Read,
+    Reading,
+)
 
 _CONTENTS = (
     'select "partition", "offset", hash(kafka_timestamp, timestamp_type, key, headers, payload) as content '
@@ -105,7 +115,34 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
     Raises LedgerConflict when the plan does not continue the ledger, RecordsGone when a batch to be written again
     would lose records, HistoryRewritten when it would get others; reading errors pass through.
     """
-    plan = handed.plan
+    read = partial(
+        read_slice,
+        handed.connection,
+        handed.plan,
+        stall_seconds=handed.stall_seconds,
+        max_bytes=handed.max_bytes,
+        known=handed.known,
+    )
+    _write_slice(connection, handed.plan, read, cluster_id=handed.cluster_id)
+
+
+def write_file_slice(connection: duckdb.DuckDBPyConnection, handed: FileSlice) -> None:
+    """Stream the rows of the plan into `raw.orders` and write the ledger row, as of a topic.
+
+    Raises LedgerConflict when the plan does not continue the ledger; errors of reading pass through.
+    """
+    read = partial(read_rows, handed.file, handed.plan, max_bytes=handed.max_bytes)
+    _write_slice(connection, handed.plan, read, mapping=handed.mapping)
+
+
+def _write_slice(
+    connection: duckdb.DuckDBPyConnection,
+    plan: BatchPlan,
+    read_plan: Callable[[], Reading],
+    *,
+    cluster_id: str | None = None,
+    mapping: str | None = None,
+) -> None:
     for contract in (RAW_ORDERS, RAW_BATCHES):
         prepare(connection, contract)
     verify_plan(read_ledger(connection, only=plan.batch_key), plan)
@@ -114,13 +151,7 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
     for contract in (RAW_ORDERS, RAW_BATCHES):
         delete_slice(connection, contract, plan.batch_key)
     records = 0
-    read = read_slice(
-        handed.connection,
-        plan,
-        stall_seconds=handed.stall_seconds,
-        max_bytes=handed.max_bytes,
-        known=handed.known,
-    )
+    read = read_plan()
     with closing(read.ahead()) as chunks:
         for chunk in chunks:
             _insert_chunk(connection, chunk, plan, arrived)
@@ -133,20 +164,20 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
     if held:
         _compare_with_held(connection, plan.batch_key)
     covered = read.covered
-    connection.execute(
-        f"insert into raw.batches ({_names(RAW_BATCHES.column_names)}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            covered.batch_key,
-            covered.topic,
-            covered.topic_id,
-            handed.cluster_id,
-            _as_structs(covered.ranges),
-            _as_structs(covered.lost),
-            covered.records,
-            records,
-            _as_last_records(read.last_records),
-        ],
-    )
+    row = {
+        "batch_key": covered.batch_key,
+        "topic": covered.topic,
+        "topic_id": covered.topic_id,
+        "cluster_id": cluster_id,
+        "ranges": _as_structs(covered.ranges),
+        "lost": _as_structs(covered.lost),
+        "planned_records": covered.records,
+        "records": records,
+        "last_records": _as_last_records(read.last_records),
+        "mapping": mapping,
+    }
+    places = ", ".join(f"${name}" for name in row)
+    connection.execute(f"insert into raw.batches ({_names(tuple(row))}) values ({places})", row)
     for contract in (RAW_ORDERS, RAW_BATCHES):
         _check_key(connection, contract, contract.full_name, plan.batch_key)
 

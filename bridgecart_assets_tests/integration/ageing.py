@@ -45,7 +45,7 @@ insert into raw.batches
 select
     key, topic, topic_id, cluster_id,
     list({'partition': "partition", 'start': starts_at, 'end': ends_at} order by "partition"), [],
-    sum(ends_at - starts_at), sum(ends_at - starts_at), null
+    sum(ends_at - starts_at), sum(ends_at - starts_at), null, null
 from cut
 group by key, topic, topic_id, cluster_id
 """

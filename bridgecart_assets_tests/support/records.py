@@ -74,6 +74,6 @@ def store_batch(
         )
         connection.unregister("arrived")
         connection.execute(
-            "insert into raw.batches values (?, 'orders', ?, 'test', ?, [], ?, ?, null)",
+            "insert into raw.batches values (?, 'orders', ?, 'test', ?, [], ?, ?, null, null)",
             [batch_key, topic_id, ranges, len(rows), len(rows)],
         )

@@ -1,7 +1,9 @@
-"""Raw: the records of the topic as they arrived, and the ledger of batches."""
+"""Raw: the records of the topic, and the rows of imported files, as they arrived; and the ledger of batches."""
 
 from collections.abc import Iterator, Mapping
 from logging import Logger
+from pathlib import Path
+from typing import TypeAlias
 
 import dagster as dg
 from confluent_kafka import KafkaException
@@ -14,7 +16,7 @@ from bridgecart_assets.orchestration.metadata import ledger_metadata
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sources.kafka.groups import commit_offsets
-from bridgecart_assets.warehouse.ingest.ledger import history_note, load_ledger
+from bridgecart_assets.warehouse.ingest.ledger import Ledger, history_note, load_ledger
 from bridgecart_assets.warehouse.storage.outputs import KafkaSlice, Table
 
 kafka_orders = dg.AssetSpec(
@@ -26,6 +28,13 @@ kafka_orders = dg.AssetSpec(
 )
 
 
+class ImportedFile(dg.Config):
+    """A file that has the records of the batch, and the text of the mapping that reads them; without it the topic."""
+
+    file: str | None = None
+    mapping: str | None = None
+
+
 @dg.multi_asset(
     name="raw_batch",
     outs={"orders": batch_table(RAW_ORDERS, kinds={"kafka"}), "batches": batch_table(RAW_BATCHES, kinds={"kafka"})},
@@ -33,28 +42,42 @@ kafka_orders = dg.AssetSpec(
     partitions_def=BATCHES,
     pool=POOL,
 )
-def raw_batch(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.Output[Table]]:
-    """Read the batch's offsets from Kafka; records and ledger row are one transaction."""
+def raw_batch(
+    context: dg.AssetExecutionContext, config: ImportedFile, platform: Platform
+) -> Iterator[dg.Output[Table]]:
+    """Read the batch's offsets from Kafka, or from a file; records and ledger row are one transaction."""
+    key = context.partition_key
     with cause_first():
-        metadata = _after_commit(platform, platform.ingest(context.partition_key), context.log)
+        if config.file is None:
+            metadata = _after_commit(platform, platform.ingest(key), context.log)
+        else:
+            platform.ingest_file(key, Path(config.file), config.mapping)
+            metadata = _of_batch(platform, load_ledger(platform.warehouse, only=key), key)
     yield dg.Output(Table(RAW_ORDERS.full_name), "orders", metadata=metadata)
     yield dg.Output(Table(RAW_BATCHES.full_name), "batches")
 
 
-def _after_commit(platform: Platform, ingested: KafkaSlice, log: Logger) -> Mapping[str, dg.MetadataValue | str | int]:
+Metadata: TypeAlias = Mapping[str, dg.MetadataValue | str | int]
+
+
+def _of_batch(platform: Platform, ledger: Ledger, batch_key: str) -> Metadata:
+    size = platform.warehouse.path.stat().st_size
+    return {**ledger_metadata(ledger, ledger.plans[batch_key]), "warehouse_bytes": size}
+
+
+def _after_commit(platform: Platform, ingested: KafkaSlice, log: Logger) -> Metadata:
     """Tell the consumer group where the ledger ends; what the materialization says of the batch."""
-    warehouse, plan = platform.warehouse, ingested.plan
-    ledger = load_ledger(warehouse, only=plan.batch_key)
+    plan = ingested.plan
+    ledger = load_ledger(platform.warehouse, only=plan.batch_key)
     committed = ledger.committed(plan.topic_id)
-    history = history_note(warehouse)
+    history = history_note(platform.warehouse)
     try:
         commit_offsets(ingested.connection, platform.settings.kafka_group, committed)
     except (KafkaException, BridgeCartError) as error:
         # The warehouse has committed: the group's offsets only feed the monitoring tools of others.
         log.warning(f"The consumer group's offsets were not committed, for monitoring only: {error}")
     return {
-        **ledger_metadata(ledger, ledger.plans[plan.batch_key]),
+        **_of_batch(platform, ledger, plan.batch_key),
         "lag": sum(max(0, end - committed[p]) for p, end in ingested.topic_ends.items() if p in committed),
         **({} if history is None else {"history": history}),
-        "warehouse_bytes": warehouse.path.stat().st_size,
     }

@@ -51,3 +51,5 @@ alter table if exists silver.superseded_orders alter column purchased_on drop no
 alter table if exists silver.readings add column if not exists mapping varchar;
 -- It knows refunds inside orders, and is gathered anew.
 drop table if exists silver.touched_orders;
+-- How an imported file is read.
+alter table if exists raw.batches add column if not exists mapping varchar;

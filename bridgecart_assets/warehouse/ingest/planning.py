@@ -1,24 +1,33 @@
-"""Fixing the plan of a batch: what the ledger has, or else from the ledger's end to the topic's end."""
+"""Fixing the plan of a batch: what the ledger has, or else from the ledger's end to the end of the topic or file."""
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.sources.files.errors import FileChanged, FileNeeded
+from bridgecart_assets.sources.files.history_file import HistoryFile, is_file
+from bridgecart_assets.sources.files.reading import PARTITION
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN
-from bridgecart_assets.sources.kafka.offsets import plan_batch
+from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, plan_batch
 from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.warehouse.ingest.imports import mapping_on_record
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.storage.outputs import KafkaSlice
+from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice
 
 
 def plan_slice(warehouse: Warehouse, connection: KafkaConnection, settings: Settings, batch_key: str) -> KafkaSlice:
     """The slice of this batch: exactly its own offsets when the ledger has it, else the next ones within the limits.
 
     Raises what reading the topic's state raises, HistoryRewritten among it, and DataLoss where the settings ask for
-    it; LedgerConflict follows at the write if another run was faster.
+    it, FileNeeded for a batch of a file; LedgerConflict follows at the write if another run was faster.
     """
     # The ledger first, it may have to be waited for: asked after the topic, it could be ahead of it.
     ledger = load_ledger(warehouse, only=batch_key)
     stored = ledger.plans.get(batch_key)
+    if stored is not None and is_file(stored.topic_id):
+        raise FileNeeded(
+            f"Batch {batch_key} holds rows of {stored.topic}, a file that was imported; its rows stay. Materialize "
+            "silver/orders alone, or say where the file is in the configuration of raw_batch (file)."
+        )
     # What is read again is compared with the rows that stand, whatever became of later records.
     known = NOTHING_KNOWN if stored else ledger.known
     state = topic_state(connection, known)
@@ -38,3 +47,26 @@ def plan_slice(warehouse: Warehouse, connection: KafkaConnection, settings: Sett
         topic_ends={partition: span.end for partition, span in state.partitions.items()},
         known=known,
     )
+
+
+def plan_file_slice(
+    warehouse: Warehouse, file: HistoryFile, settings: Settings, batch_key: str, mapping: str | None
+) -> FileSlice:
+    """The slice of this batch: exactly its own rows when the ledger has it, else the next ones within the limits.
+
+    `mapping` is of new rows; those of the ledger keep theirs. Raises FileChanged when the ledger has rows of another
+    file; LedgerConflict follows at the write if another run was faster.
+    """
+    ledger = load_ledger(warehouse, only=batch_key)
+    stored = ledger.plans.get(batch_key)
+    if stored is not None and stored.topic_id != file.topic_id:
+        raise FileChanged(
+            f"{file.name} was changed since batch {batch_key} was read, or is not its file {stored.topic}; its rows "
+            "stay"
+        )
+    if stored is not None:
+        return FileSlice(file, stored, mapping_on_record(warehouse, batch_key))
+    start = ledger.committed(file.topic_id).get(PARTITION, 0)
+    end = min(start + settings.max_batch_records, file.rows.count)
+    plan = BatchPlan(batch_key, file.name, file.topic_id, {PARTITION: OffsetRange(start, end)})
+    return FileSlice(file, plan, mapping, max_bytes=settings.max_batch_bytes)

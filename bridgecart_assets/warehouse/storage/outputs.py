@@ -1,17 +1,18 @@
 """Outputs of an asset for the IO manager: the rows it wants stored, described rather than computed.
 
-A pandas DataFrame is the other kind, for small tables. Slices of a topic are described here too; the asset itself
-reads and writes them. What belongs elsewhere: how rows are written (`tables.py`).
+A pandas DataFrame is the other kind, for small tables. Slices of a topic or file are described here too; the asset
+itself reads and writes them. What belongs elsewhere: how rows are written (`tables.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bridgecart_assets.contracts import Contract
+from bridgecart_assets.sources.files.history_file import HistoryFile
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
-from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN, KnownTopics
+from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN, KnownTopics, LastRecord
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
 
 if TYPE_CHECKING:
@@ -129,6 +130,33 @@ class KafkaSlice:
     max_bytes: int | None = None
     topic_ends: Mapping[int, int] = field(default_factory=dict)
     known: KnownTopics = field(default_factory=lambda: NOTHING_KNOWN)
+
+
+@dataclass(frozen=True)
+class FileSlice:
+    """The rows of a file between fixed numbers, for `raw.orders` as those of a topic; `mapping` says how they are read.
+
+    `mapping` is the text of a mapping, None where they are BridgeCart's own events.
+    """
+
+    file: HistoryFile
+    plan: BatchPlan
+    mapping: str | None = None
+    max_bytes: int | None = None
+
+
+class Reading(Protocol):
+    """The records of a plan while they are read.
+
+    At the end, `covered` is the plan as far as it was read, and `last_records` are the last ones of each partition of
+    a topic.
+    """
+
+    covered: BatchPlan
+    last_records: dict[int, LastRecord]
+
+    def ahead(self) -> "Generator[pa.RecordBatch, None, None]":
+        """The records in chunks."""
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ def test_a_ledger_from_before_last_records_were_kept_knows_none_and_takes_in_the
 ) -> None:
     store_batch(warehouse, "20300101T000000Z", [Record(b"order")])
     with warehouse.transaction() as connection:
+        connection.execute("alter table raw.batches drop column mapping")
         connection.execute("alter table raw.batches drop column last_records")
         connection.execute("create or replace table main.layout_version as select 2 as version")
     assert load_position(warehouse).known == {TOPIC_ID: KnownTopic(frozenset({"test"}))}

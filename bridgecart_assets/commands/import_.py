@@ -1,0 +1,61 @@
+"""`bridgecart import`: options and words; `import_files.py` does it."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bridgecart_assets.commands.console import progress, say_aside
+from bridgecart_assets.commands.run import exit_on_failed_checks, print_summary
+
+if TYPE_CHECKING:
+    from bridgecart_assets.commands.run_pipeline import FailOn
+
+
+@click.command("import")
+@click.argument(
+    "files",
+    metavar="FILE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV, NDJSON (both also .gz) or Parquet, told by their names.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warn"]),
+    default="error",
+    show_default=True,
+    help="The least severity of a failed check that makes the command fail.",
+)
+def import_(*, files: tuple[Path, ...], as_json: bool, fail_on: "FailOn") -> None:
+    """Take in orders that are older than the topic, from CSV, NDJSON or Parquet files, then refresh everything.
+
+    Rows that stand already are not taken in again: a file may be imported twice, and an import that was killed goes
+    on where it was. The topic is not read. Exits with 3 when a check failed.
+    """
+    from bridgecart_assets.base.settings import load_settings
+    from bridgecart_assets.commands.import_files import import_files
+    from bridgecart_assets.commands.run_alerts import watched
+    from bridgecart_assets.commands.run_pipeline import Summary
+
+    settings, summary = load_settings(), Summary()
+    with (
+        watched("import", settings, say=lambda line: print(line, file=sys.stderr)),
+        progress() as (counted, step),
+    ):
+        imported = import_files(settings, files, mapping=None, progress=step, counted=counted, summary=summary)
+    for file in imported:
+        if file.warning is not None:
+            say_aside(f"warning: {file.warning}")
+    if as_json:
+        print(json.dumps({"files": [asdict(file) for file in imported], **summary.to_json()}, indent=2))
+    else:
+        for file in imported:
+            print(file.says())
+        print_summary(summary)
+    exit_on_failed_checks(summary, fail_on)

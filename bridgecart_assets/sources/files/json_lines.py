@@ -1,0 +1,58 @@
+"""NDJSON: a JSON object a line, which is the payload as it stands."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+
+from bridgecart_assets.sources.files.lines import Lines, Mark, Marks, open_lines
+from bridgecart_assets.sources.files.rows import in_pieces
+
+
+class JsonLines:
+    """The lines of an NDJSON file that are not blank. Raises FileRefused where the first is no JSON object.
+
+    One that is none further down is a record that is rejected, as it would be from a topic.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._marks = Marks()
+        with open_lines(path) as lines:
+            for begin, text in _documents(lines):
+                if not self._marks.rows and not _is_object(text):
+                    raise lines.refused("it is no JSON object, and each line has to be one")
+                self._marks.note_row(begin.line, begin.position)
+
+    @property
+    def count(self) -> int:
+        """Number of lines that are not blank."""
+        return self._marks.rows
+
+    def pieces(self, start: int) -> Iterator[pa.Array]:
+        """Lines without the white space around them, from one on."""
+        return in_pieces(self._payloads(start))
+
+    def _payloads(self, start: int) -> Iterator[bytes]:
+        mark = self._marks.before(start)
+        with open_lines(self._path, mark) as lines:
+            for _, text in islice(_documents(lines), start - mark.row, None):
+                yield text.encode()
+
+
+def _documents(lines: Lines) -> Iterator[tuple[Mark, str]]:
+    begin = Mark(line=lines.number, position=lines.position)
+    for line in lines:
+        text = line.strip()
+        if text:
+            yield begin, text
+        begin = Mark(line=lines.number, position=lines.position)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
