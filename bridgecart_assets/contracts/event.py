@@ -412,10 +412,13 @@ _TYPES: Mapping[str, MappedType] = {
     **{one.name: one.type for one in EVENT},
     **{one.name: one.type for one in MAPPED_ONLY},
 }
-_IDENTITY = ("order_id", "version", "is_void")
+_BY_SUBJECT = (
+    *("order_id", "version", "is_void", "customer_id", "purchase_date", "purchase_amount", "discount_amount"),
+    *("refunds", "currency", "coupon_used", "payment_method", "product_category"),
+)
 
-MAPPED_TYPES: Mapping[str, MappedType] = MappingProxyType({name: _TYPES[name] for name in (*_IDENTITY, *_TYPES)})
-"""All fields that a mapping can have, with their types: first those that say which order it is."""
+MAPPED_TYPES: Mapping[str, MappedType] = MappingProxyType({name: _TYPES[name] for name in (*_BY_SUBJECT, *_TYPES)})
+"""All fields that a mapping can have, with their types: first those that an order has."""
 
 TELLING_FIELDS: tuple[str, ...] = (
     *("cancelled", "canceled", "is_cancelled", "is_canceled", "refunded", "is_refund", "returned", "voided"),

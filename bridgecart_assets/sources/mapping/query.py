@@ -11,7 +11,7 @@ from enum import Enum
 
 import duckdb
 
-from bridgecart_assets.contracts.event import MAPPED_TYPES
+from bridgecart_assets.contracts.event import MAPPED_TYPES, MappedType
 from bridgecart_assets.sources.mapping.compiling import Compiled
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import Expression
@@ -159,14 +159,15 @@ class Query:
     def _outputs(self) -> Iterator[str]:
         """The columns of the fields, in the order of the contract."""
         for name, kind in MAPPED_TYPES.items():
-            if name == "is_void":
-                yield f"{self._is_void()} as is_void"
-            elif name == "refunds" and "refunded_amount" in self.compiled.fields:
-                yield f"{_ONE_REFUND} as refunds"
-            elif name in self.compiled.fields:
-                yield f"{_name(name)}[1] as {_name(name)}"
-            elif name not in ("refunded_amount", "refunded_date"):
-                yield f"null::{kind.sql_type} as {_name(name)}"
+            if name not in _COMBINED:
+                yield f"{self._output(name, kind)} as {_name(name)}"
+
+    def _output(self, name: str, kind: MappedType) -> str:
+        if name == "is_void":
+            return self._is_void()
+        if name == "refunds" and "refunded_amount" in self.compiled.fields:
+            return _ONE_REFUND
+        return f"{_name(name)}[1]" if name in self.compiled.fields else f"null::{kind.sql_type}"
 
     def _is_void(self) -> str:
         if "version" not in self.compiled.fields:
@@ -174,6 +175,8 @@ class Query:
         return f"is_deleted or coalesce({'is_void[1]' if 'is_void' in self.compiled.fields else 'false'}, false)"
 
 
+# They are one refund.
+_COMBINED = ("refunded_amount", "refunded_date")
 _ONE_REFUND = """case when refunded_amount[1] <> 0 and refunded_date[1] is not null
     then [{'at': refunded_date[1], 'amount': refunded_amount[1]}] end"""
 

@@ -3,13 +3,22 @@
 What belongs elsewhere: which of them count, by the rules of the contract (`sql/silver`).
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from bridgecart_assets.sources.mapping.decoding import Decoded, Decoder
+from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
 from bridgecart_assets.sources.mapping.mapping_file import Mapping
+from bridgecart_assets.sources.mapping.places import Shape
+from bridgecart_assets.sources.mapping.query import Form
 from bridgecart_assets.sources.mapping.sandbox import sandbox
 
 COORDINATES = ("topic_id", "partition", "offset", "kafka_timestamp", "batch_key")
@@ -24,50 +33,132 @@ _TOLD_BY_BYTES = f"""select case
     when octet_length(payload) > $max_payload_bytes then 'oversized' end as told
 from {_RECORDS}"""
 
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Records at some places, ascending, whose values (or keys) have one form."""
+
+    places: Places
+    form: Form
+    column: pa.Array | pa.ChunkedArray
+
+    def at(self, places: Places) -> pa.Array | pa.ChunkedArray:
+        """The values at some of its places."""
+        if len(places) == len(self.places):
+            return self.column
+        return self.column.take(pa.array(np.searchsorted(self.places, places)))
+
 
 class MappedReader:
-    """Reads records by a mapping; of each comes one row, in their order."""
+    """Reads records by a mapping; of each comes one row, in their order. `schemas` has those of the registry.
 
-    def __init__(self, mapping: Mapping, *, max_payload_bytes: int, naive_timezone: str, schemas: Any = None) -> None:
+    Raises MappingError where an expression does not fit what a schema of the registry has.
+    """
+
+    def __init__(
+        self, mapping: Mapping, *, max_payload_bytes: int, naive_timezone: str, schemas: Schemas = NO_SCHEMAS
+    ) -> None:
         self._mapping = mapping
         self._max_payload_bytes = max_payload_bytes
         self._timezone = naive_timezone
+        self._schemas = schemas
+
+    def read(self, records: pa.Table) -> pa.Table:
+        """The table `mapped` of records, which have their coordinates, key, headers and payload."""
+        told = self._told(records)
+        compiled, decode = self._mapping.compiled, self._mapping.decode
+        readable = pc.if_else(pc.is_null(told), records["payload"], None)
+        values, bad_values = self._parts(decode.value, readable, compiled.value)
+        keys, bad_keys = self._parts(decode.key, records["key"], compiled.key)
+        told = pc.coalesce(told, bad_values, bad_keys)
+        read = [
+            (places, self._read(records, told, values[value], keys[key], places))
+            for value, key, places in _alike(values, keys, records.num_rows)
+        ]
+        return _with_coordinates(records, _in_order(read))
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         return sandbox(self._timezone)
 
-    def read(self, records: pa.Table) -> pa.Table:
-        """The table `mapped` of records, which have their coordinates, key, headers and payload."""
-        told = self._told(records)
-        read = self._read(
-            pa.table(
-                {
-                    "value": records["payload"],
-                    "key": records["key"],
-                    "headers": records["headers"],
-                    "kafka_timestamp": records["kafka_timestamp"],
-                    "undecodable": told,
-                }
-            )
-        )
-        for column in reversed(COORDINATES):
-            read = read.add_column(0, records.schema.field(column), records[column])
-        return read
+    def _parts(self, kind: str, column: pa.ChunkedArray, shape: Shape | None) -> tuple[Sequence[_Part], pa.Array]:
+        """The values (or keys) of records in parts of one form, and why the others cannot be read."""
+        everywhere = np.arange(len(column))
+        if kind == "json":
+            return [_Part(everywhere, Form.JSON, column)], pa.nulls(len(column), pa.string())
+        decoded = Decoded([], {}) if shape is None else self._decoder(kind, shape).decoded(column.to_pylist())
+        form = Form.JSON if kind == "json-registry" else Form.DECODED
+        parts = [_Part(group.places.to_numpy(), form, group.column) for group in decoded.groups]
+        absent = np.setdiff1d(everywhere, np.concatenate([everywhere[:0], *(part.places for part in parts)]))
+        parts.append(_Part(absent, Form.ABSENT, pa.nulls(len(absent), pa.binary())))
+        return parts, _reasons(decoded, len(column))
+
+    def _decoder(self, kind: str, shape: Shape) -> Decoder:
+        decode = self._mapping.decode
+        return Decoder(kind, shape, self._schemas, decode.descriptors, decode.message)
+
+    def _read(self, records: pa.Table, told: pa.ChunkedArray, value: _Part, key: _Part, places: Places) -> pa.Table:
+        """The records at some places, of one form, as the mapping reads them."""
+        rest = {"headers": records["headers"], "kafka_timestamp": records["kafka_timestamp"], "undecodable": told}
+        if len(places) < records.num_rows:
+            rest = {name: column.take(pa.array(places)) for name, column in rest.items()}
+        table = pa.table({"value": value.at(places), "key": key.at(places), **rest})
+        query = self._mapping.query(value.form, key.form)
+        with self._registered(table) as connection:
+            return connection.sql(query.sql(connection, _RECORDS)).to_arrow_table()
 
     def _told(self, records: pa.Table) -> pa.ChunkedArray:
-        """Why each record cannot be read, told without reading it; NULL where it may be."""
-        told = self._queried(records, _TOLD_BY_BYTES, {"max_payload_bytes": self._max_payload_bytes})
-        return told["told"]
+        """Why each record cannot be read, as far as its bytes tell; NULL where it may be."""
+        with self._registered(records.select(["payload"])) as connection:
+            told = connection.sql(_TOLD_BY_BYTES, params={"max_payload_bytes": self._max_payload_bytes})
+            return told.to_arrow_table()["told"]
 
-    def _read(self, records: pa.Table) -> pa.Table:
-        self._connection.register(_RECORDS, records)
-        return self._queried(records, self._mapping.query().sql(self._connection, _RECORDS))
-
-    def _queried(self, records: pa.Table, sql: str, parameters: dict[str, object] | None = None) -> pa.Table:
+    @contextmanager
+    def _registered(self, records: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
         chunks = pa.Table.from_batches(records.to_batches(max_chunksize=_CHUNK), records.schema)
         self._connection.register(_RECORDS, chunks)
         try:
-            return self._connection.sql(sql, params=parameters).to_arrow_table()
+            yield self._connection
         finally:
             self._connection.unregister(_RECORDS)
+
+
+def _reasons(decoded: Decoded, count: int) -> pa.Array:
+    reasons: list[str | None] = [None] * count
+    for place, reason in decoded.unreadable.items():
+        reasons[place] = reason
+    return pa.array(reasons, pa.string())
+
+
+def _alike(values: Sequence[_Part], keys: Sequence[_Part], count: int) -> Iterator[tuple[int, int, Places]]:
+    """Places of the records whose value is in one part and whose key in another: their numbers come first."""
+    if count == 0:
+        yield 0, 0, np.arange(0)
+        return
+    part_of_value, part_of_key = _numbers(values, count), _numbers(keys, count)
+    pairs, pair_of = np.unique(np.stack([part_of_value, part_of_key]), axis=1, return_inverse=True)
+    for number, (value, key) in enumerate(pairs.T):
+        yield int(value), int(key), np.flatnonzero(pair_of == number)
+
+
+def _numbers(parts: Sequence[_Part], count: int) -> Places:
+    """The number of the part that each record is in."""
+    numbers = np.zeros(count, np.int64)
+    for number, part in enumerate(parts):
+        numbers[part.places] = number
+    return numbers
+
+
+def _in_order(read: Sequence[tuple[Places, pa.Table]]) -> pa.Table:
+    """Rows of several tables in the order of their places."""
+    if len(read) == 1:
+        return read[0][1]
+    order = np.argsort(np.concatenate([places for places, _ in read]))
+    return pa.concat_tables([table for _, table in read]).take(pa.array(order))
+
+
+def _with_coordinates(records: pa.Table, read: pa.Table) -> pa.Table:
+    columns = {name: records[name] for name in COORDINATES} | {name: read[name] for name in read.column_names}
+    return pa.table(columns)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
 from bridgecart_assets.sources.mapping.mapping_file import Mapping, load_mapping, parse_mapping
-from bridgecart_assets.sources.mapping.reading import MappedReader
+from bridgecart_assets.sources.mapping.reading import COORDINATES, MappedReader
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SENT_AT = datetime(2026, 1, 10, tzinfo=UTC)
@@ -61,13 +62,12 @@ def raw_records(
     )
 
 
-def read(mapping: Mapping, records: pa.Table, *, max_payload_bytes: int = 100_000, zone: str = "UTC") -> pa.Table:
-    """The records as the mapping reads them."""
-    return MappedReader(mapping, max_payload_bytes=max_payload_bytes, naive_timezone=zone).read(records)
+def reader(mapping: Mapping, *, zone: str = "UTC", schemas: Schemas = NO_SCHEMAS) -> MappedReader:
+    """A reader of payloads up to a hundred thousand bytes."""
+    return MappedReader(mapping, max_payload_bytes=100_000, naive_timezone=zone, schemas=schemas)
 
 
-def rows(mapping: Mapping, payloads: Sequence[bytes | None], **options: str | int) -> list[Row]:
-    """What is read of each payload, without what is NULL and without coordinates."""
-    read_rows = read(mapping, raw_records(payloads), **options).to_pylist()  # type: ignore[arg-type]
-    coordinates = {"topic_id", "partition", "offset", "kafka_timestamp", "batch_key"}
-    return [{k: v for k, v in row.items() if v is not None and k not in coordinates} for row in read_rows]
+def rows(reader: MappedReader, records: pa.Table) -> list[Row]:
+    """What is read of each record, without what is NULL and without coordinates."""
+    read = reader.read(records).drop_columns(list(COORDINATES))
+    return [{name: value for name, value in row.items() if value is not None} for row in read.to_pylist()]

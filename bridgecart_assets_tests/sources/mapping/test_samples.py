@@ -1,13 +1,42 @@
 """Samples of real topics are read as the shops that sent them meant them."""
 
+from base64 import b64decode
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from bridgecart_assets_tests.sources.mapping.records import rows, sample_lines, sample_mapping
+from bridgecart_assets.sources.mapping.decoding.schemas import Schema
+from bridgecart_assets_tests.sources.mapping.records import (
+    SAMPLES,
+    Row,
+    raw_records,
+    reader,
+    rows,
+    sample_lines,
+    sample_mapping,
+)
+
+
+class OneSchema:
+    """A registry that knows the schema of the sample, by the id 1."""
+
+    def schema_of(self, schema_id: int) -> Schema | None:
+        return Schema("AVRO", (SAMPLES / "debezium-orders.avsc").read_text()) if schema_id == 1 else None
+
+
+def sample_rows(mapping: str, records: str) -> list[Row]:
+    """What a mapping reads of a sample."""
+    return rows(reader(sample_mapping(mapping)), raw_records(sample_lines(records)))
+
+
+def avro_rows() -> list[Row]:
+    """What is read of an orders table in Avro."""
+    lines = (SAMPLES / "debezium-avro.b64").read_text().split("\n")[:-1]
+    payloads = [b64decode(line) or None for line in lines]
+    return rows(reader(sample_mapping("debezium-avro"), schemas=OneSchema()), raw_records(payloads))
 
 
 def test_nested_json_in_cents_is_read_with_its_lines_added_up():
-    read = rows(sample_mapping("nested-cents"), sample_lines("nested-cents"))
+    read = sample_rows("nested-cents", "nested-cents")
     assert [row.get("purchase_amount") for row in read] == [
         *(Decimal("75.79"), Decimal("25.80"), None, Decimal("75.79")),
         *(None, Decimal("75.79"), Decimal("75.79"), Decimal("75.79")),
@@ -30,7 +59,7 @@ def test_nested_json_in_cents_is_read_with_its_lines_added_up():
 
 
 def test_of_nested_json_each_record_ends_as_it_should():
-    read = rows(sample_mapping("nested-cents"), sample_lines("nested-cents"))
+    read = sample_rows("nested-cents", "nested-cents")
     assert read[2] == {"skipped": "where", "is_void": False}
     assert read[3]["is_void"] is True
     assert read[4]["bad_fields"] == ["purchase_amount", "product_category"]
@@ -40,7 +69,7 @@ def test_of_nested_json_each_record_ends_as_it_should():
 
 
 def test_webhooks_of_a_shop_are_read_with_the_refunds_inside_their_orders():
-    read = rows(sample_mapping("shopify"), sample_lines("shopify-orders"))
+    read = sample_rows("shopify", "shopify-orders")
     refunded_at = datetime(2026, 1, 9, 7, 29, 58, tzinfo=UTC)
     assert read[3] == {
         "order_id": "5600000000001",
@@ -61,7 +90,7 @@ def test_webhooks_of_a_shop_are_read_with_the_refunds_inside_their_orders():
 
 
 def test_of_webhooks_a_guest_has_a_customer_id_a_cancelled_order_is_void_and_a_test_is_skipped():
-    read = rows(sample_mapping("shopify"), sample_lines("shopify-orders"))
+    read = sample_rows("shopify", "shopify-orders")
     assert str(read[2]["customer_id"]).startswith("guest:")
     assert "name" not in read[2]
     assert [row["is_void"] for row in read] == [False, False, False, False, True, False]
@@ -70,7 +99,28 @@ def test_of_webhooks_a_guest_has_a_customer_id_a_cancelled_order_is_void_and_a_t
 
 def test_a_time_without_a_zone_is_of_the_zone_of_the_settings():
     payload = b'{"Order No":"10-1","Customer":"C-42","Date":"2025-03-01 10:00","Total":"129,90","Status":"Completed"}'
-    (row,) = rows(sample_mapping("history"), [payload], zone="Europe/Berlin")
+    (row,) = rows(reader(sample_mapping("history"), zone="Europe/Berlin"), raw_records([payload]))
     assert row["purchase_date"] == datetime(2025, 3, 1, 9, tzinfo=UTC)
     assert row["purchase_amount"] == Decimal("129.90")
     assert row["version"] == Decimal(0)
+
+
+def test_a_table_in_avro_is_read_with_its_versions_deletes_and_refunds():
+    read = avro_rows()
+    assert [row.get("version") for row in read[:8]] == [
+        *(Decimal(24000000), Decimal(24023128), Decimal(24023900), Decimal(24024000)),
+        *(Decimal(24023900), Decimal(24024400), Decimal(24024500), Decimal(24024700)),
+    ]
+    assert [number for number, row in enumerate(read) if row["is_void"]] == [5, 7]
+    assert read[7] == {"order_id": "7003", "version": Decimal(24024700), "is_void": True, "coupon_used": False}
+    refunded_at = datetime(2026, 1, 1, 10, 5, tzinfo=UTC)
+    assert read[10]["refunds"] == [{"at": refunded_at, "amount": Decimal("30.00")}]
+    assert [number for number, row in enumerate(read) if "refunds" in row] == [10]
+
+
+def test_of_a_table_in_avro_a_record_that_cannot_be_read_says_why():
+    read = avro_rows()
+    assert read[8] == {"skipped": "tombstone", "is_void": False}
+    assert "purchase_amount" not in read[9]
+    assert [row.get("unreadable") for row in read[9:]] == [None, None, "bad_avro", "bad_avro", "unknown_schema"]
+    assert [number for number, row in enumerate(read) if "bad_fields" in row] == []
