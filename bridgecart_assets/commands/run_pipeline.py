@@ -17,6 +17,7 @@ from bridgecart_assets.processes.interrupts import interrupts
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.ingest.ledger import load_ends, load_ledger, load_position, newest_batches
 from bridgecart_assets.warehouse.remap import remap as remap_warehouse
 
@@ -78,6 +79,7 @@ _ENDS = {
     "duplicates": "duplicates",
     "conflicting": "conflicting",
     "superseded": "superseded",
+    "skipped": "skipped",
     "rejected": "rejected",
 }
 _ALWAYS_SAID = ("orders", "duplicates", "rejected")
@@ -88,7 +90,7 @@ _COUNTS = ("records", *_ENDS)
 class Summary:
     """Result of one `bridgecart run`. Counts are of the batches it took in; `results` are those of all checks.
 
-    `orders` are those of one event, `lines` the events of the others.
+    `orders` are those of one event, `lines` the events of the others. `superseded` are also those that void an order.
     """
 
     batches: list[str] = field(default_factory=list)
@@ -98,6 +100,7 @@ class Summary:
     duplicates: int = 0
     conflicting: int = 0
     superseded: int = 0
+    skipped: int = 0
     rejected: int = 0
     results: list[CheckResult] = field(default_factory=list)
     model: str = ""
@@ -398,15 +401,7 @@ def _first_line(message: str) -> str:
 
 
 def _count_batch(platform: Platform, key: str, summary: Summary) -> None:
-    _, rows = platform.query(
-        "select (select count(*) from raw.orders where batch_key = $batch_key), "
-        "(select count(*) from silver.orders where batch_key = $batch_key and lines = 1), "
-        "(select count(*) from silver.order_lines where batch_key = $batch_key), "
-        "(select count(*) from silver.duplicate_orders where batch_key = $batch_key), "
-        "(select count(*) from silver.conflicting_orders where batch_key = $batch_key), "
-        "(select count(*) from silver.superseded_orders where batch_key = $batch_key), "
-        "(select count(*) from silver.rejected_orders where batch_key = $batch_key)",
-        {"batch_key": key},
-    )
-    for name, count in zip(_COUNTS, rows[0], strict=True):
-        setattr(summary, name, getattr(summary, name) + int(str(count)))
+    columns, rows = platform.query(read_sql("report/ends_of_batch"), {"batch_key": key})
+    counts = dict(zip(columns, rows[0], strict=True))
+    for name in _COUNTS:
+        setattr(summary, name, getattr(summary, name) + int(str(counts[name])))

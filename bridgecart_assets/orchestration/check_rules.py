@@ -94,7 +94,7 @@ RULES: tuple[Rule, ...] = (
         contracts.SILVER_ORDERS,
         "silver_reconciles_with_raw",
         "Every record of the batch stands in one table: raw = orders + lines + duplicates + conflicting + superseded + "
-        "rejected.",
+        "skipped + rejected. Refunds inside orders are no records, and are not counted.",
         "Materialize silver of this batch again.",
         looks_at=contracts.RAW_ORDERS,
     ),
@@ -121,6 +121,16 @@ RULES: tuple[Rule, ...] = (
         severity=WARN,
         counted_by="events",
         looks_at=contracts.SILVER_ORDERS,
+    ),
+    Rule(
+        contracts.SILVER_SUPERSEDED,
+        "versions_do_not_go_back",
+        "No state of an order has a lower version than another that was said more than three days before it, unless it "
+        "only comes again.",
+        "These states do not count. Where a database moved and its numbers began again, let the version of the mapping "
+        "add a large number to those from after it, then run `bridgecart run --remap`.",
+        blocking=False,
+        severity=WARN,
     ),
     Rule(
         contracts.SILVER_LINES,

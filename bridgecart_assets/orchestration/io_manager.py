@@ -10,9 +10,9 @@ import pandas as pd
 from dagster_duckdb_pandas import DuckDBPandasTypeHandler
 
 from bridgecart_assets.base.errors import BridgeCartError
-from bridgecart_assets.contracts import BATCH_COLUMN, KPIS, SILVER_REJECTS, TABLES, Contract
+from bridgecart_assets.contracts import BATCH_COLUMN, KPIS, SILVER_ORDERS, SILVER_REJECTS, TABLES, Contract
 from bridgecart_assets.orchestration.failures import cause_first
-from bridgecart_assets.orchestration.metadata import kpi_figures, report_link, table_metadata
+from bridgecart_assets.orchestration.metadata import batch_figures, kpi_figures, report_link, table_metadata
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.storage.dagster_internals import TableSlice
 from bridgecart_assets.sql import read_sql
@@ -79,6 +79,8 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 sql = read_sql(f"report/{SHOWN[contract]}_of_batch")
                 columns, rows = rows_of(connection, sql, {BATCH_COLUMN: batch_key})
                 metadata[SHOWN[contract]] = table_metadata(pd.DataFrame(rows, columns=list(columns)))
+            if contract == SILVER_ORDERS:
+                metadata |= batch_figures(connection, batch_key)
             for kpi in KPIS:
                 if kpi.table == contract:
                     metadata |= {

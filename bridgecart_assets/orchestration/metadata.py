@@ -7,9 +7,11 @@ import duckdb
 import pandas as pd
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import Kpi
+from bridgecart_assets.contracts import BATCH_COLUMN, Kpi
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
+from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger
+from bridgecart_assets.warehouse.storage.database import rows_of
 
 LEDGER_METADATA = "bridgecart/ledger_end_offsets"
 _UI_TYPES = {"b": "bool", "i": "int", "f": "float"}
@@ -38,6 +40,12 @@ def kpi_figures(connection: duckdb.DuckDBPyConnection, kpi: Kpi, currency: str |
     figures: dict[str, float | str] = {f"{figure} {key}": value for _, key, value in rows}
     unit = {"currency": currency} if currency and kpi.format == "money" else {}
     return {"period": str(rows[0][0]), **unit, **figures} if rows else {}
+
+
+def batch_figures(connection: duckdb.DuckDBPyConnection, batch_key: str | None) -> dict[str, int]:
+    """Numbers of the batch's records by where they ended."""
+    columns, rows = rows_of(connection, read_sql("report/ends_of_batch"), {BATCH_COLUMN: batch_key})
+    return {name: int(str(count)) for name, count in zip(columns, rows[0], strict=True)}
 
 
 def report_link(settings: Settings) -> dict[str, dg.MetadataValue]:

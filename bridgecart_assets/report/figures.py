@@ -21,7 +21,7 @@ MOST_VALUES = 12
 
 SECTIONS: tuple[str, ...] = (
     *("figures", "bridge", "flows", "segments", "everybody", "lifecycles", "ages", "purchases", "cohorts"),
-    *("versions", "purchase_models", "drift", "rejects", "batches"),
+    *("versions", "purchase_models", "drift", "rejects", "batches", "ends"),
 )
 
 Figures = Mapping[str, Any]

@@ -114,6 +114,25 @@ BREAKS = (
         "silver_duplicates_have_a_winner", "update silver.duplicate_orders set winner_offset = winner_offset + 9000"
     ),
     by_sql(
+        "silver_duplicates_have_a_winner",
+        "insert into silver.superseded_orders by name select * replace (winner_offset + 9000 as winner_offset), "
+        "'void' as standing from silver.duplicate_orders",
+        "delete from silver.duplicate_orders",
+    ),
+    by_sql(
+        "silver_reconciles_with_raw",
+        f"insert into silver.skipped_records values ('{SECOND}', 0, 'where', 1)",
+    ),
+    by_sql(
+        "versions_do_not_go_back",
+        "update silver.orders o set version = 2, is_void = false, "
+        "kafka_timestamp = d.kafka_timestamp - interval 4 days "
+        "from silver.duplicate_orders d where o.order_key = d.order_key",
+        "insert into silver.superseded_orders by name select * replace (1 as version, false as is_void), "
+        "'superseded' as standing from silver.duplicate_orders",
+        "delete from silver.duplicate_orders",
+    ),
+    by_sql(
         "silver_lines_add_up",
         "insert into silver.order_lines by name select * exclude (lines), topic_id as winner_topic_id, "
         '"partition" as winner_partition, "offset" as winner_offset from silver.orders '
@@ -334,6 +353,7 @@ BREAKS = (
 OF_OTHER_SETTINGS = {
     "conflicting_orders": ("insert into silver.conflicting_orders by name from silver.duplicate_orders",),
     "order_lines": ("insert into silver.order_lines by name from silver.duplicate_orders",),
+    "skipped_records": (f"insert into silver.skipped_records values ('{SECOND}', 0, 'where', 1)",),
     "superseded_orders": (
         "insert into silver.superseded_orders by name select *, 'superseded' as standing from silver.duplicate_orders",
     ),

@@ -181,7 +181,7 @@ def test_loading_a_table_that_is_not_there_names_the_asset_to_materialize(
     assert "Materialize gold/customer_segments first" in str(raised.value)
 
 
-def test_one_batch_of_silver_is_seven_tables_each_with_its_own_counts(
+def test_one_batch_of_silver_is_eight_tables_each_with_its_own_counts(
     instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings
 ) -> None:
     store_batch(warehouse, FIRST, [Record(event(order_id="1")), Record(event(order_id="1")), Record(None)])
@@ -194,7 +194,7 @@ def test_one_batch_of_silver_is_seven_tables_each_with_its_own_counts(
         for contract in OF_SILVER_BATCH
         for metadata in [_metadata(result, contract)]
     }
-    empty = dict.fromkeys(("conflicting_orders", "superseded_orders", "order_lines"), (0, 0))
+    empty = dict.fromkeys(("conflicting_orders", "superseded_orders", "order_lines", "skipped_records"), (0, 0))
     assert counts == {
         "orders": (3, 2),
         "duplicate_orders": (1, 0),
@@ -202,6 +202,8 @@ def test_one_batch_of_silver_is_seven_tables_each_with_its_own_counts(
         "readings": (2, 1),
         **empty,
     }
+    numbers = {name: value for name, value in _metadata(result, contracts.SILVER_ORDERS).items() if value == 2}
+    assert numbers.keys() == {"dagster/partition_row_count", "records", "orders"}
     assert not settings.published_dir.exists()
 
 

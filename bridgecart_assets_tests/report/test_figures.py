@@ -306,7 +306,8 @@ def test_no_customer_is_named(connection: duckdb.DuckDBPyConnection, grown: Sett
 def test_without_an_order_every_section_is_empty_and_the_reject_is_there(empty: Settings):
     with warehouse_from_settings(empty).reading() as connection:
         tables = {name: objects(table) for name, table in gather(connection, empty)["tables"].items()}
-    assert {name for name, found in tables.items() if found} == {"rejects", "batches"}
+    assert {name for name, found in tables.items() if found} == {"rejects", "batches", "ends"}
+    assert tables["ends"] == [{"refunds_inside": 0, "skipped": 0}]
     assert tables["rejects"] == [{"reason": "not_json", "records": 1}]
 
 

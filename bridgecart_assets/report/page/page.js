@@ -419,9 +419,14 @@
     const count = (name) => tables.stored.find((row) => row.table === name)?.rows ?? 0;
     if (!tables.batches.length) return "No batch has run yet.";
     const lines = count("silver.order_lines");
-    const beside = [["conflicting", count("silver.conflicting_orders")], ["superseded", count("silver.superseded_orders")]];
+    const [{ refunds_inside: inside, skipped }] = tables.ends;
+    const beside = [
+      ["conflicting", count("silver.conflicting_orders")],
+      ["superseded", count("silver.superseded_orders")],
+      ["skipped", skipped],
+    ];
     const ends = [
-      ["orders", count("silver.orders")],
+      ["orders", count("silver.orders") - inside],
       ["duplicates", count("silver.duplicate_orders")],
       ...beside.filter(([, rows]) => rows),
       ["rejected", count("silver.rejected_orders")],
@@ -430,6 +435,7 @@
       // An order of several lines is one row, and several records.
       `${whole.format(count("raw.orders"))} records ${lines ? `(${whole.format(lines)} of them lines of orders): ` : "= "}` +
       `${ends.map(([word, rows]) => `${whole.format(rows)} ${word}`).join(lines ? ", " : " + ")}. ` +
+      (inside ? `${whole.format(inside)} refunds stand inside orders. ` : "") +
       batchWords(count("raw.batches")) +
       stateWords() +
       (figures.history ? ` ${figures.history}` : "")

@@ -1,4 +1,5 @@
--- Events of the batch without the event that counts in their place: of a duplicate the one that it repeats.
+-- Events of the batch without the event that counts in their place: of a duplicate the one that it repeats. A void
+-- state that holds is in its own place.
 -- needs: silver.duplicate_orders, silver.conflicting_orders, silver.superseded_orders, silver.order_lines,
 --     silver.orders, known_events, $batch_key
 -- gives: rows
@@ -15,7 +16,11 @@ with beside as (
 winners as (
     select order_key, topic_id, "partition", "offset", false as is_copy
     from silver.orders
-    where order_key in (select order_key from beside)
+    where part = 0 and order_key in (select order_key from beside)
+    union all
+    select order_key, topic_id, "partition", "offset", false as is_copy
+    from silver.superseded_orders
+    where standing = 'void' and order_key in (select order_key from beside)
     union all
     select order_key, topic_id, "partition", "offset", true as is_copy
     from known_events

@@ -1,4 +1,5 @@
--- Order ids of the batch that several customers have, or that were sent again with another time.
+-- Order ids of the batch that several customers have, or that were sent again with another time. Where the source says
+-- versions, an id is the order, whosever and whenever.
 -- needs: silver.orders, silver.duplicate_orders, $batch_key
 -- gives: rows
 
@@ -8,9 +9,13 @@ with of_batch as (
     select order_id from silver.duplicate_orders where batch_key = $batch_key
 ),
 purchases as (
-    select order_id, customer_id, purchased_at from silver.orders where order_kind <> 'refund'
+    select order_id, customer_id, purchased_at
+    from silver.orders
+    where order_kind <> 'refund' and is_void is null
     union all
-    select order_id, customer_id, purchased_at from silver.duplicate_orders where order_kind <> 'refund'
+    select order_id, customer_id, purchased_at
+    from silver.duplicate_orders
+    where order_kind <> 'refund' and is_void is null
 )
 select
     order_id, count(*) as events, count(distinct customer_id) as customers,

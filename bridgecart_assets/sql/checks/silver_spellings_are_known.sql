@@ -4,7 +4,7 @@
 
 with used as (
     select null::varchar as field, null::varchar as value where false
-    union all select '{spelled_field}', {spelled_column} from silver.orders where batch_key = $batch_key
+    union all select '{spelled_field}', {spelled_column} from silver.orders where batch_key = $batch_key and part = 0
 )
 select u.field, u.value, count(*) as orders
 from used u

@@ -53,3 +53,9 @@ alter table if exists silver.readings add column if not exists mapping varchar;
 drop table if exists silver.touched_orders;
 -- How an imported file is read.
 alter table if exists raw.batches add column if not exists mapping varchar;
+-- Before there were mappings, none left out any record.
+create schema if not exists silver;
+create table if not exists silver.skipped_records (
+    batch_key varchar not null, "partition" integer not null, reason varchar not null, records bigint not null
+);
+create table if not exists silver.mappings (mapping varchar not null, text varchar not null);

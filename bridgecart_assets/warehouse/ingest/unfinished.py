@@ -3,7 +3,7 @@
 Dagster forgets them when its home is lost, or when another batch was registered after them.
 """
 
-from bridgecart_assets.contracts import BESIDE_ORDERS, RAW_BATCHES, SILVER_ORDERS, SILVER_REJECTS
+from bridgecart_assets.contracts import RAW_BATCHES, SILVER_ORDERS, WRITTEN_WITH_ORDERS
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
 # Looked at while they are recent: the sensor looks whenever it is idle, and reads no more than their rows.
@@ -21,7 +21,7 @@ def batches_without_silver(warehouse: Warehouse) -> list[str]:
             "select batch_key from raw.batches where records > 0 order by batch_key desc limit ?", [BATCHES_LOOKED_AT]
         ).fetchall()
         left = {key for (key,) in recent}
-        for table in (SILVER_ORDERS, SILVER_REJECTS, *BESIDE_ORDERS):
+        for table in (SILVER_ORDERS, *WRITTEN_WITH_ORDERS):
             if left and table_exists(connection, table):
                 # Batches are written one after the other: this reads the end of the table only.
                 found = connection.execute(
