@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="librdkafka client properties from BRIDGECART_KAFKA_<PROPERTY>, for example SASL and TLS.",
     )
+    mapping: Path | None = Field(
+        None,
+        description="Mapping file (TOML) that says how records of the topic are read as order events. Unset: they are "
+        "BridgeCart's own event.",
+    )
     max_batch_records: int = Field(500_000, ge=1, description="Upper bound of records in one batch.")
     max_batch_bytes: int = Field(
         268_435_456,
@@ -183,9 +188,11 @@ class Settings(BaseSettings):
         24.0, ge=0, le=_TEN_YEARS * 24, description="Hours without a new record after which an alert says so; 0: never."
     )
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "mapping")
     @classmethod
-    def _home_is_known(cls, value: Path) -> Path:
+    def _home_is_known(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
         try:
             os.fspath(value).encode()
             return value.expanduser()
@@ -315,7 +322,8 @@ def _settings(_decisive: frozenset[tuple[str, str]], folder: Path) -> Settings:
         settings = Settings(kafka_properties=properties)
     except ValidationError as error:
         raise SettingsError("; ".join(_explain(item["loc"], item["msg"]) for item in error.errors())) from None
-    return settings.model_copy(update={"data_dir": folder / settings.data_dir})
+    mapping = settings.mapping and folder / settings.mapping
+    return settings.model_copy(update={"data_dir": folder / settings.data_dir, "mapping": mapping})
 
 
 def _is_web_address(text: str) -> bool:

@@ -200,6 +200,7 @@ DECODING_REASONS: Mapping[str, str] = MappingProxyType(
     {
         "bad_framing": "Its bytes do not begin with the id of a schema, as those of a topic with a registry do.",
         "unknown_schema": "The registry does not know its schema.",
+        "bad_schema": "Its schema is none by which the mapping could read it.",
         "bad_avro": "Its bytes are no record of its Avro schema.",
         "bad_protobuf": "Its bytes are no message of its Protobuf type.",
         "bad_where": "The mapping's condition failed, so nobody knows whether it is an order.",

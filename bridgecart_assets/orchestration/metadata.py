@@ -12,6 +12,7 @@ from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger
 from bridgecart_assets.warehouse.storage.database import rows_of
+from bridgecart_assets.warehouse.storage.outputs import Query
 
 LEDGER_METADATA = "bridgecart/ledger_end_offsets"
 _UI_TYPES = {"b": "bool", "i": "int", "f": "float"}
@@ -66,6 +67,16 @@ def ledger_metadata(ledger: Ledger, batch: BatchPlan) -> dict[str, str | dg.Json
     if batch.lost:
         metadata["lost_offsets"] = _json_offsets(batch.lost)
     return metadata
+
+
+def mapping_metadata(query: Query) -> dict[str, str | dg.MarkdownMetadataValue]:
+    """By which mapping a batch is read; nothing where its records are BridgeCart's own event."""
+    mapping, text = query.parameters["mapping"], query.parameters["mapping_text"]
+    if mapping is None:
+        return {}
+    # Types of Protobuf are bytes, and nobody reads them.
+    written, _, _ = str(text).partition("\n[descriptors]")
+    return {"mapping": str(mapping), "mapping_text": dg.MetadataValue.md(f"````toml\n{written.rstrip()}\n````")}
 
 
 def _json_offsets(offsets: Mapping[int, OffsetRange]) -> dg.JsonMetadataValue:

@@ -1,11 +1,23 @@
-"""How records of a batch are read: as BridgeCart's own event, or by a mapping.
+"""The reader of a batch's records: none where they are BridgeCart's own event, else that of their mapping.
 
 What belongs elsewhere: the mapping itself and how it reads (`sources/mapping`), and what becomes of its values
 (`sql/silver/tmp_mapped_events.sql`).
 """
 
+from typing import TYPE_CHECKING
+
+import duckdb
 import pyarrow as pa
 
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.contracts import RAW_BATCHES
+from bridgecart_assets.warehouse.storage.database import table_exists
+
+if TYPE_CHECKING:
+    from bridgecart_assets.sources.mapping.mapping_file import Mapping
+    from bridgecart_assets.sources.mapping.reading import MappedReader
+
+_FILE = "file:"
 _INSTANT = pa.timestamp("us", tz="UTC")
 _MONEY = pa.decimal128(18, 2)
 
@@ -38,9 +50,56 @@ MAPPED = pa.schema(
         "income": _MONEY,
     }
 )
-"""What a mapping says of a record: why it cannot be read or is left out, which fields failed, and the fields."""
+"""Columns of what a mapping reads: why a record cannot be read or is left out, which fields failed, and the fields."""
+
+
+def mapping_of_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, batch_key: str) -> "Mapping | None":
+    """The mapping that the records of a batch are read by: that of its file, or of the topic. Raises MappingError.
+
+    None is BridgeCart's own event.
+    """
+    if not _is_imported(connection, batch_key):
+        if settings.mapping is None:
+            return None
+        from bridgecart_assets.sources.mapping.from_settings import topic_mapping
+
+        return topic_mapping(settings)
+    from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
+
+    topic, text = _imported(connection, batch_key)
+    return None if text is None else parse_mapping(text, f"mapping of {topic}")
+
+
+def reader_of_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, batch_key: str) -> "MappedReader | None":
+    """The reader of a batch's records by their mapping; None where they are BridgeCart's own event.
+
+    Raises MappingError.
+    """
+    mapping = mapping_of_batch(connection, settings, batch_key)
+    if mapping is None:
+        return None
+    from bridgecart_assets.sources.mapping.reading import MappedReader
+
+    return MappedReader(mapping, max_payload_bytes=settings.max_payload_bytes, naive_timezone=settings.naive_timezone)
+
+
+def _is_imported(connection: duckdb.DuckDBPyConnection, batch_key: str) -> bool:
+    if not table_exists(connection, RAW_BATCHES):
+        return False
+    found = connection.execute(
+        f"select starts_with(topic_id, '{_FILE}') from {RAW_BATCHES.full_name} where batch_key = ?", [batch_key]
+    ).fetchone()
+    return found is not None and bool(found[0])
+
+
+def _imported(connection: duckdb.DuckDBPyConnection, batch_key: str) -> tuple[str, str | None]:
+    """The name of the file of a batch, and the text of its mapping."""
+    ((topic, text),) = connection.execute(
+        f"select topic, mapping from {RAW_BATCHES.full_name} where batch_key = ?", [batch_key]
+    ).fetchall()
+    return topic, text
 
 
 def not_mapped(_records: pa.Table) -> pa.Table:
-    """What no mapping says of the records of a batch that is read as BridgeCart's own event."""
+    """No row: the records of a batch of BridgeCart's own event are read without a mapping."""
     return MAPPED.empty_table()

@@ -6,6 +6,9 @@ The assets hand these to the IO manager with the tables they read; tests run the
 """
 
 from functools import partial
+from typing import TYPE_CHECKING
+
+import duckdb
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
@@ -17,29 +20,47 @@ from bridgecart_assets.contracts import (
     RULES_VERSION,
     SEGMENT_FLOWS,
     SEGMENT_MEMBERSHIP,
+    SILVER_MAPPINGS,
     SILVER_ORDERS,
     WITHDRAWN_ORDERS,
     WRITTEN_WITH_ORDERS,
 )
 from bridgecart_assets.models.purchase import purchase_forecasts
-from bridgecart_assets.warehouse.mappings import not_mapped
+from bridgecart_assets.warehouse.mappings import not_mapped, reader_of_batch
 from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Read, Sample, Table
+
+if TYPE_CHECKING:
+    from bridgecart_assets.sources.mapping.reading import MappedReader
 
 MOST_FITTED_CUSTOMERS = 100_000
 
 
-def silver_batch_query(settings: Settings, *inputs: Table) -> Query:
-    """Orders, the events beside them and the rejects of one batch, and how it was read, in one transaction."""
+def silver_query_of_batch(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, batch_key: str, *inputs: Table
+) -> Query:
+    """Silver of a batch, read by its own mapping. Raises MappingError."""
+    return silver_batch_query(settings, *inputs, reader=reader_of_batch(connection, settings, batch_key))
+
+
+def silver_batch_query(settings: Settings, *inputs: Table, reader: "MappedReader | None" = None) -> Query:
+    """Orders, the events beside them and the rejects of one batch, and how it was read, in one transaction.
+
+    Without a `reader` its records are BridgeCart's own event.
+    """
+    mapping = None if reader is None else reader.mapping
     return Query(
         parameters={
             **{name: getattr(settings, name) for name in READ_WITH},
+            **({} if mapping is None or mapping.currency is None else {"currency": mapping.currency}),
             **reading_parameters(settings),
-            "is_mapped": False,
+            "is_mapped": mapping is not None,
+            "mapping": None if mapping is None else mapping.sha256,
+            "mapping_text": None if mapping is None else mapping.text,
         },
-        computed=(Read("silver/tmp_payloads", "mapped", not_mapped),),
+        computed=(Read("silver/tmp_payloads", "mapped", not_mapped if reader is None else reader.read),),
         inputs=inputs,
         co_outputs=tuple(table.full_name for table in WRITTEN_WITH_ORDERS),
-        optional_inputs=(*BOOKKEEPING, WITHDRAWN_ORDERS),
+        optional_inputs=(*BOOKKEEPING, WITHDRAWN_ORDERS, SILVER_MAPPINGS),
     )
 
 

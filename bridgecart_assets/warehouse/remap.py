@@ -9,8 +9,8 @@ from collections.abc import Callable
 import duckdb
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import BOOKKEEPING, RAW_BATCHES, SILVER_ORDERS, TABLES
-from bridgecart_assets.warehouse.queries import silver_batch_query
+from bridgecart_assets.contracts import BOOKKEEPING, RAW_BATCHES, SILVER_MAPPINGS, SILVER_ORDERS, TABLES
+from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 from bridgecart_assets.warehouse.tables import write_query
 
@@ -25,9 +25,9 @@ def remap(warehouse: Warehouse, settings: Settings, done: Callable[[int, int], o
         with copy.transaction() as connection:
             keys = _batch_keys(connection)
             _drop_what_is_made_of_raw(connection)
-        query = silver_batch_query(settings)
         for number, key in enumerate(keys, start=1):
             with copy.transaction() as connection:
+                query = silver_query_of_batch(connection, settings, key)
                 write_query(connection, SILVER_ORDERS, query, key)
             done(number, len(keys))
 
@@ -40,6 +40,6 @@ def _batch_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _drop_what_is_made_of_raw(connection: duckdb.DuckDBPyConnection) -> None:
-    for contract in (*TABLES.values(), *BOOKKEEPING):
+    for contract in (*TABLES.values(), *BOOKKEEPING, SILVER_MAPPINGS):
         if contract.schema != "raw":
             connection.execute(f"drop table if exists {contract.full_name}")

@@ -25,7 +25,7 @@ from bridgecart_assets.contracts import (
     Contract,
 )
 from bridgecart_assets.warehouse.inventory import read_data_clock
-from bridgecart_assets.warehouse.queries import silver_batch_query
+from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
 from bridgecart_assets.warehouse.tables import prepare, write_query
 
@@ -93,7 +93,7 @@ def _read_again(warehouse: Warehouse, settings: Settings, batches: Sequence[str]
     clock, before = read_data_clock(warehouse), _withdrawn_records(warehouse)
     for key in batches:
         with warehouse.transaction() as connection:
-            write_query(connection, SILVER_ORDERS, silver_batch_query(settings), key)
+            write_query(connection, SILVER_ORDERS, silver_query_of_batch(connection, settings, key), key)
     _forget_models_of_days_to_come(warehouse, clock)
     return _withdrawn_records(warehouse) - before
 

@@ -61,6 +61,7 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,b:9092", "kafka_bootstrap_servers", "a:9092,b:9092"),
         ("KAFKA_TOPIC", "shop.orders", "kafka_topic", "shop.orders"),
         ("KAFKA_GROUP", "reports", "kafka_group", "reports"),
+        ("MAPPING", "/shop/mapping.toml", "mapping", Path("/shop/mapping.toml")),
         ("KAFKA_TIMEOUT_SECONDS", "2.5", "kafka_timeout_seconds", 2.5),
         ("KAFKA_STALL_SECONDS", "3", "kafka_stall_seconds", 3.0),
         ("MAX_BATCH_RECORDS", "7", "max_batch_records", 7),
@@ -233,6 +234,14 @@ def test_the_data_folder_is_absolute_and_knows_home(monkeypatch: pytest.MonkeyPa
     assert load_settings().data_dir == tmp_path / "shop" / "data"
     _set(monkeypatch, DATA_DIR="~/data")
     assert load_settings().data_dir == tmp_path / "home" / "data"
+
+
+def test_a_relative_mapping_is_that_of_the_folder_the_settings_were_read_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _set(monkeypatch, MAPPING="mapping.toml")
+    assert load_settings().mapping == tmp_path / "mapping.toml"
 
 
 def test_settings_do_not_change(settings: Settings) -> None:

@@ -33,6 +33,8 @@ PARAMETERS: Mapping[str, Parameter] = {
     "is_mapped": True,
     "delivered": 0,
     "fitted_customers": 100,
+    "mapping": None,
+    "mapping_text": None,
     "max_prediction_error": 0.25,
     "kpi_period": "month",
     "max_payload_bytes": 1000,

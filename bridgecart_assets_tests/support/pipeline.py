@@ -7,6 +7,7 @@ called as it stands. Left out are runs, events, checks and publishing, which tak
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -109,7 +110,7 @@ def _make(
     """Call the asset's function and write what it hands over; the metadata it adds."""
     metadata: dict[str, Any] = {}
     with our_own():
-        for output in _outputs(asset, _platform(warehouse, settings), mode):
+        for output in _outputs(asset, _platform(warehouse, settings), mode, batch_key):
             metadata |= output.metadata
             contract = contract_of(asset.keys_by_output_name[output.output_name])
             if isinstance(output.value, CoWritten):
@@ -122,10 +123,16 @@ def _make(
     return metadata
 
 
-def _outputs(asset: dg.AssetsDefinition, platform: Platform, mode: RefitMode) -> Iterator[dg.Output[Any]]:
+def _outputs(
+    asset: dg.AssetsDefinition, platform: Platform, mode: RefitMode, batch_key: str | None
+) -> Iterator[dg.Output[Any]]:
     function = _function(asset)
     parameters = inspect.signature(function, eval_str=True).parameters
-    offered: dict[str, Any] = {"platform": platform, "config": RefitConfig(refit=mode)}
+    offered: dict[str, Any] = {
+        "context": SimpleNamespace(partition_key=batch_key),
+        "platform": platform,
+        "config": RefitConfig(refit=mode),
+    }
     given = {name: value for name, value in offered.items() if name in parameters}
     for name, key in asset.keys_by_input_name.items():
         is_frame = name in parameters and parameters[name].annotation is pd.DataFrame

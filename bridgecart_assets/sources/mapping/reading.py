@@ -60,7 +60,7 @@ class MappedReader:
     def __init__(
         self, mapping: Mapping, *, max_payload_bytes: int, naive_timezone: str, schemas: Schemas = NO_SCHEMAS
     ) -> None:
-        self._mapping = mapping
+        self.mapping = mapping
         self._max_payload_bytes = max_payload_bytes
         self._timezone = naive_timezone
         self._schemas = schemas
@@ -68,7 +68,7 @@ class MappedReader:
     def read(self, records: pa.Table) -> pa.Table:
         """The table `mapped` of records, which have their coordinates, key, headers and payload."""
         told = self._told(records)
-        compiled, decode = self._mapping.compiled, self._mapping.decode
+        compiled, decode = self.mapping.compiled, self.mapping.decode
         readable = pc.if_else(pc.is_null(told), records["payload"], None)
         values, bad_values = self._parts(decode.value, readable, compiled.value)
         keys, bad_keys = self._parts(decode.key, records["key"], compiled.key)
@@ -96,7 +96,7 @@ class MappedReader:
         return parts, _reasons(decoded, len(column))
 
     def _decoder(self, kind: str, shape: Shape) -> Decoder:
-        decode = self._mapping.decode
+        decode = self.mapping.decode
         return Decoder(kind, shape, self._schemas, decode.descriptors, decode.message)
 
     def _read(self, records: pa.Table, told: pa.ChunkedArray, value: _Part, key: _Part, places: Places) -> pa.Table:
@@ -105,7 +105,7 @@ class MappedReader:
         if len(places) < records.num_rows:
             rest = {name: column.take(pa.array(places)) for name, column in rest.items()}
         table = pa.table({"value": value.at(places), "key": key.at(places), **rest})
-        query = self._mapping.query(value.form, key.form)
+        query = self.mapping.query(value.form, key.form)
         with self._registered(table) as connection:
             return connection.sql(query.sql(connection, _RECORDS)).to_arrow_table()
 

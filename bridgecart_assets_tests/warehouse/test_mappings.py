@@ -1,0 +1,213 @@
+"""A topic in a shape of its own becomes silver by its mapping, whatever its batches; a mended one reads it again."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.contracts import SILVER_MAPPINGS, TABLES
+from bridgecart_assets.orchestration.metadata import mapping_metadata
+from bridgecart_assets.sources.mapping.errors import MappingError
+from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
+from bridgecart_assets.sources.mapping.reading import MappedReader
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.mappings import MAPPED
+from bridgecart_assets.warehouse.queries import silver_batch_query
+from bridgecart_assets.warehouse.remap import remap
+from bridgecart_assets_tests.sources.mapping.records import SAMPLES, sample_lines, sample_mapping
+from bridgecart_assets_tests.sql.silver import Placed, SilverWarehouse, store_raw
+from bridgecart_assets_tests.support.pipeline import run_silver
+from bridgecart_assets_tests.support.records import Record, event, store_batch
+from bridgecart_assets_tests.support.state import rows
+
+KEYS = ("20300101T000000Z", "20300102T000000Z", "20300103T000000Z")
+NESTED, SHOPIFY = SAMPLES / "mappings" / "nested-cents.toml", SAMPLES / "mappings" / "shopify.toml"
+
+ENDS = """
+select "offset", 'orders' as stands_in, order_id || ' ' || net_amount || ' ' || purchased_at as says from silver.orders
+union all select "offset", standing, winner_offset::varchar from silver.superseded_orders
+union all select "offset", 'duplicate', winner_offset::varchar from silver.duplicate_orders
+union all select "offset", 'rejected', array_to_string(reasons, ',') from silver.rejected_orders
+union all select -1, reason, sum(records)::varchar from silver.skipped_records group by reason
+order by all
+"""
+NESTED_ENDS = [
+    (-1, "where", "1"),
+    (0, "superseded", "3"),
+    (1, "superseded", "7"),
+    (3, "void", "3"),
+    (4, "rejected", "bad_purchase_amount"),
+    (5, "rejected", "other_currency"),
+    (6, "rejected", "missing_customer_id"),
+    (7, "orders", "10-2 73.21 2026-01-01 11:00:00"),
+]
+SHOPIFY_ENDS = [
+    (-1, "where", "1"),
+    (0, "superseded", "3"),
+    (1, "superseded", "3"),
+    (2, "orders", "5600000000002 119.90 2026-01-01 10:00:00"),
+    (3, "orders", "5600000000001 -29.70 2026-01-09 07:29:58"),
+    (3, "orders", "5600000000001 119.90 2026-01-01 10:00:00"),
+    (4, "void", "4"),
+]
+
+
+def placed(lines: Sequence[bytes]) -> list[Placed]:
+    return [Placed(Record(line), offset) for offset, line in enumerate(lines)]
+
+
+def read(settings: Settings, *batches: Sequence[Placed]) -> SilverWarehouse:
+    """Silver of the batches, one after the other."""
+    warehouse = SilverWarehouse()
+    for key, records in zip(KEYS, batches, strict=False):
+        store_raw(warehouse, key, records)
+        run_silver(warehouse, settings, key)
+    return warehouse
+
+
+@pytest.mark.parametrize(
+    ("sample", "mapping", "ends"),
+    [("nested-cents", NESTED, NESTED_ENDS), ("shopify-orders", SHOPIFY, SHOPIFY_ENDS)],
+    ids=["nested-cents", "shopify-orders"],
+)
+def test_a_sample_ends_where_its_shop_says_in_one_batch_and_in_shuffled_ones(
+    sample: str, mapping: Path, ends: list[tuple[int, str, str]]
+) -> None:
+    settings = Settings(mapping=mapping)
+    records = placed(sample_lines(sample))
+    assert rows(read(settings, records), ENDS) == ends
+    random.Random(7).shuffle(records)
+    parts = [records[:3], records[3:5], records[5:]]
+    warehouse = read(settings, *parts)
+    assert rows(warehouse, ENDS) == ends
+    run_silver(warehouse, settings, KEYS[1])
+    assert rows(warehouse, ENDS) == ends
+
+
+def test_the_event_of_bridgecart_said_as_a_mapping_becomes_the_same_orders() -> None:
+    lines = [event(order_id=f"O{n}", purchase_amount=n, discount_amount=n / 4) for n in range(1, 9)]
+    columns = "order_key, order_id, customer_id, purchased_at, net_amount, payment_method, product_category"
+    read_alike = [
+        rows(read(Settings(mapping=mapping), placed(lines)), f"select {columns} from silver.orders order by all")
+        for mapping in (None, SAMPLES / "mappings" / "flat.toml")
+    ]
+    assert read_alike[0] == read_alike[1]
+    assert len(read_alike[0]) == len(lines)
+
+
+def test_by_which_mapping_each_batch_was_read_is_on_record_and_no_other_mapping() -> None:
+    nested, shopify = sample_mapping("nested-cents"), sample_mapping("shopify")
+    warehouse = read(Settings(mapping=NESTED), *map(placed, ([b"{}"], [b"{}"])))
+    run_silver(warehouse, Settings(), KEYS[1])
+    readings = "select batch_key, mapping from silver.readings order by all"
+    assert rows(warehouse, readings) == [(KEYS[0], nested.sha256), (KEYS[1], None)]
+    assert rows(warehouse, "from silver.mappings") == [(nested.sha256, nested.text)]
+    run_silver(warehouse, Settings(mapping=SHOPIFY), KEYS[1])
+    assert rows(warehouse, "select mapping from silver.mappings order by all") == [
+        (sha256,) for sha256 in sorted((nested.sha256, shopify.sha256))
+    ]
+    run_silver(warehouse, Settings(mapping=SHOPIFY), KEYS[0])
+    assert rows(warehouse, "from silver.mappings") == [(shopify.sha256, shopify.text)]
+
+
+def test_the_currency_of_the_mapping_counts_before_that_of_the_settings() -> None:
+    warehouse = read(Settings(mapping=NESTED, currency="USD"), placed(sample_lines("nested-cents")))
+    assert rows(warehouse, ENDS) == NESTED_ENDS
+
+
+def test_a_mapping_gives_exactly_the_columns_that_silver_judges() -> None:
+    reader = MappedReader(sample_mapping("shopify"), max_payload_bytes=1_000, naive_timezone="UTC")
+    warehouse = SilverWarehouse()
+    store_raw(warehouse, KEYS[0], placed(sample_lines("shopify-orders")))
+    with warehouse.reading() as connection:
+        columns = 'topic_id, "partition", "offset", kafka_timestamp, batch_key, key, headers, payload'
+        given = reader.read(connection.sql(f"select {columns} from raw.orders").to_arrow_table())
+        connection.register("given", given)
+        connection.register("expected", MAPPED.empty_table())
+        given_columns, columns = (
+            sorted(connection.execute(f"describe {name}").fetchall()) for name in ("given", "expected")
+        )
+        assert given_columns == columns
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "BRIDGECART_MAPPING: mapping.toml: the file cannot be read (No such file or directory)"),
+        ("format = 1\n[order]\norder = 'value.id'", "BRIDGECART_MAPPING: mapping.toml [order] order: there is no such"),
+    ],
+)
+def test_a_mapping_that_cannot_be_used_is_said_in_one_line_and_nothing_is_written(
+    tmp_path: Path, text: str | None, says: str
+) -> None:
+    file = tmp_path / "mapping.toml"
+    if text is not None:
+        file.write_text(text)
+    warehouse = read(Settings(), placed([event()]))
+    with pytest.raises(MappingError) as caught:
+        run_silver(warehouse, Settings(mapping=file), KEYS[0])
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert rows(warehouse, "select count(*) from silver.orders") == [(1,)]
+
+
+def test_a_mended_mapping_is_run_again_and_becomes_row_by_row_a_new_warehouse(
+    settings: Settings, tmp_path: Path
+) -> None:
+    mended = NESTED.read_text()
+    wrong = mended.replace("value.order.discount_cents", "value.order.discount").replace("'cancelled'", "'canceled'")
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(wrong)
+    lines = sample_lines("nested-cents")
+    batches = [[Record(line) for line in part] for part in (lines[:3], lines[3:6], lines[6:])]
+    standing = settings.model_copy(update={"mapping": mapping})
+    new = standing.model_copy(update={"data_dir": tmp_path / "new"})
+
+    def store(of: Settings) -> Any:
+        warehouse = warehouse_from_settings(of)
+        for number, (key, records) in enumerate(zip(KEYS, batches, strict=True)):
+            store_batch(warehouse, key, records, start=3 * number)
+            run_silver(warehouse, of, key)
+        return warehouse
+
+    warehouse = store(standing)
+    mapping.write_text(mended)
+    fresh = store(new)
+    names = [
+        name for name in (*TABLES, SILVER_MAPPINGS.full_name) if name.startswith("silver.") and "customers" not in name
+    ]
+    as_read = {name: rows(fresh, f"from {name} order by all") for name in names}
+    assert rows(warehouse, "from silver.orders order by all") != as_read["silver.orders"]
+    remap(warehouse, standing, lambda _done, _of: None)
+    assert {name: rows(warehouse, f"from {name} order by all") for name in names} == as_read
+    assert rows(warehouse, "select order_id, net_amount from silver.orders") == [("10-2", Decimal("73.21"))]
+
+
+def test_a_materialization_says_its_mapping_but_not_the_bytes_of_its_types() -> None:
+    text = f"{NESTED.read_text().rstrip()}\n\n[descriptors]\nbase64 = 'AAAA'\n"
+    mapping = parse_mapping(text, "mapping.toml")
+    reader = MappedReader(mapping, max_payload_bytes=1_000, naive_timezone="UTC")
+    said = mapping_metadata(silver_batch_query(Settings(), reader=reader))
+    assert said["mapping"] == mapping.sha256
+    shown = said["mapping_text"]
+    assert not isinstance(shown, str)
+    assert shown.value == f"````toml\n{NESTED.read_text().rstrip()}\n````"
+    assert mapping_metadata(silver_batch_query(Settings())) == {}
+
+
+def test_without_a_mapping_nothing_of_it_is_loaded() -> None:
+    run = (
+        "import sys, duckdb\n"
+        "from bridgecart_assets.base.settings import Settings\n"
+        "from bridgecart_assets.warehouse.queries import silver_query_of_batch\n"
+        "with duckdb.connect() as connection: silver_query_of_batch(connection, Settings(), 'b')\n"
+        "print([name for name in sys.modules if name.startswith('bridgecart_assets.sources.mapping')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
