@@ -18,6 +18,7 @@ from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.planning import plan_file_slice, plan_slice
+from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders, readers_on_record
 from bridgecart_assets.warehouse.outbox import announce
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of, table_exists
@@ -97,6 +98,13 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         settings = self.settings
         connection = replace(self.kafka, topic=settings.segment_changes_topic)
         return announce(self.warehouse, connection, f"{settings.kafka_group}.segment-changes")
+
+    def readers_on_record(self) -> BatchReaders:
+        """Of the batches that silver has read by a mapping."""
+        if not self.warehouse.exists:
+            return NO_READERS
+        with self.warehouse.reading() as connection:
+            return readers_on_record(connection)
 
     def read_frame(self, contract: Contract) -> pd.DataFrame:
         """A stored table as it is now; an empty frame with its columns when it does not exist yet."""

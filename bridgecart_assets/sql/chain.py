@@ -18,10 +18,10 @@ FROM_PYTHON = {
     "scoped_segment_membership": "gold.segment_membership",
     "summed": "gold.customer_snapshots",
     "chunk": "",
+    "said_of_chunk": "",
     "erased_before": "raw.orders",
     "listed": "",
     "mapped_batches": "",
-    "mapped_senders": "",
     "made": "",
     **{kpi.column: kpi.table.full_name for kpi in KPIS},
 }

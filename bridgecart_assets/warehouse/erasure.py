@@ -14,13 +14,14 @@ from pathlib import Path
 import duckdb
 
 from bridgecart_assets.base.errors import BridgeCartError
-from bridgecart_assets.base.settings import OrderEvents, Settings
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
     BESIDE_ORDERS,
     BOOKKEEPING,
     ERASURE_TABLES,
     ID_COLUMN,
     OUTBOX_TABLES,
+    SILVER_MAPPINGS,
     SILVER_ORDERS,
     TABLES,
     WITHDRAWN_ORDERS,
@@ -29,14 +30,14 @@ from bridgecart_assets.contracts import (
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.incremental.rebuild import forget_refreshes
+from bridgecart_assets.warehouse.mapped_records import readers_on_record
 from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
-from bridgecart_assets.warehouse.storage.outputs import Parameter
+from bridgecart_assets.warehouse.storage.outputs import Parameter, Read
 from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps
 
 _STEPS = (
-    "silver/tmp_known_events",
     "erasure/erase_records",
     "silver/tmp_contested_orders",
     "silver/tmp_ranked_states",
@@ -88,13 +89,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
     return _counted(connection)
 
 
-def forget_again(
-    warehouse: Warehouse,
-    known: ForgottenList,
-    *,
-    order_events: OrderEvents = "orders",
-    calendar_timezone: str = "UTC",
-) -> None:
+def forget_again(warehouse: Warehouse, known: ForgottenList, *, settings: Settings) -> None:
     """Erase those of the list whom the warehouse still has, and make list and warehouse say the same.
 
     For a warehouse that was put back from an older copy, or built anew. Killed in between, it begins again: until the
@@ -113,8 +108,8 @@ def forget_again(
             # Who came back after the list was written keeps later orders.
             parameters: dict[str, Parameter] = {
                 "batch_key": None,
-                "order_events": order_events,
-                "calendar_timezone": calendar_timezone,
+                "order_events": settings.order_events,
+                "calendar_timezone": settings.calendar_timezone,
             }
             _erase(connection, [table for table in TABLES.values() if not table.partitioned], parameters)
     if new.customers:
@@ -138,18 +133,26 @@ def publish_customers(warehouse: Warehouse, folder: Path) -> None:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    for contract in (*TABLES.values(), *BOOKKEEPING, *ERASURE_TABLES, *OUTBOX_TABLES, WITHDRAWN_ORDERS):
+    for contract in (
+        *TABLES.values(),
+        *BOOKKEEPING,
+        *ERASURE_TABLES,
+        *OUTBOX_TABLES,
+        WITHDRAWN_ORDERS,
+        SILVER_MAPPINGS,
+    ):
         prepare(connection, contract)
 
 
 def _find_records(connection: duckdb.DuckDBPyConnection, customers: str, parameters: Mapping[str, Parameter]) -> None:
     """Make `erased_records`, of the customers that the SQL file of this name finds."""
-    connection.execute("create temp table mapped_batches (batch_key varchar)")
+    readers = readers_on_record(connection, of_any_size=True)
     connection.execute(
-        'create temp table mapped_senders (topic_id varchar, "partition" integer, "offset" bigint, batch_key varchar, '
-        "customer_id varchar, sent_at timestamp, order_id varchar)"
+        "create temp table mapped_batches as select unnest(?::varchar[]) as batch_key", [list(readers.of_batch)]
     )
-    run_steps(connection, chain("erasure/tmp_records_to_erase", through=(customers,)), parameters)
+    read = Read("erasure/tmp_unnamed_records", "said_of_records", readers.read)
+    files = chain("erasure/tmp_records_to_erase", through=(customers,))
+    run_steps(connection, [read if file == read.file else file for file in files], parameters)
 
 
 def _erase(
@@ -187,6 +190,7 @@ def _counted(connection: duckdb.DuckDBPyConnection) -> Erasure:
         "select (select count(distinct customer_id) from customers_to_erase), (select count(*) from erased_records), "
         "count(*) filter (where stood_in = 'orders'), count(*) filter (where stood_in = 'duplicate_orders'), "
         "count(*) filter (where stood_in = 'rejected_orders'), "
-        "count(*) filter (where stood_in not in ('orders', 'duplicate_orders', 'rejected_orders')) from refused"
+        "count(*) filter (where stood_in not in ('orders', 'duplicate_orders', 'rejected_orders', 'skipped_records')) "
+        "from refused"
     ).fetchall()
     return Erasure(*map(int, row))

@@ -15,7 +15,5 @@ def warehouse_from_settings(settings: Settings) -> Warehouse:
         lock_timeout_seconds=settings.lock_timeout_seconds,
         memory_limit=settings.memory_limit or default_limit(),
         naive_timezone=settings.naive_timezone,
-        forget_again=partial(
-            forget_again, order_events=settings.order_events, calendar_timezone=settings.calendar_timezone
-        ),
+        forget_again=partial(forget_again, settings=settings),
     )

@@ -22,10 +22,12 @@ from bridgecart_assets.contracts import (
     SEGMENT_MEMBERSHIP,
     SILVER_MAPPINGS,
     SILVER_ORDERS,
+    SILVER_READINGS,
     WITHDRAWN_ORDERS,
     WRITTEN_WITH_ORDERS,
 )
 from bridgecart_assets.models.purchase import purchase_forecasts
+from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders
 from bridgecart_assets.warehouse.mappings import not_mapped, reader_of_batch
 from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Read, Sample, Table
 
@@ -71,10 +73,12 @@ def reading_parameters(settings: Settings) -> dict[str, Parameter]:
     return {"rules_version": RULES_VERSION, "setting_names": list(READ_WITH), "setting_values": values}
 
 
-def customers_query(*inputs: Table) -> Query:
-    """Customers with their attributes, each as the latest event that says it."""
+def customers_query(*inputs: Table, readers: BatchReaders = NO_READERS) -> Query:
+    """Customers with their attributes, each as the latest event that says it; `readers` are those on record."""
     return Query(
+        computed=(Read("silver/tmp_mapped_attributes", "mapped_attributes", readers.read),),
         inputs=inputs,
+        optional_inputs=(SILVER_READINGS,),
         incremental=Incremental(scoped=(SILVER_ORDERS,)),
     )
 

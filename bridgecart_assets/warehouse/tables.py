@@ -6,6 +6,7 @@ What belongs elsewhere: opening and committing (`database.py`), what to write (`
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import duckdb
@@ -33,6 +34,8 @@ from bridgecart_assets.sql.chain import chain, files_before
 from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.ingest.ledger import read_ledger, verify_plan
+from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders, readers_of_arriving
+from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.storage.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
 from bridgecart_assets.warehouse.storage.outputs import (
     Computed,
@@ -49,7 +52,11 @@ _CONTENTS = (
     "from raw.orders where batch_key = ?"
 )
 
-
+_CHUNK_AS_IN_RAW = """
+select $topic_id as topic_id, "partition", "offset", kafka_timestamp at time zone 'UTC' as kafka_timestamp,
+    $batch_key as batch_key, key, headers, payload
+from chunk
+"""
 _COMPUTED_AT_ONCE = 100_000
 
 
@@ -123,7 +130,7 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
         max_bytes=handed.max_bytes,
         known=handed.known,
     )
-    _write_slice(connection, handed.plan, read, cluster_id=handed.cluster_id)
+    _write_slice(connection, handed.plan, read, read_by=handed.mapping, cluster_id=handed.cluster_id)
 
 
 def write_file_slice(connection: duckdb.DuckDBPyConnection, handed: FileSlice) -> None:
@@ -132,7 +139,7 @@ def write_file_slice(connection: duckdb.DuckDBPyConnection, handed: FileSlice) -
     Raises LedgerConflict when the plan does not continue the ledger; errors of reading pass through.
     """
     read = partial(read_rows, handed.file, handed.plan, max_bytes=handed.max_bytes)
-    _write_slice(connection, handed.plan, read, mapping=handed.mapping)
+    _write_slice(connection, handed.plan, read, read_by=handed.mapping, mapping=handed.mapping)
 
 
 def _write_slice(
@@ -140,6 +147,7 @@ def _write_slice(
     plan: BatchPlan,
     read_plan: Callable[[], Reading],
     *,
+    read_by: str | None,
     cluster_id: str | None = None,
     mapping: str | None = None,
 ) -> None:
@@ -147,14 +155,14 @@ def _write_slice(
         prepare(connection, contract)
     verify_plan(read_ledger(connection, only=plan.batch_key), plan)
     held = _hold(connection, plan.batch_key)
-    arrived = _screen(connection, plan.batch_key)
+    arrival = _screen(connection, plan.batch_key, read_by)
     for contract in (RAW_ORDERS, RAW_BATCHES):
         delete_slice(connection, contract, plan.batch_key)
     records = 0
     read = read_plan()
     with closing(read.ahead()) as chunks:
         for chunk in chunks:
-            _insert_chunk(connection, chunk, plan, arrived)
+            _insert_chunk(connection, chunk, plan, arrival)
             records += chunk.num_rows
     if records < held:
         raise RecordsGone(
@@ -212,28 +220,49 @@ def _as_last_records(last: Mapping[int, LastRecord]) -> list[dict[str, int | str
     ]
 
 
-def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str) -> str:
-    """The records of a chunk as they arrived or, once somebody was forgotten, without what theirs said."""
+@dataclass(frozen=True)
+class _Arrival:
+    """How records of a chunk come into raw: as they are or, once somebody was forgotten, without what theirs said."""
+
+    sql: str = "from chunk"
+    readers: BatchReaders = NO_READERS
+
+
+def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str, mapping: str | None) -> _Arrival:
+    """How the records of the batch arrive, which the mapping of this text reads."""
     if not table_exists(connection, FORGOTTEN_CUSTOMERS) or not count_rows(connection, FORGOTTEN_CUSTOMERS):
-        return "from chunk"
+        return _Arrival()
     run_steps(connection, files_before("internal/screened_chunk"), {})
     connection.execute(
         'create temp table erased_before as select "partition", "offset" from raw.orders '
         "where batch_key = ? and payload = forgotten_payload()",
         [batch_key],
     )
-    return read_sql("internal/screened_chunk")
+    return _Arrival(read_sql("internal/screened_chunk"), readers_of_arriving(connection, batch_key, mapping))
 
 
-def _insert_chunk(connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan, arrived: str) -> None:
+def _insert_chunk(
+    connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan, arrival: _Arrival
+) -> None:
+    parameters = {"topic_id": plan.topic_id, "batch_key": plan.batch_key}
     connection.register("chunk", chunk)
+    connection.register("said_of_chunk", _said_of_chunk(connection, arrival.readers, parameters))
     connection.execute(
         f"insert into raw.orders ({_names(RAW_ORDERS.column_names)}) "
         'select $topic_id, "partition", "offset", kafka_timestamp at time zone \'UTC\', timestamp_type, key, '
-        f"headers, payload, $batch_key from ({arrived})",
-        {"topic_id": plan.topic_id, "batch_key": plan.batch_key},
+        f"headers, payload, $batch_key from ({arrival.sql})",
+        parameters,
     )
+    connection.unregister("said_of_chunk")
     connection.unregister("chunk")
+
+
+def _said_of_chunk(
+    connection: duckdb.DuckDBPyConnection, readers: BatchReaders, parameters: Mapping[str, str]
+) -> pa.Table:
+    if not readers.of_batch:
+        return MAPPED.empty_table()
+    return readers.read(connection.sql(_CHUNK_AS_IN_RAW, params=parameters).to_arrow_table())
 
 
 def _as_structs(offsets: Mapping[int, OffsetRange]) -> list[dict[str, int]]:

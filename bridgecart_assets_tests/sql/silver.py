@@ -19,6 +19,7 @@ from bridgecart_assets.contracts import (
 )
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
+from bridgecart_assets.warehouse.mapped_records import readers_on_record
 from bridgecart_assets.warehouse.queries import customers_query
 from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets.warehouse.tables import prepare, run_steps, write_query
@@ -149,7 +150,7 @@ def store_raw(warehouse: SilverWarehouse, batch_key: str, records: Sequence[Plac
 def run_customers(warehouse: SilverWarehouse) -> list[Row]:
     """The customers of the orders that stand."""
     with warehouse.transaction() as connection:
-        write_query(connection, SILVER_CUSTOMERS, customers_query(), None)
+        write_query(connection, SILVER_CUSTOMERS, customers_query(readers=readers_on_record(connection)), None)
     with warehouse.reading() as connection:
         rows = connection.execute("select * from silver.customers order by customer_id").fetchall()
     return [dict(zip(SILVER_CUSTOMERS.column_names, row, strict=True)) for row in rows]

@@ -59,24 +59,29 @@ STORED: Mapping[str, Contract] = {
         contracts.WITHDRAWN_ORDERS,
     )
 }
+# What a mapping says of records.
+_MAPPED = (
+    'topic_id varchar, "partition" int, "offset" bigint, kafka_timestamp timestamp, batch_key varchar, '
+    "unreadable varchar, skipped varchar, bad_fields varchar[], order_id varchar, version decimal(38, 0), "
+    "is_void boolean, customer_id varchar, purchase_date timestamptz, purchase_amount decimal(18, 2), "
+    'discount_amount decimal(18, 2), refunds struct("at" timestamptz, amount decimal(18, 2))[], currency varchar, '
+    "coupon_used boolean, payment_method varchar, product_category varchar, name varchar, mobile varchar, "
+    "gender varchar, age int, income decimal(18, 2)"
+)
 # What Python makes of no table of the warehouse, and of other columns.
 _COLUMNS = {
     "chunk": '"partition" int, "offset" bigint, kafka_timestamp timestamptz, timestamp_type varchar, key blob, '
     "headers struct(key varchar, value blob)[], payload blob",
     "erased_before": '"partition" int, "offset" bigint',
+    "said_of_chunk": _MAPPED,
     "listed": ", ".join(f"{column.name} {column.type}" for column in FORGOTTEN_CUSTOMERS.columns),
     "mapped_batches": "batch_key varchar",
-    "mapped_senders": 'topic_id varchar, "partition" int, "offset" bigint, batch_key varchar, customer_id varchar, '
-    "sent_at timestamp, order_id varchar",
     "made": "number bigint, customer bigint, ordered_ms bigint, gross_cents bigint, discount_cents bigint, "
     "spelling varchar, category varchar",
     # Computed by Python of the rows of its file.
-    "mapped": 'topic_id varchar, "partition" int, "offset" bigint, kafka_timestamp timestamp, batch_key varchar, '
-    "unreadable varchar, skipped varchar, bad_fields varchar[], order_id varchar, version decimal(38, 0), "
-    "is_void boolean, customer_id varchar, purchase_date timestamptz, purchase_amount decimal(18, 2), "
-    'discount_amount decimal(18, 2), refunds struct("at" timestamptz, amount decimal(18, 2))[], currency varchar, '
-    "coupon_used boolean, payment_method varchar, product_category varchar, name varchar, mobile varchar, "
-    "gender varchar, age int, income decimal(18, 2)",
+    "mapped": _MAPPED,
+    "mapped_attributes": _MAPPED,
+    "said_of_records": _MAPPED,
     "purchase_forecasts": "purchase_version int, frequency bigint, weeks double, spend_level double, "
     "coupon_level double, r double, alpha double, a double, b double, purchases double, discounted_purchases double, "
     "window_purchases double",

@@ -39,9 +39,11 @@ ERASURES = [
     [
         *chain("erasure/tmp_records_to_erase", through=(customers,)),
         "erasure/note_erasure",
-        "silver/tmp_known_events",
         "erasure/erase_records",
+        "silver/tmp_contested_orders",
+        "silver/tmp_ranked_states",
         "silver/tmp_ranked_events",
+        "silver/tmp_counting_events",
         "silver/tmp_summed_orders",
     ]
     for customers in ("erasure/tmp_customers_to_erase", "erasure/tmp_returned_customers")

@@ -13,8 +13,8 @@ from bridgecart_assets_tests.sql.silver import Placed
 from bridgecart_assets_tests.support.records import TOPIC_ID
 
 
-def read_batch(warehouse: Warehouse, batch_key: str, records: Sequence[Placed]) -> None:
-    """Replace the batch's raw rows by what the topic serves."""
+def read_batch(warehouse: Warehouse, batch_key: str, records: Sequence[Placed], *, mapping: str | None = None) -> None:
+    """Replace the batch's raw rows by what the topic serves; the mapping of this text reads them."""
     chunk = pa.RecordBatch.from_pylist(
         [
             {
@@ -32,6 +32,6 @@ def read_batch(warehouse: Warehouse, batch_key: str, records: Sequence[Placed]) 
     )
     with warehouse.transaction() as connection:
         tables.prepare(connection, RAW_ORDERS)
-        arrived = tables._screen(connection, batch_key)
+        arrived = tables._screen(connection, batch_key, mapping)
         tables.delete_slice(connection, RAW_ORDERS, batch_key)
         tables._insert_chunk(connection, chunk, BatchPlan(batch_key, "orders", TOPIC_ID, {}), arrived)

@@ -48,6 +48,6 @@ def silver_batch(
         "silver_orders": read_from(SILVER_ORDERS),
     },
 )
-def customers(raw_orders: Table, silver_orders: Table) -> Query:
+def customers(platform: Platform, raw_orders: Table, silver_orders: Table) -> Query:
     """Take each attribute of each customer from the latest event that says it."""
-    return customers_query(raw_orders, silver_orders)
+    return customers_query(raw_orders, silver_orders, readers=platform.readers_on_record())

@@ -1,5 +1,5 @@
 -- One row a customer, with each attribute as the latest event states it.
--- needs: stating_events, raw.orders, given_of(), loses_digits(), with_quoted_numbers(), is_text(), spellings,
+-- needs: stating_events, mapped_attributes, raw.orders, given_of(), loses_digits(), with_quoted_numbers(), is_text(), spellings,
 --     lookup_key_of(), is_number(), number_of(), money_of()
 -- gives: silver.customers
 
@@ -9,6 +9,14 @@ with bodies as (
     -- The batch is the same by construction; with it, only the rows of few batches are looked at.
     join raw.orders r on r.batch_key = s.batch_key
         and (r.topic_id, r."partition", r."offset") = (s.topic_id, s."partition", s."offset")
+    where s.batch_key not in (select batch_key from mapped_attributes)
+    union all
+    -- As BridgeCart's own event would say it, so that one contract reads both.
+    select s.*, to_json({
+        '{attribute_field}': m.{attribute_field}::varchar,
+    })::varchar
+    from stating_events s
+    join mapped_attributes m using (batch_key, topic_id, "partition", "offset")
 ),
 events as (
     select

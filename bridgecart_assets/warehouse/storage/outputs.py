@@ -121,6 +121,7 @@ class KafkaSlice:
     """The records of a topic between fixed offsets, streamed into `raw.orders` together with the ledger row.
 
     `topic_ends` are the ends of the topic's partitions when the plan was made; `known` is what the ledger knew of it.
+    `mapping` is the text of the mapping that reads the records, None where they are BridgeCart's own events.
     """
 
     connection: KafkaConnection
@@ -130,6 +131,7 @@ class KafkaSlice:
     max_bytes: int | None = None
     topic_ends: Mapping[int, int] = field(default_factory=dict)
     known: KnownTopics = field(default_factory=lambda: NOTHING_KNOWN)
+    mapping: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ import stat
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import ERASURE_TABLES, TABLES
 from bridgecart_assets.warehouse.erasure import erase_customers, forget_again, publish_customers
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
@@ -48,7 +50,10 @@ BATCHES = {FIRST: RECORDS[:5], SECOND: RECORDS[5:]}
 @pytest.fixture(scope="module")
 def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with two batches, everything after them computed, and published what names customers."""
-    warehouse = Warehouse(tmp_path_factory.mktemp("computed") / "data" / "bridgecart.duckdb", forget_again=forget_again)
+    warehouse = Warehouse(
+        tmp_path_factory.mktemp("computed") / "data" / "bridgecart.duckdb",
+        forget_again=partial(forget_again, settings=Settings()),
+    )
     take_in(warehouse)
     publish_customers(warehouse, published(warehouse))
     return warehouse.path.parent
@@ -58,7 +63,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(computed: Path, tmp_path: Path) -> Warehouse:
     """The test's own copy of that."""
     shutil.copytree(computed, tmp_path / "data")
-    return Warehouse(tmp_path / "data" / "bridgecart.duckdb", forget_again=forget_again)
+    return Warehouse(tmp_path / "data" / "bridgecart.duckdb", forget_again=partial(forget_again, settings=Settings()))
 
 
 def take_in(warehouse: Warehouse) -> None:
@@ -219,7 +224,7 @@ def test_a_list_that_is_behind_the_warehouse_is_caught_up_with(shop: Warehouse):
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"customers": [["a", "b", "c"]], "value": []}', b"\xff"])
 def test_a_list_that_cannot_be_read_stops_everything_in_one_line(tmp_path: Path, content: bytes):
-    shop = Warehouse(tmp_path / "bridgecart.duckdb", forget_again=forget_again)
+    shop = Warehouse(tmp_path / "bridgecart.duckdb", forget_again=partial(forget_again, settings=Settings()))
     with shop.transaction():
         pass
     listed(shop).write_bytes(content)

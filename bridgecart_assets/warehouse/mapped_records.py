@@ -1,0 +1,97 @@
+"""Records that stand in raw, read again by the mapping of their batch: what silver does not keep of them.
+
+That is whose they are, for erasure, and the attributes of the customers. What belongs elsewhere: which mapping a batch
+is read by when silver is made (`mappings.py`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bridgecart_assets.contracts import BATCH_COLUMN, SILVER_MAPPINGS, SILVER_READINGS
+from bridgecart_assets.warehouse.mappings import MAPPED
+from bridgecart_assets.warehouse.storage.database import standing_tables
+
+if TYPE_CHECKING:
+    from bridgecart_assets.sources.mapping.reading import MappedReader
+
+_READ_BY_A_MAPPING = """
+select batch_key, text, settings['max_payload_bytes'], settings['naive_timezone']
+from silver.readings join silver.mappings using (mapping)
+order by batch_key
+"""
+# Whose a record is does not depend on its size.
+_ANY_SIZE = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class BatchReaders:
+    """The readers of the batches that are read by a mapping, by the keys of the batches."""
+
+    of_batch: "Mapping[str, MappedReader]" = field(default_factory=dict)
+
+    def read(self, records: pa.Table) -> pa.Table:
+        """What their mappings say of these records, in the columns of `MAPPED` and in no order.
+
+        Nothing of records whose batch has none.
+        """
+        return pa.concat_tables([MAPPED.empty_table(), *self._parts(records)])
+
+    def _parts(self, records: pa.Table) -> Iterator[pa.Table]:
+        batches: dict[MappedReader, list[str]] = {}
+        for key in pc.unique(records[BATCH_COLUMN]).to_pylist():
+            if key in self.of_batch:
+                batches.setdefault(self.of_batch[key], []).append(key)
+        for reader, keys in batches.items():
+            said = reader.read(records.filter(pc.is_in(records[BATCH_COLUMN], pa.array(keys))))
+            yield said.select(MAPPED.names).cast(MAPPED)
+
+
+NO_READERS = BatchReaders()
+
+
+def readers_on_record(connection: duckdb.DuckDBPyConnection, *, of_any_size: bool = False) -> BatchReaders:
+    """Of the batches that silver has read by a mapping, each as it was read; or also what was too large for silver."""
+    if not {SILVER_READINGS.full_name, SILVER_MAPPINGS.full_name} <= standing_tables(connection):
+        return NO_READERS
+    rows = connection.execute(_READ_BY_A_MAPPING).fetchall()
+    return _readers({key: _Way(text, _ANY_SIZE if of_any_size else int(size), zone) for key, text, size, zone in rows})
+
+
+def readers_of_arriving(connection: duckdb.DuckDBPyConnection, batch_key: str, mapping: str | None) -> BatchReaders:
+    """Of a batch that is being written, whose records the mapping of this text reads."""
+    if mapping is None:
+        return NO_READERS
+    ((zone,),) = connection.execute("select current_setting('TimeZone')").fetchall()
+    return _readers({batch_key: _Way(mapping, _ANY_SIZE, zone)})
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way of reading: the text of the mapping, and the settings that it depends on."""
+
+    text: str
+    max_payload_bytes: int
+    naive_timezone: str
+
+
+def _readers(ways: Mapping[str, _Way]) -> BatchReaders:
+    """A reader a way; batches that are read alike share it."""
+    readers = {way: _reader(way) for way in dict.fromkeys(ways.values())}
+    return BatchReaders({key: readers[way] for key, way in ways.items()})
+
+
+def _reader(way: _Way) -> "MappedReader":
+    # A shop without a mapping pays for none of it.
+    from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
+    from bridgecart_assets.sources.mapping.reading import MappedReader
+
+    return MappedReader(
+        parse_mapping(way.text, "mapping on record"),
+        max_payload_bytes=way.max_payload_bytes,
+        naive_timezone=way.naive_timezone,
+    )
