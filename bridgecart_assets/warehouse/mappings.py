@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_BATCHES
+from bridgecart_assets.sources.files.history_file import is_file
 from bridgecart_assets.warehouse.storage.database import table_exists
 
 if TYPE_CHECKING:
     from bridgecart_assets.sources.mapping.mapping_file import Mapping
     from bridgecart_assets.sources.mapping.reading import MappedReader
 
-_FILE = "file:"
 _INSTANT = pa.timestamp("us", tz="UTC")
 _MONEY = pa.decimal128(18, 2)
 
@@ -58,16 +58,16 @@ def mapping_of_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, 
 
     None is BridgeCart's own event.
     """
-    if not _is_imported(connection, batch_key):
-        if settings.mapping is None:
-            return None
-        from bridgecart_assets.sources.mapping.from_settings import topic_mapping
+    topic, text, is_imported = _on_record(connection, batch_key)
+    if is_imported and text is not None:
+        from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 
-        return topic_mapping(settings)
-    from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
+        return parse_mapping(text, f"mapping of {topic}")
+    if is_imported or settings.mapping is None:
+        return None
+    from bridgecart_assets.sources.mapping.from_settings import topic_mapping
 
-    topic, text = _imported(connection, batch_key)
-    return None if text is None else parse_mapping(text, f"mapping of {topic}")
+    return topic_mapping(settings)
 
 
 def reader_of_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, batch_key: str) -> "MappedReader | None":
@@ -83,21 +83,17 @@ def reader_of_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, b
     return MappedReader(mapping, max_payload_bytes=settings.max_payload_bytes, naive_timezone=settings.naive_timezone)
 
 
-def _is_imported(connection: duckdb.DuckDBPyConnection, batch_key: str) -> bool:
+def _on_record(connection: duckdb.DuckDBPyConnection, batch_key: str) -> tuple[str, str | None, bool]:
+    """The name of the topic or file of a batch, the text of a file's mapping, and whether it is a file."""
     if not table_exists(connection, RAW_BATCHES):
-        return False
+        return "", None, False
     found = connection.execute(
-        f"select starts_with(topic_id, '{_FILE}') from {RAW_BATCHES.full_name} where batch_key = ?", [batch_key]
+        f"select topic, mapping, topic_id from {RAW_BATCHES.full_name} where batch_key = ?", [batch_key]
     ).fetchone()
-    return found is not None and bool(found[0])
-
-
-def _imported(connection: duckdb.DuckDBPyConnection, batch_key: str) -> tuple[str, str | None]:
-    """The name of the file of a batch, and the text of its mapping."""
-    ((topic, text),) = connection.execute(
-        f"select topic, mapping from {RAW_BATCHES.full_name} where batch_key = ?", [batch_key]
-    ).fetchall()
-    return topic, text
+    if found is None:
+        return "", None, False
+    topic, text, topic_id = found
+    return topic, text, is_file(topic_id)
 
 
 def not_mapped(_records: pa.Table) -> pa.Table:

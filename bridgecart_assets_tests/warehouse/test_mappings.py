@@ -121,6 +121,22 @@ def test_the_currency_of_the_mapping_counts_before_that_of_the_settings() -> Non
     assert rows(warehouse, ENDS) == NESTED_ENDS
 
 
+def test_a_file_is_read_by_its_own_mapping_and_one_without_as_the_own_event() -> None:
+    history, settings = sample_mapping("history"), Settings(mapping=NESTED, naive_timezone="UTC")
+    row = b'{"Order No": "H1", "Customer": "C1", "Date": "2025-03-01 10:00", "Total": "129,90", "Discount": "10,00"}'
+    warehouse = SilverWarehouse()
+    for key, payload, text in ((KEYS[0], row, history.text), (KEYS[1], event(order_id="E1"), None)):
+        store_batch(warehouse, key, [Record(payload, None)], topic_id=f"file:{key}")
+        with warehouse.transaction() as connection:
+            connection.execute("update raw.batches set mapping = $1 where batch_key = $2", [text, key])
+        run_silver(warehouse, settings, key)
+    assert rows(warehouse, "select order_id, net_amount from silver.orders order by all") == [
+        ("E1", Decimal("100.00")),
+        ("H1", Decimal("119.90")),
+    ]
+    assert rows(warehouse, "select mapping from silver.readings order by batch_key") == [(history.sha256,), (None,)]
+
+
 def test_a_mapping_gives_exactly_the_columns_that_silver_judges() -> None:
     reader = MappedReader(sample_mapping("shopify"), max_payload_bytes=1_000, naive_timezone="UTC")
     warehouse = SilverWarehouse()
@@ -130,10 +146,10 @@ def test_a_mapping_gives_exactly_the_columns_that_silver_judges() -> None:
         given = reader.read(connection.sql(f"select {columns} from raw.orders").to_arrow_table())
         connection.register("given", given)
         connection.register("expected", MAPPED.empty_table())
-        given_columns, columns = (
+        given_columns, expected = (
             sorted(connection.execute(f"describe {name}").fetchall()) for name in ("given", "expected")
         )
-        assert given_columns == columns
+        assert given_columns == expected
 
 
 @pytest.mark.parametrize(
