@@ -17,11 +17,12 @@ from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.faults import OF_SESSION
 from bridgecart_assets_tests.sources.kafka.fixtures import broker, broker_kind, brokers, secured, topic
+from bridgecart_assets_tests.sources.registry.apicurio import apicurio
 from bridgecart_assets_tests.support.batching import AT_ONCE
 from bridgecart_assets_tests.support.examples import register_profiles
 from bridgecart_assets_tests.support.filled import filled, filled_folder
 
-__all__ = ["broker", "broker_kind", "brokers", "filled", "filled_folder", "secured", "topic"]
+__all__ = ["apicurio", "broker", "broker_kind", "brokers", "filled", "filled_folder", "secured", "topic"]
 
 register_profiles()
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bridgecart_assets.base.settings import PREFIX, Settings
+from bridgecart_assets.base.settings import PREFIX, PROPERTIES, Settings
 from bridgecart_assets.contracts import BOOKKEEPING, KPI_TABLES, TABLES, Contract
 from bridgecart_assets.contracts.event import (
     DECODING_REASONS,
@@ -53,7 +53,7 @@ def settings_table(shown: Collection[str] = tuple(Settings.model_fields)) -> str
     """Settings: variable, default, meaning."""
     lines = ["| Variable | Default | Meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        if name == "kafka_properties" or name not in shown:
+        if name in PROPERTIES or name not in shown:
             continue
         default = "" if field.default is None else f"`{field.default}`"
         lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")

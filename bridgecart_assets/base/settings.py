@@ -23,7 +23,10 @@ from bridgecart_assets.base.errors import BridgeCartError
 PREFIX = "BRIDGECART_"
 # These name our own settings; every other BRIDGECART_KAFKA_* variable is handed to the Kafka client as it is.
 OWN_KAFKA_SETTINGS = frozenset({"bootstrap_servers", "topic", "group", "timeout_seconds", "stall_seconds"})
-_KAFKA = "kafka_"
+OWN_REGISTRY_SETTINGS = frozenset({"url"})
+# Fields without a variable of their own: they hold what is handed on, by the start of its variables' names.
+PASSED_ON = {"kafka_": OWN_KAFKA_SETTINGS, "schema_registry_": OWN_REGISTRY_SETTINGS}
+PROPERTIES = frozenset(f"{start}properties" for start in PASSED_ON)
 # Read by the test suite alone.
 _OF_THE_SUITE = frozenset({"require_all"})
 
@@ -70,6 +73,14 @@ class Settings(BaseSettings):
         None,
         description="Mapping file (TOML) that says how records of the topic are read as order events. Unset: they are "
         "BridgeCart's own event.",
+    )
+    schema_registry_url: SecretStr | None = Field(
+        None, description="Address of the schema registry, where a mapping decodes records by one."
+    )
+    schema_registry_properties: Annotated[Mapping[str, SecretStr], NoDecode] = Field(
+        default_factory=dict,
+        description="Properties of the registry's client from BRIDGECART_SCHEMA_REGISTRY_<PROPERTY>, for example login "
+        "and TLS.",
     )
     max_batch_records: int = Field(500_000, ge=1, description="Upper bound of records in one batch.")
     max_batch_bytes: int = Field(
@@ -225,6 +236,14 @@ class Settings(BaseSettings):
             raise ValueError("give an address that begins with http:// or https://, without spaces")
         return value
 
+    @field_validator("schema_registry_url")
+    @classmethod
+    def _registry_is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        # It may hold a login: nothing of it is in the message.
+        if value is not None and not all(map(_is_web_address, value.get_secret_value().split(","))):
+            raise ValueError("give an address that begins with http:// or https://, without spaces")
+        return value
+
     @field_validator("memory_limit")
     @classmethod
     def _memory_has_a_unit(cls, value: str | None) -> str | None:
@@ -303,23 +322,24 @@ def _unknown(variable: str) -> str | None:
     name = variable[len(PREFIX) :].lower()
     if name in _OF_THE_SUITE.union(Settings.model_fields):
         return None
-    if name.startswith(_KAFKA):
+    start = next((start for start in PASSED_ON if name.startswith(start)), None)
+    if start is not None:
         # May be a property of the client, which refuses by name those that it does not know.
-        near = get_close_matches(name.removeprefix(_KAFKA), OWN_KAFKA_SETTINGS, n=1, cutoff=0.85)
-        meant = [f"{_KAFKA}{option}" for option in near]
+        near = get_close_matches(name.removeprefix(start), PASSED_ON[start], n=1, cutoff=0.85)
+        meant = [f"{start}{option}" for option in near]
         if not meant:
             return None
     else:
-        meant = get_close_matches(name, set(Settings.model_fields) - {"kafka_properties"}, n=1, cutoff=0.7)
+        meant = get_close_matches(name, set(Settings.model_fields) - PROPERTIES, n=1, cutoff=0.7)
     hint = f"did you mean {PREFIX}{meant[0].upper()}?" if meant else "docs/configuration.md has all of them."
     return f"{ascii(variable)[1:-1]} is no setting of this version: {hint}"
 
 
 @lru_cache(maxsize=1)
 def _settings(_decisive: frozenset[tuple[str, str]], folder: Path) -> Settings:
-    properties = {name: SecretStr(value) for name, value in _client_properties(os.environ).items()}
+    kafka, registry = (_client_properties(os.environ, start) for start in PASSED_ON)
     try:
-        settings = Settings(kafka_properties=properties)
+        settings = Settings(kafka_properties=kafka, schema_registry_properties=registry)
     except ValidationError as error:
         raise SettingsError("; ".join(_explain(item["loc"], item["msg"]) for item in error.errors())) from None
     mapping = settings.mapping and folder / settings.mapping
@@ -345,13 +365,13 @@ def _time_zones() -> frozenset[str]:
     return frozenset({"UTC"} | available_timezones() - {"localtime"})
 
 
-def _client_properties(environ: Mapping[str, str]) -> dict[str, str]:
-    prefix = f"{PREFIX}{_KAFKA}".upper()
+def _client_properties(environ: Mapping[str, str], start: str) -> dict[str, SecretStr]:
+    prefix = f"{PREFIX}{start}".upper()
     names = {name: name[len(prefix) :].lower() for name in environ if name.upper().startswith(prefix)}
     return {
-        option.replace("_", "."): environ[name]
+        option.replace("_", "."): SecretStr(environ[name])
         for name, option in names.items()
-        if option not in OWN_KAFKA_SETTINGS and environ[name]
+        if option not in PASSED_ON[start] and environ[name]
     }
 
 

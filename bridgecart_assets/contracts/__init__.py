@@ -53,6 +53,7 @@ from bridgecart_assets.contracts.kpi import (
 from bridgecart_assets.contracts.raw import (
     RAW_BATCHES,
     RAW_ORDERS,
+    RAW_SCHEMAS,
 )
 from bridgecart_assets.contracts.reading import READ_WITH, RULES_VERSION
 from bridgecart_assets.contracts.silver import (
@@ -97,6 +98,7 @@ __all__ = [
     "PURCHASE_MODEL",
     "RAW_BATCHES",
     "RAW_ORDERS",
+    "RAW_SCHEMAS",
     "READ_WITH",
     "REFRESHES",
     "RULES_VERSION",

@@ -50,3 +50,18 @@ RAW_BATCHES = Contract(
     ),
     key=("batch_key",),
 )
+
+RAW_SCHEMAS = Contract(
+    schema="raw",
+    name="schemas",
+    meaning="Schemas by which records are decoded, as their registry had them: fetched while raw is written.",
+    columns=(
+        Column("registry", "VARCHAR", "Address of the schema registry, without login"),
+        Column("schema_id", "INTEGER", "Id of the schema in it, which records carry in front of their bytes"),
+        Column("kind", "VARCHAR", "AVRO, PROTOBUF or JSON"),
+        Column("schema", "VARCHAR", "Text of the schema"),
+        Column("references", "VARCHAR", "JSON list of the schemas that it names: name in it, and schema_id"),
+    ),
+    key=("registry", "schema_id"),
+)
+"""No asset: it is kept beside `raw.orders`, and no batch owns a row of it."""

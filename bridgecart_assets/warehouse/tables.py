@@ -29,11 +29,13 @@ from bridgecart_assets.sources.kafka.continuity import LastRecord
 from bridgecart_assets.sources.kafka.errors import HistoryRewritten, RecordsGone
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.sources.kafka.reading import read_slice
+from bridgecart_assets.sources.registry import SchemaSource
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain, files_before
 from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.ingest.ledger import read_ledger, verify_plan
+from bridgecart_assets.warehouse.ingest.schemas import keep_schemas
 from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders, readers_of_arriving
 from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.storage.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
@@ -120,7 +122,8 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
     """Stream the records of the plan into `raw.orders` and write the ledger row, in one transaction.
 
     Raises LedgerConflict when the plan does not continue the ledger, RecordsGone when a batch to be written again
-    would lose records, HistoryRewritten when it would get others; reading errors pass through.
+    would lose records, HistoryRewritten when it would get others, RegistryFailure when schemas of the records cannot
+    be had; reading errors pass through.
     """
     read = partial(
         read_slice,
@@ -130,7 +133,9 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
         max_bytes=handed.max_bytes,
         known=handed.known,
     )
-    _write_slice(connection, handed.plan, read, read_by=handed.mapping, cluster_id=handed.cluster_id)
+    _write_slice(
+        connection, handed.plan, read, read_by=handed.mapping, cluster_id=handed.cluster_id, schemas=handed.schemas
+    )
 
 
 def write_file_slice(connection: duckdb.DuckDBPyConnection, handed: FileSlice) -> None:
@@ -150,6 +155,7 @@ def _write_slice(
     read_by: str | None,
     cluster_id: str | None = None,
     mapping: str | None = None,
+    schemas: SchemaSource | None = None,
 ) -> None:
     for contract in (RAW_ORDERS, RAW_BATCHES):
         prepare(connection, contract)
@@ -162,6 +168,8 @@ def _write_slice(
     read = read_plan()
     with closing(read.ahead()) as chunks:
         for chunk in chunks:
+            if schemas is not None:
+                keep_schemas(connection, schemas, chunk)
             _insert_chunk(connection, chunk, plan, arrival)
             records += chunk.num_rows
     if records < held:

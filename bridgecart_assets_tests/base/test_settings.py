@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from bridgecart_assets.base.settings import (
     OWN_KAFKA_SETTINGS,
+    PROPERTIES,
     Settings,
     SettingsError,
     load_settings,
@@ -97,6 +98,7 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("SEGMENT_CHANGES_TOPIC", "moves", "segment_changes_topic", "moves"),
         ("REPORT_URL", "https://reports.example/", "report_url", "https://reports.example/"),
         ("ALERT_WEBHOOK", "https://chat.example/a", "alert_webhook", SecretStr("https://chat.example/a")),
+        ("SCHEMA_REGISTRY_URL", "https://r.example/v7", "schema_registry_url", SecretStr("https://r.example/v7")),
         ("ALERT_NO_DATA_HOURS", "24", "alert_no_data_hours", 24.0),
         ("MAX_REJECT_SHARE", "1", "max_reject_share", 1.0),
         ("MAX_IGNORED_SHARE", "0", "max_ignored_share", 0.0),
@@ -118,7 +120,7 @@ def test_each_variable_sets_its_field(
 def test_every_field_is_in_the_table_of_variables_above() -> None:
     (mark,) = test_each_variable_sets_its_field.pytestmark  # type: ignore[attr-defined]
     tested = {field for _, _, field, _ in mark.args[1]}
-    assert tested == set(Settings.model_fields) - {"data_dir", "kafka_properties"}
+    assert tested == set(Settings.model_fields) - {"data_dir", *PROPERTIES}
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv(name)
     before = load_settings()
     for name in Settings.model_fields:
-        if name not in {"data_dir", "kafka_properties"}:
+        if name not in {"data_dir", *PROPERTIES}:
             monkeypatch.setenv(f"BRIDGECART_{name.upper()}", "")
     _set(monkeypatch, KAFKA_SASL_PASSWORD="", KAFKA_SECURITY_PROTOCOL="")
     assert load_settings() == before
@@ -184,6 +186,8 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("BOOTSTRAP_SERVERS", "KAFKA_BOOTSTRAP_SERVERS"),
         ("KAFKA_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"),
         ("KAFKA_TOPICS", "KAFKA_TOPIC"),
+        ("SCHEMA_REGISTRY", "SCHEMA_REGISTRY_URL"),
+        ("SCHEMA_REGISTRY_URLS", "SCHEMA_REGISTRY_URL"),
     ],
 )
 def test_a_mistyped_variable_is_named_with_the_one_that_was_meant(name: str, meant: str) -> None:
@@ -201,7 +205,7 @@ def test_a_variable_that_nobody_knows_stops_nothing_and_is_named(monkeypatch: py
 
 
 def test_no_variable_that_is_read_anywhere_is_called_unknown() -> None:
-    read = [f"BRIDGECART_{name.upper()}" for name in Settings.model_fields if name != "kafka_properties"]
+    read = [f"BRIDGECART_{name.upper()}" for name in Settings.model_fields if name not in PROPERTIES]
     properties = [f"BRIDGECART_KAFKA_{name.upper().replace('.', '_')}" for name in OFTEN_SET]
     also = ["BRIDGECART_REQUIRE_ALL", "_BRIDGECART_COMPLETE", "BRIDGECART_KAFKA_GROUP_ID", "bridgecart_kpi_period"]
     assert unknown_variables(dict.fromkeys([*read, *properties, *also], "x")) == []

@@ -57,6 +57,7 @@ STORED: Mapping[str, Contract] = {
         *contracts.OUTBOX_TABLES,
         contracts.SILVER_MAPPINGS,
         contracts.WITHDRAWN_ORDERS,
+        contracts.RAW_SCHEMAS,
     )
 }
 # What a mapping says of records.

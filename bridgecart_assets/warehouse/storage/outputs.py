@@ -14,6 +14,7 @@ from bridgecart_assets.sources.files.history_file import HistoryFile
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN, KnownTopics, LastRecord
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
+from bridgecart_assets.sources.registry import SchemaSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,6 +123,7 @@ class KafkaSlice:
 
     `topic_ends` are the ends of the topic's partitions when the plan was made; `known` is what the ledger knew of it.
     `mapping` is the text of the mapping that reads the records, None where they are BridgeCart's own events.
+    `schemas` says where the schemas of the records come from, if they need any.
     """
 
     connection: KafkaConnection
@@ -132,6 +134,7 @@ class KafkaSlice:
     topic_ends: Mapping[int, int] = field(default_factory=dict)
     known: KnownTopics = field(default_factory=lambda: NOTHING_KNOWN)
     mapping: str | None = None
+    schemas: SchemaSource | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from bridgecart_assets.processes.supervisor import SupervisedProcess
 from bridgecart_assets.sources.kafka.clients import answer, open_admin
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import KafkaFailure
-from bridgecart_assets_tests.sources.kafka.apache_jars import class_path, java
+from bridgecart_assets_tests.sources.kafka.apache_jars import class_path
+from bridgecart_assets_tests.support.maven import java
 
 PLAIN = "PLAINTEXT"
 

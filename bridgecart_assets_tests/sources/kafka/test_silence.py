@@ -16,8 +16,9 @@ from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.reading import read_slice
 from bridgecart_assets_tests.integration.line import Line, line_to
-from bridgecart_assets_tests.sources.kafka.apache_jars import class_path, java
+from bridgecart_assets_tests.sources.kafka.apache_jars import class_path
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
+from bridgecart_assets_tests.support.maven import java
 
 START = "start the broker or correct BRIDGECART_KAFKA_BOOTSTRAP_SERVERS"
 ADVERTISED = "start that node, or correct its advertised.listeners"

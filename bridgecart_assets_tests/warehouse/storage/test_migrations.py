@@ -12,6 +12,7 @@ from bridgecart_assets.contracts import (
     ERASURE_TABLES,
     OUTBOX_TABLES,
     PURCHASE_MODEL,
+    RAW_SCHEMAS,
     SEGMENT_MODEL,
     SILVER_DUPLICATES,
     SILVER_MAPPINGS,
@@ -36,7 +37,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "layout.json"
 
 def layout() -> dict[str, object]:
     """The version, and the columns of every table that it means."""
-    tables = (*TABLES.values(), SILVER_MAPPINGS, *ERASURE_TABLES, *OUTBOX_TABLES, WITHDRAWN_ORDERS)
+    tables = (*TABLES.values(), RAW_SCHEMAS, SILVER_MAPPINGS, *ERASURE_TABLES, *OUTBOX_TABLES, WITHDRAWN_ORDERS)
     return {
         "version": len(MIGRATIONS),
         "tables": {

@@ -1,6 +1,7 @@
 """Schemas of a registry, and whoever keeps them.
 
-What belongs elsewhere: asking a registry for them (`sources/registry.py`) and keeping them (`warehouse/schemas.py`).
+What belongs elsewhere: asking a registry for them (`sources/registry.py`) and keeping them
+(`warehouse/ingest/schemas.py`).
 """
 
 import json
