@@ -1,7 +1,6 @@
 """The expressions of a mapping, vetted one after the other, and what they read of a record together."""
 
 from collections.abc import Collection, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 
 import duckdb
@@ -9,7 +8,6 @@ import duckdb
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import ROOTS, Expression, vetted
 from bridgecart_assets.sources.mapping.places import Place, Shape, Use
-from bridgecart_assets.sources.mapping.sandbox import sandbox
 
 
 @dataclass(frozen=True)
@@ -27,12 +25,11 @@ class Compiled:
     headers: tuple[str, ...]
 
 
-def compiled(name: str, order: Mapping[str, str], where: str | None) -> Compiled:
+def compiled(connection: duckdb.DuckDBPyConnection, name: str, order: Mapping[str, str], where: str | None) -> Compiled:
     """The expressions of the mapping of a name. Raises MappingError with the place of what is not allowed."""
     roots = {root: Place(root) for root in ROOTS}
-    with closing(sandbox("UTC")) as connection:
-        asked = None if where is None else _vetted(connection, f"{name} [records] where", where, roots)
-        fields = {field: _vetted(connection, f"{name} [order] {field}", text, roots) for field, text in order.items()}
+    asked = None if where is None else _vetted(connection, f"{name} [records] where", where, roots)
+    fields = {field: _vetted(connection, f"{name} [order] {field}", text, roots) for field, text in order.items()}
     shapes = {root: None if place.use is None else place.shape() for root, place in roots.items()}
     return Compiled(name, fields, asked, shapes["value"], shapes["key"], tuple(roots["headers"].parts))
 

@@ -22,6 +22,7 @@ from bridgecart_assets.sources.mapping.allowed import (
     WITH_LAMBDA,
 )
 from bridgecart_assets.sources.mapping.errors import Refused
+from bridgecart_assets.sources.mapping.growth import check_growth
 from bridgecart_assets.sources.mapping.places import Place
 
 Node = Mapping[str, Any]
@@ -46,10 +47,14 @@ def vetted(connection: duckdb.DuckDBPyConnection, text: str, roots: Scope) -> Ex
     """The expression of a text; what it reads is marked in the places. Raises Refused for what is not allowed."""
     if len(text) > LONGEST:
         raise Refused(f"it has {len(text):,} characters; at most {LONGEST:,} are allowed")
+    if not text.strip():
+        raise Refused("it is empty")
     parsed = _parsed(connection, text)
     vetting = _Vetting(roots)
     try:
-        vetting.place(_only_expression(parsed), {}).read()
+        expression = _only_expression(parsed)
+        vetting.place(expression, {}).read()
+        check_growth(expression)
         (made,) = connection.execute("select json_deserialize_sql(?::json)", [json.dumps(parsed)]).fetchall()
     except RecursionError:
         raise Refused("it is nested too deeply") from None
@@ -89,8 +94,8 @@ def _only_expression(parsed: Node) -> Node:
     selects = [statement["node"] for statement in parsed["statements"]]
     if len(selects) == 1:
         rest = dict(selects[0])
-        listed, table = rest.pop("select_list"), rest.pop("from_table")
-        if len(listed) == 1 and table["type"] == "EMPTY" and rest == _PLAIN_SELECT:
+        listed, table = rest.pop("select_list", ()), rest.pop("from_table", None)
+        if rest == _PLAIN_SELECT and len(listed) == 1 and table["type"] == "EMPTY":
             expression: Node = listed[0]
             return expression
     raise Refused("it is more than one expression")

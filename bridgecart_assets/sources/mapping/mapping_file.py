@@ -11,6 +11,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
 from collections.abc import Collection
 from collections.abc import Mapping as Entries
+from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
@@ -23,6 +24,7 @@ from bridgecart_assets.sources.mapping.compiling import Compiled, compiled
 from bridgecart_assets.sources.mapping.currencies import minor_digits_of
 from bridgecart_assets.sources.mapping.errors import MappingError
 from bridgecart_assets.sources.mapping.query import Form, Query, check_types
+from bridgecart_assets.sources.mapping.sandbox import sandbox
 
 _FORMAT = 1
 _LARGEST = 1_000_000  # bytes
@@ -121,20 +123,22 @@ def parse_mapping(text: str, name: str) -> Mapping:
     order = file.texts("order")
     where = file.text("records", "where")
     currency, minor_units = _money(file)
-    mapping = Mapping(
-        name=name,
-        text=text,
-        decode=decode,
-        where=where,
-        tombstones=file.choice("records", "tombstones", TOMBSTONES),
-        order=MappingProxyType(order),
-        currency=currency,
-        minor_units=minor_units,
-        compiled=compiled(name, order, where),
-    )
-    _check_fields(mapping)
-    if decode.is_json:
-        check_types(mapping.query())
+    tombstones = file.choice("records", "tombstones", TOMBSTONES)
+    with closing(sandbox("UTC")) as connection:
+        mapping = Mapping(
+            name=name,
+            text=text,
+            decode=decode,
+            where=where,
+            tombstones=tombstones,
+            order=MappingProxyType(order),
+            currency=currency,
+            minor_units=minor_units,
+            compiled=compiled(connection, name, order, where),
+        )
+        _check_fields(mapping)
+        if decode.is_json:
+            check_types(connection, mapping.query())
     return mapping
 
 

@@ -5,7 +5,6 @@ Every field is tried by itself: an error in one says that this field of this rec
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,7 +15,6 @@ from bridgecart_assets.sources.mapping.compiling import Compiled
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import Expression
 from bridgecart_assets.sources.mapping.places import Shape
-from bridgecart_assets.sources.mapping.sandbox import sandbox
 from bridgecart_assets.sources.mapping.values import field_value
 
 
@@ -212,7 +210,6 @@ _NO_RECORDS = """select null::blob as value, null::blob as key, null::struct(nam
     null::timestamp as kafka_timestamp, null::varchar as undecodable where false"""
 
 
-def check_types(query: Query) -> None:
+def check_types(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
     """Raise MappingError where an expression has no type that its field is made of."""
-    with closing(sandbox("UTC")) as connection:
-        connection.execute(query.sql(connection, f"({_NO_RECORDS})"))
+    connection.execute(query.sql(connection, f"({_NO_RECORDS})"))

@@ -27,25 +27,39 @@ def field_value(kind: MappedType, expression: str, type_of: TypeOf, minor_digits
     if isinstance(kind, Refunds):
         return _refunds(expression, type_of, minor_digits)
     given = type_of(expression)
-    text = f"trimmed({expression})" if given == "VARCHAR" else f"({expression})::varchar"
+    if given == _NOTHING:
+        return f"({expression})::{kind.sql_type}"
+    value = _value(kind, expression, given, minor_digits)
+    if value is None:
+        raise Refused(f"its value is a {given}, of which no {kind.sql_type} is made")
+    return value
+
+
+def _value(kind: MappedType, expression: str, given: str, minor_digits: int | None) -> str | None:
+    is_text = given == "VARCHAR"
+    text = f"trimmed({expression})" if is_text else f"({expression})::varchar"
     match kind:
         case Text():
             return text
-        case Money():
+        case Money() if is_text or _is_number(given):
             return _money(expression, given, text, minor_digits)
-        case Instant() if given.startswith(_TIMES):
-            return f"({expression})::timestamptz"
-        case Instant() if given == "VARCHAR":
-            return f"instant_from({text})"
+        case Instant():
+            return _instant(expression, given, text)
         case Flag() if given == "BOOLEAN":
             return expression
-        case Flag() if given == "VARCHAR" or given in _WHOLE:
+        case Flag() if is_text or given in _WHOLE:
             return f"flag_from({text})"
-        case Whole() | Version() if given == "VARCHAR" or _is_number(given):
+        case Whole() | Version() if given in _WHOLE:
+            return f"({expression})::{kind.sql_type}"
+        case Whole() | Version() if is_text or _is_number(given):
             return f"whole_from({text})::{kind.sql_type}"
-    if given == _NOTHING:
-        return f"({expression})::{kind.sql_type}"
-    raise Refused(f"its value is a {given}, of which no {kind.sql_type} is made")
+    return None
+
+
+def _instant(expression: str, given: str, text: str) -> str | None:
+    if given.startswith(_TIMES):
+        return f"({expression})::timestamptz"
+    return f"instant_from({text})" if given == "VARCHAR" else None
 
 
 def _is_number(given: str) -> bool:
@@ -53,10 +67,6 @@ def _is_number(given: str) -> bool:
 
 
 def _money(expression: str, given: str, text: str, minor_digits: int | None) -> str:
-    if given == _NOTHING:
-        return f"({expression})::decimal(18,2)"
-    if given != "VARCHAR" and not _is_number(given):
-        raise Refused(f"its value is a {given}, of which no amount is made")
     # A floating point number is what it is written as: 1.005 and not the 1.00499 that it stands for.
     is_text = given == "VARCHAR" or given in _FLOATING
     if minor_digits is None:

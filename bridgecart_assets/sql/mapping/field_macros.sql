@@ -4,15 +4,19 @@
 -- gives: total_of(), largest_of(), connect_decimal(), trimmed(), instant_from(), number_from(), money_from(), whole_from(),
 --     flag_from(), refund_from(), with_all_digits(), header_of()
 
--- The sum of a list; NULL if any item is, 0 if there is none.
-create or replace temp macro total_of(list) as
-    case when len(list_filter(list, lambda item: item is null)) = 0 then coalesce(list_sum(list), 0) end;
+-- A list of one, so that an argument is computed once: a macro puts it wherever it is named.
 
--- The name beside the largest amount; of several the first by alphabet.
-create or replace temp macro largest_of(names, amounts) as list_sort(list_transform(
-    list_filter(list_zip(names, amounts), lambda pair: pair[1] is not null and pair[2] is not null),
-    lambda pair: {'amount': -pair[2], 'name': pair[1]}
-))[1].name;
+-- The sum of a list; NULL if any item is, 0 if there is none.
+create or replace temp macro total_of(list) as list_transform(
+    [list],
+    lambda items: case when len(list_filter(items, lambda item: item is null)) = 0 then coalesce(list_sum(items), 0) end
+)[1];
+
+-- The name beside the largest amount; beside the first of them, if several are as large.
+create or replace temp macro largest_of(names, amounts) as list_transform(
+    [{'names': names, 'amounts': amounts}],
+    lambda lists: lists.names[list_position(lists.amounts, list_max(lists.amounts))]
+)[1];
 
 -- A decimal of Kafka Connect as text, with all its digits: a big endian number in two's complement, and where its point is.
 create or replace temp macro connect_decimal(base64, scale) as list_transform(
@@ -59,9 +63,10 @@ create or replace temp macro refund_from(instant, money) as {
 -- JSON of which no number loses a digit that DuckDB reads as floating point, and in which NaN is null. Strings are passed
 -- over; no JSON has the mark in it.
 create or replace temp macro with_all_digits(body) as case
-    when not regexp_matches(body, '[:,\[]\s*-?([0-9]{10,}[.]|[0-9]+[.][0-9]{7}|[nN][aA][nN])') then body
+    when not (contains(body, '.') or contains(body, 'NaN') or contains(body, 'nan') or contains(body, 'NAN')) then body
+    when not regexp_matches(body, '[:,\[]\s*-?([0-9]{10,}[.]|[0-9]+[.][0-9]{7}|nan|NaN|NAN)') then body
     else replace(regexp_replace(regexp_replace(
-        with_quoted_numbers(body), '("(?:[^"\\]|\\.)*")|-?[nN][aA][nN]', '\1' || chr(1), 'g'
+        with_quoted_numbers(body), '("(?:[^"\\]|\\.)*")|-?(?:nan|NaN|NAN)', '\1' || chr(1), 'g'
     ), '([^"])' || chr(1), '\1null', 'g'), chr(1), '') end;
 
 -- The text of the last header of a name.
