@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.inspect_forms import AVRO, JSON, JSON_WITH_ID, WITH_ID, Forms
+from bridgecart_assets.commands.inspect_forms import AVRO, JSON, JSON_WITH_ID, WITH_ID, Form, Forms
 from bridgecart_assets.commands.inspect_paths import Document, Path, paths_of
 from bridgecart_assets.commands.inspect_presets import Shape, shape_of
 from bridgecart_assets.commands.inspect_proposal import proposal
-from bridgecart_assets.commands.inspect_records import Records
+from bridgecart_assets.commands.inspect_records import Header, Records
 
 _DECODE = {JSON: "json", JSON_WITH_ID: "json-registry", AVRO: "avro-registry"}
 
@@ -73,7 +73,10 @@ def look_at(records: Records, settings: Settings) -> Look:
     """Look at records of any form."""
     values = Forms.of(records.values, settings.max_payload_bytes)
     keys = Forms.of(records.keys, settings.max_payload_bytes)
-    documents = _documents(values, keys)
+    documents = [
+        {**_read("value", value), **_read("key", key), **_said(headers)}
+        for value, key, headers in zip(values.forms, keys.forms, records.headers, strict=True)
+    ]
     readable = [document for document in documents if "value" in document]
     shape = shape_of(readable)
     is_own = shape is not None and shape.preset is None
@@ -81,12 +84,15 @@ def look_at(records: Records, settings: Settings) -> Look:
     return Look(records.source, len(records.values), values, keys, shape, paths_of(documents), mapping)
 
 
-def _documents(values: Forms, keys: Forms) -> list[Document]:
-    """The documents of each record that could be read."""
-    return [
-        {root: form.document for root, form in (("value", value), ("key", key)) if form.document is not None}
-        for value, key in zip(values.forms, keys.forms, strict=True)
-    ]
+def _read(root: str, form: Form) -> Document:
+    """The document of a value or a key, if it could be read."""
+    return {} if form.document is None else {root: form.document}
+
+
+def _said(headers: Sequence[Header] | None) -> Document:
+    """The headers of a record as texts."""
+    texts = {one["name"]: (one["value"] or b"").decode(errors="replace") for one in headers or ()}
+    return {"headers": texts} if texts else {}
 
 
 def _decode(values: Forms) -> str:

@@ -35,7 +35,7 @@ _TIME = re.compile(r"\d{4}[-/]\d{2}[-/]\d{2}([T ]\d{2}:\d{2}.*)?")
 
 @dataclass
 class Path:
-    """One path and the values there. `filled` counts the documents in which it says something."""
+    """One path and the first values there. `filled` counts the documents in which it says something."""
 
     steps: Steps
     types: Counter[str] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class Path:
 
     @property
     def example(self) -> str:
-        """The most common shape of its values."""
+        """The most common shape of its first values."""
         return self.masks.most_common(1)[0][0] if self.masks else ""
 
     @property
@@ -68,19 +68,20 @@ class Path:
         """Take a value into account."""
         if not says_something(value):
             return
-        self.types[type_of(value)] += 1
         if document != self.last_document:
             self.filled, self.last_document = self.filled + 1, document
-        if isinstance(value, list):
-            return
-        self.masks[masked(value)] += 1
-        if len(self.values) < _KEPT_VALUES:
-            self.values.append(value)
+        if self.types.total() < _KEPT_VALUES:
+            self.types[type_of(value)] += 1
+            if not isinstance(value, list):
+                self.masks[masked(value)] += 1
+                self.values.append(value)
 
 
 def expression(steps: Sequence[str]) -> str:
     """Steps from a root as SQL: `value.order."Order No"`."""
     root, *names = steps
+    if root == "headers" and names:
+        return f"headers[{_text(names[0])}]"
     return root + "".join(name if name == ITEM else f".{_quoted(name)}" for name in names)
 
 
@@ -123,8 +124,10 @@ def paths_of(documents: Sequence[Document]) -> list[Path]:
     found: dict[Steps, Path] = {}
     for number, document in enumerate(documents):
         for steps, value in _leaves(document, (), (), names):
-            if steps in found or len(found) < MOST_PATHS:
-                found.setdefault(steps, Path(steps)).note(value, number)
+            if steps not in found and len(found) < MOST_PATHS:
+                found[steps] = Path(steps)
+            if steps in found:
+                found[steps].note(value, number)
     objects = {steps[:length] for steps in found for length in range(1, len(steps))}
     return [path for path in found.values() if path.filled or path.steps not in objects]
 
@@ -136,6 +139,7 @@ class _Names:
     objects: Counter[Steps]
     names: Counter[Steps]
     distinct: Counter[Steps]
+    known: dict[tuple[Steps, str], str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, documents: Iterable[Document]) -> "_Names":
@@ -150,6 +154,11 @@ class _Names:
 
     def shown(self, place: Steps, name: str) -> str:
         """The name as it may be shown."""
+        if (place, name) not in self.known:
+            self.known[place, name] = self._shown(place, name)
+        return self.known[place, name]
+
+    def _shown(self, place: Steps, name: str) -> str:
         if not _NAME.fullmatch(name):
             return ANY_NAME
         # Of a document itself the names are the source's.
@@ -165,7 +174,7 @@ def _named(value: object, place: Steps) -> Iterator[tuple[Steps, str | None]]:
     """Each object by its place, then its names with it."""
     if len(place) > _DEEPEST:
         return
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         yield place, None
         for name, inner in value.items():
             yield place, name
@@ -179,7 +188,7 @@ def _leaves(value: object, place: Steps, shown: Steps, names: _Names) -> Iterato
     """Each scalar and each list with the steps that lead to it."""
     if len(place) > _DEEPEST:
         return
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for name, inner in value.items():
             step = names.shown(place, name) if place else name
             yield from _leaves(inner, (*place, name), (*shown, step), names)
@@ -187,10 +196,14 @@ def _leaves(value: object, place: Steps, shown: Steps, names: _Names) -> Iterato
     yield shown, value
     if isinstance(value, list):
         for item in value[:_MOST_ITEMS]:
-            if isinstance(item, Mapping | list):
+            if isinstance(item, dict | list):
                 yield from _leaves(item, (*place, ITEM), (*shown, ITEM), names)
             else:
                 yield (*shown, ITEM), item
+
+
+def _text(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:

@@ -13,7 +13,16 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _KINDS = ("event", "type", "event_type", "eventType", "kind", "topic")
 _KIND = re.compile(r"[^\W\d][\w .:/-]{0,63}")
 _MOST_KINDS = 20
+# Documents from which fields are guessed.
+_ENOUGH = 2_000
 _WIDTH = 16
+# A mapping is refused where a field lacks another without which it says nothing.
+_NEEDS = {
+    "version": {"order_id"},
+    "is_void": {"version"},
+    "refunded_amount": {"refunded_date", "order_id"},
+    "refunded_date": {"refunded_amount", "order_id"},
+}
 
 
 def proposal(
@@ -22,8 +31,9 @@ def proposal(
     """The text of a mapping for values that `decode` reads; the shape's preset has the fields named by `preset`."""
     root = shape.order if shape else ("value",)
     where, orders = _orders(documents, root)
-    paths = [path for path in paths_of(orders) if path.steps[: len(root)] == root]
-    found = {one.field: one for one in guesses(paths, len(orders)) if one.field not in preset}
+    some = orders[:_ENOUGH]
+    paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
+    found = {one.field: one for one in guesses(paths, len(some)) if one.field not in preset}
     sections = [
         "# Proposed by `bridgecart inspect`. Hold each line against what the source means, then try it:\n"
         "# bridgecart inspect --mapping FILE\n"
@@ -31,7 +41,7 @@ def proposal(
         f'[decode]\nvalue = "{decode}"\n' if decode != "json" else "",
         _records(where if "where" not in preset else None, len(orders), len(documents)),
         _order(found, preset, shape),
-        _money(found, _paths_of_currency(paths), preset),
+        _money(found, _currencies(paths)),
     ]
     return "\n".join(filter(None, sections))
 
@@ -43,7 +53,7 @@ def _records(where: str | None, orders: int, documents: int) -> str:
 
 
 def _order(found: Mapping[str, Guess], preset: Collection[str], shape: Shape | None) -> str:
-    lines = [line for one in _usable(found) for line in _line(one, shape)]
+    lines = [line for one in _usable(found, preset) for line in _line(one, shape)]
     missing = [
         f'# {name:{_WIDTH}} = "value. ..."   # nothing like it was found; it is required\n'
         for name in REQUIRED
@@ -52,10 +62,9 @@ def _order(found: Mapping[str, Guess], preset: Collection[str], shape: Shape | N
     return "[order]\n" + "".join([*lines, *missing]) if lines or missing else ""
 
 
-def _usable(found: Mapping[str, Guess]) -> Iterator[Guess]:
-    """Guesses of which one does not need another that is not there."""
-    refund = {"refunded_amount", "refunded_date"}
-    return (one for one in found.values() if one.field not in refund or refund <= found.keys())
+def _usable(found: Mapping[str, Guess], preset: Collection[str]) -> Iterator[Guess]:
+    """The guesses of fields for which everything is there that they need."""
+    return (one for one in found.values() if {*found, *preset} >= _NEEDS.get(one.field, set()))
 
 
 def _line(one: Guess, shape: Shape | None) -> Iterator[str]:
@@ -67,7 +76,7 @@ def _line(one: Guess, shape: Shape | None) -> Iterator[str]:
     yield f"{one.field:{_WIDTH}} = {_toml(sql)}\n"
 
 
-def _money(found: Mapping[str, Guess], currencies: Counter[str], preset: Collection[str]) -> str:
+def _money(found: Mapping[str, Guess], currencies: Counter[str]) -> str:
     amount = found.get("purchase_amount")
     lines = []
     if currencies:
@@ -75,7 +84,8 @@ def _money(found: Mapping[str, Guess], currencies: Counter[str], preset: Collect
         said = f"   # orders in {', '.join(code for code, _ in others)} are rejected" if others else ""
         lines.append(f'currency = "{most}"{said}\n')
     if amount is not None and is_minor(amount.path):
-        lines.append("minor_units = true   # amounts are in cents\n")
+        mark = "" if currencies else '# currency = "..."   # cents need it\n# '
+        lines.append(f"{mark}minor_units = true   # amounts are in cents\n")
     elif amount is not None and amount.path is not None and _is_whole(amount.path):
         lines.append("# minor_units = true   # all amounts are whole numbers: are they cents?\n")
     return "[money]\n" + "".join(lines) if lines else ""
@@ -85,7 +95,7 @@ def _is_whole(path: Path) -> bool:
     return all(str(value).strip().lstrip("-").isdecimal() for value in path.values)
 
 
-def _paths_of_currency(paths: Sequence[Path]) -> Counter[str]:
+def _currencies(paths: Sequence[Path]) -> Counter[str]:
     """Currencies that the records name, by how often."""
     return Counter(
         value
@@ -99,8 +109,9 @@ def _paths_of_currency(paths: Sequence[Path]) -> Counter[str]:
 def _orders(documents: Sequence[Document], root: Steps) -> tuple[str | None, Sequence[Document]]:
     """The documents that are orders, and the condition that chooses them where others are among them."""
     within = [document for document in documents if _at(document, root) is not None]
-    paths = [path for path in paths_of(within) if path.steps[: len(root)] == root]
-    order_id = next((one.path for one in guesses(paths, len(within)) if one.field == "order_id"), None)
+    some = within[:_ENOUGH]
+    paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
+    order_id = next((one.path for one in guesses(paths, len(some)) if one.field == "order_id"), None)
     if order_id is None:
         return None, within
     orders = [document for document in within if says_something(_at(document, order_id.steps))]

@@ -1,67 +1,104 @@
-"""Records to look at: the newest of the topic. Nothing is stored or committed, and no group is joined."""
+"""Records to look at: the newest of the topic, or the first of a file.
 
-from collections.abc import Iterator
+The topic stays as it is: nothing is committed, no group is joined.
+"""
+
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.sources.files.history_file import open_history
+from bridgecart_assets.sources.files.reading import PARTITION, read_rows
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
-from bridgecart_assets.sources.kafka.offsets import BatchPlan, plan_newest
+from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, plan_newest
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sources.kafka.reading import read_slice
+from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Reading
 
-# No instant of planning: how late an order may be dated, only its record says.
-NO_INSTANT = "inspected"
+# No instant of planning: how late an order may be dated, its record alone says.
+BATCH_KEY = "inspected"
+
+
+Slice = KafkaSlice | FileSlice
+
+
+class Header(TypedDict):
+    """A header of a record."""
+
+    name: str
+    value: bytes | None
 
 
 class NothingToLookAt(BridgeCartError):
-    """The topic or the file has no record."""
+    """The topic has no record."""
 
 
 @dataclass(frozen=True)
 class Records:
-    """Some records, and in words whence they come. `value` and `key` are bytes as they arrived, one each a record."""
+    """Some records, and in words whence they come: values, keys and headers as they arrived, one each a record."""
 
     source: str
-    values: list[bytes | None]
-    keys: list[bytes | None]
+    values: Sequence[bytes | None]
+    keys: Sequence[bytes | None]
+    headers: Sequence[Sequence[Header] | None]
 
 
-def newest_plan(settings: Settings, records: int) -> BatchPlan:
+def newest_of_topic(settings: Settings, records: int) -> KafkaSlice:
     """The newest records of the topic. Raises NothingToLookAt, or `KafkaFailure`."""
-    state = topic_state(kafka_connection(settings))
-    plan = plan_newest(batch_key=NO_INSTANT, state=state, max_records=records)
+    connection = kafka_connection(settings)
+    state = topic_state(connection)
+    plan = plan_newest(batch_key=BATCH_KEY, state=state, max_records=records)
     if not plan.records:
-        raise NothingToLookAt(
-            f"Topic {plan.topic!r} has no records yet: send some, or look at a file with --from FILE."
-        )
-    return plan
-
-
-def records_of_topic(settings: Settings, records: int) -> Records:
-    """The newest records of the topic, in memory no more than BRIDGECART_MAX_BATCH_BYTES."""
-    plan = newest_plan(settings, records)
-    chunks = list(_chunks(settings, plan))
-    count = sum(chunk.num_rows for chunk in chunks)
-    if not count:
-        raise NothingToLookAt(
-            f"The newest {plan.records:,} offsets of topic {plan.topic!r} hold no records: give more --records."
-        )
-    partitions = f"{len(plan.ranges):,} partition{'s' * (len(plan.ranges) != 1)}"
-    return Records(
-        f"topic {plan.topic!r}, {partitions}, the newest", _column(chunks, "payload"), _column(chunks, "key")
+        raise NothingToLookAt(f"Topic {plan.topic!r} has no records yet: send some, or look at a file (--from FILE).")
+    return KafkaSlice(
+        connection=connection,
+        plan=plan,
+        cluster_id=state.cluster_id,
+        stall_seconds=settings.kafka_stall_seconds,
+        max_bytes=settings.max_batch_bytes,
     )
 
 
-def _chunks(settings: Settings, plan: BatchPlan) -> Iterator[pa.RecordBatch]:
-    connection = kafka_connection(settings)
-    stall, most = settings.kafka_stall_seconds, settings.max_batch_bytes
-    with closing(read_slice(connection, plan, stall_seconds=stall, max_bytes=most).ahead()) as chunks:
-        yield from chunks
+def first_of_file(path: Path, settings: Settings, records: int, mapping: str | None = None) -> FileSlice:
+    """The first rows of a file, to be read by a mapping. Raises FileRefused."""
+    file = open_history(path)
+    rows = OffsetRange(0, min(records, file.rows.count))
+    plan = BatchPlan(BATCH_KEY, file.name, file.topic_id, {PARTITION: rows})
+    return FileSlice(file, plan, mapping, settings.max_batch_bytes)
 
 
-def _column(chunks: list[pa.RecordBatch], name: str) -> list[bytes | None]:
+def source_of(asked: Slice) -> str:
+    """Words for the place that the records come from."""
+    if isinstance(asked, FileSlice):
+        return f"{asked.file.name}, the first of {asked.file.rows.count:,}"
+    partitions = len(asked.plan.ranges)
+    return f"topic {asked.plan.topic!r}, {partitions:,} partition{'s' * (partitions != 1)}, the newest"
+
+
+def read_records(asked: Slice) -> Records:
+    """The records, in memory no more than the slice allows. Raises NothingToLookAt, or what reading raises."""
+    with closing(_reading(asked).ahead()) as ahead:
+        chunks = list(ahead)
+    if not sum(chunk.num_rows for chunk in chunks):
+        raise NothingToLookAt(
+            f"The newest {asked.plan.records:,} offsets of topic {asked.plan.topic!r} hold no records: "
+            "give more --records."
+        )
+    values, keys, headers = (_column(chunks, name) for name in ("payload", "key", "headers"))
+    return Records(source_of(asked), values, keys, headers)
+
+
+def _reading(asked: Slice) -> Reading:
+    if isinstance(asked, FileSlice):
+        return read_rows(asked.file, asked.plan, max_bytes=asked.max_bytes)
+    return read_slice(asked.connection, asked.plan, stall_seconds=asked.stall_seconds, max_bytes=asked.max_bytes)
+
+
+def _column(chunks: Sequence[pa.RecordBatch], name: str) -> list[Any]:
     return [value for chunk in chunks for value in chunk.column(name).to_pylist()]

@@ -15,7 +15,7 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.inspect_look import Look, look_at
 from bridgecart_assets.commands.inspect_masking import masked
 from bridgecart_assets.commands.inspect_paths import MOST_PATHS, paths_of
-from bridgecart_assets.commands.inspect_records import Records
+from bridgecart_assets.commands.inspect_records import Header, Records
 from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.records import event
 
@@ -30,7 +30,8 @@ documents = st.recursive(
 
 
 def look(*values: bytes | None, keys: Sequence[bytes | None] | None = None) -> Look:
-    return look_at(Records("a test", list(values), list(keys or [None] * len(values))), Settings())
+    nothing = [None] * len(values)
+    return look_at(Records("a test", values, keys or nothing, nothing), Settings())
 
 
 def look_at_json(*values: Mapping[str, Any]) -> Look:
@@ -108,6 +109,16 @@ def test_a_path_says_types_and_the_share_of_records_that_say_something():
         ("value.at", "text: time", 0.5),
         ("value.note", "", 0),
         ('value."Order No"', "whole number", 0.5),
+    ]
+
+
+def test_keys_and_headers_have_paths_as_a_mapping_names_them():
+    headers: list[Header] = [{"name": "tenant", "value": b"berlin"}, {"name": "trace", "value": None}]
+    shown = look_at(Records("a test", [b"{}"], [b'{"id": 7}'], [headers]), Settings())
+    assert [(path.name, path.example) for path in shown.paths] == [
+        ("key.id", "9"),
+        ("headers['tenant']", "aaaaaa"),
+        ("headers['trace']", ""),
     ]
 
 

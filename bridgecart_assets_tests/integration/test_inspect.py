@@ -98,9 +98,3 @@ def test_an_empty_topic_and_one_that_is_not_there_are_one_line(
     monkeypatch.setenv("BRIDGECART_KAFKA_TOPIC", "nowhere")
     assert_one_line(bridgecart("inspect"), "has no topic 'nowhere'", connection.topic)
     assert not data_dir.exists()
-
-
-def test_a_file_that_is_there_stays(bridgecart: Bridgecart, tmp_path: Path) -> None:
-    (tmp_path / "mapping.toml").write_text("mine")
-    assert_one_line(bridgecart("inspect", "--write", str(tmp_path / "mapping.toml")), "is there already", code=2)
-    assert (tmp_path / "mapping.toml").read_text() == "mine"
