@@ -4,13 +4,14 @@ Every field is tried by itself: an error in one says that this field of this rec
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
 import duckdb
 
-from bridgecart_assets.contracts.event import MAPPED_TYPES, MappedType
+from bridgecart_assets.contracts.event import MAPPED_TYPES, Flag, MappedType
 from bridgecart_assets.sources.mapping.compiling import Compiled
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import Expression
@@ -43,10 +44,12 @@ class Query:
     def sql(self, connection: duckdb.DuckDBPyConnection, records: str) -> str:
         """The query on a table with value, key, headers, kafka_timestamp and undecodable. Raises MappingError."""
         rooted = f"with documents as ({self._documents(records)}), rooted as ({self._rooted()})"
-        fields = ", ".join(self._tried(connection, f"{rooted} select * from rooted"))
+        types = Types(connection, f"{rooted} select * from rooted")
+        types.ask(expression.sql for expression in self.compiled.fields.values())
         return (
-            f"{rooted}, asked as (select *, {self._wanted()} as wanted from rooted), "
-            f"judged as ({self._judged()}), tried as (select unreadable, skipped, is_deleted, {fields} from judged) "
+            f"{rooted}, asked as (select *, {self._wanted(types)} as wanted from rooted), "
+            f"judged as ({self._judged()}), "
+            f"tried as (select unreadable, skipped, is_deleted, {', '.join(self._tried(types))} from judged) "
             f"select unreadable, skipped, {self._bad_fields()} as bad_fields, {', '.join(self._outputs())} from tried"
         )
 
@@ -99,15 +102,18 @@ class Query:
             case Form.ABSENT:
                 return _nothing(shape)
 
-    def _wanted(self) -> str:
+    def _wanted(self, types: "Types") -> str:
         """Whether the mapping wants a record: a list of one, NULL where that cannot be told."""
         where = self.compiled.where
         if where is None:
             return "[true]"
-        asked = f"[case when unreadable is null then ({where.sql})::boolean end]"
+        wanted = self._converted(types, "[records] where", Flag(), where)
         # What is asked of a value cannot be asked of none.
-        deleted = "[true]" if "value" in where.roots else f"[({where.sql})::boolean]"
-        return f"case when unreadable = 'tombstone' then try({deleted}) else try({asked}) end"
+        deleted = "[true]" if "value" in where.roots else f"try([{wanted}])"
+        return (
+            f"case when unreadable = 'tombstone' then {deleted} "
+            f"else try([case when unreadable is null then {wanted} end]) end"
+        )
 
     def _judged(self) -> str:
         is_tombstone = "coalesce(unreadable = 'tombstone', false)"
@@ -123,27 +129,18 @@ class Query:
                 {is_asked} and coalesce(wanted[1], false) as is_read
             from asked"""
 
-    def _tried(self, connection: duckdb.DuckDBPyConnection, roots: str) -> Iterator[str]:
+    def _tried(self, types: "Types") -> Iterator[str]:
         """Each field as a list of one; NULL where its value cannot be told."""
         for name, expression in self.compiled.fields.items():
-            place = f"{self.compiled.name} [order] {name}"
-            value = self._field_value(connection, roots, place, name, expression)
+            value = self._converted(types, f"[order] {name}", MAPPED_TYPES[name], expression)
             yield f"try([case when is_read then {value} end]) as {_name(name)}"
 
-    def _field_value(
-        self, connection: duckdb.DuckDBPyConnection, roots: str, place: str, name: str, expression: Expression
-    ) -> str:
-        def type_of(sql: str) -> str:
-            try:
-                return str(connection.sql(f"select {sql} as field from ({roots})").types[0])
-            except duckdb.Error as error:
-                raise Refused(_first_line(error)) from None
-
+    def _converted(self, types: "Types", place: str, kind: MappedType, expression: Expression) -> str:
+        minor_digits = None if place == _INCOME else self.minor_digits
         try:
-            minor_digits = None if name == "income" else self.minor_digits
-            return field_value(MAPPED_TYPES[name], expression.sql, type_of, minor_digits)
+            return field_value(kind, expression.sql, types.of, minor_digits)
         except Refused as refused:
-            raise MappingError(f"{place}: {refused}") from None
+            raise MappingError(f"{self.compiled.name} {place}: {refused}") from None
 
     def _bad_fields(self) -> str:
         failed = {name: f"{_name(name)} is null" for name in self.compiled.fields}
@@ -173,6 +170,35 @@ class Query:
         return f"is_deleted or coalesce({'is_void[1]' if 'is_void' in self.compiled.fields else 'false'}, false)"
 
 
+class Types:
+    """The types of expressions, by what they are read from."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, roots: str) -> None:
+        self._connection = connection
+        self._roots = roots
+        self._known: dict[str, str] = {}
+
+    def ask(self, expressions: Iterable[str]) -> None:
+        """Ask for several at once, which takes as long as for one. Where one has none, each is asked for by itself."""
+        asked = list(expressions)
+        with suppress(duckdb.Error):
+            self._known = dict(zip(asked, self._bound(", ".join(asked)), strict=True))
+
+    def of(self, expression: str) -> str:
+        """The type of one. Raises Refused where it has none."""
+        if expression not in self._known:
+            try:
+                (self._known[expression],) = self._bound(expression)
+            except duckdb.Error as error:
+                raise Refused(str(error).splitlines()[0]) from None
+        return self._known[expression]
+
+    def _bound(self, expressions: str) -> list[str]:
+        return [str(one) for one in self._connection.sql(f"select {expressions} from ({self._roots})").types]
+
+
+# No amount of an order.
+_INCOME = "[order] income"
 # They are one refund.
 _COMBINED = ("refunded_amount", "refunded_date")
 _ONE_REFUND = """case when refunded_amount[1] <> 0 and refunded_date[1] is not null
@@ -200,10 +226,6 @@ def _nothing(shape: Shape) -> str:
             return f"[{_nothing(shape[0])}][1:0]"
         case dict():
             return f"struct_pack({', '.join(f'{_name(name)} := {_nothing(part)}' for name, part in shape.items())})"
-
-
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).splitlines()[0]
 
 
 _NO_RECORDS = """select null::blob as value, null::blob as key, null::struct(name varchar, value blob)[] as headers,
