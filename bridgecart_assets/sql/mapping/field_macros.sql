@@ -15,7 +15,8 @@ create or replace temp macro total_of(list) as list_transform(
 -- The name beside the largest amount; beside the first of them, if several are as large.
 create or replace temp macro largest_of(names, amounts) as list_transform(
     [{'names': names, 'amounts': amounts}],
-    lambda lists: lists.names[list_position(lists.amounts, list_max(lists.amounts))]
+    lambda lists: case when list_max(lists.amounts) is not null
+        then lists.names[list_position(lists.amounts, list_max(lists.amounts))] end
 )[1];
 
 -- A decimal of Kafka Connect as text, with all its digits: a big endian number in two's complement, and where its point is.

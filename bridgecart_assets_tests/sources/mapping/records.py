@@ -3,6 +3,7 @@
 from collections.abc import Mapping as Entries
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,7 +37,12 @@ def sample_lines(name: str) -> list[bytes]:
 def mapping_of(order: Entries[str, str] | None = None, rest: str = "") -> Mapping:
     """A mapping with these expressions beside those of the required fields."""
     fields = "\n".join(f"{name} = '''{text}'''" for name, text in (_REQUIRED | dict(order or {})).items())
-    return parse_mapping(f"format = 1\n{rest}\n[order]\n{fields}\n", "mapping.toml")
+    return _parsed(f"format = 1\n{rest}\n[order]\n{fields}\n")
+
+
+@cache
+def _parsed(text: str) -> Mapping:
+    return parse_mapping(text, "mapping.toml")
 
 
 def raw_records(
@@ -64,7 +70,14 @@ def raw_records(
 
 def reader(mapping: Mapping, *, zone: str = "UTC", schemas: Schemas = NO_SCHEMAS) -> MappedReader:
     """A reader of payloads up to a hundred thousand bytes."""
+    if schemas is NO_SCHEMAS:
+        return _reader(mapping.text, zone)
     return MappedReader(mapping, max_payload_bytes=100_000, naive_timezone=zone, schemas=schemas)
+
+
+@cache
+def _reader(text: str, zone: str) -> MappedReader:
+    return MappedReader(_parsed(text), max_payload_bytes=100_000, naive_timezone=zone)
 
 
 def rows(reader: MappedReader, records: pa.Table) -> list[Row]:
