@@ -127,7 +127,7 @@ def place(records: Sequence[Record]) -> list[Placed]:
     return placed
 
 
-def store_raw(warehouse: SilverWarehouse, batch_key: str, records: Sequence[Placed]) -> None:
+def store_raw(warehouse: MemoryWarehouse, batch_key: str, records: Sequence[Placed]) -> None:
     """Replace the batch's raw rows."""
     rows = [
         (

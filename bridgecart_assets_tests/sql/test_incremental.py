@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -20,6 +21,7 @@ from bridgecart_assets.warehouse.incremental import rebuild as refreshing
 from bridgecart_assets.warehouse.incremental import scope
 from bridgecart_assets.warehouse.storage.outputs import Query
 from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets_tests.sql import states
 from bridgecart_assets_tests.sql.histories import busy_history, histories
 from bridgecart_assets_tests.sql.history import (
     LARGE,
@@ -424,3 +426,42 @@ def copy_of(warehouse: MemoryWarehouse) -> duckdb.DuckDBPyConnection:
         other.execute(f"create table {name} as from held")
         del held
     return other
+
+
+def test_a_refund_that_appears_and_versions_that_move_and_void_an_order_are_followed():
+    settings = tiny_settings(as_of=date(2025, 6, 1))
+    other = states.State("A2", customer="C1", at=states.MARCH - timedelta(days=40), amount=Decimal(20))
+    refund = states.Refund(states.MARCH + timedelta(days=20), Decimal(30))
+    said = states.place(
+        [
+            states.State("A1", 1),
+            states.State("A1", 2, refunds=(refund,)),
+            states.State("A1", 3, refunds=(refund,), customer="C2"),
+            states.State("A1", 4, refunds=(refund,), customer="C2", at=states.MARCH - timedelta(days=50)),
+            states.State("A1", 5, is_void=True, customer=None, at=None, amount=None),
+        ]
+    )
+    net_sales = [{"C1": 120}, {"C1": 90}, {"C1": 20, "C2": 70}, {"C1": 20, "C2": 70}, {"C1": 20}]
+    warehouse = shop()
+    states.take_in(warehouse, "others", [states.Said(other, ("others", 0, 0))], settings)
+    refresh(warehouse, settings)
+    for number, expected in enumerate(net_sales):
+        states.take_in(warehouse, f"batch{number}", said[number : number + 1], settings)
+        refresh(warehouse, settings)
+        found = rows(warehouse, "select customer_id, net_sales from gold.customer_features")
+        assert dict(found) == expected
+    assert set(full_rebuilds(warehouse).values()) == {1}
+    assert_same_as_whole(warehouse, settings)
+
+
+@given(data=st.data(), as_of=st.sampled_from((date(2025, 4, 1), None)))
+@examples(3)
+def test_whatever_states_come_in_whatever_batches_following_gives_the_bytes_of_making_all_anew(
+    data: st.DataObject, as_of: date | None
+):
+    settings = tiny_settings(as_of=as_of)
+    warehouse = shop()
+    for batch_key, said in data.draw(states.batches(data.draw(states.histories(most=10)))):
+        states.take_in(warehouse, batch_key, said, settings)
+        refresh(warehouse, settings)
+    assert_same_as_whole(warehouse, settings)

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from bridgecart_assets.contracts import RAW_BATCHES, SILVER_READINGS, TABLES, Contract
+from bridgecart_assets.contracts import RAW_BATCHES, SILVER_READINGS, SILVER_SKIPPED, TABLES, Contract
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
+
+_OF_BATCHES = (RAW_BATCHES, SILVER_READINGS, SILVER_SKIPPED)
 
 
 def digests(warehouse: Warehouse, *, with_ledger: bool = False) -> dict[str, str]:
@@ -11,7 +13,7 @@ def digests(warehouse: Warehouse, *, with_ledger: bool = False) -> dict[str, str
     with warehouse.reading() as connection:
         hashes = {}
         for name, contract in TABLES.items():
-            if (contract not in (RAW_BATCHES, SILVER_READINGS) or with_ledger) and table_exists(connection, contract):
+            if (contract not in _OF_BATCHES or with_ledger) and table_exists(connection, contract):
                 hashes[name] = str(connection.execute(_digest_sql(contract)).fetchall()[0][0])
     return hashes
 
