@@ -95,6 +95,11 @@ class SchemaSource:
     columns: Sequence[str]
 
 
+def registry_name(settings: Settings) -> str | None:
+    """The name by which schemas of the configured registry are kept; None where none is configured."""
+    return None if settings.schema_registry_url is None else registry_from_settings(settings).name
+
+
 def schema_source(settings: Settings, decode: Decode) -> SchemaSource | None:
     """Where schemas come from for records that are decoded so; None when they need none. Raises NoRegistry."""
     ways = {"payload": decode.value, "key": decode.key}

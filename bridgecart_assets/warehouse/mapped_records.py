@@ -17,6 +17,7 @@ from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.storage.database import standing_tables
 
 if TYPE_CHECKING:
+    from bridgecart_assets.sources.mapping.decoding.schemas import Schemas
     from bridgecart_assets.sources.mapping.reading import MappedReader
 
 _READ_BY_A_MAPPING = """
@@ -59,15 +60,22 @@ def readers_on_record(connection: duckdb.DuckDBPyConnection, *, of_any_size: boo
     if not {SILVER_READINGS.full_name, SILVER_MAPPINGS.full_name} <= standing_tables(connection):
         return NO_READERS
     rows = connection.execute(_READ_BY_A_MAPPING).fetchall()
-    return _readers({key: _Way(text, _ANY_SIZE if of_any_size else int(size), zone) for key, text, size, zone in rows})
+    ways = {key: _Way(text, _ANY_SIZE if of_any_size else int(size), zone) for key, text, size, zone in rows}
+    if not ways:
+        return NO_READERS
+    from bridgecart_assets.warehouse.ingest.schemas import stored_schemas
+
+    return _readers(ways, stored_schemas(connection))
 
 
 def readers_of_arriving(connection: duckdb.DuckDBPyConnection, batch_key: str, mapping: str | None) -> BatchReaders:
     """Of a batch that is being written, whose records the mapping of this text reads."""
     if mapping is None:
         return NO_READERS
+    from bridgecart_assets.warehouse.ingest.schemas import ArrivingSchemas
+
     ((zone,),) = connection.execute("select current_setting('TimeZone')").fetchall()
-    return _readers({batch_key: _Way(mapping, _ANY_SIZE, zone)})
+    return _readers({batch_key: _Way(mapping, _ANY_SIZE, zone)}, ArrivingSchemas(connection))
 
 
 @dataclass(frozen=True)
@@ -79,13 +87,13 @@ class _Way:
     naive_timezone: str
 
 
-def _readers(ways: Mapping[str, _Way]) -> BatchReaders:
+def _readers(ways: Mapping[str, _Way], schemas: "Schemas") -> BatchReaders:
     """A reader a way; batches that are read alike share it."""
-    readers = {way: _reader(way) for way in dict.fromkeys(ways.values())}
+    readers = {way: _reader(way, schemas) for way in dict.fromkeys(ways.values())}
     return BatchReaders({key: readers[way] for key, way in ways.items()})
 
 
-def _reader(way: _Way) -> "MappedReader":
+def _reader(way: _Way, schemas: "Schemas") -> "MappedReader":
     # A shop without a mapping pays for none of it.
     from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
     from bridgecart_assets.sources.mapping.reading import MappedReader
@@ -94,4 +102,5 @@ def _reader(way: _Way) -> "MappedReader":
         parse_mapping(way.text, "mapping on record"),
         max_payload_bytes=way.max_payload_bytes,
         naive_timezone=way.naive_timezone,
+        schemas=schemas,
     )

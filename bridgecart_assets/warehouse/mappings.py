@@ -12,7 +12,7 @@ import pyarrow as pa
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_BATCHES
 from bridgecart_assets.sources.files.history_file import is_file
-from bridgecart_assets.warehouse.storage.database import table_exists
+from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
 if TYPE_CHECKING:
     from bridgecart_assets.sources.mapping.mapping_file import Mapping
@@ -79,8 +79,30 @@ def reader_of_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, b
     if mapping is None:
         return None
     from bridgecart_assets.sources.mapping.reading import MappedReader
+    from bridgecart_assets.sources.registry import registry_name
+    from bridgecart_assets.warehouse.ingest.schemas import stored_schemas
 
-    return MappedReader(mapping, max_payload_bytes=settings.max_payload_bytes, naive_timezone=settings.naive_timezone)
+    return MappedReader(
+        mapping,
+        max_payload_bytes=settings.max_payload_bytes,
+        naive_timezone=settings.naive_timezone,
+        schemas=stored_schemas(connection, registry_name(settings)),
+    )
+
+
+def fetch_schemas_of_batch(warehouse: Warehouse, settings: Settings, batch_key: str) -> None:
+    """Ask once more for schemas that records of a batch name and nobody had; before its silver is made.
+
+    Raises MappingError, RegistryFailure, NoRegistry. Where every schema is known no registry is asked.
+    """
+    if settings.mapping is None:
+        return
+    from bridgecart_assets.warehouse.ingest.schemas import fetch_missing
+
+    with warehouse.reading() as connection:
+        mapping = mapping_of_batch(connection, settings, batch_key)
+    if mapping is not None:
+        fetch_missing(warehouse, settings, mapping.decode, batch_key)
 
 
 def _on_record(connection: duckdb.DuckDBPyConnection, batch_key: str) -> tuple[str, str | None, bool]:

@@ -10,6 +10,7 @@ import duckdb
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import BOOKKEEPING, RAW_BATCHES, SILVER_MAPPINGS, SILVER_ORDERS, TABLES
+from bridgecart_assets.warehouse.mappings import fetch_schemas_of_batch
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 from bridgecart_assets.warehouse.tables import write_query
@@ -26,6 +27,7 @@ def remap(warehouse: Warehouse, settings: Settings, done: Callable[[int, int], o
             keys = _batch_keys(connection)
             _drop_what_is_made_of_raw(connection)
         for number, key in enumerate(keys, start=1):
+            fetch_schemas_of_batch(copy, settings, key)
             with copy.transaction() as connection:
                 query = silver_query_of_batch(connection, settings, key)
                 write_query(connection, SILVER_ORDERS, query, key)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import duckdb
 import pandas as pd
@@ -29,13 +30,11 @@ from bridgecart_assets.sources.kafka.continuity import LastRecord
 from bridgecart_assets.sources.kafka.errors import HistoryRewritten, RecordsGone
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.sources.kafka.reading import read_slice
-from bridgecart_assets.sources.registry import SchemaSource
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain, files_before
 from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.ingest.ledger import read_ledger, verify_plan
-from bridgecart_assets.warehouse.ingest.schemas import keep_schemas
 from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders, readers_of_arriving
 from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.storage.database import WarehouseError, WarehouseMissing, standing_tables, table_exists
@@ -48,6 +47,9 @@ from bridgecart_assets.warehouse.storage.outputs import (
     Read,
     Reading,
 )
+
+if TYPE_CHECKING:
+    from bridgecart_assets.sources.registry import SchemaSource
 
 _CONTENTS = (
     'select "partition", "offset", hash(kafka_timestamp, timestamp_type, key, headers, payload) as content '
@@ -155,7 +157,7 @@ def _write_slice(
     read_by: str | None,
     cluster_id: str | None = None,
     mapping: str | None = None,
-    schemas: SchemaSource | None = None,
+    schemas: "SchemaSource | None" = None,
 ) -> None:
     for contract in (RAW_ORDERS, RAW_BATCHES):
         prepare(connection, contract)
@@ -169,7 +171,7 @@ def _write_slice(
     with closing(read.ahead()) as chunks:
         for chunk in chunks:
             if schemas is not None:
-                keep_schemas(connection, schemas, chunk)
+                _keep_schemas(connection, schemas, chunk)
             _insert_chunk(connection, chunk, plan, arrival)
             records += chunk.num_rows
     if records < held:
@@ -196,6 +198,13 @@ def _write_slice(
     connection.execute(f"insert into raw.batches ({_names(tuple(row))}) values ({places})", row)
     for contract in (RAW_ORDERS, RAW_BATCHES):
         _check_key(connection, contract, contract.full_name, plan.batch_key)
+
+
+def _keep_schemas(connection: duckdb.DuckDBPyConnection, source: "SchemaSource", chunk: pa.RecordBatch) -> None:
+    # Only a topic with a registry pays for it.
+    from bridgecart_assets.warehouse.ingest.schemas import keep_schemas
+
+    keep_schemas(connection, source, chunk)
 
 
 def _hold(connection: duckdb.DuckDBPyConnection, batch_key: str) -> int:

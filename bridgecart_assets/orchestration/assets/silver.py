@@ -15,6 +15,7 @@ from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.metadata import mapping_metadata
 from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.warehouse.mappings import fetch_schemas_of_batch
 from bridgecart_assets.warehouse.queries import customers_query, silver_query_of_batch
 from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
 
@@ -33,8 +34,10 @@ def silver_batch(
     context: dg.AssetExecutionContext, platform: Platform, raw_orders: Table
 ) -> Iterator[dg.Output[Query] | dg.Output[CoWritten]]:
     """Parse and judge the batch, decide what counts of each order; a record in one table, all in one transaction."""
-    with cause_first(), platform.warehouse.reading() as connection:
-        query = silver_query_of_batch(connection, platform.settings, context.partition_key, raw_orders)
+    with cause_first():
+        fetch_schemas_of_batch(platform.warehouse, platform.settings, context.partition_key)
+        with platform.warehouse.reading() as connection:
+            query = silver_query_of_batch(connection, platform.settings, context.partition_key, raw_orders)
     yield dg.Output(query, "orders", metadata=mapping_metadata(query))
     for table in WRITTEN_WITH_ORDERS:
         yield dg.Output(CoWritten(SILVER_ORDERS.full_name), table.name)

@@ -1,5 +1,7 @@
 """Fixing the plan of a batch: what the ledger has, or else from the ledger's end to the end of the topic or file."""
 
+from typing import TYPE_CHECKING
+
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.sources.files.errors import FileChanged, FileNeeded
 from bridgecart_assets.sources.files.history_file import HistoryFile, is_file
@@ -12,6 +14,9 @@ from bridgecart_assets.warehouse.ingest.imports import mapping_on_record
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice
+
+if TYPE_CHECKING:
+    from bridgecart_assets.sources.registry import SchemaSource
 
 
 def plan_slice(warehouse: Warehouse, connection: KafkaConnection, settings: Settings, batch_key: str) -> KafkaSlice:
@@ -38,6 +43,7 @@ def plan_slice(warehouse: Warehouse, connection: KafkaConnection, settings: Sett
         max_records=settings.max_batch_records,
         fail_on_data_loss=settings.fail_on_data_loss,
     )
+    mapping, schemas = _read_by(settings)
     return KafkaSlice(
         connection=connection,
         plan=plan,
@@ -46,7 +52,21 @@ def plan_slice(warehouse: Warehouse, connection: KafkaConnection, settings: Sett
         max_bytes=None if stored else settings.max_batch_bytes,
         topic_ends={partition: span.end for partition, span in state.partitions.items()},
         known=known,
+        mapping=mapping,
+        schemas=schemas,
     )
+
+
+def _read_by(settings: Settings) -> "tuple[str | None, SchemaSource | None]":
+    """The text of the topic's mapping, and where the schemas of its records come from."""
+    if settings.mapping is None:
+        return None, None
+    # A shop without a mapping pays for none of it.
+    from bridgecart_assets.sources.mapping.from_settings import topic_mapping
+    from bridgecart_assets.sources.registry import schema_source
+
+    mapping = topic_mapping(settings)
+    return (None, None) if mapping is None else (mapping.text, schema_source(settings, mapping.decode))
 
 
 def plan_file_slice(

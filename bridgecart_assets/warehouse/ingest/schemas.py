@@ -20,7 +20,6 @@ from bridgecart_assets.sources.registry import (
     FetchedSchema,
     SchemaSource,
     fetch_schemas,
-    registry_from_settings,
     schema_source,
 )
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
@@ -59,30 +58,43 @@ def fetch_missing(warehouse: Warehouse, settings: Settings, decode: Decode, batc
             _store(connection, source, fetched)
 
 
-def stored_schemas(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Schemas:
-    """The schemas of the configured registry that the warehouse has, read through this connection."""
-    if settings.schema_registry_url is None or not table_exists(connection, RAW_SCHEMAS):
+def stored_schemas(connection: duckdb.DuckDBPyConnection, registry: str | None = None) -> Schemas:
+    """The schemas that the warehouse has of a registry; without one, of any, and of two with one id the later."""
+    if not table_exists(connection, RAW_SCHEMAS):
         return NO_SCHEMAS
-    return _StoredSchemas(connection, registry_from_settings(settings).name)
+    rows = connection.execute(
+        'select schema_id, kind, schema, "references" from raw.schemas where coalesce(registry = $registry, true) '
+        "order by rowid",
+        {"registry": registry},
+    ).fetchall()
+    return _StoredSchemas({schema_id: (kind, text, said) for schema_id, kind, text, said in rows})
+
+
+@dataclass(frozen=True)
+class ArrivingSchemas:
+    """The schemas that a transaction has stored so far, while it lasts."""
+
+    connection: duckdb.DuckDBPyConnection
+
+    def schema_of(self, schema_id: int) -> Schema | None:
+        """The schema, as it is stored now."""
+        return stored_schemas(self.connection).schema_of(schema_id)
 
 
 @dataclass(frozen=True)
 class _StoredSchemas:
-    connection: duckdb.DuckDBPyConnection
-    registry: str
+    """Kind, text and references of schemas, by their ids."""
+
+    rows: Mapping[int, tuple[str, str, str]]
 
     def schema_of(self, schema_id: int) -> Schema | None:
         """The schema with those that it refers to; None where the warehouse does not have them all."""
         return self._found(schema_id, frozenset())
 
     def _found(self, schema_id: int, within: frozenset[int]) -> Schema | None:
-        row = self.connection.execute(
-            'select kind, schema, "references" from raw.schemas where registry = ? and schema_id = ?',
-            [self.registry, schema_id],
-        ).fetchone()
-        if row is None or schema_id in within:
+        if schema_id not in self.rows or schema_id in within:
             return None
-        kind, text, said = row
+        kind, text, said = self.rows[schema_id]
         references = {}
         for reference in json.loads(said):
             found = self._found(reference["schema_id"], within | {schema_id})

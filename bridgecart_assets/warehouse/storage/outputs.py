@@ -14,11 +14,12 @@ from bridgecart_assets.sources.files.history_file import HistoryFile
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN, KnownTopics, LastRecord
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
-from bridgecart_assets.sources.registry import SchemaSource
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from bridgecart_assets.sources.registry import SchemaSource
 
 Parameter = str | int | float | bool | list[str] | None
 
@@ -134,7 +135,7 @@ class KafkaSlice:
     topic_ends: Mapping[int, int] = field(default_factory=dict)
     known: KnownTopics = field(default_factory=lambda: NOTHING_KNOWN)
     mapping: str | None = None
-    schemas: SchemaSource | None = None
+    schemas: "SchemaSource | None" = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from bridgecart_assets.sources.registry import (
     Registry,
     RegistryFailure,
     SchemaSource,
+    registry_name,
     schema_source,
 )
 from bridgecart_assets.warehouse.ingest.schemas import fetch_missing, keep_schemas, stored_schemas
@@ -89,7 +90,7 @@ def test_schemas_that_records_name_are_kept_once_with_those_that_they_refer_to(
         settings = configured(monkeypatch, server.url)
     # The registry is gone now.
     with warehouse.reading() as connection:
-        schemas = stored_schemas(connection, settings)
+        schemas = stored_schemas(connection, registry_name(settings))
         assert schemas.schema_of(7) == Schema("AVRO", LONG, {"shop.A": Schema("AVRO", LONG)})
         assert schemas.schema_of(9) is None
     fetch_missing(warehouse, settings, Avro(), BATCH)
@@ -122,11 +123,11 @@ def test_an_id_that_is_registered_later_is_found_when_silver_is_made_again(
     store_batch(warehouse, BATCH, [Record(framed(b"", coming)), Record(None)])
     fetch_missing(warehouse, settings, Avro(), BATCH)
     with warehouse.reading() as connection:
-        assert stored_schemas(connection, settings).schema_of(coming) is None
+        assert stored_schemas(connection).schema_of(coming) is None
     assert apicurio.register("coming", '{"type": "map", "values": "long"}') == coming
     fetch_missing(warehouse, settings, Avro(), BATCH)
     with warehouse.reading() as connection:
-        found = stored_schemas(connection, settings).schema_of(coming)
+        found = stored_schemas(connection).schema_of(coming)
     assert found is not None
     assert "map" in found.text
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -182,6 +183,8 @@ def _fitting(values: Sequence[Any], kind: FieldType, first: int, unfit: set[int]
 def _group(parts: Sequence[tuple[list[int], pa.Array]]) -> Group:
     places = pa.array([place for some, _ in parts for place in some], pa.int64())
     column = pa.concat_arrays([column for _, column in parts])
-    # Of one schema they ascend; of several that have the same fields they take turns.
+    if all(before[-1:] < after[:1] for (before, _), (after, _) in pairwise(parts)):
+        return Group(places, column)
+    # Of several schemas with the same fields they take turns.
     order = pc.sort_indices(places)
     return Group(places.take(order), column.take(order))
