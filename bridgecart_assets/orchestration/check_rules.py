@@ -227,6 +227,19 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         contracts.SILVER_CUSTOMERS,
+        "mapping_is_one",
+        "Every batch of the topic was read by the mapping of now (BRIDGECART_MAPPING).",
+        "The figures mix both readings. Run `bridgecart run --remap`, which reads every batch from raw again by the "
+        "mapping of now, or set back the one before.",
+        blocking=False,
+        severity=WARN,
+        also_reads=(contracts.RAW_BATCHES, contracts.SILVER_READINGS),
+        counted_by="batches",
+        looks_at=contracts.RAW_BATCHES,
+        said_by="says",
+    ),
+    Rule(
+        contracts.SILVER_CUSTOMERS,
         "no_date_is_lonely",
         "No few orders are dated more than a year before all others, or after them.",
         "Such dates make empty periods, and one that is ahead makes everybody else dormant. Orders that are wrong can "

@@ -25,6 +25,7 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.incremental.rebuild import note_checked, scope_unchecked
 from bridgecart_assets.warehouse.incremental.scope import scoped
+from bridgecart_assets.warehouse.mappings import topic_mapping_sha256
 from bridgecart_assets.warehouse.queries import incremental_snapshots, reading_parameters
 from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter
@@ -153,6 +154,7 @@ def evaluate(
         BATCH_COLUMN: batch_key,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
         **reading_parameters(settings),
+        "mapping": topic_mapping_sha256(settings),
         "currency": settings.currency,
         "churn_window_days": settings.churn_window_days,
         "max_prediction_error": settings.max_prediction_error,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_BATCHES
 from bridgecart_assets.sources.files.history_file import is_file
@@ -63,7 +64,17 @@ def mapping_of_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, 
         from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 
         return parse_mapping(text, f"mapping of {topic}")
-    if is_imported or settings.mapping is None:
+    return None if is_imported else _topic_mapping(settings)
+
+
+def topic_mapping_sha256(settings: Settings) -> str | None:
+    """The hash of the mapping by which batches of the topic are read now. Raises MappingError."""
+    mapping = _topic_mapping(settings)
+    return None if mapping is None else mapping.sha256
+
+
+def _topic_mapping(settings: Settings) -> "Mapping | None":
+    if settings.mapping is None:
         return None
     from bridgecart_assets.sources.mapping.from_settings import topic_mapping
 
@@ -78,6 +89,8 @@ def reader_of_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, b
     mapping = mapping_of_batch(connection, settings, batch_key)
     if mapping is None:
         return None
+    if "currency" in mapping.order and (mapping.currency or settings.currency) is None:
+        raise _no_currency(mapping)
     from bridgecart_assets.sources.mapping.reading import MappedReader
     from bridgecart_assets.sources.registry import registry_name
     from bridgecart_assets.warehouse.ingest.schemas import stored_schemas
@@ -103,6 +116,16 @@ def fetch_schemas_of_batch(warehouse: Warehouse, settings: Settings, batch_key: 
         mapping = mapping_of_batch(connection, settings, batch_key)
     if mapping is not None:
         fetch_missing(warehouse, settings, mapping.decode, batch_key)
+
+
+def _no_currency(mapping: "Mapping") -> BridgeCartError:
+    """The error of a mapping that reads currencies of which none is said to count: their amounts are no sum."""
+    from bridgecart_assets.sources.mapping.errors import MappingError
+
+    return MappingError(
+        f"{mapping.name} [order] currency: nothing says which one counts; write currency under [money], for example "
+        "EUR, or set BRIDGECART_CURRENCY"
+    )
 
 
 def _on_record(connection: duckdb.DuckDBPyConnection, batch_key: str) -> tuple[str, str | None, bool]:

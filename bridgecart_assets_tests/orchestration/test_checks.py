@@ -44,6 +44,7 @@ WARNINGS = {
     "silver_spellings_are_known",
     "silver_optional_fields_are_good",
     "silver_meaning_is_known",
+    "mapping_is_one",
     "silver_reject_share_is_low",
     "no_date_is_lonely",
     "segments_have_not_drifted",
@@ -171,6 +172,7 @@ BREAKS = (
     Break("batches_are_read_alike", setting=("BRIDGECART_AMOUNT_IS_NET", "true")),
     by_sql("batches_are_read_alike", f"delete from silver.readings where batch_key = '{FIRST}'"),
     by_sql("batches_are_read_alike", "update silver.readings set rules_version = rules_version - 1"),
+    by_sql("mapping_is_one", f"update silver.readings set mapping = 'another' where batch_key = '{FIRST}'"),
     by_sql(
         "no_date_is_lonely",
         f"update silver.orders set purchased_on = purchased_on - interval 10 years where order_key = {ONE_ORDER}",

@@ -16,16 +16,22 @@ from bridgecart_assets.orchestration.metadata import mapping_metadata
 from bridgecart_assets.sources.mapping.errors import MappingError
 from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 from bridgecart_assets.sources.mapping.reading import MappedReader
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.remap import remap
+from bridgecart_assets.warehouse.storage.database import rows_of
+from bridgecart_assets.warehouse.storage.outputs import Parameter
+from bridgecart_assets.warehouse.tables import run_steps
 from bridgecart_assets_tests.sources.mapping.records import SAMPLES, sample_lines, sample_mapping
 from bridgecart_assets_tests.sql.silver import Placed, SilverWarehouse, store_raw
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import rows
 
+REQUIRED = "customer_id = 'value.a'\npurchase_date = 'value.b'\npurchase_amount = 'value.c'\n"
 KEYS = ("20300101T000000Z", "20300102T000000Z", "20300103T000000Z")
 NESTED, SHOPIFY = SAMPLES / "mappings" / "nested-cents.toml", SAMPLES / "mappings" / "shopify.toml"
 
@@ -137,6 +143,17 @@ def test_a_file_is_read_by_its_own_mapping_and_one_without_as_the_own_event() ->
     assert rows(warehouse, "select mapping from silver.readings order by batch_key") == [(history.sha256,), (None,)]
 
 
+def test_fields_outside_the_contract_are_told_of_the_own_event_and_not_of_records_that_a_mapping_reads() -> None:
+    payload = event(status="cancelled")
+    for mapping, told in ((None, ["status"]), (SAMPLES / "mappings" / "flat.toml", [])):
+        warehouse = read(Settings(mapping=mapping), placed([payload]))
+        with warehouse.reading() as connection:
+            run_steps(connection, files_before("checks/silver_meaning_is_known"), {})
+            parameters: dict[str, Parameter] = {"batch_key": KEYS[0], "currency": None}
+            _, found = rows_of(connection, read_sql("checks/silver_meaning_is_known"), parameters)
+        assert [field for field, *_ in found] == told
+
+
 def test_a_mapping_gives_exactly_the_columns_that_silver_judges() -> None:
     reader = MappedReader(sample_mapping("shopify"), max_payload_bytes=1_000, naive_timezone="UTC")
     warehouse = SilverWarehouse()
@@ -155,6 +172,10 @@ def test_a_mapping_gives_exactly_the_columns_that_silver_judges() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        (
+            "format = 1\n[order]\n" + REQUIRED + "currency = 'value.c'",
+            "mapping.toml [order] currency: nothing says which",
+        ),
         (None, "BRIDGECART_MAPPING: mapping.toml: the file cannot be read (No such file or directory)"),
         ("format = 1\n[order]\norder = 'value.id'", "BRIDGECART_MAPPING: mapping.toml [order] order: there is no such"),
     ],

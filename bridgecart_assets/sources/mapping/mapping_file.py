@@ -14,6 +14,7 @@ from collections.abc import Mapping as Entries
 from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -115,6 +116,8 @@ def load_mapping(path: Path) -> Mapping:
     return parse_mapping(text, name)
 
 
+# A run reads many batches by one mapping, and vetting it takes longer than reading a small one.
+@lru_cache(maxsize=16)
 def parse_mapping(text: str, name: str) -> Mapping:
     """The mapping of a text, which errors call by its name. Raises MappingError."""
     file = _File(name, _with_preset(_parsed(text, name), name))

@@ -1,12 +1,14 @@
 -- Fields of the batch's records that are not in the contract and look like part of what they mean; without
--- $currency, the currencies that they name.
--- needs: raw.orders, json_of(), $batch_key, $currency
+-- $currency, the currencies that they name. A mapping says itself what the fields of its records mean.
+-- needs: raw.orders, silver.readings, json_of(), $batch_key, $currency
 -- gives: rows
 
 with telling as (
     select payload
     from raw.orders
-    where batch_key = $batch_key and regexp_matches(try(decode(payload)), '(?i)"(currency|{telling_fields})"\s*:')
+    where batch_key = $batch_key
+        and batch_key not in (select batch_key from silver.readings where mapping is not null)
+        and regexp_matches(try(decode(payload)), '(?i)"(currency|{telling_fields})"\s*:')
 ),
 named as (
     select body, unnest(json_keys(body)) as name
