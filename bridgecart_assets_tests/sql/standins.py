@@ -33,6 +33,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "is_mapped": True,
     "delivered": 0,
     "fitted_customers": 100,
+    "examples": 3,
     "mapping": None,
     "mapping_text": None,
     "max_prediction_error": 0.25,
