@@ -64,7 +64,7 @@ def _make_room(settings: Settings) -> None:
     foreign = cluster_ids(warehouse) - {CLUSTER_ID}
     if foreign:
         raise DemoWouldOverwrite(
-            f"{settings.data_dir} holds orders of another Kafka cluster, which the demo would replace: "
+            f"{settings.data_dir} holds orders of another Kafka cluster or of a file, which the demo would replace: "
             "set BRIDGECART_DATA_DIR to another folder for the demo."
         )
     if not warehouse.exists and ForgottenList.beside(warehouse.path) is not None:

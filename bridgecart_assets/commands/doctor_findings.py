@@ -24,6 +24,7 @@ from bridgecart_assets.orchestration.runs import report_orphans
 from bridgecart_assets.orchestration.storage.dagster_internals import SqliteEventLogStorage
 from bridgecart_assets.orchestration.storage.sqlite_storage import EventLogStorage
 from bridgecart_assets.processes.run_lock import run_lock
+from bridgecart_assets.sources.files.history_file import is_file
 from bridgecart_assets.sources.kafka.errors import KafkaFailure, RangeNotReadable, RecordsGone, TopicReplaced
 from bridgecart_assets.sources.kafka.groups import commit_offsets
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, TopicState, lag
@@ -218,7 +219,8 @@ def _topic_findings(sides: Sides) -> Iterator[Finding]:
     if pending is not None:
         is_hanging = pending.is_hanging(datetime.now(UTC))
         yield Finding("topic", f"{pending.says}.", pending.remedy, is_note=not is_hanging)
-    unreadable = [plan.batch_key for plan in sides.ledger.plans.values() if not _is_readable(plan, sides.topic)]
+    of_topics = [plan for plan in sides.ledger.plans.values() if not is_file(plan.topic_id)]
+    unreadable = [plan.batch_key for plan in of_topics if not _is_readable(plan, sides.topic)]
     if unreadable:
         yield Finding(
             "topic",

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="CSV, NDJSON (both also .gz) or Parquet, told by their names.",
 )
+@click.option(
+    "--mapping",
+    "mapping_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="How the rows are read, docs/your-topic.md; without it they are BridgeCart's own events.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(
     "--fail-on",
@@ -32,23 +39,26 @@ if TYPE_CHECKING:
     show_default=True,
     help="The least severity of a failed check that makes the command fail.",
 )
-def import_(*, files: tuple[Path, ...], as_json: bool, fail_on: "FailOn") -> None:
+def import_(*, files: tuple[Path, ...], mapping_file: Path | None, as_json: bool, fail_on: "FailOn") -> None:
     """Take in orders that are older than the topic, from CSV, NDJSON or Parquet files, then refresh everything.
 
     Rows that stand already are not taken in again: a file may be imported twice, and an import that was killed goes
-    on where it was. The topic is not read. Exits with 3 when a check failed.
+    on where it was. With another mapping they are read again as they stand. The topic is not read. Exits with 3 when a
+    check failed.
     """
     from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.import_files import import_files
     from bridgecart_assets.commands.run_alerts import watched
     from bridgecart_assets.commands.run_pipeline import Summary
+    from bridgecart_assets.sources.mapping.mapping_file import load_mapping
 
     settings, summary = load_settings(), Summary()
+    mapping = None if mapping_file is None else load_mapping(mapping_file).text
     with (
         watched("import", settings, say=lambda line: print(line, file=sys.stderr)),
         progress() as (counted, step),
     ):
-        imported = import_files(settings, files, mapping=None, progress=step, counted=counted, summary=summary)
+        imported = import_files(settings, files, mapping=mapping, progress=step, counted=counted, summary=summary)
     for file in imported:
         if file.warning is not None:
             say_aside(f"warning: {file.warning}")

@@ -56,7 +56,7 @@ class Imported:
         else:
             says = f"{self.file}: {new:,} rows imported; {self.before:,} stood already."
         if self.batches_read_again:
-            says += f" Those were read again by this mapping ({self.batches_read_again} batches)."
+            says += f" They were read again by this mapping, in {self.batches_read_again} batch(es)."
         return says
 
     @property

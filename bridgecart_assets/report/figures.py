@@ -10,7 +10,7 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import KPIS, SEGMENTATION_TRAITS, TABLES, Kpi
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
-from bridgecart_assets.warehouse.ingest.ledger import history_sentence, history_starts
+from bridgecart_assets.warehouse.ingest.ledger import history_sentence
 from bridgecart_assets.warehouse.storage.database import plain, rows_of, table_exists
 from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.tables import count_rows, run_steps
@@ -50,7 +50,7 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
     clock = section("clock")
     standing = [contract for contract in TABLES.values() if table_exists(connection, contract)]
     return {
-        "history": history_sentence(history_starts(connection)),
+        "history": history_sentence(connection),
         "clock": dict(zip(clock["columns"], clock["rows"][0], strict=True)),
         "settings": {
             "period": settings.kpi_period,

@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import pyarrow as pa
 
-from bridgecart_assets.sources.files.lines import Lines, Mark, Marks, open_lines
+from bridgecart_assets.sources.files.lines import Lines, Marks, open_lines
 from bridgecart_assets.sources.files.rows import in_pieces
 
 _SEPARATORS = ",;\t|"
@@ -35,8 +35,8 @@ class CsvRows:
         self._marks = Marks()
         with open_lines(path) as lines:
             self._separator, self._columns = _header(lines)
-            for begin, _ in self._records(lines):
-                self._marks.note_row(begin.line, begin.position)
+            for line, position, _ in self._records(lines):
+                self._marks.note_row(line, position)
 
     @property
     def count(self) -> int:
@@ -50,26 +50,27 @@ class CsvRows:
     def _payloads(self, start: int) -> Iterator[bytes]:
         mark = self._marks.before(start)
         with open_lines(self._path, mark) as lines:
-            for _, fields in islice(self._records(lines), start - mark.row, None):
+            for *_, fields in islice(self._records(lines), start - mark.row, None):
                 yield orjson.dumps(dict(zip(self._columns, [field or None for field in fields], strict=True)))
 
-    def _records(self, lines: Lines) -> Iterator[tuple[Mark, Sequence[str]]]:
+    def _records(self, lines: Lines) -> Iterator[tuple[int, int, Sequence[str]]]:
+        """Fields of each row, and the lines and bytes before it."""
         reader = csv.reader(lines, delimiter=self._separator, strict=True)
         expected = len(self._columns)
         while True:
-            begin = Mark(line=lines.number, position=lines.position)
+            line, position = lines.number, lines.position
             try:
                 fields = next(reader, None)
             except csv.Error as error:
-                raise lines.refused(_meaning(error), line=begin.line + 1) from None
+                raise lines.refused(_meaning(error), line=line + 1) from None
             if fields is None:
                 return
             if not fields:
                 continue
             if len(fields) != expected:
                 why = f"{_columns(len(fields))} where {expected} are expected"
-                raise lines.refused(why, line=begin.line + 1)
-            yield begin, fields
+                raise lines.refused(why, line=line + 1)
+            yield line, position, fields
 
 
 def _header(lines: Lines) -> tuple[str, Sequence[str]]:

@@ -15,7 +15,8 @@ from bridgecart_assets.sources.files.json_lines import JsonLines
 from bridgecart_assets.sources.files.parquet_rows import ParquetRows
 from bridgecart_assets.sources.files.rows import Rows
 
-_ID = "file:"
+FILE_ID = "file:"
+"""The beginning of a file's identity in the ledger, where a topic has its own."""
 _FORMATS: dict[str, type[CsvRows | JsonLines | ParquetRows]] = {
     ".csv": CsvRows,
     ".tsv": CsvRows,
@@ -30,7 +31,7 @@ _FORMATS: dict[str, type[CsvRows | JsonLines | ParquetRows]] = {
 
 def is_file(topic_id: str) -> bool:
     """True if a batch with this topic id holds rows of a file."""
-    return topic_id.startswith(_ID)
+    return topic_id.startswith(FILE_ID)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class HistoryFile:
     @property
     def topic_id(self) -> str:
         """Its identity in the ledger."""
-        return f"{_ID}{self.sha256}"
+        return f"{FILE_ID}{self.sha256}"
 
     def require_unchanged(self) -> None:
         """Raise FileChanged when it is not as it was looked at."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pyarrow as pa
 
-from bridgecart_assets.sources.files.lines import Lines, Mark, Marks, open_lines
+from bridgecart_assets.sources.files.lines import Lines, Marks, open_lines
 from bridgecart_assets.sources.files.rows import in_pieces
 
 
@@ -21,10 +21,10 @@ class JsonLines:
         self._path = path
         self._marks = Marks()
         with open_lines(path) as lines:
-            for begin, text in _documents(lines):
+            for line, position, text in _documents(lines):
                 if not self._marks.rows and not _is_object(text):
                     raise lines.refused("it is no JSON object, and each line has to be one")
-                self._marks.note_row(begin.line, begin.position)
+                self._marks.note_row(line, position)
 
     @property
     def count(self) -> int:
@@ -38,17 +38,18 @@ class JsonLines:
     def _payloads(self, start: int) -> Iterator[bytes]:
         mark = self._marks.before(start)
         with open_lines(self._path, mark) as lines:
-            for _, text in islice(_documents(lines), start - mark.row, None):
+            for *_, text in islice(_documents(lines), start - mark.row, None):
                 yield text.encode()
 
 
-def _documents(lines: Lines) -> Iterator[tuple[Mark, str]]:
-    begin = Mark(line=lines.number, position=lines.position)
+def _documents(lines: Lines) -> Iterator[tuple[int, int, str]]:
+    """The text of each line that is not blank, and the lines and bytes before it."""
+    number, position = lines.number, lines.position
     for line in lines:
         text = line.strip()
         if text:
-            yield begin, text
-        begin = Mark(line=lines.number, position=lines.position)
+            yield number, position, text
+        number, position = lines.number, lines.position
 
 
 def _is_object(text: str) -> bool:

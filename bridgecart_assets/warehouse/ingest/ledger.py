@@ -7,6 +7,7 @@ from datetime import datetime
 import duckdb
 
 from bridgecart_assets.contracts import RAW_BATCHES, RAW_ORDERS
+from bridgecart_assets.sources.files.history_file import FILE_ID
 from bridgecart_assets.sources.kafka.continuity import KnownTopic, KnownTopics, LastRecord
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.sql import read_sql
@@ -150,8 +151,9 @@ def history_starts(connection: duckdb.DuckDBPyConnection) -> list[HistoryStart]:
     return [HistoryStart(*row) for row in connection.execute(read_sql("internal/history_begins")).fetchall()]
 
 
-def history_sentence(starts: Sequence[HistoryStart]) -> str | None:
+def history_sentence(connection: duckdb.DuckDBPyConnection) -> str | None:
     """A sentence on the start of the history, for people; None where nothing is missing."""
+    starts = history_starts(connection)
     if not starts:
         return None
     named = ", ".join(f"{start.offset:,} in Kafka partition {start.partition}" for start in starts[:_NAMED])
@@ -159,11 +161,23 @@ def history_sentence(starts: Sequence[HistoryStart]) -> str | None:
     topics = " and ".join(dict.fromkeys(start.topic for start in starts))
     instants = [start.since for start in starts if start.since is not None]
     since = f" (first record of {min(instants):%Y-%m-%d %H:%M} UTC)" if instants else ""
+    files = imported_files(connection)
+    orders = f"of their orders those in {_enumerated(files)} count" if files else "their orders are in no figure"
     return (
         f"History begins at offset {named}{more} of topic {topics}{since}: "
-        f"{sum(start.offset for start in starts):,} offsets before had gone when it was first read, and their orders "
-        "are in no figure."
+        f"{sum(start.offset for start in starts):,} offsets before had gone when it was first read, and {orders}."
     )
+
+
+def imported_files(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Names of the files that were imported."""
+    sql = "select distinct topic from raw.batches where starts_with(topic_id, ?) order by topic"
+    return [str(name) for (name,) in connection.execute(sql, [FILE_ID]).fetchall()]
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more files" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def history_note(warehouse: Warehouse) -> str | None:
@@ -171,7 +185,7 @@ def history_note(warehouse: Warehouse) -> str | None:
     if not warehouse.exists:
         return None
     with warehouse.reading() as connection:
-        return history_sentence(history_starts(connection))
+        return history_sentence(connection)
 
 
 def cluster_ids(warehouse: Warehouse) -> set[str | None]:

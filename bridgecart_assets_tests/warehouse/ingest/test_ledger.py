@@ -159,3 +159,9 @@ def test_a_history_that_begins_in_the_middle_says_at_which_offsets_and_when(ware
     # Created anew, the topic begins at 0; its predecessor's beginning is still missing.
     store_batch(warehouse, THIRD, [Record(b"d")], topic_id="t2")
     assert str(history_note(warehouse)).startswith("History begins at offset 1,200")
+
+
+def test_a_history_that_begins_in_the_middle_says_which_files_have_orders_from_before(warehouse: Warehouse) -> None:
+    store_batch(warehouse, FIRST, [Record(b"a")], start=1_200)
+    store_batch(warehouse, SECOND, [Record(b"b")], topic_id="file:1")
+    assert str(history_note(warehouse)).endswith("when it was first read, and of their orders those in orders count.")
