@@ -1,13 +1,16 @@
 """Samples of real topics are read as the shops that sent them meant them."""
 
+import json
 from base64 import b64decode
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema
+from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 from bridgecart_assets_tests.sources.mapping.records import (
     SAMPLES,
     Row,
+    mapping_of,
     raw_records,
     reader,
     rows,
@@ -124,3 +127,68 @@ def test_of_a_table_in_avro_a_record_that_cannot_be_read_says_why():
     assert "purchase_amount" not in read[9]
     assert [row.get("unreadable") for row in read[9:]] == [None, None, "bad_avro", "bad_avro", "unknown_schema"]
     assert [number for number, row in enumerate(read) if "bad_fields" in row] == []
+
+
+def test_a_table_in_json_is_read_by_the_preset_and_the_columns_of_the_table():
+    """Decimals are Kafka Connect's, in base64."""
+    order = {
+        "customer_id": "value.after.customer_id",
+        "purchase_date": "make_timestamptz(value.after.created_at::bigint)",
+        "purchase_amount": "connect_decimal(value.after.total, 2)",
+        "discount_amount": "connect_decimal(value.after.discount, 2)",
+        "refunded_amount": "connect_decimal(value.after.refunded, 2)",
+        "refunded_date": "value.after.updated_at",
+        "is_void": "value.op = 'd' or value.after.status = 'cancelled'",
+    }
+    fields = "\n".join(f'{name} = "{text}"' for name, text in order.items())
+    mapping = parse_mapping(f"preset = 'debezium'\nformat = 1\n[order]\n{fields}", "mapping.toml")
+    documents = [json.loads(line) for line in sample_lines("debezium-postgres")]
+    payloads = [json.dumps(one["value"]).encode() if one["value"] else None for one in documents]
+    read = rows(reader(mapping), raw_records(payloads))
+    avro = avro_rows()
+    for number, row in enumerate(read):
+        of_avro = next(one for one in avro if one.get("version") == row.get("version"))
+        shared = row.keys() & of_avro.keys()
+        assert {name: row[name] for name in shared} == {name: of_avro[name] for name in shared}, number
+    assert [row.get("bad_fields") for row in read if "bad_fields" in row] == [["purchase_amount"]]
+
+
+def test_a_table_of_mysql_whose_envelope_was_taken_off_has_versions_too():
+    order = {
+        "order_id": "value.id",
+        "version": "split_part(value.__source_file, '.', -1)::hugeint * 10000000000000 + value.__source_pos::hugeint",
+        "is_void": "value.__deleted = 'true'",
+        "customer_id": "value.customer_id",
+        "purchase_date": "epoch_ms(value.created_at::bigint)",
+        "purchase_amount": "value.total",
+        "discount_amount": "value.discount",
+    }
+    read = rows(reader(mapping_of(order)), raw_records(sample_lines("debezium-unwrapped-mysql")))
+    assert [(row["version"], row["is_void"]) for row in read] == [
+        (Decimal(30_000_000_004_711), False),
+        (Decimal(30_000_000_005_022), True),
+    ]
+    assert read[0]["purchase_date"] == datetime(2026, 1, 1, 10, tzinfo=UTC)
+
+
+def test_an_order_of_a_tracking_plan_is_one_among_other_events():
+    mapping = parse_mapping("format = 1\npreset = 'segment-order-completed'", "mapping.toml")
+    assert rows(reader(mapping), raw_records(sample_lines("segment-order-completed"))) == [
+        {
+            "order_id": "10-1",
+            "customer_id": "C-42",
+            "purchase_date": datetime(2026, 1, 1, 10, tzinfo=UTC),
+            "purchase_amount": Decimal("129.90"),
+            "discount_amount": Decimal("10.00"),
+            "currency": "EUR",
+            "coupon_used": True,
+            "product_category": "Home",
+        },
+        {"skipped": "where"},
+    ]
+
+
+def test_the_preset_of_a_shop_reads_as_the_sample_of_its_mapping():
+    preset = parse_mapping("format = 1\npreset = 'shopify-order'", "mapping.toml")
+    records = raw_records(sample_lines("shopify-orders"))
+    assert rows(reader(preset), records) == rows(reader(sample_mapping("shopify")), records)
