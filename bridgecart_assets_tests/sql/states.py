@@ -1,6 +1,7 @@
 """What becomes of the states of orders that have versions, written from the definition and not from the SQL."""
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -171,10 +172,7 @@ def _stand(found: Fates, at_place: Place, stands_in: str) -> None:
 
 def take_in(warehouse: MemoryWarehouse, batch_key: str, said: Sequence[Said], settings: Settings) -> None:
     """Silver of a batch in which a mapping reads these states."""
-    placed = [
-        Placed(Record(b"{}", one.state.arrived_at, one.state.partition), one.place[2], one.place[0]) for one in said
-    ]
-    store_raw(warehouse, batch_key, placed)
+    store_raw(warehouse, batch_key, [_record(one) for one in said])
     mapped = [
         {
             "topic_id": one.place[0],
@@ -189,6 +187,13 @@ def take_in(warehouse: MemoryWarehouse, batch_key: str, said: Sequence[Said], se
     query = mapped_query(settings, pa.Table.from_pylist(mapped, schema=MAPPED))
     with warehouse.transaction() as connection:
         write_query(connection, SILVER_ORDERS, query, batch_key)
+
+
+def _record(one: Said) -> Placed:
+    """Its record, of which erasure asks whose it is."""
+    topic_id, partition, offset = one.place
+    payload = json.dumps({"customer_id": one.state.customer}).encode()
+    return Placed(Record(payload, one.state.arrived_at, partition), offset, topic_id)
 
 
 def orders_by_customer(warehouse: MemoryWarehouse) -> set[OrderOfCustomer]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets_tests.sql.silver import SilverWarehouse, broken_rules
 from bridgecart_assets_tests.sql.states import (
     MARCH,
@@ -167,3 +168,26 @@ def test_a_refund_falls_on_the_day_of_the_shop_on_which_money_was_given_back():
 def test_an_order_is_its_id_whosever_it_is():
     said, found = _one(State(customer="C1"), State(version=2, customer="C2"))
     assert [found.table[one.place] for one in said] == ["superseded", "orders"]
+
+
+REFUNDED = (Refund(MARCH + timedelta(days=20), Decimal("30.00")),)
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "stand", "left"),
+    [
+        ("C1", ["rejected", "orders"], [("C2", 0), ("C2", 1)]),
+        ("C2", ["orders", "rejected"], [("C1", 0), ("C1", 1)]),
+    ],
+)
+def test_of_an_order_that_moved_the_states_of_a_forgotten_customer_go_with_their_refunds_and_the_others_stay(
+    forgotten: str, stand: list[str], left: list[tuple[str, int]]
+):
+    said = place([State(customer="C1", refunds=REFUNDED), State(version=2, customer="C2", refunds=REFUNDED)])
+    warehouse = _run((FIRST, said[:1]), (SECOND, said[1:]))
+    with warehouse.transaction() as connection:
+        erase_customers(connection, _settings(), [forgotten])
+    table = stored_fates(warehouse).table
+    assert [table.get(one.place, "rejected") for one in said] == stand
+    assert rows(warehouse, "select customer_id, part from silver.orders order by part") == left
+    assert [broken_rules(warehouse, batch_key) for batch_key in (FIRST, SECOND)] == [[], []]
