@@ -30,7 +30,7 @@ from bridgecart_assets.contracts import (
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.incremental.rebuild import forget_refreshes
-from bridgecart_assets.warehouse.mapped_records import readers_on_record
+from bridgecart_assets.warehouse.mapped_records import readers_of_senders
 from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
@@ -70,7 +70,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
     """Erase the customers from every table; again for those who are erased already, which changes nothing.
 
     The KPI tables are left as they are: they name nobody, and are computed anew from what stands.
-    Raises UnknownCustomer when there never was a record of one of them.
+    Raises UnknownCustomer when there never was a record of one of them, and what `readers_of_senders` does.
     """
     _prepare(connection)
     parameters: dict[str, Parameter] = {
@@ -82,7 +82,7 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
         "batch_key": None,
         "order_events": settings.order_events,
     }
-    _find_records(connection, "erasure/tmp_customers_to_erase", parameters)
+    _find_records(connection, settings, "erasure/tmp_customers_to_erase", parameters)
     _require_known(connection, len(customer_ids))
     run_steps(connection, ("erasure/note_erasure",), parameters)
     _erase(connection, TABLES.values(), parameters)
@@ -93,7 +93,8 @@ def forget_again(warehouse: Warehouse, known: ForgottenList, *, settings: Settin
     """Erase those of the list whom the warehouse still has, and make list and warehouse say the same.
 
     For a warehouse that was put back from an older copy, or built anew. Killed in between, it begins again: until the
-    end the warehouse does not say that it knows the list. Raises ForgottenListUnusable.
+    end the warehouse does not say that it knows the list. Raises ForgottenListUnusable, and what
+    `readers_of_senders` does.
     """
     with warehouse.transaction() as connection:
         _prepare(connection)
@@ -104,7 +105,7 @@ def forget_again(warehouse: Warehouse, known: ForgottenList, *, settings: Settin
             connection.register("handed_over", new.as_table())
             connection.execute("create temp table listed as from handed_over")
             connection.unregister("handed_over")
-            _find_records(connection, "erasure/tmp_returned_customers", {})
+            _find_records(connection, settings, "erasure/tmp_returned_customers", {})
             # Who came back after the list was written keeps later orders.
             parameters: dict[str, Parameter] = {
                 "batch_key": None,
@@ -144,9 +145,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
         prepare(connection, contract)
 
 
-def _find_records(connection: duckdb.DuckDBPyConnection, customers: str, parameters: Mapping[str, Parameter]) -> None:
+def _find_records(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, customers: str, parameters: Mapping[str, Parameter]
+) -> None:
     """Make `erased_records`, of the customers that the SQL file of this name finds."""
-    readers = readers_on_record(connection, of_any_size=True)
+    readers = readers_of_senders(connection, settings)
     connection.execute(
         "create temp table mapped_batches as select unnest(?::varchar[]) as batch_key", [list(readers.of_batch)]
     )

@@ -12,8 +12,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import BATCH_COLUMN, SILVER_MAPPINGS, SILVER_READINGS
-from bridgecart_assets.warehouse.mappings import MAPPED
+from bridgecart_assets.warehouse.mappings import MAPPED, mapping_of_batch
 from bridgecart_assets.warehouse.storage.database import standing_tables
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ select batch_key, text, settings['max_payload_bytes'], settings['naive_timezone'
 from silver.readings join silver.mappings using (mapping)
 order by batch_key
 """
+_NOT_READ = "select batch_key from raw.batches anti join silver.readings using (batch_key) order by batch_key"
 # Whose a record is does not depend on its size.
 _ANY_SIZE = 2**31 - 1
 
@@ -55,17 +57,26 @@ class BatchReaders:
 NO_READERS = BatchReaders()
 
 
-def readers_on_record(connection: duckdb.DuckDBPyConnection, *, of_any_size: bool = False) -> BatchReaders:
-    """Of the batches that silver has read by a mapping, each as it was read; or also what was too large for silver."""
+def readers_on_record(connection: duckdb.DuckDBPyConnection) -> BatchReaders:
+    """Of the batches that silver has read by a mapping, each as it was read."""
     if not {SILVER_READINGS.full_name, SILVER_MAPPINGS.full_name} <= standing_tables(connection):
         return NO_READERS
     rows = connection.execute(_READ_BY_A_MAPPING).fetchall()
-    ways = {key: _Way(text, _ANY_SIZE if of_any_size else int(size), zone) for key, text, size, zone in rows}
-    if not ways:
-        return NO_READERS
-    from bridgecart_assets.warehouse.ingest.schemas import stored_schemas
+    return _of_stored({key: _Way(text, int(size), zone) for key, text, size, zone in rows}, connection)
 
-    return _readers(ways, stored_schemas(connection))
+
+def readers_of_senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> BatchReaders:
+    """Of all batches with a mapping, those too that silver has not read; records are read whatever their size.
+
+    Raises MappingError when the mapping of the settings is needed and cannot be used.
+    """
+    rows = connection.execute(_READ_BY_A_MAPPING).fetchall()
+    ways = {key: _Way(text, _ANY_SIZE, zone) for key, text, _, zone in rows}
+    for (key,) in connection.execute(_NOT_READ).fetchall():
+        mapping = mapping_of_batch(connection, settings, key)
+        if mapping is not None:
+            ways[key] = _Way(mapping.text, _ANY_SIZE, settings.naive_timezone)
+    return _of_stored(ways, connection)
 
 
 def readers_of_arriving(connection: duckdb.DuckDBPyConnection, batch_key: str, mapping: str | None) -> BatchReaders:
@@ -85,6 +96,14 @@ class _Way:
     text: str
     max_payload_bytes: int
     naive_timezone: str
+
+
+def _of_stored(ways: Mapping[str, _Way], connection: duckdb.DuckDBPyConnection) -> BatchReaders:
+    if not ways:
+        return NO_READERS
+    from bridgecart_assets.warehouse.ingest.schemas import stored_schemas
+
+    return _readers(ways, stored_schemas(connection))
 
 
 def _readers(ways: Mapping[str, _Way], schemas: "Schemas") -> BatchReaders:

@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import SILVER_MAPPINGS, SILVER_ORDERS
+from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 from bridgecart_assets.sources.mapping.reading import MappedReader
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.storage.outputs import Read
-from bridgecart_assets.warehouse.tables import prepare, write_query
+from bridgecart_assets.warehouse.tables import write_query
 from bridgecart_assets_tests.sql.silver import Placed
 from bridgecart_assets_tests.support.rereading import read_batch
 
@@ -63,15 +61,5 @@ def run_mapped_silver(warehouse: Warehouse, settings: Settings, batch_key: str, 
     """Silver of a batch that the mapping of this text reads."""
     mapping = parse_mapping(text, "mapping.toml")
     reader = MappedReader(mapping, max_payload_bytes=settings.max_payload_bytes, naive_timezone=settings.naive_timezone)
-    query = silver_batch_query(settings)
-    query = replace(
-        query,
-        parameters={**query.parameters, "is_mapped": True},
-        computed=(Read("silver/tmp_payloads", "mapped", reader.read),),
-    )
     with warehouse.transaction() as connection:
-        write_query(connection, SILVER_ORDERS, query, batch_key)
-        prepare(connection, SILVER_MAPPINGS)
-        connection.execute("update silver.readings set mapping = ? where batch_key = ?", [mapping.sha256, batch_key])
-        connection.execute("delete from silver.mappings where mapping = ?", [mapping.sha256])
-        connection.execute("insert into silver.mappings values (?, ?)", [mapping.sha256, text])
+        write_query(connection, SILVER_ORDERS, silver_batch_query(settings, reader=reader), batch_key)
