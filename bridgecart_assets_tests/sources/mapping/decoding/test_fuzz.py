@@ -128,6 +128,7 @@ def test_damaged_records_cost_themselves_alone(decoder, good):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize(("decoder", "good"), OF_EACH)
 def test_a_million_records_half_of_them_damaged_cost_themselves_alone(decoder, good):
     for seed in range(20):
