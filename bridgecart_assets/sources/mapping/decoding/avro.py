@@ -22,17 +22,16 @@ def avro_reader(schema: Schema, shape: Shape) -> tuple[Callable[[bytes], Any], F
 
     The function raises UnreadableRecord for bytes that are no record, or more than one.
     """
-    described = AvroSchema(schema)
-    field_type = described.field_type(shape)
+    layout, field_type = AvroSchema(schema).mapped(shape)
     try:
-        layout = parse_schema(described.layout())
+        parsed = parse_schema(layout)
     except (SchemaParseException, UnknownType, KeyError, TypeError, ValueError) as error:
         raise SchemaUnusable("the text is no Avro schema") from error
 
     def read(body: bytes) -> Any:
         stream = BytesIO(body)
         try:
-            record = schemaless_reader(stream, layout, None)
+            record = schemaless_reader(stream, parsed, None)
         except _UNREADABLE as error:
             raise UnreadableRecord from error
         if stream.tell() != len(body):

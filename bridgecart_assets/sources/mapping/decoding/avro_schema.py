@@ -24,7 +24,7 @@ from bridgecart_assets.sources.mapping.decoding.arrow_types import (
     struct_of,
 )
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema, SchemaUnusable
-from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE, Shape, absent, nothing_of
+from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE, Shape, absent, names_in, nothing_of
 
 Definition = Any
 """A type in a schema: a name, a list of branches, or an object."""
@@ -61,6 +61,7 @@ class AvroSchema:
     def __init__(self, schema: Schema) -> None:
         self._types: dict[str, dict[str, Definition]] = {}
         self._fields = 0
+        self._reads_all = False
         try:
             self._root = self._read(schema)
             self._recursive = self._that_may_recur()
@@ -68,14 +69,15 @@ class AvroSchema:
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise SchemaUnusable("the text is no Avro schema") from error
 
-    def layout(self) -> Definition:
-        """How records lie in bytes, for fastavro."""
-        return _Layout(self._types, self._recursive).of(self._root)
+    def mapped(self, shape: Shape) -> tuple[Definition, FieldType]:
+        """How records lie in bytes, for fastavro, and the type of their mapped fields. Raises SchemaUnusable.
 
-    def field_type(self, shape: Shape) -> FieldType:
-        """The type of the mapped fields of a record; a field that the schema lacks is NULL. Raises SchemaUnusable."""
-        self._fields = 0
-        return self._typed(self._root, shape, frozenset())
+        A field that the schema lacks is NULL. Texts of fields that no expression reads are not decoded.
+        """
+        self._fields, self._reads_all = 0, False
+        field_type = self._typed(self._root, shape, frozenset())
+        read = None if self._reads_all else frozenset(names_in(shape))
+        return _Layout(self._types, self._recursive, read).of(self._root), field_type
 
     def _read(self, schema: Schema) -> Definition:
         for reference in schema.references.values():
@@ -133,20 +135,12 @@ class AvroSchema:
 
     def _check_items(self) -> None:
         # Items without a byte could be counted in billions by a record of ten bytes.
+        empty: frozenset[str] = frozenset()
+        while (more := frozenset(name for name, kind in self._types.items() if _is_empty(kind, empty))) != empty:
+            empty = more
         for definition in (self._root, *self._types.values()):
-            for items in _items_in(_parts(definition)):
-                if not self._takes_bytes(items, frozenset()):
-                    raise SchemaUnusable("it has a list whose items take no byte")
-
-    def _takes_bytes(self, definition: Definition, within: frozenset[str]) -> bool:
-        if isinstance(definition, str) and definition in self._types:
-            named = self._types[definition]
-            if definition in within or named["type"] == "enum":
-                return True
-            if named["type"] == "fixed":
-                return int(named["size"]) > 0
-            return any(self._takes_bytes(field["type"], within | {definition}) for field in named["fields"])
-        return bool(definition != "null" and (not isinstance(definition, dict) or definition["type"] != "null"))
+            if any(_is_empty(items, empty) for items in _items_in(_parts(definition))):
+                raise SchemaUnusable("it has a list whose items take no byte")
 
     def _typed(self, definition: Definition, shape: Shape, within: frozenset[str]) -> FieldType:
         self._count()
@@ -177,6 +171,7 @@ class AvroSchema:
                     for part, of_part in shape.items()
                 }
             )
+        self._reads_all = True
         if name in within:
             return nothing_of(WHOLE)
         return struct_of({part: self._typed(kind, WHOLE, within | {name}) for part, kind in types.items()})
@@ -218,9 +213,10 @@ class AvroSchema:
 class _Layout:
     """Types without names of their own and without meaning: a type within itself is another one at each depth."""
 
-    def __init__(self, types: Mapping[str, Definition], recursive: frozenset[str]) -> None:
+    def __init__(self, types: Mapping[str, Definition], recursive: frozenset[str], read: frozenset[str] | None) -> None:
         self._types = types
         self._recursive = recursive
+        self._read = read
         self._numbers = {name: number for number, name in enumerate(types)}
         self._defined: set[str] = set()
 
@@ -249,9 +245,22 @@ class _Layout:
             return {"type": "fixed", "name": alias, "size": _ENDLESS}
         definition = self._types[name]
         if "fields" in definition:
-            fields = [{"name": f["name"], "type": self.of(f["type"], deeper)} for f in definition["fields"]]
+            fields = [{"name": f["name"], "type": self._field(f, deeper)} for f in definition["fields"]]
             return {"type": "record", "name": alias, "fields": fields}
         return {part: definition[part] for part in ("type", "size", "symbols") if part in definition} | {"name": alias}
+
+    def _field(self, field: Mapping[str, Definition], depth: int) -> Definition:
+        layout = self.of(field["type"], depth)
+        if self._read is None or field["name"] in self._read:
+            return layout
+        if isinstance(layout, list):
+            return [_undecoded(branch) for branch in layout] if "bytes" not in layout else layout
+        return _undecoded(layout)
+
+
+def _undecoded(layout: Definition) -> Definition:
+    """A text as the bytes that it is."""
+    return "bytes" if layout == "string" else layout
 
 
 def _only(kind: type, field: FieldType) -> FieldType:
@@ -312,6 +321,17 @@ def _typed_decimal(definition: Mapping[str, Any]) -> FieldType:
     if not 0 <= scale <= digits or digits == 0:
         return same(pa.binary())
     return FieldType(pa.binary(), pa.decimal128(digits, scale))
+
+
+def _is_empty(definition: Definition, empty: frozenset[str]) -> bool:
+    """True if a value of the type takes no byte, where those of the types in `empty` take none."""
+    if isinstance(definition, str):
+        return definition == "null" or definition in empty
+    if isinstance(definition, list) or definition["type"] in ("array", "map", "enum"):
+        return False
+    if "fields" in definition:
+        return all(_is_empty(field["type"], empty) for field in definition["fields"])
+    return bool(definition["type"] == "null" or definition.get("size") == 0)
 
 
 def _is_null(definition: Definition) -> bool:

@@ -1,6 +1,6 @@
 """Shapes: which paths of a record a mapping reads, and what they are where a schema lacks them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +11,16 @@ Shape = Any
 """{field: shape} for parts, [shape] for items of a list, a text for a value as a whole."""
 
 WHOLE = "VARCHAR"
+
+
+def names_in(shape: Shape) -> Iterator[str]:
+    """The names of all parts in a shape."""
+    if isinstance(shape, Mapping):
+        yield from shape
+        for part in shape.values():
+            yield from names_in(part)
+    elif isinstance(shape, list):
+        yield from names_in(shape[0])
 
 
 def absent(shape: Shape) -> FieldType:

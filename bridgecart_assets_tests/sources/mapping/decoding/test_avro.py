@@ -261,6 +261,21 @@ def test_types_that_name_each_other_many_times_over_are_read_in_little_memory():
     assert decoded.unreadable == {0: "bad_schema"}
 
 
+def test_items_without_a_byte_are_found_however_often_types_name_each_other():
+    nothing = record(("x", "null"), name="T0")
+    pairs = [record(("x", f"T{n - 1}"), ("y", f"T{n - 1}"), name=f"T{n}") for n in range(1, 60)]
+    many = record(("a", [nothing, *pairs, "null"]), ("items", {"type": "array", "items": "T59"}))
+    assert reasons(many, b"\x78\xff\xff\xff\xff\x0f\0") == ["bad_schema"]
+
+
+def test_texts_that_no_expression_reads_need_not_be_texts():
+    order = record(("id", "string"), ("note", "string"), ("tag", ["null", "string"]), ("either", ["string", "bytes"]))
+    body = b"\2a" + b"\2\xff" + b"\2\2\xff" + b"\2\2\xff"
+    assert reasons(order, body, shape={"id": "VARCHAR"}) == [None]
+    assert reasons(order, body, shape={"note": "VARCHAR"}) == ["bad_avro"]
+    assert reasons(order, body, shape="VARCHAR") == ["bad_avro"]
+
+
 def test_a_schema_of_another_kind_is_told_and_an_unknown_one_is_asked_for_once():
     schemas = Known({1: Schema("JSON", "{}")})
     decoder = Decoder("avro-registry", "VARCHAR", schemas)
