@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,10 +67,11 @@ def inspect(*, file: Path | None, records: int, mapping: Path | None, target: Pa
 def _look(file: Path | None, records: int, settings: "Settings", target: Path | None, *, as_json: bool) -> None:
     from bridgecart_assets.commands.inspect_look import look_at
     from bridgecart_assets.commands.inspect_records import first_of_file, newest_of_topic, read_records
+    from bridgecart_assets.commands.inspect_schemas import ask_registry
     from bridgecart_assets.commands.inspect_text import print_look
 
     asked = newest_of_topic(settings, records) if file is None else first_of_file(file, settings, records)
-    look = look_at(read_records(asked), settings)
+    look = look_at(read_records(asked), settings, partial(ask_registry, settings))
     if as_json:
         print(json.dumps(look.to_json(), indent=2))
     else:

@@ -3,13 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import NoReturn
 
 JSON = "JSON"
 JSON_WITH_ID = "JSON with schema id"
 AVRO = "Avro"
+NOT_AVRO = "bytes that are not of their Avro schema"
 PROTOBUF = "Protobuf"
 WITH_ID = "bytes with schema id"
 NO_VALUE = "nothing"
@@ -36,16 +38,19 @@ class Form:
 
 @dataclass(frozen=True)
 class Forms:
-    """The forms of all values, or of all keys: how many there are of each, and the ids of schemas."""
+    """The forms of all values, or of all keys."""
 
     forms: Sequence[Form]
-    counts: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, contents: Sequence[bytes | None], max_bytes: int) -> "Forms":
         """The forms of these bytes, of which longer ones are not looked into."""
-        forms = [form_of(content, max_bytes) for content in contents]
-        return cls(forms, Counter(form.name for form in forms))
+        return cls([form_of(content, max_bytes) for content in contents])
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """The number of each form, by its name."""
+        return Counter(form.name for form in self.forms)
 
     @property
     def schema_ids(self) -> list[int]:

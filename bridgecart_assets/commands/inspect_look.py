@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.inspect_forms import AVRO, JSON, JSON_WITH_ID, WITH_ID, Form, Forms
+from bridgecart_assets.commands.inspect_forms import AVRO, JSON, JSON_WITH_ID, PROTOBUF, WITH_ID, Form, Forms
 from bridgecart_assets.commands.inspect_paths import Document, Path, paths_of
 from bridgecart_assets.commands.inspect_presets import Shape, shape_of
 from bridgecart_assets.commands.inspect_proposal import proposal
 from bridgecart_assets.commands.inspect_records import Header, Records
+from bridgecart_assets.commands.inspect_schemas import Ask, ask_nobody, read_forms
 
 _DECODE = {JSON: "json", JSON_WITH_ID: "json-registry", AVRO: "avro-registry"}
 
@@ -33,13 +34,14 @@ class Look:
     @property
     def remedy(self) -> str | None:
         """Advice on records that could not be read; None where most could."""
-        unread = self.values.counts[WITH_ID]
-        if unread <= self.records / 2:
-            return None
-        return (
-            "They begin with the id of a schema: set BRIDGECART_SCHEMA_REGISTRY_URL to the registry that has it. "
-            "Protobuf also needs a mapping that names its descriptor set."
-        )
+        if self.values.counts[WITH_ID] > self.records / 2:
+            return "They begin with the id of a schema: set BRIDGECART_SCHEMA_REGISTRY_URL to the registry that has it."
+        if self.values.counts[PROTOBUF] > self.records / 2:
+            return (
+                "Protobuf is read by a mapping that names its descriptor set (protoc --descriptor_set_out): "
+                "[decode] value, descriptors and message."
+            )
+        return None
 
     def share(self, path: Path) -> float:
         """The share of records in which the path says something."""
@@ -69,10 +71,9 @@ class Look:
         }
 
 
-def look_at(records: Records, settings: Settings) -> Look:
-    """Look at records of any form."""
-    values = Forms.of(records.values, settings.max_payload_bytes)
-    keys = Forms.of(records.keys, settings.max_payload_bytes)
+def look_at(records: Records, settings: Settings, ask: Ask = ask_nobody) -> Look:
+    """Look at records of any form, with the schemas that are had by asking for them."""
+    values, keys = (read_forms(some, settings.max_payload_bytes, ask) for some in (records.values, records.keys))
     documents = [
         {**_read("value", value), **_read("key", key), **_said(headers)}
         for value, key, headers in zip(values.forms, keys.forms, records.headers, strict=True)

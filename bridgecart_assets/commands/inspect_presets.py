@@ -1,8 +1,10 @@
 """The shapes of records that BridgeCart knows, told from a few of their fields."""
 
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 from bridgecart_assets.commands.inspect_paths import Document, Steps
 from bridgecart_assets.contracts.event import EVENT
@@ -12,15 +14,29 @@ _OPERATIONS = frozenset("curdtm")
 
 @dataclass(frozen=True)
 class Shape:
-    """A known shape of a record: its name, that of its preset, and where in the record an order's fields stand.
+    """A known shape of a record, and where in the record an order's fields stand.
 
-    Without a preset the shape is BridgeCart's own event, which needs no mapping.
+    Without a preset the shape is BridgeCart's own event, which needs no mapping. What the preset says is of `root`.
     """
 
     meaning: str
     preset: str | None
     order: Steps
     fits: Callable[[Mapping[str, object]], bool]
+    root: str = "value"
+
+    @property
+    def is_preset(self) -> bool:
+        """True if a mapping need only name the preset."""
+        return self.preset is not None and self.root == "value"
+
+    def said(self, table: str) -> dict[str, str]:
+        """The lines of a table of the preset, for this shape."""
+        if self.preset is None:
+            return {}
+        text = files("bridgecart_assets.sources.mapping").joinpath("presets", f"{self.preset}.toml").read_text()
+        lines: Mapping[str, str] = tomllib.loads(text).get(table, {})
+        return {name: " ".join(line.replace("value.", f"{self.root}.").split()) for name, line in lines.items()}
 
 
 def _is_own(value: Mapping[str, object]) -> bool:
@@ -53,6 +69,7 @@ SHAPES = (
         "debezium",
         ("value", "payload", "after"),
         _is_wrapped_debezium,
+        root="value.payload",
     ),
     Shape("orders of Shopify's webhooks", "shopify-order", ("value",), _is_shopify_order),
     Shape("a tracking plan's Order Completed", "segment-order-completed", ("value", "properties"), _is_order_completed),

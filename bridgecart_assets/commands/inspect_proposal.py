@@ -3,7 +3,8 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bridgecart_assets.commands.inspect_guesses import REQUIRED, Guess, guesses, is_minor, one_of
 from bridgecart_assets.commands.inspect_paths import Document, Path, Steps, expression, paths_of, says_something
@@ -12,6 +13,10 @@ from bridgecart_assets.commands.inspect_presets import Shape
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _KINDS = ("event", "type", "event_type", "eventType", "kind", "topic")
 _KIND = re.compile(r"[^\W\d][\w .:/-]{0,63}")
+_HEAD = (
+    "# Proposed by `bridgecart inspect`. Hold each line against what the source means, then try it:\n"
+    "# bridgecart inspect --mapping FILE\n"
+)
 _MOST_KINDS = 20
 # Documents from which fields are guessed.
 _ENOUGH = 2_000
@@ -25,55 +30,60 @@ _NEEDS = {
 }
 
 
-def proposal(
-    documents: Sequence[Document], shape: Shape | None, *, decode: str, preset: Collection[str] = frozenset()
-) -> str:
-    """The text of a mapping for values that `decode` reads; the shape's preset has the fields named by `preset`."""
+def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str) -> str:
+    """The text of a mapping for values that `decode` reads."""
     root = shape.order if shape else ("value",)
     where, orders = _orders(documents, root)
     some = orders[:_ENOUGH]
     paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
-    found = {one.field: one for one in guesses(paths, len(some)) if one.field not in preset}
+    found = {one.field: one for one in guesses(paths, len(some))}
+    preset = f'preset = "{shape.preset}"\n' if shape is not None and shape.is_preset else ""
     sections = [
-        "# Proposed by `bridgecart inspect`. Hold each line against what the source means, then try it:\n"
-        "# bridgecart inspect --mapping FILE\n"
-        "format = 1\n" + (f'preset = "{shape.preset}"\n' if shape and shape.preset else ""),
+        f"{_HEAD}format = 1\n{preset}",
         f'[decode]\nvalue = "{decode}"\n' if decode != "json" else "",
-        _records(where if "where" not in preset else None, len(orders), len(documents)),
-        _order(found, preset, shape),
+        _records(shape, where, len(orders), len(documents)),
+        _order(found, shape),
         _money(found, _currencies(paths)),
     ]
     return "\n".join(filter(None, sections))
 
 
-def _records(where: str | None, orders: int, documents: int) -> str:
-    if where is None:
-        return ""
-    return f"[records]\n# {orders:,} of {documents:,} records\nwhere = {_toml(where)}\n"
+def _records(shape: Shape | None, where: str | None, orders: int, documents: int) -> str:
+    if shape is not None:
+        lines = {} if shape.is_preset else shape.said("records")
+        said = "".join(f"{name:{_WIDTH}} = {_toml(line)}\n" for name, line in lines.items())
+        return f"[records]\n{said}" if said else ""
+    return f"[records]\n# {orders:,} of {documents:,} records\nwhere = {_toml(where)}\n" if where else ""
 
 
-def _order(found: Mapping[str, Guess], preset: Collection[str], shape: Shape | None) -> str:
-    lines = [line for one in _usable(found, preset) for line in _line(one, shape)]
+def _order(found: Mapping[str, Guess], shape: Shape | None) -> str:
+    given = shape.said("order") if shape is not None else {}
+    fields = {**{name: Guess(name, line) for name, line in given.items()}, **_beside(found, given)}
+    usable = [one for one in fields.values() if fields.keys() >= _NEEDS.get(one.field, set())]
+    written = [
+        one for one in usable if not (shape is not None and shape.is_preset and one.expression in given.values())
+    ]
     missing = [
         f'# {name:{_WIDTH}} = "value. ..."   # nothing like it was found; it is required\n'
         for name in REQUIRED
-        if name not in found and name not in preset
+        if name not in fields
     ]
-    return "[order]\n" + "".join([*lines, *missing]) if lines or missing else ""
+    lines = "".join([*map(_line, written), *missing])
+    return f"[order]\n{lines}" if lines else ""
 
 
-def _usable(found: Mapping[str, Guess], preset: Collection[str]) -> Iterator[Guess]:
-    """The guesses of fields for which everything is there that they need."""
-    return (one for one in found.values() if {*found, *preset} >= _NEEDS.get(one.field, set()))
+def _beside(found: Mapping[str, Guess], given: Mapping[str, str]) -> dict[str, Guess]:
+    """The guesses for fields that the preset does not have; and what makes an order void besides what it says."""
+    beside = {name: one for name, one in found.items() if name not in given}
+    void = found.get("is_void")
+    if void is not None and void.path is not None and "is_void" in given and void.path.name not in given["is_void"]:
+        beside["is_void"] = replace(void, expression=f"{given['is_void']} or {void.expression}")
+    return beside
 
 
-def _line(one: Guess, shape: Shape | None) -> Iterator[str]:
-    if one.doubt:
-        yield f"# unsure: {one.doubt}\n"
-    is_row = one.field == "order_id" and shape is not None and shape.preset == "debezium"
-    # A row that was deleted stands in what was before.
-    sql = f"coalesce({one.expression}, {one.expression.replace('.after.', '.before.')})" if is_row else one.expression
-    yield f"{one.field:{_WIDTH}} = {_toml(sql)}\n"
+def _line(one: Guess) -> str:
+    remark = f"# unsure: {one.doubt}\n" if one.doubt else ""
+    return f"{remark}{one.field:{_WIDTH}} = {_toml(one.expression)}\n"
 
 
 def _money(found: Mapping[str, Guess], currencies: Counter[str]) -> str:

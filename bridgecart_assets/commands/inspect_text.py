@@ -26,7 +26,8 @@ def print_look(look: Look) -> None:
     print(f"{look.records:,} records of {look.source}")
     print(f"values: {look.values.text}\nkeys:   {look.keys.text}")
     if look.shape is not None:
-        preset = f' (preset = "{look.shape.preset}")' if look.shape.preset else ": it needs no mapping"
+        preset = f' (preset = "{look.shape.preset}")' if look.shape.is_preset else ""
+        preset = ": it needs no mapping" if look.is_own else preset
         print(f"It looks like {look.shape.meaning}{preset}.")
     if look.remedy is not None:
         print(f"! {look.remedy}")

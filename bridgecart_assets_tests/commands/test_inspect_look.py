@@ -3,6 +3,7 @@
 import itertools
 import json
 import tomllib
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.commands.inspect_forms import NO_VALUE, WITH_ID
 from bridgecart_assets.commands.inspect_look import Look, look_at
 from bridgecart_assets.commands.inspect_masking import masked
 from bridgecart_assets.commands.inspect_paths import MOST_PATHS, paths_of
 from bridgecart_assets.commands.inspect_records import Header, Records
+from bridgecart_assets.sources.mapping.decoding.schemas import Schema
+from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
+from bridgecart_assets_tests.support import topics
 from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.records import event
 
@@ -172,6 +177,35 @@ def test_a_document_with_ever_new_names_has_no_more_paths_than_can_be_read():
     assert len(paths_of([{"value": one} for one in wide])) == MOST_PATHS
 
 
+class Known(dict[int, Schema]):
+    """A registry's schemas, by their ids."""
+
+    def schema_of(self, schema_id: int) -> Schema | None:
+        return self.get(schema_id)
+
+
+def look_with(schemas: Known, *values: bytes | None) -> Look:
+    nothing = [None] * len(values)
+    return look_at(Records("a test", values, nothing, nothing), Settings(), lambda _: schemas)
+
+
+def test_avro_is_read_by_the_schema_of_its_registry_and_proposed_as_such():
+    schema = Schema("AVRO", (SAMPLES / "debezium-orders.avsc").read_text(encoding="utf-8"))
+    lines = (SAMPLES / "debezium-avro.b64").read_text(encoding="utf-8").splitlines()
+    shown = look_with(Known({1: schema}), *(b64decode(line) or None for line in lines))
+    assert shown.values.counts == {"Avro": 10, "bytes that are not of their Avro schema": 2, WITH_ID: 1, NO_VALUE: 1}
+    mapping = proposed(shown)
+    assert (mapping["preset"], mapping["decode"]) == ("debezium", {"value": "avro-registry"})
+    assert mapping["order"]["purchase_amount"] == "value.after.total"
+    assert mapping["order"]["purchase_date"] == "make_timestamptz(value.after.created_at::bigint)"
+
+
+def test_protobuf_is_named_by_its_schema():
+    shown = look_with(Known({7: Schema("PROTOBUF", 'syntax = "proto3";')}), FRAME + b"\0\2\4")
+    assert shown.values.counts == {"Protobuf": 1}
+    assert "descriptor set" in str(shown.remedy)
+
+
 def test_bridgecarts_own_event_needs_no_mapping():
     shown = look(event(), event())
     assert (shown.is_own, shown.mapping) == (True, None)
@@ -183,12 +217,8 @@ def test_bridgecarts_own_event_needs_no_mapping():
         (sample("shopify-orders.ndjson"), "shopify-order"),
         (sample("segment-order-completed.ndjson"), "segment-order-completed"),
         (debezium(), "debezium"),
-        (
-            [json.dumps({"schema": {}, "payload": json.loads(value)}).encode() for value in debezium() if value],
-            "debezium",
-        ),
     ],
-    ids=["shopify", "segment", "debezium", "debezium with its schema"],
+    ids=["shopify", "segment", "debezium"],
 )
 def test_a_known_shape_is_told_with_its_preset(values: list[bytes | None], preset: str):
     assert proposed(look(*values))["preset"] == preset
@@ -220,13 +250,49 @@ def test_orders_among_other_events_with_lines_in_cents_get_a_mapping_of_their_fi
     assert mapping["money"] == {"currency": "EUR", "minor_units": True}
 
 
-def test_rows_of_a_table_are_found_within_debeziums_envelope():
-    order = proposed(look(*debezium()))["order"]
-    assert order["order_id"] == "coalesce(value.after.id, value.before.id)"
-    assert order["purchase_amount"] == "connect_decimal(value.after.total, 2)"
-    assert order["purchase_date"] == "make_timestamptz(value.after.created_at::bigint)"
-    assert "refunded_amount" in order
-    assert "refunded_date" in order
+def test_columns_of_a_table_are_found_within_debeziums_envelope_and_its_preset_says_the_rest():
+    assert proposed(look(*debezium()))["order"] == {
+        "is_void": "value.op = 'd' or value.after.status = 'cancelled'",
+        "customer_id": "value.after.customer_id",
+        "purchase_date": "make_timestamptz(value.after.created_at::bigint)",
+        "purchase_amount": "connect_decimal(value.after.total, 2)",
+        "discount_amount": "connect_decimal(value.after.discount, 2)",
+        "refunded_amount": "connect_decimal(value.after.refunded, 2)",
+        "refunded_date": "value.after.updated_at::timestamptz",
+        "currency": "value.after.currency",
+        "coupon_used": "value.after.coupon_code is not null",
+        "payment_method": "value.after.payment_method",
+    }
+
+
+def test_of_an_envelope_within_another_the_preset_is_written_out_for_its_paths():
+    wrapped = [json.dumps({"schema": {}, "payload": json.loads(value)}).encode() for value in debezium() if value]
+    mapping = proposed(look(*wrapped))
+    assert "preset" not in mapping
+    assert mapping["records"]["where"] == "value.payload.op in ('c', 'r', 'u', 'd')"
+    assert mapping["order"]["order_id"] == "coalesce(value.payload.after.id, value.payload.before.id)"
+    assert mapping["order"]["is_void"] == "value.payload.op = 'd' or value.payload.after.status = 'cancelled'"
+
+
+@pytest.mark.parametrize("name", ["shopify-orders.ndjson", "segment-order-completed.ndjson"])
+def test_a_preset_that_says_everything_leaves_nothing_to_guess_but_the_currency(name: str):
+    assert proposed(look(*sample(name))).keys() == {"format", "preset", "money"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        sample("nested-cents.ndjson"),
+        sample("shopify-orders.ndjson"),
+        sample("segment-order-completed.ndjson"),
+        sample("debezium-unwrapped-mysql.ndjson"),
+        debezium(),
+        list(topics.shop_events()),
+    ],
+    ids=["nested", "shopify", "segment", "unwrapped", "debezium", "shop events"],
+)
+def test_a_proposed_mapping_is_one_that_is_accepted(values: list[bytes | None]):
+    assert parse_mapping(str(look(*values).mapping), "mapping.toml").order
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,14 @@ from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_broker
+from bridgecart_assets_tests.sources.registry.apicurio import Apicurio, apicurio
 from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line, bridgecart
+from bridgecart_assets_tests.support.topics import changes
 
-__all__ = ["bridgecart"]
+__all__ = ["apicurio", "bridgecart"]
 
-SHOPIFY = Path(__file__).parents[1] / "samples" / "shopify-orders.ndjson"
+SAMPLES = Path(__file__).parents[1] / "samples"
+SHOPIFY = SAMPLES / "shopify-orders.ndjson"
 
 
 def name_topic(connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch) -> KafkaConnection:
@@ -98,3 +101,21 @@ def test_an_empty_topic_and_one_that_is_not_there_are_one_line(
     monkeypatch.setenv("BRIDGECART_KAFKA_TOPIC", "nowhere")
     assert_one_line(bridgecart("inspect"), "has no topic 'nowhere'", connection.topic)
     assert not data_dir.exists()
+
+
+@any_broker
+def test_avro_is_read_with_the_schemas_of_the_registry(
+    bridgecart: Bridgecart, topic: TopicFactory, apicurio: Apicurio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = name_topic(topic(1), monkeypatch)
+    schema = (SAMPLES / "debezium-orders.avsc").read_text(encoding="utf-8")
+    send(connection, *changes(apicurio.register(connection.topic, schema)))
+    blind = bridgecart("inspect").out
+    assert "values: 816 bytes with schema id, 8 nothing (schema ids" in blind
+    assert "! They begin with the id of a schema: set BRIDGECART_SCHEMA_REGISTRY_URL" in blind
+    monkeypatch.setenv("BRIDGECART_SCHEMA_REGISTRY_URL", apicurio.url)
+    shown = json.loads(bridgecart("inspect", "--json").out)
+    assert (shown["values"], shown["preset"]) == ({"Avro": 816, "nothing": 8}, "debezium")
+    assert {"value.after.customer_id", "value.source.lsn"} <= {path["path"] for path in shown["paths"]}
+    monkeypatch.setenv("BRIDGECART_SCHEMA_REGISTRY_URL", "http://127.0.0.1:9")
+    assert_one_line(bridgecart("inspect"), "No answer from the schema registry at http://127.0.0.1:9")

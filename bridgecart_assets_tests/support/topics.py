@@ -58,6 +58,31 @@ def net_sales() -> Decimal:
     return sum((order.net for order in sold()), Decimal(0))
 
 
+def shop_events() -> Iterator[bytes]:
+    """Each order as it was placed, then paid, with its lines in cents; carts among them, and an order cancelled."""
+    for order in sold():
+        for revision, status in ((1, "placed"), (2, "paid")):
+            yield json.dumps({"event": f"order.{status}", "order": _nested(order, revision, status)}).encode()
+        yield json.dumps({"event": "cart.viewed", "cart": {"items": 2}}).encode()
+        if order.number % 50 == 0:
+            for revision, status in ((2, "cancelled"), (1, "placed")):
+                document = _nested(order, revision, status) | {"number": f"x-{order.number}"}
+                yield json.dumps({"event": f"order.{status}", "order": document}).encode()
+
+
+def _nested(order: Sold, revision: int, status: str) -> dict[str, Any]:
+    return {
+        "number": f"10-{order.number}",
+        "revision": revision,
+        "placed_at": int(order.at.timestamp()),
+        "status": status,
+        "currency": "EUR",
+        "customer": {"ref": f"C-{order.customer}"},
+        "lines": [{"sku": "A1", "category": order.category, "unit_cents": int(order.total * 100), "qty": 1}],
+        "discount_cents": int(order.discount * 100),
+    }
+
+
 def webhooks() -> Iterator[bytes]:
     """Each order twice, as Shopify posts it: created, then paid. Test orders between them."""
     for order in sold():
