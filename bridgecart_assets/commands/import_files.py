@@ -95,7 +95,7 @@ def import_files(
     prepare_home(settings)
     with run_lock(settings.data_dir), dagster_instance(settings) as instance:
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
-        importing = _Importing(instance, Platform(), mapping, summary, counted)
+        importing = Importing(instance, Platform(), mapping, summary, counted)
         importing.finish_open_batches()
         imported = [importing.take_in(file) for file in files]
         progress("customers, segments and KPIs")
@@ -105,8 +105,8 @@ def import_files(
 
 
 @dataclass(frozen=True)
-class _Importing:
-    """Imports under the run lock."""
+class Importing:
+    """Imports by a caller that holds the run lock; `mapping` is the text of one, `summary` is filled on the way."""
 
     instance: "dg.DagsterInstance"
     platform: Platform

@@ -1,0 +1,31 @@
+"""`bridgecart import`: what is wrong is said in one line with its place, before anything is written."""
+
+from pathlib import Path
+
+import pytest
+
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line
+
+
+@pytest.mark.parametrize(
+    ("history", "mapping", "says"),
+    [
+        ("order_id;x\n1;2\n3\n", None, "history.csv line 3: 1 column where 2 are expected; nothing was imported"),
+        ("order_id;x\n1;2\n", "format = 1\n[order]\n", "history.toml"),
+        ("order_id;x\n1;2\n", None, "history.parquet: it cannot be read (No such file or directory); nothing was"),
+    ],
+)
+def test_a_wrong_file_or_mapping_gives_no_row_and_not_even_a_data_directory(
+    bridgecart: Bridgecart, settings: Settings, tmp_path: Path, history: str, mapping: str | None, says: str
+) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(history)
+    arguments = [str(file)]
+    if mapping is not None:
+        (tmp_path / "history.toml").write_text(mapping)
+        arguments += ["--mapping", str(tmp_path / "history.toml")]
+    if "parquet" in says:
+        arguments += [str(tmp_path / "history.parquet")]
+    assert_one_line(bridgecart("import", *arguments), says)
+    assert not settings.data_dir.exists()
