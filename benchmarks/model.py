@@ -19,6 +19,7 @@ from bridgecart_assets.warehouse.queries import (
     features_query,
     held_out_sample,
     purchase_sample,
+    season_sample,
     segments_query,
     spend_sample,
     traits_sample,
@@ -77,7 +78,7 @@ def fit() -> Figures:
         purchases, spent, traits = (
             read_sample(connection, sample) for sample in (purchase_sample(), spend_sample(settings), traits_sample(1))
         )
-        held_out = read_sample(connection, held_out_sample(settings))
+        held_out, months = (read_sample(connection, of(settings)) for of in (held_out_sample, season_sample))
         # Without rows: nothing was fitted before.
         purchase_model, segment_model = (
             connection.sql(f"from {contract.full_name} limit 0").df() for contract in (PURCHASE_MODEL, SEGMENT_MODEL)
@@ -90,6 +91,7 @@ def fit() -> Figures:
             purchases[:customers],
             lambda: held_out[:customers],
             lambda: spent[:customers],
+            lambda: months,
             mode=RefitMode.NOW,
             refit_days=days,
             window_days=settings.churn_window_days,

@@ -82,7 +82,9 @@ PURCHASE_MODEL = Contract(
         Column("coupon_share_mean", "DOUBLE", "Share of purchases with coupon over all customers"),
         Column("no_prediction_reason", "VARCHAR", "Why predictions are NULL under this version", nullable=True),
         Column("largest_mean_spend", "DOUBLE", "Largest mean of a customer's purchase days, currency units"),
-        Column("candidate", "VARCHAR", "Model that predicts: pooled, covariates or no_dropout", nullable=True),
+        Column(
+            "candidate", "VARCHAR", "Model that predicts: pooled, covariates, seasonal or no_dropout", nullable=True
+        ),
         Column("chosen_because", "VARCHAR", "Why it was chosen among the candidates", nullable=True),
         Column(
             "pooled_log_score", "DOUBLE", "Mean log score of the pooled model in the window held out", nullable=True
@@ -111,6 +113,16 @@ PURCHASE_MODEL = Contract(
         ),
         Column("refund_share_mean", "DOUBLE", "Refunds over sales of all customers, at most 1"),
         Column("spend_backtest", "VARCHAR", "Models of spend compared on the days held out: JSON, [] without enough"),
+        Column(
+            "season",
+            "DOUBLE[]",
+            "Factors of the months January to December, mean 1: time is counted in days of the season. NULL: in days",
+            nullable=True,
+        ),
+        Column(
+            "seasonal_log_score", "DOUBLE", "Mean log score of the better model in days of the season", nullable=True
+        ),
+        Column("seasonal_error", "DOUBLE", "Purchase days it predicts over actual, minus 1", nullable=True),
     ),
     key=("version",),
     published=True,

@@ -15,6 +15,7 @@ import pandas as pd
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.models.arrays import Floats, Labels
+from bridgecart_assets.models.season import days_ahead
 
 Kind = Literal["mbg", "bg"]
 
@@ -293,24 +294,27 @@ def purchase_forecasts(
     customers: pd.DataFrame, *, horizon_days: int, discount_rate: float, window_days: int
 ) -> pd.DataFrame:
     """Expected purchases of customers that are alive: `purchases` and `discounted_purchases` within a horizon, and
-    `window_purchases` within the churn window.
+    `window_purchases` within the churn window, which has `window_weeks`.
 
-    `customers` has frequency, weeks (T) and the parameters r, alpha, a, b (MBG/NBD) in every row; the columns are
-    added. Discounting is by twelve equal steps (months, if the horizon is a year) at a yearly rate. Nobody has more
-    purchase days than there are days.
+    `customers` has frequency, weeks (T), the parameters r, alpha, a, b (MBG/NBD) and the season in every row; the
+    columns are added. Discounting is by twelve equal steps (months, if the horizon is a year) at a yearly rate. Nobody
+    has more purchase days than there are days.
     """
     r, alpha, a, b = (customers[name].to_numpy(dtype=np.float64) for name in ("r", "alpha", "a", "b"))
     x, T = customers["frequency"].to_numpy(dtype=np.float64) - 1, customers["weeks"].to_numpy(dtype=np.float64)
+    steps = [horizon_days * step / STEPS for step in range(1, STEPS + 1)]
+    *until_steps, window = (days_ahead(customers, np.array([*steps, float(window_days)])) / 7).T
     before: Floats = np.zeros(len(customers))
     discounted: Floats = np.zeros(len(customers))
-    for step in range(1, STEPS + 1):
-        days = horizon_days * step / STEPS
+    for days, weeks in zip(steps, until_steps, strict=True):
         # np.minimum keeps what is no number, so that it is seen.
-        purchases = np.minimum(expected_if_alive(r, alpha, a, b, x, T, days / 7), days)
+        purchases = np.minimum(expected_if_alive(r, alpha, a, b, x, T, weeks), days)
         discounted = discounted + (purchases - before) / (1 + discount_rate) ** (days / 365)
         before = purchases
-    within_window = np.minimum(expected_if_alive(r, alpha, a, b, x, T, window_days / 7), window_days)
-    return customers.assign(purchases=before, discounted_purchases=discounted, window_purchases=within_window)
+    within_window = np.minimum(expected_if_alive(r, alpha, a, b, x, T, window), window_days)
+    return customers.drop(columns="season").assign(
+        purchases=before, discounted_purchases=discounted, window_purchases=within_window, window_weeks=window
+    )
 
 
 def _chances(kind: Kind, x: Floats) -> Floats:

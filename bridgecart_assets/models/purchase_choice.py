@@ -2,10 +2,13 @@
 
 Each is fitted to what was known before the window and scored by the log score of its chance that a customer buys in
 it at all, a proper score: no chance but the true one has a higher expectation. The best is then fitted to all.
+
+The last candidate is the best of the others in days of the season (`season.py`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -27,9 +30,10 @@ from bridgecart_assets.models.purchase_covariates import (
     fit_covariates,
     own_parameters,
 )
+from bridgecart_assets.models.season import Season, estimate_season
 from bridgecart_assets.models.spend import SpendModel, fit_spend
 
-POOLED, COVARIATES, NO_DROPOUT = "pooled", "covariates", "no_dropout"
+POOLED, COVARIATES, NO_DROPOUT, SEASONAL = "pooled", "covariates", "no_dropout", "seasonal"
 
 # Below these, 24 coefficients say more about chance than about kinds of customers.
 MIN_KIND_CUSTOMERS = 1_000
@@ -37,16 +41,25 @@ MIN_KIND_CUSTOMERS = 1_000
 MIN_HELD_OUT_HISTORY_DAYS = 56
 SCORE_DECIMALS = 6
 _LEAST_CHANCE = 1e-12
-
-HeldOut = Callable[[], pd.DataFrame]
+# Standard errors: one shop without a season in forty has a difference beyond them.
+_BEYOND_CHANCE = 2.0
 
 
 @dataclass(frozen=True)
 class Score:
-    """The score of a candidate in the window held out: mean log score, and purchase days over actual minus 1."""
+    """The score of a candidate in the window held out: mean log score, and purchase days over actual minus 1.
+
+    `each` are the log scores of the customers.
+    """
 
     log_score: float
     error: float | None
+    each: Floats = field(repr=False, compare=False)
+
+    def is_surely_better(self, other: "Score") -> bool:
+        """Whether the same customers are foretold better, by more than chance would have it."""
+        better = self.each - other.each
+        return bool(better.mean() > _BEYOND_CHANCE * better.std() / np.sqrt(len(better)))
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,56 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Lives:
+    """Customers of `sql/models/sample_*.sql`, and days from first and latest purchase to the last day of the data.
+
+    Called with a season, it is what is known of them in its days; without one, in days of the calendar.
+    """
+
+    customers: pd.DataFrame
+    days_lived: Floats
+    days_silent: Floats
+    as_of: date
+
+    def __call__(self, season: Season | None) -> Known:
+        """The customers as a fit knows them."""
+        if season is None:
+            return Known.of(self.customers, self.days_lived, self.days_silent)
+        days = (season.days_back(self.as_of, each) for each in (self.days_lived, self.days_silent))
+        return Known.of(self.customers, *days)
+
+
+KnownIn = Callable[[Season | None], Known]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Customers as they were known before the window, their purchase days in it, and what was bought by month."""
+
+    lives: Lives
+    bought: Floats
+    months: pd.DataFrame
+
+    @classmethod
+    def of(cls, customers: pd.DataFrame, months: pd.DataFrame, as_of: date, *, window_days: int) -> "HeldOut":
+        """Rows of `sql/models/sample_held_out.sql` and `sample_season.sql`; `as_of` is where the window ends."""
+        lived, silent, bought = (
+            customers[name].to_numpy(dtype=np.float64) for name in ("lived_days", "silent_days", "purchases_after")
+        )
+        return cls(Lives(customers, lived, silent, as_of - timedelta(days=window_days)), bought, months)
+
+    @property
+    def season(self) -> Season | None:
+        """The season as it is known now."""
+        return estimate_season(self.months)
+
+    @property
+    def season_before(self) -> Season | None:
+        """The season as it was known before the window."""
+        return estimate_season(self.months.loc[~self.months["is_held_out"].astype(bool)])
+
+
+@dataclass(frozen=True)
 class CovariatesFit:
     """The scale of the levels and the coefficients (parameters x terms)."""
 
@@ -86,13 +149,14 @@ class CovariatesFit:
 
 @dataclass(frozen=True)
 class Choice:
-    """The pooled fit, or that without drop-out; with covariates where those are chosen, why, and the scores."""
+    """The pooled fit, or that without drop-out; covariates and season where chosen, why, and the scores."""
 
     candidate: str
     because: str
     pooled: PurchaseFit
     covariates: CovariatesFit | None = None
     scores: "dict[str, Score] | None" = None
+    season: Season | None = None
 
 
 def spend_of(customers: pd.DataFrame) -> SpendModel:
@@ -102,12 +166,12 @@ def spend_of(customers: pd.DataFrame) -> SpendModel:
     )
 
 
-def choose_model(known: Known, held_out: HeldOut, *, window_days: int) -> Choice:
+def choose_model(known_in: KnownIn, held_out: Callable[[], HeldOut], *, window_days: int) -> Choice:
     """The model that predicts.
 
-    `held_out` gives the customers of `sql/models/sample_held_out.sql` and is asked where there is something to
-    choose. Raises FitFailed where no candidate has a fit.
+    `held_out` is asked where there is something to choose. Raises FitFailed where no candidate has a fit.
     """
+    known = known_in(None)
     try:
         pooled = fit_purchases(known.grouped)
     except FitFailed:
@@ -116,34 +180,63 @@ def choose_model(known: Known, held_out: HeldOut, *, window_days: int) -> Choice
         )
     if len(known.covariates) < MIN_KIND_CUSTOMERS:
         return Choice(POOLED, f"fewer than {MIN_KIND_CUSTOMERS:,} customers tell no kinds apart", pooled)
-    scores = compare(held_out(), window_days=window_days)
+    past = held_out()
+    scores = compare(past, window_days=window_days)
     if POOLED not in scores:
         return Choice(POOLED, f"too short a history to hold out {window_days} days", pooled)
-    if COVARIATES not in scores or scores[COVARIATES].log_score <= scores[POOLED].log_score:
-        return Choice(POOLED, f"best log score of the last {window_days} days", pooled, scores=scores)
+    best, because = _best_in_calendar(scores), f"best log score of the last {window_days} days"
+    season = past.season if SEASONAL in scores and scores[SEASONAL].is_surely_better(scores[best]) else None
+    if season is not None:
+        try:
+            return _in_season(known_in(season), season, best, because, scores)
+        except FitFailed:
+            because = "in days of the season nothing has a fit"
+    if best == POOLED:
+        return Choice(POOLED, because, pooled, scores=scores)
     try:
         covariates = _with_covariates(known, pooled.model)
     except FitFailed:
         return Choice(POOLED, "spend and coupons have no fit", pooled, scores=scores)
-    return Choice(COVARIATES, f"best log score of the last {window_days} days", pooled, covariates, scores)
+    return Choice(COVARIATES, because, pooled, covariates, scores)
 
 
-def compare(held_out: pd.DataFrame, *, window_days: int) -> dict[str, Score]:
+def _in_season(known: Known, season: Season, best: str, because: str, scores: dict[str, Score]) -> Choice:
+    pooled = fit_purchases(known.grouped)
+    covariates = _with_covariates(known, pooled.model) if best == COVARIATES else None
+    return Choice(SEASONAL, because, pooled, covariates, scores, season)
+
+
+def compare(past: HeldOut, *, window_days: int) -> dict[str, Score]:
     """The scores of the candidates that have a fit to what was known before the window, by name, simplest first."""
-    lived, silent = (held_out[name].to_numpy(dtype=np.float64) for name in ("lived_days", "silent_days"))
-    if len(held_out) < MIN_KIND_CUSTOMERS or lived.max() < MIN_HELD_OUT_HISTORY_DAYS:
+    if len(past.bought) < MIN_KIND_CUSTOMERS or past.lives.days_lived.max() < MIN_HELD_OUT_HISTORY_DAYS:
         return {}
-    known, bought = Known.of(held_out, lived, silent), held_out["purchases_after"].to_numpy(dtype=np.float64)
-    scores = {}
+    scores = _scores(past.lives(None), past.bought, window_days)
+    season = past.season_before
+    if scores and season is not None:
+        best = _best_in_calendar(scores)
+        days = float(season.days_ahead(past.lives.as_of, np.float64(window_days)))
+        seasonal = _scores(past.lives(season), past.bought, days, pooled_only=best == POOLED)
+        scores |= {SEASONAL: seasonal[best]} if best in seasonal else {}
+    return scores
+
+
+def _scores(known: Known, bought: Floats, days: float, *, pooled_only: bool = False) -> dict[str, Score]:
+    scores: dict[str, Score] = {}
     try:
         pooled = fit_purchases(known.grouped).model
-        scores[POOLED] = _score(pooled, known.customers, bought, window_days)
-        covariates = _with_covariates(known, pooled).predictions(known.covariates)
-        scores[COVARIATES] = _score(covariates, known.customers, bought, window_days)
+        scores[POOLED] = _score(pooled, known.customers, bought, days)
+        if not pooled_only:
+            covariates = _with_covariates(known, pooled).predictions(known.covariates)
+            scores[COVARIATES] = _score(covariates, known.customers, bought, days)
     except FitFailed:
         # The candidates that come after have none either.
         pass
     return scores
+
+
+def _best_in_calendar(scores: dict[str, Score]) -> str:
+    is_better = COVARIATES in scores and scores[COVARIATES].log_score > scores[POOLED].log_score
+    return COVARIATES if is_better else POOLED
 
 
 def _with_covariates(known: Known, pooled: PurchaseModel) -> CovariatesFit:
@@ -153,9 +246,10 @@ def _with_covariates(known: Known, pooled: PurchaseModel) -> CovariatesFit:
     )
 
 
-def _score(model: Predictions, customers: Customers, bought: Floats, window_days: int) -> Score:
-    life = (customers.x, customers.t_x, customers.T, window_days / 7)
+def _score(model: Predictions, customers: Customers, bought: Floats, days: float) -> Score:
+    life = (customers.x, customers.t_x, customers.T, days / 7)
     chance = np.clip(model.p_purchase(*life), _LEAST_CHANCE, 1 - _LEAST_CHANCE)
-    log_score = float(np.where(bought > 0, np.log(chance), np.log1p(-chance)).mean())
+    each = np.where(bought > 0, np.log(chance), np.log1p(-chance))
     error = float(model.expected(*life).sum() / bought.sum() - 1) if bought.sum() > 0 else None
-    return Score(round(log_score, SCORE_DECIMALS), None if error is None else round(error, SCORE_DECIMALS))
+    log_score = round(float(each.mean()), SCORE_DECIMALS)
+    return Score(log_score, None if error is None else round(error, SCORE_DECIMALS), each)

@@ -13,7 +13,15 @@ from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.due import RefitMode, is_due
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import FitFailed
-from bridgecart_assets.models.purchase_choice import COVARIATES, POOLED, Choice, HeldOut, Known, choose_model
+from bridgecart_assets.models.purchase_choice import (
+    COVARIATES,
+    POOLED,
+    SEASONAL,
+    Choice,
+    HeldOut,
+    Lives,
+    choose_model,
+)
 from bridgecart_assets.models.spend import STORED_DECIMALS
 from bridgecart_assets.models.spend_choice import choose_spend
 
@@ -24,12 +32,14 @@ MIN_HISTORY_DAYS = 56
 # Before that, purchase rates of all customers fall together as the silent ones become known as such.
 MATURE_HISTORY_DAYS = 180
 
+_CANDIDATES = (POOLED, COVARIATES, SEASONAL)
 _PARAMETERS = ("r", "alpha", "a", "b")
 _LEVELS = [(of, part) for of in ("spend", "coupon") for part in ("mean", "scale")]
 _OF_COVARIATES = (
-    *(f"{candidate}_{figure}" for candidate in (POOLED, COVARIATES) for figure in ("log_score", "error")),
+    *(f"{candidate}_{figure}" for candidate in _CANDIDATES for figure in ("log_score", "error")),
     *(f"{of}_level_{part}" for of, part in _LEVELS),
     "coefficients",
+    "season",
 )
 _PURCHASES = [
     *("frequency", "orders", "coupon_orders", "log_spend_sum", "log_spend_square_sum"),
@@ -37,11 +47,15 @@ _PURCHASES = [
 ]
 
 
+ReadSample = Callable[[], pd.DataFrame]
+
+
 def refit_purchases(
     model: pd.DataFrame,
     customers: pd.DataFrame,
-    held_out: HeldOut,
-    spend_days: Callable[[], pd.DataFrame],
+    held_out: ReadSample,
+    spend_days: ReadSample,
+    months: ReadSample,
     *,
     mode: RefitMode,
     refit_days: int,
@@ -51,8 +65,9 @@ def refit_purchases(
 
     `model` has the columns of `gold.purchase_model`. `customers` are those of `sql/models/sample_purchases.sql`, at
     least one purchase day each; `held_out` gives those of `sql/models/sample_held_out.sql`, what was known of them
-    before the last `window_days`, and `spend_days` those of `sql/models/sample_spend.sql`, with what they spent before
-    and in them. The same customers give the same version again, so asking twice changes nothing.
+    before the last `window_days`, `spend_days` those of `sql/models/sample_spend.sql`, with what they spent before
+    and in them, and `months` what they bought by month, as `sql/models/sample_season.sql` has it. The same customers
+    give the same version again, so asking twice changes nothing.
     """
     if customers.empty:
         return model
@@ -66,7 +81,12 @@ def refit_purchases(
     spent = spend_days().sort_values("customer_id", kind="stable")
     row = {
         "input_hash": input_hash,
-        **fit_row(customers, as_of, held_out, window_days=window_days),
+        **_fit_row(
+            customers,
+            as_of,
+            lambda: HeldOut.of(held_out(), months(), as_of, window_days=window_days),
+            window_days=window_days,
+        ),
         **_spend_parameters(customers, spent),
     }
     row["version"] = 1 if model.empty else int(model["version"].max()) + 1
@@ -90,13 +110,15 @@ def candidates_table(versions: pd.DataFrame) -> pd.DataFrame:
     rows = [
         [name, newest[f"{name}_log_score"], newest[f"{name}_error"], bool(newest["candidate"] == name)]
         for _, newest in versions.tail(1).iterrows()
-        for name in (POOLED, COVARIATES)
+        for name in _CANDIDATES
         if pd.notna(newest[f"{name}_log_score"])
     ]
     return pd.DataFrame(rows, columns=columns)
 
 
-def fit_row(customers: pd.DataFrame, as_of: date, held_out: HeldOut, *, window_days: int) -> dict[str, object]:
+def _fit_row(
+    customers: pd.DataFrame, as_of: date, held_out: Callable[[], HeldOut], *, window_days: int
+) -> dict[str, object]:
     """The purchases and the traits in one row of `gold.purchase_model`."""
     days = customers["frequency"].to_numpy(dtype=np.float64)
     orders, coupon_orders = int(customers["orders"].sum()), int(customers["coupon_orders"].sum())
@@ -133,15 +155,16 @@ def _spend_parameters(customers: pd.DataFrame, spent: pd.DataFrame) -> dict[str,
 
 
 def _purchase_parameters(
-    customers: pd.DataFrame, as_of: date, held_out: HeldOut, window_days: int
+    customers: pd.DataFrame, as_of: date, held_out: Callable[[], HeldOut], window_days: int
 ) -> dict[str, object]:
     lived, silent = (_days_since(customers, name, as_of) for name in ("first_purchased_on", "last_purchased_on"))
-    known = Known.of(customers, lived, silent)
-    x, T = known.customers.x, known.customers.T
+    x, T = customers["frequency"].to_numpy(dtype=np.float64) - 1, lived / 7
     reason = _below_gate(x, T)
     if reason is None:
         try:
-            return _chosen_parameters(choose_model(known, held_out, window_days=window_days))
+            return _chosen_parameters(
+                choose_model(Lives(customers, lived, silent, as_of), held_out, window_days=window_days)
+            )
         except FitFailed:
             reason = "no_maximum"
     # Without a fit the rates, which the traits need, shrink to the pooled one, as strongly as one purchase weighs.
@@ -160,11 +183,12 @@ def _chosen_parameters(choice: Choice) -> dict[str, object]:
         "chosen_because": choice.because,
         **{
             f"{candidate}_{figure}": getattr(scores.get(candidate), figure, None)
-            for candidate in (POOLED, COVARIATES)
+            for candidate in _CANDIDATES
             for figure in ("log_score", "error")
         },
         **{f"{of}_level_{part}": getattr(levels, f"{of}_{part}", None) for of, part in _LEVELS},
         "coefficients": None if found is None else found.coefficients.reshape(-1).tolist(),
+        "season": None if choice.season is None else list(choice.season.factors),
         "no_prediction_reason": None,
     }
 

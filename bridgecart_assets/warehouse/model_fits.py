@@ -11,7 +11,13 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.purchase_table import newest_and_provisional, refit_purchases
 from bridgecart_assets.models.refitting import RefitOutcome, refit
-from bridgecart_assets.warehouse.queries import held_out_sample, purchase_sample, spend_sample, traits_sample
+from bridgecart_assets.warehouse.queries import (
+    held_out_sample,
+    purchase_sample,
+    season_sample,
+    spend_sample,
+    traits_sample,
+)
 from bridgecart_assets.warehouse.storage.outputs import Sample
 
 ReadSample = Callable[[Sample], pd.DataFrame]
@@ -26,6 +32,7 @@ def fit_purchase_model(
         read_sample(purchase_sample()),
         lambda: read_sample(held_out_sample(settings)),
         lambda: read_sample(spend_sample(settings)),
+        lambda: read_sample(season_sample(settings)),
         mode=mode,
         refit_days=settings.model_refit_days,
         window_days=settings.churn_window_days,

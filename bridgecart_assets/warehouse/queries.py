@@ -99,11 +99,17 @@ def purchase_sample() -> Sample:
 
 def held_out_sample(settings: Settings) -> Sample:
     """Customers before the last churn window, and what they bought in it."""
-    return Sample(
-        "models/sample_held_out",
-        {**_clock_parameters(settings), "held_out_days": settings.churn_window_days},
-        most_customers=MOST_FITTED_CUSTOMERS,
-    )
+    return _before_and_in_window("models/sample_held_out", settings)
+
+
+def season_sample(settings: Settings) -> Sample:
+    """What customers bought by month, before the last churn window and in it."""
+    return _before_and_in_window("models/sample_season", settings)
+
+
+def _before_and_in_window(file: str, settings: Settings) -> Sample:
+    parameters = {**_clock_parameters(settings), "held_out_days": settings.churn_window_days}
+    return Sample(file, parameters, most_customers=MOST_FITTED_CUSTOMERS)
 
 
 def spend_sample(settings: Settings) -> Sample:

@@ -26,6 +26,7 @@ def test_a_tables_steps_come_in_order_with_what_each_needs_and_gives():
         "sql/gold/tmp_current_customers.sql",
         "sql/gold/tmp_trait_macros.sql",
         "sql/gold/tmp_traits.sql",
+        "sql/gold/tmp_season.sql",
         "sql/gold/tmp_levels.sql",
         "sql/gold/tmp_purchase_forecasts.sql",
         "sql/gold/tmp_scored.sql",
@@ -58,7 +59,7 @@ def test_only_what_is_read_from_kafka_has_no_sql():
 def test_a_person_reads_the_files_with_their_meaning(table: str):
     result = CliRunner().invoke(cli, ["graph", table])
     assert result.exit_code == 0
-    assert f"7 sql/gold/customer_segments.sql: {headers()['gold/customer_segments'].meaning}" in result.output
+    assert f"8 sql/gold/customer_segments.sql: {headers()['gold/customer_segments'].meaning}" in result.output
     assert "parameters: $churn_window_days" in result.output
     assert result.output.rstrip().splitlines()[-1].startswith("  behind it: ")
 

@@ -27,6 +27,7 @@ from bridgecart_assets.models.purchase import (
 from bridgecart_assets_tests.models.cdnow import repeat_spend, summary
 from bridgecart_assets_tests.support.examples import examples
 
+NO_SEASON = {"purchase_version": 1, "forecast_from": None, "season": None}
 OPENING = datetime(1997, 10, 1, tzinfo=UTC)
 
 
@@ -167,7 +168,7 @@ def test_whatever_the_parameters_a_figure_is_finite_and_within_its_bounds(
     fewest = -np.expm1(-shape * np.log1p(certain * days / 7 / lived)) / certain
     assert fewest * (1 - 1e-9) <= found <= shape * days / 7 / lived * (1 + 1e-9)
     (row,) = purchase_forecasts(
-        pd.DataFrame([{"frequency": x + 1, "weeks": T, **asdict(model)}]),
+        pd.DataFrame([{"frequency": x + 1, "weeks": T, **asdict(model), **NO_SEASON}]),
         horizon_days=days,
         discount_rate=0.1,
         window_days=min(days, 90),

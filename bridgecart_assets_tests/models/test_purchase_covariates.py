@@ -1,5 +1,8 @@
 """The purchase model with covariates: its gradient, and what it finds again of a simulated world."""
 
+from dataclasses import replace
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +16,15 @@ from bridgecart_assets.models.purchase import (
     fit_without_dropout,
     purchase_forecasts,
 )
-from bridgecart_assets.models.purchase_choice import COVARIATES, NO_DROPOUT, POOLED, Known, choose_model, compare
+from bridgecart_assets.models.purchase_choice import (
+    COVARIATES,
+    NO_DROPOUT,
+    POOLED,
+    HeldOut,
+    Known,
+    choose_model,
+    compare,
+)
 from bridgecart_assets.models.purchase_covariates import (
     KindsOfCustomers,
     Levels,
@@ -69,8 +80,8 @@ def test_a_deviation_has_four_levels_and_three_deviations_are_the_end():
 def test_the_candidate_with_the_best_log_score_of_the_held_out_window_is_chosen(
     world: tuple[KindsOfCustomers, Floats],
 ):
-    known, held_out = as_known(world)
-    choice = choose_model(known, lambda: held_out, window_days=WINDOW_DAYS)
+    past = held_out(world)
+    choice = choose_model(past.lives, lambda: past, window_days=WINDOW_DAYS)
     assert choice.candidate == COVARIATES
     assert choice.scores is not None
     assert choice.scores[COVARIATES].log_score > choice.scores[POOLED].log_score
@@ -79,17 +90,17 @@ def test_the_candidate_with_the_best_log_score_of_the_held_out_window_is_chosen(
 
 def test_where_spend_and_coupons_say_nothing_the_pooled_model_stays():
     people, later = simulated(3_000, seed=4, coefficients=TRUE * [1, 0, 0, 0, 0, 0])
-    known, held_out = as_known((people, later))
-    scores = compare(held_out, window_days=WINDOW_DAYS)
-    chosen = choose_model(known, lambda: held_out, window_days=WINDOW_DAYS).candidate
+    past = held_out((people, later))
+    scores = compare(past, window_days=WINDOW_DAYS)
+    chosen = choose_model(past.lives, lambda: past, window_days=WINDOW_DAYS).candidate
     assert chosen == max(scores, key=lambda name: scores[name].log_score)
     assert abs(scores[POOLED].log_score - scores[COVARIATES].log_score) < 0.01
 
 
 def test_a_shop_with_a_short_history_gets_the_pooled_model_and_the_reason(world: tuple[KindsOfCustomers, Floats]):
-    known, held_out = as_known(world)
-    young = held_out.assign(lived_days=held_out["lived_days"].clip(upper=50))
-    choice = choose_model(known, lambda: young, window_days=90)
+    past = held_out(world)
+    young = replace(past, lives=replace(past.lives, days_lived=past.lives.days_lived.clip(max=50)))
+    choice = choose_model(past.lives, lambda: young, window_days=90)
     assert (choice.candidate, choice.because) == (POOLED, "too short a history to hold out 90 days")
 
 
@@ -115,7 +126,7 @@ def test_subscribers_have_predictions(world: tuple[KindsOfCustomers, Floats]):
     weeks = np.linspace(20, 60, 400)
     x = np.floor(weeks / 4)
     people = Known(Customers(x, 4 * x, weeks, np.ones(400)), world[0].levels[:400])
-    choice = choose_model(people, lambda: pytest.fail("nothing to compare"), window_days=90)
+    choice = choose_model(lambda _: people, lambda: pytest.fail("nothing to compare"), window_days=90)
     assert choice.candidate == NO_DROPOUT
     expected = choice.pooled.model.expected(x, 4 * x, weeks, 52.0)
     assert np.isfinite(expected).all()
@@ -133,8 +144,13 @@ def test_what_a_customer_will_buy_does_not_depend_on_who_is_computed_with_him():
             # Some of them beyond what the closed form can say.
             "a": np.where(np.arange(1_003) % 50 == 0, 3_000.0, np.exp(rng.normal(0, 1, 1_003))),
             "b": np.exp(rng.normal(1, 1, 1_003)),
+            "purchase_version": rng.integers(1, 3, 1_003),
+            "forecast_from": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 3, 1_003) * 31, unit="D"),
         }
     )
+    seasons = {1: [0.8, 1.2] * 6, 2: None}
+    people["season"] = people["purchase_version"].map(seasons)
+    people["forecast_from"] = people["forecast_from"].where(people["purchase_version"] == 1)
     together = purchase_forecasts(people, horizon_days=365, discount_rate=0.1, window_days=90)
     for size in (1, 2, 7, 64):
         few = people.iloc[501 : 501 + size]
@@ -147,12 +163,12 @@ def test_what_a_customer_will_buy_does_not_depend_on_who_is_computed_with_him():
     pd.testing.assert_frame_equal(pd.concat(alone), together.iloc[::50], check_exact=True)
 
 
-def as_known(world: tuple[KindsOfCustomers, Floats]) -> tuple[Known, pd.DataFrame]:
-    """The customers as a fit knows them, and as they stand in a holdout: spend of a level, and coupons of it."""
+def held_out(world: tuple[KindsOfCustomers, Floats]) -> HeldOut:
+    """The customers as they stand in a holdout: spend of a level, and coupons of it; no months to tell a season by."""
     people, later = world
     x, spend, coupon = people.customers.x, people.levels[:, 0], people.levels[:, 1]
     n = x + 1
-    held_out = pd.DataFrame(
+    customers = pd.DataFrame(
         {
             "frequency": n,
             "orders": n,
@@ -164,8 +180,8 @@ def as_known(world: tuple[KindsOfCustomers, Floats]) -> tuple[Known, pd.DataFram
             "purchases_after": later,
         }
     )
-    lived, silent = held_out["lived_days"].to_numpy(), held_out["silent_days"].to_numpy()
-    return Known.of(held_out, lived, silent), held_out
+    months = pd.DataFrame(columns=["cohort", "age", "month", "is_held_out", "customer_days", "purchases"])
+    return HeldOut.of(customers, months, date(2026, 1, 1), window_days=WINDOW_DAYS)
 
 
 def simulated(customers: int, *, seed: int, coefficients: Floats = TRUE) -> tuple[KindsOfCustomers, Floats]:

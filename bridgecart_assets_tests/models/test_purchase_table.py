@@ -42,7 +42,9 @@ def test_below_the_data_gate_there_are_rates_to_cluster_by_but_no_predictions(pe
 
 
 def test_without_customers_there_is_no_version():
-    assert refit_purchases(NO_MODEL, _people().iloc[:0], _nobody, pd.DataFrame, mode=RefitMode.NOW, **DAYS).empty
+    assert refit_purchases(
+        NO_MODEL, _people().iloc[:0], _nobody, pd.DataFrame, _nobody, mode=RefitMode.NOW, **DAYS
+    ).empty
 
 
 def test_the_same_customers_in_any_order_give_the_same_bytes_and_no_second_version():
@@ -104,12 +106,12 @@ def _nobody() -> pd.DataFrame:
 
 
 def _fitted(people: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = _refit(NO_MODEL, people).drop(columns="coefficients").to_dict("records")
+    rows = _refit(NO_MODEL, people).drop(columns=["coefficients", "season"]).to_dict("records")
     return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
 
 
 def _refit(model: pd.DataFrame, people: pd.DataFrame, mode: RefitMode = RefitMode.NOW) -> pd.DataFrame:
-    return refit_purchases(model, people, _nobody, lambda: spend_days(people), mode=mode, **DAYS)
+    return refit_purchases(model, people, _nobody, lambda: spend_days(people), _nobody, mode=mode, **DAYS)
 
 
 def _people(

@@ -84,9 +84,9 @@ _COLUMNS = {
     "mapped": _MAPPED,
     "mapped_attributes": _MAPPED,
     "said_of_records": _MAPPED,
-    "purchase_forecasts": "purchase_version int, frequency bigint, weeks double, spend_level double, "
-    "coupon_level double, r double, alpha double, a double, b double, purchases double, discounted_purchases double, "
-    "window_purchases double",
+    "purchase_forecasts": "purchase_version int, forecast_from date, frequency bigint, weeks double, "
+    "spend_level double, coupon_level double, r double, alpha double, a double, b double, "
+    "purchases double, discounted_purchases double, window_purchases double, window_weeks double",
 }
 
 StandIns = Mapping[str, str]

@@ -138,6 +138,7 @@ def test_the_steps_of_the_segments_are_those_of_the_customers_as_they_are_now():
         "gold/tmp_current_customers",
         "gold/tmp_trait_macros",
         "gold/tmp_traits",
+        "gold/tmp_season",
         "gold/tmp_levels",
         "gold/tmp_purchase_forecasts",
         "gold/tmp_scored",

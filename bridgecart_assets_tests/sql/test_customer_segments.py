@@ -277,6 +277,30 @@ def test_the_spend_of_a_fit_is_that_of_the_same_customers_before_and_in_the_days
     assert [second[name] for name in ("days_before", "days_after", "spend_after")] == [0, 1, 0.01]
 
 
+def test_the_months_of_a_season_count_repeat_purchases_of_whole_months_before_and_in_the_days_held_out():
+    warehouse = warehouse_with(
+        [
+            Order("A", "2025-04-10", 10),
+            *(Order("A", day, 5) for day in ("2025-04-20", "2025-05-01", "2025-06-01", "2025-06-02", "2025-06-20")),
+            Order("A", "2025-06-20", -5),
+            Order("B", "2025-04-30", 1),
+            Order("C", "2025-05-31", 1),
+        ]
+    )
+    compute_features(warehouse, tiny_settings(as_of=date(2025, 6, 25)))
+    with warehouse.reading() as connection:
+        settings = tiny_settings(churn_window_days=20, as_of=date(2025, 6, 25))
+        sample = read_sample(connection, queries.season_sample(settings))
+    assert [tuple(row.values()) for row in sample.to_dict("records")] == [
+        # April's two customers in May, then in June; before the 5th and from then on.
+        (663, 1, 5, False, 2 * 31, 1),
+        (663, 2, 6, False, 2 * 4, 2),
+        (663, 2, 6, True, 2 * 20, 1),
+        (664, 1, 6, False, 1 * 4, 0),
+        (664, 1, 6, True, 1 * 20, 0),
+    ]
+
+
 def _sample(warehouse: MemoryWarehouse, file: str, customers: int) -> list[str]:
     compute_features(warehouse, tiny_settings())
     (sample,) = [sample for sample in (queries.purchase_sample(), queries.traits_sample(1)) if sample.file == file]

@@ -75,7 +75,8 @@ def write(warehouse: MemoryWarehouse, contract: Contract, query: Query, *, only_
 
 def shop() -> MemoryWarehouse:
     warehouse = MemoryWarehouse()
-    store_purchase_model(warehouse)
+    # With a season, which makes forecasts of one date others than those of the next.
+    store_purchase_model(warehouse, covariates={"season": [0.95, 1.05] * 6})
     store_model(warehouse, spend_model())
     return warehouse
 

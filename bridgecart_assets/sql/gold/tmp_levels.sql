@@ -1,6 +1,7 @@
 -- Every row of `traits` with the levels of spend and coupons by which the purchase model tells kinds of customers apart:
 -- deviations from the mean in quarters, 0 where it tells none apart. They are the levels of `purchase_covariates.py`.
--- needs: traits, gold.purchase_model, log_spend_of(), coupon_share_of()
+-- Weeks are those of the season from here on, where the purchase model has one.
+-- needs: traits, gold.purchase_model, ahead_of_calendar, weeks_between(), log_spend_of(), coupon_share_of()
 -- gives: level_of(), levelled
 
 -- Never least() or greatest() of what may be NULL: they leave it out.
@@ -10,7 +11,11 @@ end;
 
 create or replace temp view levelled as
 select
-    t.*,
+    t.* exclude (weeks),
+    weeks_between(t.first_purchased_on + coalesce(f.days, 0), t.as_of - 1 + coalesce(d.days, 0)) as weeks,
+    weeks_between(t.first_purchased_on + coalesce(f.days, 0), t.last_purchased_on + coalesce(l.days, 0)) as weeks_to_last,
+    -- The same number of days has more or fewer of the season in it.
+    case when m.is_seasonal then t.as_of end as forecast_from,
     level_of(
         log_spend_of(
             t.frequency, t.log_spend_sum, m.log_spend_mean, m.log_spend_variance_within, m.log_spend_variance_between
@@ -20,4 +25,10 @@ select
     level_of(coupon_share_of(t.orders, t.coupon_orders, m.coupon_share_mean), m.coupon_level_mean, m.coupon_level_scale)
         as coupon_level
 from traits t
-left join gold.purchase_model m on m.version = t.purchase_version;
+left join (select *, season is not null as is_seasonal from gold.purchase_model) m on m.version = t.purchase_version
+left join ahead_of_calendar f on f.version = t.purchase_version
+    and f.month = month(t.first_purchased_on) and f.day = day(t.first_purchased_on)
+left join ahead_of_calendar l on l.version = t.purchase_version
+    and l.month = month(t.last_purchased_on) and l.day = day(t.last_purchased_on)
+left join ahead_of_calendar d on d.version = t.purchase_version
+    and d.month = month(t.as_of - 1) and d.day = day(t.as_of - 1);

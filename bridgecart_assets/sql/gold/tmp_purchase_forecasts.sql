@@ -5,7 +5,7 @@
 
 with parameter as (
     -- Of each parameter: a constant, what spend and coupons add to its logarithm, their squares and their product.
-    select version, r, alpha, a, b, coefficients[1:6] as of_r, coefficients[7:12] as of_alpha,
+    select version, r, alpha, a, b, season, coefficients[1:6] as of_r, coefficients[7:12] as of_alpha,
         coefficients[13:18] as of_a, coefficients[19:24] as of_b
     from gold.purchase_model
     where no_prediction_reason is null
@@ -16,7 +16,7 @@ kinds as (
 ),
 of_kinds as (
     select
-        k.*,
+        k.*, m.season,
         list_value(1, s, c, s * s, c * c, s * c) as terms,
         case when of_r is null then m.r else exp(greatest(-12, least(12, list_inner_product(of_r, terms)))) end as r,
         case when of_r is null then m.alpha else exp(greatest(-12, least(12, list_inner_product(of_alpha, terms)))) end
@@ -27,10 +27,10 @@ of_kinds as (
     join parameter m on m.version = k.purchase_version
 ),
 lives as (
-    select distinct purchase_version, frequency, weeks, spend_level, coupon_level
+    select distinct purchase_version, forecast_from, frequency, weeks, spend_level, coupon_level
     from levelled
 )
-select l.*, k.r, k.alpha, k.a, k.b
+select l.*, k.r, k.alpha, k.a, k.b, k.season
 from lives l
 join of_kinds k on k.purchase_version = l.purchase_version and k.s = l.spend_level and k.c = l.coupon_level
 order by all

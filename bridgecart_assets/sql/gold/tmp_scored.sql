@@ -1,5 +1,5 @@
 -- What the models say about every row of `traits`: predictions, nearest and second nearest centroid.
--- needs: gold.segment_model, levelled, gold.purchase_model, weeks_between(), log_spend_of(), purchase_forecasts,
+-- needs: gold.segment_model, levelled, gold.purchase_model, log_spend_of(), purchase_forecasts,
 --     $churn_window_days, $clv_margin, $clv_horizon_days
 -- gives: segmentations, assigned, predictors, figure_within(), figure_at_most(), refund_share_of(), scored
 
@@ -59,8 +59,7 @@ from placed;
 create or replace temp table predictors as
 select
     *, log_spend_variance_within as within, log_spend_variance_between as between_customers,
-    $churn_window_days::double as window_days, $churn_window_days::double / 7 as window_weeks, $clv_margin as clv_margin,
-    $clv_horizon_days::double as horizon_days
+    $churn_window_days::double as window_days, $clv_margin as clv_margin, $clv_horizon_days::double as horizon_days
 from gold.purchase_model;
 
 -- Between the models and everybody who reads a figure: it is a number from 0 to the most that can be, or NULL.
@@ -82,9 +81,9 @@ with chances as (
         -- There is no logarithm of no drop-out.
         case when o.a = 0 then 1 else 1 / (1 + exp(
             ln(o.a / (o.b + t.frequency - 1)) + (o.r + t.frequency - 1)
-            * ln((o.alpha + t.weeks) / (o.alpha + weeks_between(t.first_purchased_on, t.last_purchased_on)))
+            * ln((o.alpha + t.weeks) / (o.alpha + t.weeks_to_last))
         )) end as p_alive,
-        1 - power((o.alpha + t.weeks) / (o.alpha + t.weeks + m.window_weeks), o.r + t.frequency - 1)
+        1 - power((o.alpha + t.weeks) / (o.alpha + t.weeks + o.window_weeks), o.r + t.frequency - 1)
             as p_purchase_if_alive,
         case m.spend_model
             when 'log-normal' then m.log_spend_scale * figure_at_most(exp(
@@ -100,7 +99,10 @@ with chances as (
             t.purchase_sales::double / t.frequency
         ) as most_spend
     from assigned t
-    left join purchase_forecasts o using (purchase_version, frequency, weeks, spend_level, coupon_level)
+    left join purchase_forecasts o
+        on o.purchase_version = t.purchase_version and o.forecast_from is not distinct from t.forecast_from
+        and o.frequency = t.frequency and o.weeks = t.weeks
+        and o.spend_level = t.spend_level and o.coupon_level = t.coupon_level
     -- Without a forecast the version makes no predictions.
     left join predictors m on m.version = o.purchase_version
 ),

@@ -59,3 +59,7 @@ create table if not exists silver.skipped_records (
     batch_key varchar not null, "partition" integer not null, reason varchar not null, records bigint not null
 );
 create table if not exists silver.mappings (mapping varchar not null, text varchar not null);
+-- A shop may have a season.
+alter table if exists gold.purchase_model add column if not exists season double[];
+alter table if exists gold.purchase_model add column if not exists seasonal_log_score double;
+alter table if exists gold.purchase_model add column if not exists seasonal_error double;
