@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.erasure import erase_customers
+from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets_tests.sql.silver import SilverWarehouse, broken_rules
 from bridgecart_assets_tests.sql.states import (
     MARCH,
@@ -191,3 +193,34 @@ def test_of_an_order_that_moved_the_states_of_a_forgotten_customer_go_with_their
     assert [table.get(one.place, "rejected") for one in said] == stand
     assert rows(warehouse, "select customer_id, part from silver.orders order by part") == left
     assert [broken_rules(warehouse, batch_key) for batch_key in (FIRST, SECOND)] == [[], []]
+
+
+HOLDS = State(version=5)
+
+
+@pytest.mark.parametrize(
+    ("states", "warned_of"),
+    [
+        pytest.param(
+            [HOLDS, State(version=4, arrived_at=START + timedelta(days=4))], [1], id="numbers that begin again"
+        ),
+        pytest.param(
+            [State(version=5, is_void=True), State(version=4, arrived_at=START + timedelta(days=4))],
+            [1],
+            id="after an order was deleted",
+        ),
+        pytest.param([HOLDS, State(version=4, arrived_at=START + timedelta(days=3))], [], id="a late delivery"),
+        pytest.param(
+            [State(version=4), HOLDS, State(version=4, arrived_at=START + timedelta(days=30))], [], id="delivered again"
+        ),
+        pytest.param([HOLDS, State(version=4, arrived_at=None)], [], id="nobody knows when it was said"),
+        pytest.param([HOLDS, State(version=None, arrived_at=START + timedelta(days=4))], [], id="no version"),
+    ],
+)
+def test_versions_that_go_back_are_warned_of_and_late_or_repeated_deliveries_are_not(
+    states: list[State], warned_of: list[int]
+):
+    warehouse = _run((FIRST, place(states)))
+    with warehouse.reading() as connection:
+        _, found = rows_of(connection, read_sql("checks/versions_do_not_go_back"), {"batch_key": FIRST})
+    assert [version for _, version, *_ in found] == [states[number].version for number in warned_of]
