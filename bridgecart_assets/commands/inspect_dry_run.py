@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -12,12 +12,15 @@ from typing import Any
 import duckdb
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.inspect_examples import example
-from bridgecart_assets.commands.inspect_records import BATCH_KEY, first_of_file, newest_of_topic, source_of
+from bridgecart_assets.commands.inspect_examples import Examples
+from bridgecart_assets.commands.inspect_records import BATCH_KEY, Slice, first_of_file, newest_of_topic, source_of
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_ORDERS
+from bridgecart_assets.sources.mapping.mapping_file import Mapping as MappingFile
 from bridgecart_assets.sources.mapping.mapping_file import load_mapping
+from bridgecart_assets.sources.registry import schema_source
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.ingest.schemas import stored_schemas
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.storage.database import Warehouse, plain, rows_of
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, Table
@@ -64,7 +67,7 @@ def dry_run(path: Path, file: Path | None, records: int, settings: Settings) -> 
     """
     mapping = load_mapping(path)
     settings = settings.model_copy(update={"mapping": path})
-    asked = newest_of_topic(settings, records) if file is None else first_of_file(file, settings, records, mapping.text)
+    asked = _asked(mapping, file, records, settings)
     with _temporary_warehouse(settings) as warehouse:
         with warehouse.transaction() as connection:
             if isinstance(asked, FileSlice):
@@ -79,6 +82,13 @@ def dry_run(path: Path, file: Path | None, records: int, settings: Settings) -> 
             return _outcome(connection, source_of(asked), settings, mapping.order)
 
 
+def _asked(mapping: MappingFile, file: Path | None, records: int, settings: Settings) -> Slice:
+    if file is not None:
+        return first_of_file(file, settings, records, mapping.text)
+    schemas = schema_source(settings, mapping.decode)
+    return replace(newest_of_topic(settings, records), mapping=mapping.text, schemas=schemas)
+
+
 @contextmanager
 def _temporary_warehouse(settings: Settings) -> Iterator[Warehouse]:
     with TemporaryDirectory(prefix="bridgecart-inspect-") as folder:
@@ -90,14 +100,15 @@ def _outcome(
 ) -> DryRun:
     (events,) = _rows(connection, "inspect/events")
     rejects = _rows(connection, "inspect/rejects", examples=_EXAMPLES)
+    examples = Examples(fields, settings.max_payload_bytes, stored_schemas(connection))
     rejections = [
-        _rejection(reason, list(rows), settings, fields) for reason, rows in groupby(rejects, key=itemgetter("reason"))
+        _rejection(reason, list(rows), examples) for reason, rows in groupby(rejects, key=itemgetter("reason"))
     ]
     return DryRun(source, events, rejections, _rows(connection, "inspect/months"))
 
 
-def _rejection(reason: str, rows: Sequence[Row], settings: Settings, fields: Mapping[str, str]) -> Rejection:
-    return Rejection(reason, rows[0]["records"], [example(reason, row, settings, fields) for row in rows])
+def _rejection(reason: str, rows: Sequence[Row], examples: Examples) -> Rejection:
+    return Rejection(reason, rows[0]["records"], [examples.of(reason, row) for row in rows])
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, file: str, **parameters: int) -> list[Row]:

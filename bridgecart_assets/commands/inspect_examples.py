@@ -2,38 +2,42 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.inspect_forms import form_of
 from bridgecart_assets.commands.inspect_paths import ITEM, Path, Steps, expression, paths_of
+from bridgecart_assets.commands.inspect_schemas import read_forms
 from bridgecart_assets.contracts.event import EVENT
+from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
 
 _MOST_PATHS = 4
 _FIELDS = {code: one.name for one in EVENT for code in one.reasons}
 _OF_A_FIELD = re.compile(r"(?:missing|bad|out_of_range)_(\w+)")
 
 
-def example(reason: str, record: Mapping[str, Any], settings: Settings, fields: Mapping[str, str]) -> str:
-    """The record's place, and what it says where the field of the reason is read from, masked.
+@dataclass(frozen=True)
+class Examples:
+    """Makes examples: `fields` has the expressions of a mapping, `schemas` those of records that name one."""
 
-    `fields` has the expressions of the mapping.
-    """
-    where = f"partition {record['partition']}, offset {record['offset']}"
-    form = form_of(record["payload"], settings.max_payload_bytes)
-    if form.document is None:
-        return f"{where}: {form.name}"
-    said = [f"{path.name} = {path.example}" for path in _paths_of(reason, form.document, fields)]
-    return f"{where}: {', '.join(said[:_MOST_PATHS]) or 'nothing there'}"
+    fields: Mapping[str, str]
+    max_bytes: int
+    schemas: Schemas = NO_SCHEMAS
 
+    def of(self, reason: str, record: Mapping[str, Any]) -> str:
+        """The record's place, and what it says where the field of the reason is read from, masked."""
+        where = f"partition {record['partition']}, offset {record['offset']}"
+        (form,) = read_forms([record["payload"]], self.max_bytes, lambda _: self.schemas).forms
+        if form.document is None:
+            return f"{where}: {form.name}"
+        said = [f"{path.name} = {path.example}" for path in self._paths(reason, form.document)]
+        return f"{where}: {', '.join(said[:_MOST_PATHS]) or 'nothing there'}"
 
-def _paths_of(reason: str, document: Mapping[str, object], fields: Mapping[str, str]) -> Iterator[Path]:
-    """The paths that say something and from which the reason's field is read."""
-    field = _field_of(reason)
-    sql = fields.get(field, "") if fields else f"value.{field}"
-    for path in paths_of([{"value": document}]):
-        if path.masks and _is_read(path.steps, sql):
-            yield path
+    def _paths(self, reason: str, document: Mapping[str, object]) -> Iterator[Path]:
+        """The paths that say something and from which the reason's field is read."""
+        sql = self.fields.get(_field_of(reason), "")
+        for path in paths_of([{"value": document}]):
+            if path.masks and _is_read(path.steps, sql):
+                yield path
 
 
 def _is_read(steps: Steps, sql: str) -> bool:

@@ -14,7 +14,7 @@ from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_broker
 from bridgecart_assets_tests.sources.registry.apicurio import Apicurio, apicurio
 from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line, bridgecart
-from bridgecart_assets_tests.support.topics import changes
+from bridgecart_assets_tests.support.topics import changes, net_sales
 
 __all__ = ["apicurio", "bridgecart"]
 
@@ -104,18 +104,32 @@ def test_an_empty_topic_and_one_that_is_not_there_are_one_line(
 
 
 @any_broker
-def test_avro_is_read_with_the_schemas_of_the_registry(
-    bridgecart: Bridgecart, topic: TopicFactory, apicurio: Apicurio, monkeypatch: pytest.MonkeyPatch
+def test_avro_is_read_with_the_schemas_of_the_registry_and_a_mapping_is_tried_on_it(
+    bridgecart: Bridgecart, topic: TopicFactory, apicurio: Apicurio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = name_topic(topic(1), monkeypatch)
-    schema = (SAMPLES / "debezium-orders.avsc").read_text(encoding="utf-8")
-    send(connection, *changes(apicurio.register(connection.topic, schema)))
+    schema_id = apicurio.register(connection.topic, (SAMPLES / "debezium-orders.avsc").read_text(encoding="utf-8"))
+    send(connection, *changes(schema_id), b"\0" + schema_id.to_bytes(4) + b"\xff")
     blind = bridgecart("inspect").out
-    assert "values: 816 bytes with schema id, 8 nothing (schema ids" in blind
+    assert "values: 817 bytes with schema id, 8 nothing (schema ids" in blind
     assert "! They begin with the id of a schema: set BRIDGECART_SCHEMA_REGISTRY_URL" in blind
+
     monkeypatch.setenv("BRIDGECART_SCHEMA_REGISTRY_URL", apicurio.url)
-    shown = json.loads(bridgecart("inspect", "--json").out)
-    assert (shown["values"], shown["preset"]) == ({"Avro": 816, "nothing": 8}, "debezium")
+    mapping = str(tmp_path / "mapping.toml")
+    shown = json.loads(bridgecart("inspect", "--json", "--write", mapping).out)
+    assert shown["values"] == {"Avro": 816, "bytes that are not of their Avro schema": 1, "nothing": 8}
+    assert shown["preset"] == "debezium"
     assert {"value.after.customer_id", "value.source.lsn"} <= {path["path"] for path in shown["paths"]}
+
+    tried = json.loads(bridgecart("inspect", "--mapping", mapping, "--json").out)
+    counts = {name: count for name, count in tried["events"].items() if count}
+    assert counts == {"records": 825, "orders": 400, "superseded": 408, "void": 8, "skipped": 8, "rejected": 1}
+    assert sum(round(month["net_sales"] * 100) for month in tried["months"]) == net_sales() * 100
+    (rejection,) = tried["rejections"]
+    assert (rejection["reason"], rejection["examples"]) == (
+        "bad_avro",
+        ["partition 0, offset 824: bytes that are not of their Avro schema"],
+    )
     monkeypatch.setenv("BRIDGECART_SCHEMA_REGISTRY_URL", "http://127.0.0.1:9")
-    assert_one_line(bridgecart("inspect"), "No answer from the schema registry at http://127.0.0.1:9")
+    for arguments in ([], ["--mapping", mapping]):
+        assert_one_line(bridgecart("inspect", *arguments), "No answer from the schema registry at http://127.0.0.1:9")

@@ -14,7 +14,10 @@ from confluent_kafka import Producer
 
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
+from bridgecart_assets_tests.sources.registry.apicurio import Apicurio, apicurio
 from bridgecart_assets_tests.support import topics
+
+__all__ = ["apicurio"]
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -81,3 +84,25 @@ def test_a_guide_leads_from_a_topic_to_the_kpis(
         BRIDGECART_KAFKA_TOPIC=connection.topic,
     )
     assert_kpis(shown, tmp_path)
+
+
+@only_apache
+def test_the_guide_of_a_table_leads_from_avro_with_a_registry_to_the_kpis(
+    topic: TopicFactory, apicurio: Apicurio, tmp_path: Path
+) -> None:
+    connection = topic(3)
+    schema = (topics.SAMPLES / "debezium-orders.avsc").read_text(encoding="utf-8")
+    send(connection, topics.changes(apicurio.register(connection.topic, schema)))
+    shown = follow(
+        "topic-debezium.md",
+        tmp_path,
+        BRIDGECART_KAFKA_BOOTSTRAP_SERVERS=connection.bootstrap_servers,
+        BRIDGECART_KAFKA_TOPIC=connection.topic,
+        BRIDGECART_SCHEMA_REGISTRY_URL=apicurio.url,
+    )
+    assert_kpis(shown, tmp_path)
+
+
+def test_the_guide_of_a_file_leads_to_the_kpis_without_kafka(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_text(topics.exported(), encoding="utf-8")
+    assert_kpis(follow("history.md", tmp_path), tmp_path)
