@@ -224,3 +224,8 @@ def test_versions_that_go_back_are_warned_of_and_late_or_repeated_deliveries_are
     with warehouse.reading() as connection:
         _, found = rows_of(connection, read_sql("checks/versions_do_not_go_back"), {"batch_key": FIRST})
     assert [version for _, version, *_ in found] == [states[number].version for number in warned_of]
+
+
+def test_the_day_since_which_a_customer_changed_is_also_that_of_a_refund():
+    warehouse = _run((FIRST, place([State(refunds=(Refund(MARCH - timedelta(days=10), Decimal("5.00")),))])))
+    assert rows(warehouse, "select since::varchar from silver.changed_customers") == [("2025-02-22",)]
