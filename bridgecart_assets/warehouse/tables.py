@@ -519,38 +519,49 @@ def run_steps(
 ) -> None:
     """Run SQL files, and what Python computes between them, on the caller's connection."""
     for step in steps:
-        if isinstance(step, Computed | Read):
-            _compute(connection, step, parameters)
+        if isinstance(step, Computed):
+            _compute(connection, step)
+        elif isinstance(step, Read):
+            _read(connection, step, parameters)
         else:
             _run_statements(connection, read_sql(step), parameters)
 
 
-def _compute(
-    connection: duckdb.DuckDBPyConnection, table: Computed | Read, parameters: Mapping[str, Parameter]
-) -> None:
+def _compute(connection: duckdb.DuckDBPyConnection, table: Computed) -> None:
     """Make the table from some rows at a time, so that Python's memory does not grow with them."""
-    select = read_sql(table.file)
     # No rowid: that of rows that are not committed yet begins anywhere.
     connection.execute(
         "create or replace temp table to_compute as "
-        f"select *, row_number() over () - 1 as place from ({select}) as rows",
-        _used_parameters(connection, select, parameters),
+        f"select *, row_number() over () - 1 as place from ({read_sql(table.file)}) as rows"
     )
     ((rows,),) = connection.execute("select count(*) from to_compute").fetchall()
     for first in range(0, max(rows, 1), _COMPUTED_AT_ONCE):
-        some = connection.sql(
+        some = connection.execute(
             "select * exclude (place) from to_compute where place >= ? and place < ?",
-            params=[first, first + _COMPUTED_AT_ONCE],
-        )
-        connection.register("computed", _computed(table, some))
-        into = f"insert into {table.name}" if first else f"create or replace temp table {table.name} as"
-        connection.execute(f"{into} from computed")
-        connection.unregister("computed")
+            [first, first + _COMPUTED_AT_ONCE],
+        ).df()
+        _take(connection, table.name, table.function(some), is_first=not first)
     connection.execute("drop table to_compute")
 
 
-def _computed(table: Computed | Read, rows: duckdb.DuckDBPyRelation) -> pd.DataFrame | pa.Table:
-    return table.function(rows.df()) if isinstance(table, Computed) else table.function(rows.to_arrow_table())
+def _read(connection: duckdb.DuckDBPyConnection, table: Read, parameters: Mapping[str, Parameter]) -> None:
+    """Make the table from some rows at a time: what is read of them is small, and they themselves may not be."""
+    select = read_sql(table.file)
+    rows = connection.sql(select, params=_used_parameters(connection, select, parameters)).to_arrow_reader(
+        _COMPUTED_AT_ONCE
+    )
+    # Of no rows once, for the columns.
+    parts = [table.function(pa.Table.from_batches([some])) for some in rows] or [
+        table.function(rows.schema.empty_table())
+    ]
+    _take(connection, table.name, pa.concat_tables(parts), is_first=True)
+
+
+def _take(connection: duckdb.DuckDBPyConnection, name: str, rows: pd.DataFrame | pa.Table, *, is_first: bool) -> None:
+    connection.register("computed", rows)
+    into = f"create or replace temp table {name} as" if is_first else f"insert into {name}"
+    connection.execute(f"{into} from computed")
+    connection.unregister("computed")
 
 
 def _run_statements(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]) -> None:
