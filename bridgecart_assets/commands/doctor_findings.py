@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings, unknown_variables
 from bridgecart_assets.commands.doctor_snapshot import BATCH_TABLES, Sides, look
 from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_runs
@@ -29,6 +30,7 @@ from bridgecart_assets.sources.kafka.errors import KafkaFailure, RangeNotReadabl
 from bridgecart_assets.sources.kafka.groups import commit_offsets
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, TopicState, lag
 from bridgecart_assets.sources.kafka.reading import verify_plan
+from bridgecart_assets.warehouse.mappings import mapping_in_use
 
 _NAMED = 3
 _RAW_TABLES = [contract for contract in BATCH_TABLES if contract.schema == "raw"]
@@ -95,6 +97,7 @@ def _mend(findings: Sequence[Finding]) -> None:
 
 def _findings(sides: Sides) -> Iterator[Finding]:
     yield from _settings_findings()
+    yield from _mapping_findings(sides.settings)
     yield from _orphan_findings(sides)
     yield from _registry_findings(sides)
     yield from _event_log_findings(sides)
@@ -109,6 +112,16 @@ def _findings(sides: Sides) -> Iterator[Finding]:
 def _settings_findings() -> Iterator[Finding]:
     for sentence in unknown_variables(os.environ):
         yield Finding("settings", sentence, "Until then it has no effect.", is_note=True)
+
+
+def _mapping_findings(settings: Settings) -> Iterator[Finding]:
+    try:
+        mapping = mapping_in_use(settings)
+    except BridgeCartError as error:
+        yield Finding("settings", f"{str(error).rstrip('.')}.", "Until then nothing is read.")
+        return
+    if mapping is not None:
+        yield Finding("settings", f"Records of the topic are read by {mapping}.", "No hand is needed.", is_note=True)
 
 
 def _orphan_findings(sides: Sides) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.ingest.ledger import load_ends, load_ledger, load_position, newest_batches
+from bridgecart_assets.warehouse.mappings import mapping_in_use
 from bridgecart_assets.warehouse.remap import remap as remap_warehouse
 
 if TYPE_CHECKING:
@@ -177,6 +178,8 @@ def run_holding_lock(
     from bridgecart_assets.orchestration.instance import dagster_instance
     from bridgecart_assets.orchestration.pruning import RUNS_AT_ONCE, prune_or_warn
 
+    # Said before anything is done, and not by a run that fails.
+    mapping_in_use(settings)
     platform = Platform()
     summary = Summary() if summary is None else summary
     with dagster_instance(settings) as instance:

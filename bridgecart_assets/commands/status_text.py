@@ -63,6 +63,7 @@ def _head(state: "Status") -> list[str]:
         "Data until": _data_until(state),
         **({"History": state.history} if state.history else {}),
         "Kafka": state.kafka,
+        **({"Mapping": state.mapping} if state.mapping else {}),
         "Warehouse": state.warehouse,
     }
     return [f"{name:<{_LABEL}}{' '.join(said.split())}" for name, said in facts.items()]

@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import history_note
 from bridgecart_assets.warehouse.inventory import read_data_clock, read_standing
+from bridgecart_assets.warehouse.mappings import mapping_in_use
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -28,6 +30,7 @@ class Status:
         last_records_at: when the latest batch that had any record was planned.
         calendar: time zone of the shop's calendar.
         history: where it begins, if it does not begin with the topic.
+        mapping: by which records of the topic are read, or why it cannot be used; None is BridgeCart's own event.
 
     """
 
@@ -48,6 +51,7 @@ class Status:
     history: str | None = None
     waiting_for_transactions: int | None = None
     calendar: str = "UTC"
+    mapping: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types, instants in UTC, and how old batch and data are, seconds."""
@@ -96,7 +100,15 @@ def read_status(settings: Settings) -> Status:
         waiting_for_transactions=health.waiting_for_transactions,
         history=history_note(warehouse),
         calendar=settings.calendar_timezone,
+        mapping=_mapping(settings),
     )
+
+
+def _mapping(settings: Settings) -> str | None:
+    try:
+        return mapping_in_use(settings)
+    except BridgeCartError as error:
+        return str(error)
 
 
 def health_of(settings: Settings) -> "Health":

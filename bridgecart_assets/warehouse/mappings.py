@@ -73,6 +73,12 @@ def topic_mapping_sha256(settings: Settings) -> str | None:
     return None if mapping is None else mapping.sha256
 
 
+def mapping_in_use(settings: Settings) -> str | None:
+    """The name and the beginning of the hash of the topic's mapping, for people. Raises MappingError."""
+    mapping = _topic_mapping(settings)
+    return None if mapping is None else f"{mapping.name} ({mapping.sha256[:12]})"
+
+
 def _topic_mapping(settings: Settings) -> "Mapping | None":
     if settings.mapping is None:
         return None

@@ -128,3 +128,9 @@ def test_as_json_instants_are_utc_and_ages_are_seconds():
     }
     assert (plain["last_batch_age_seconds"], plain["data_age_seconds"]) == (300, 10_800)
     assert plain["failed_checks"] == WORST.failed_checks
+
+
+def test_the_mapping_of_the_topic_is_said_where_there_is_one():
+    assert "Mapping" not in "\n".join(status_lines(STATE))
+    said = status_lines(replace(STATE, mapping="mapping.toml (7145ab458c5f)"))
+    assert "Mapping        mapping.toml (7145ab458c5f)" in said
