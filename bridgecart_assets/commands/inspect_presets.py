@@ -1,7 +1,6 @@
 """The shapes of records that BridgeCart knows, told from a few of their fields."""
 
 import tomllib
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -77,10 +76,13 @@ SHAPES = (
 
 
 def shape_of(documents: Sequence[Document]) -> Shape | None:
-    """The known shape that most of the documents have which have any; None where none has."""
+    """The known shape that most of the documents have which have any; None where none has.
+
+    BridgeCart's own event is the shape only where most documents have it: else it would seem to need no mapping.
+    """
     values = [value for document in documents if isinstance(value := document.get("value"), Mapping)]
-    counts = Counter(
-        next((number for number, shape in enumerate(SHAPES) if shape.fits(value)), None) for value in values
-    )
-    known = [(count, -number) for number, count in counts.items() if number is not None]
-    return SHAPES[-max(known)[1]] if known else None
+    counts = [(sum(map(shape.fits, values)), shape) for shape in SHAPES]
+    likely = [
+        (count, shape) for count, shape in counts if count > (0 if shape.preset is not None else len(values) // 2)
+    ]
+    return max(likely, key=lambda one: one[0])[1] if likely else None

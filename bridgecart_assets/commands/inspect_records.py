@@ -5,7 +5,7 @@ The topic stays as it is: nothing is committed, no group is joined.
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -24,6 +24,9 @@ from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, R
 # No instant of planning: how late an order may be dated, its record alone says.
 BATCH_KEY = "inspected"
 
+
+# Python's objects of a document take several times the bytes that it has in JSON.
+_MOST_BYTES = 64 * 1024 * 1024
 
 Slice = KafkaSlice | FileSlice
 
@@ -82,8 +85,8 @@ def source_of(asked: Slice) -> str:
 
 
 def read_records(asked: Slice) -> Records:
-    """The records, in memory no more than the slice allows. Raises NothingToLookAt, or what reading raises."""
-    with closing(_reading(asked).ahead()) as ahead:
+    """The records, in memory no more than 64 MB. Raises NothingToLookAt, or what reading raises."""
+    with closing(_reading(replace(asked, max_bytes=_MOST_BYTES)).ahead()) as ahead:
         chunks = list(ahead)
     if not sum(chunk.num_rows for chunk in chunks):
         raise NothingToLookAt(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.console import stdout_console, table_with
 from bridgecart_assets.commands.inspect_dry_run import DryRun
+from bridgecart_assets.commands.inspect_forms import NO_VALUE
 from bridgecart_assets.commands.inspect_look import Look
 
 _MEANINGS = {
@@ -24,7 +25,9 @@ _ALWAYS = ("orders", "rejected")
 def print_look(look: Look) -> None:
     """Print what the records look like."""
     print(f"{look.records:,} records of {look.source}")
-    print(f"values: {look.values.text}\nkeys:   {look.keys.text}")
+    print(f"values: {look.values.text}")
+    if look.keys.counts.keys() != {NO_VALUE}:
+        print(f"keys:   {look.keys.text}")
     if look.shape is not None:
         preset = f' (preset = "{look.shape.preset}")' if look.shape.is_preset else ""
         preset = ": it needs no mapping" if look.is_own else preset

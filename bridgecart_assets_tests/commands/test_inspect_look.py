@@ -224,6 +224,16 @@ def test_a_known_shape_is_told_with_its_preset(values: list[bytes | None], prese
     assert proposed(look(*values))["preset"] == preset
 
 
+def test_a_few_of_bridgecarts_own_events_among_others_do_not_make_a_mapping_unnecessary():
+    assert look(event(), *sample("nested-cents.ndjson")).shape is None
+
+
+def test_a_single_order_among_many_tracked_events_is_enough_to_tell_the_plan():
+    page = {"type": "page", "userId": "C-1"}
+    order = json.loads(sample("segment-order-completed.ndjson")[0] or b"")
+    assert proposed(look_at_json(*[page] * 200, order))["preset"] == "segment-order-completed"
+
+
 def test_a_shape_of_its_own_has_no_preset():
     assert look(*sample("nested-cents.ndjson")).shape is None
 
