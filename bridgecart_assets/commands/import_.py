@@ -47,13 +47,12 @@ def import_(*, files: tuple[Path, ...], mapping_file: Path | None, as_json: bool
     check failed.
     """
     from bridgecart_assets.base.settings import load_settings
-    from bridgecart_assets.commands.import_files import import_files
+    from bridgecart_assets.commands.import_files import import_files, load_mapping_of_rows
     from bridgecart_assets.commands.run_alerts import watched
     from bridgecart_assets.commands.run_pipeline import Summary
-    from bridgecart_assets.sources.mapping.mapping_file import load_mapping
 
     settings, summary = load_settings(), Summary()
-    mapping = None if mapping_file is None else load_mapping(mapping_file).text
+    mapping = None if mapping_file is None else load_mapping_of_rows(mapping_file).text
     with (
         watched("import", settings, say=lambda line: print(line, file=sys.stderr)),
         progress() as (counted, step),

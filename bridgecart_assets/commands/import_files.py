@@ -29,6 +29,8 @@ from bridgecart_assets.warehouse.ingest.ledger import load_ledger, load_position
 if TYPE_CHECKING:
     import dagster as dg
 
+    from bridgecart_assets.sources.mapping.mapping_file import Mapping
+
 Counted = Callable[[int, int, str], None]
 
 
@@ -61,13 +63,26 @@ class Imported:
 
     @property
     def warning(self) -> str | None:
-        """What the rows of other contents mean; None without any."""
+        """The meaning of rows of other contents; None without any."""
         if not self.others:
             return None
         return (
             f"{self.file} was imported before with other content ({self.others:,} rows); its orders stay, and count "
             "where this file does not say otherwise: `bridgecart withdraw` takes back what should not count."
         )
+
+
+def load_mapping_of_rows(path: Path) -> "Mapping":
+    """The mapping of a file for rows, which are JSON. Raises MappingError."""
+    from bridgecart_assets.sources.mapping.errors import MappingError
+    from bridgecart_assets.sources.mapping.mapping_file import load_mapping
+
+    mapping = load_mapping(path)
+    if mapping.decode.value != "json":
+        raise MappingError(
+            f'{path.name} [decode] value: rows of a file are JSON and come without a registry; leave "value" out'
+        )
+    return mapping
 
 
 def import_files(

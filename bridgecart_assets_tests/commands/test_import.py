@@ -13,6 +13,14 @@ from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_
     [
         ("order_id;x\n1;2\n3\n", None, "history.csv line 3: 1 column where 2 are expected; nothing was imported"),
         ("order_id;x\n1;2\n", "format = 1\n[order]\n", "history.toml"),
+        (
+            "order_id;x\n1;2\n",
+            'format = 1\n[decode]\nvalue = "avro-registry"\n[order]\n'
+            + "\n".join(
+                f'{field} = "value.x"' for field in ("order_id", "customer_id", "purchase_date", "purchase_amount")
+            ),
+            "history.toml [decode] value: rows of a file are JSON and come without a registry",
+        ),
         ("order_id;x\n1;2\n", None, "history.parquet: it cannot be read (No such file or directory); nothing was"),
     ],
 )
