@@ -113,9 +113,8 @@ def _before_and_in_window(file: str, settings: Settings) -> Sample:
 
 
 def spend_sample(settings: Settings) -> Sample:
-    """Purchase days of the same customers, with those of the churn window held out."""
-    parameters = {"fitted_customers": MOST_FITTED_CUSTOMERS, "held_out_days": settings.churn_window_days}
-    return Sample("models/sample_spend", parameters)
+    """What customers spent on their purchase days, before the last churn window and in it."""
+    return _before_and_in_window("models/sample_spend", settings)
 
 
 def traits_sample(purchase_version: int) -> Sample:
