@@ -37,10 +37,14 @@ _SELECT, _NAME = "SELECT ", " AS field"
 
 @dataclass(frozen=True)
 class Expression:
-    """An expression that may be run: its SQL, made from its tree, and the roots that it reads."""
+    """An expression that may be run: its SQL, made from its tree, and the roots that it reads.
+
+    A path takes no computing.
+    """
 
     sql: str
     roots: frozenset[str]
+    is_path: bool
 
 
 def vetted(connection: duckdb.DuckDBPyConnection, text: str, roots: Scope) -> Expression:
@@ -58,7 +62,8 @@ def vetted(connection: duckdb.DuckDBPyConnection, text: str, roots: Scope) -> Ex
         (made,) = connection.execute("select json_deserialize_sql(?::json)", [json.dumps(parsed)]).fetchall()
     except RecursionError:
         raise Refused("it is nested too deeply") from None
-    return Expression(str(made[0]).removeprefix(_SELECT).removesuffix(_NAME), frozenset(vetting.roots_read))
+    sql = str(made[0]).removeprefix(_SELECT).removesuffix(_NAME)
+    return Expression(sql, frozenset(vetting.roots_read), is_path=expression["class"] == "COLUMN_REF")
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, text: str) -> Node:

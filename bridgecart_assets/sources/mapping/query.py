@@ -16,7 +16,7 @@ from bridgecart_assets.sources.mapping.compiling import Compiled
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import Expression
 from bridgecart_assets.sources.mapping.places import Shape
-from bridgecart_assets.sources.mapping.values import field_value
+from bridgecart_assets.sources.mapping.values import TEXT, field_value
 
 
 class Form(Enum):
@@ -107,13 +107,12 @@ class Query:
         where = self.compiled.where
         if where is None:
             return "[true]"
-        wanted = self._converted(types, "[records] where", Flag(), where)
+        asked = self._tried_value(types, "[records] where", Flag(), where, "unreadable is null")
         # What is asked of a value cannot be asked of none.
-        deleted = "[true]" if "value" in where.roots else f"try([{wanted}])"
-        return (
-            f"case when unreadable = 'tombstone' then {deleted} "
-            f"else try([case when unreadable is null then {wanted} end]) end"
-        )
+        deleted = "[true]"
+        if "value" not in where.roots:
+            deleted = self._tried_value(types, "[records] where", Flag(), where, "true")
+        return f"case when unreadable = 'tombstone' then {deleted} else {asked} end"
 
     def _judged(self) -> str:
         is_tombstone = "coalesce(unreadable = 'tombstone', false)"
@@ -132,13 +131,19 @@ class Query:
     def _tried(self, types: "Types") -> Iterator[str]:
         """Each field as a list of one; NULL where its value cannot be told."""
         for name, expression in self.compiled.fields.items():
-            value = self._converted(types, f"[order] {name}", MAPPED_TYPES[name], expression)
-            yield f"try([case when is_read then {value} end]) as {_name(name)}"
+            value = self._tried_value(types, f"[order] {name}", MAPPED_TYPES[name], expression, "is_read")
+            yield f"{value} as {_name(name)}"
 
-    def _converted(self, types: "Types", place: str, kind: MappedType, expression: Expression) -> str:
+    def _tried_value(self, types: "Types", place: str, kind: MappedType, expression: Expression, when: str) -> str:
+        """The value of an expression as a list of one; NULL where it fails."""
         minor_digits = None if place == _INCOME else self.minor_digits
         try:
-            return field_value(kind, expression.sql, types.of, minor_digits)
+            if expression.is_path or types.of(expression.sql) != TEXT:
+                value = field_value(kind, expression.sql, types.of, minor_digits)
+                return f"try([case when {when} then {value} end])"
+            # A macro puts its argument wherever it is named: so a text that takes computing is computed before.
+            value = field_value(kind, "given", lambda _: TEXT, minor_digits)
+            return f"try(list_transform([case when {when} then {expression.sql} end], lambda given: {value}))"
         except Refused as refused:
             raise MappingError(f"{self.compiled.name} {place}: {refused}") from None
 

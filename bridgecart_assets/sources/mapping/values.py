@@ -15,6 +15,9 @@ _SIZES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE = frozenset({*_SIZES, *(f"U{size}" for size in _SIZES)})
 _FLOATING = frozenset({"FLOAT", "DOUBLE"})
 _TIMES = ("TIMESTAMP", "DATE")
+TEXT = "VARCHAR"
+"""The type of an expression that is a text."""
+
 _NOTHING = '"NULL"'
 _CENTS = 2
 
@@ -36,7 +39,7 @@ def field_value(kind: MappedType, expression: str, type_of: TypeOf, minor_digits
 
 
 def _value(kind: MappedType, expression: str, given: str, minor_digits: int | None) -> str | None:
-    is_text = given == "VARCHAR"
+    is_text = given == TEXT
     text = f"trimmed({expression})" if is_text else f"({expression})::varchar"
     match kind:
         case Text():
@@ -59,7 +62,7 @@ def _value(kind: MappedType, expression: str, given: str, minor_digits: int | No
 def _instant(expression: str, given: str, text: str) -> str | None:
     if given.startswith(_TIMES):
         return f"({expression})::timestamptz"
-    return f"instant_from({text})" if given == "VARCHAR" else None
+    return f"instant_from({text})" if given == TEXT else None
 
 
 def _is_number(given: str) -> bool:
@@ -68,7 +71,7 @@ def _is_number(given: str) -> bool:
 
 def _money(expression: str, given: str, text: str, minor_digits: int | None) -> str:
     # A floating point number is what it is written as: 1.005 and not the 1.00499 that it stands for.
-    is_text = given == "VARCHAR" or given in _FLOATING
+    is_text = given == TEXT or given in _FLOATING
     if minor_digits is None:
         return f"money_from({text})" if is_text else f"({expression})::decimal(18,2)"
     units = f"number_from({text})" if is_text else f"({expression})"
