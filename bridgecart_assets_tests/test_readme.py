@@ -14,12 +14,14 @@ from bridgecart_assets_tests.docs import (
     CONTRACTS,
     EVENTS,
     KPIS,
+    MAPPING,
     README,
     TESTS_README,
     contracts,
     fresh_configuration,
     fresh_events,
     fresh_kpis,
+    fresh_mapping,
     fresh_readme,
     fresh_tests_readme,
 )
@@ -47,7 +49,8 @@ def code_of(document: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("document", "fresh"), [(README, fresh_readme), (CONFIGURATION, fresh_configuration), (EVENTS, fresh_events)]
+    ("document", "fresh"),
+    [(README, fresh_readme), (CONFIGURATION, fresh_configuration), (EVENTS, fresh_events), (MAPPING, fresh_mapping)],
 )
 def test_the_tables_of_settings_are_those_of_the_code(document: Path, fresh: Callable[[str], str]):
     text = document.read_text(encoding="utf-8")

@@ -31,8 +31,9 @@ OF_A_LIST = _words("""
     list_last list_any_value array_to_string
 """)
 OF_LISTS = _words("list_concat list_zip largest_of")
-OTHERS = _words("list_value struct_pack struct_extract len connect_decimal")
-FUNCTIONS = NUMBERS | TEXTS | TIMES | WITH_LAMBDA | OF_A_LIST | OF_LISTS | OTHERS
+HELPERS = _words("total_of largest_of connect_decimal")
+LISTS = (WITH_LAMBDA | OF_A_LIST | OF_LISTS | _words("len list_value struct_pack struct_extract")) - HELPERS
+FUNCTIONS = NUMBERS | TEXTS | TIMES | LISTS | HELPERS
 
 # With fewer arguments it counts from today.
 LEAST_ARGUMENTS = {"age": 2}

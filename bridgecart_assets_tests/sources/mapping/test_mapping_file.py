@@ -8,6 +8,7 @@ from bridgecart_assets.contracts.event import EVENT
 from bridgecart_assets.sources.mapping.currencies import minor_digits_of
 from bridgecart_assets.sources.mapping.errors import MappingError
 from bridgecart_assets.sources.mapping.mapping_file import PRESETS, load_mapping, parse_mapping
+from bridgecart_assets_tests.docs import ROOT
 from bridgecart_assets_tests.sources.mapping.records import SAMPLES, mapping_of
 
 REQUIRED = 'customer_id = "value.c"\npurchase_date = "value.d"\npurchase_amount = "value.a"\n'
@@ -178,3 +179,10 @@ def test_every_field_of_the_event_can_be_mapped():
 @pytest.mark.parametrize(("currency", "digits"), [("EUR", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4)])
 def test_a_currency_has_digits_of_its_own(currency: str, digits: int):
     assert minor_digits_of(currency) == digits
+
+
+def test_the_file_of_the_documents_is_a_mapping():
+    text = (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("```toml\n")
+    example, _, _ = rest.partition("```")
+    assert parse_mapping(example, "mapping.toml").has_states
