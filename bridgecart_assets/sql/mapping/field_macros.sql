@@ -19,21 +19,30 @@ create or replace temp macro largest_of(names, amounts) as list_transform(
         then lists.names[list_position(lists.amounts, list_max(lists.amounts))] end
 )[1];
 
--- A decimal of Kafka Connect as text, with all its digits: a big endian number in two's complement, and where its point is.
+-- A decimal of Kafka Connect as text, with all its digits: a big endian number in two's complement, and where its point is,
+-- which is at most 255 digits from its end.
 create or replace temp macro connect_decimal(base64, scale) as list_transform(
     list_transform(
         list_transform(
-            [hex(from_base64(base64))],
-            lambda digits: ('0x' || digits)::hugeint
-                - case when digits >= '8' then 1::hugeint << (4 * length(digits))::hugeint else 0 end
+            [{'hex': hex(from_base64(base64)), 'scale': scale::utinyint}],
+            lambda given: {
+                'unscaled': ('0x' || given.hex)::hugeint
+                    - case when given.hex >= '8' then 1::hugeint << (4 * length(given.hex))::hugeint else 0 end,
+                'scale': given.scale
+            }
         ),
-        lambda unscaled: {
-            'sign': case when unscaled < 0 then '-' else '' end,
-            'digits': lpad(abs(unscaled)::varchar, greatest(length(abs(unscaled)::varchar), scale + 1)::integer, '0')
+        lambda number: {
+            'sign': case when number.unscaled < 0 then '-' else '' end,
+            'digits': lpad(
+                abs(number.unscaled)::varchar,
+                greatest(length(abs(number.unscaled)::varchar), number.scale + 1)::integer,
+                '0'
+            ),
+            'scale': number.scale
         }
     ),
-    lambda number: number.sign || case when scale = 0 then number.digits
-        else left(number.digits, length(number.digits) - scale) || '.' || right(number.digits, scale) end
+    lambda number: number.sign || case when number.scale = 0 then number.digits
+        else left(number.digits, length(number.digits) - number.scale) || '.' || right(number.digits, number.scale) end
 )[1];
 
 -- A text without white space, control and other invisible characters around it; blank is NULL.
