@@ -13,6 +13,7 @@ Node = Mapping[str, Any]
 
 MOST = 100
 _BEYOND = float(MOST + 1)
+_OF_NUMBERS = frozenset({"+", "-", "*", "/", "//", "%"})
 _OF_SIZE = frozenset({"VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR", "BLOB", "LIST"})
 
 
@@ -62,9 +63,12 @@ def _of_function(node: Node, items: Mapping[str, float] | None) -> float:
             (parameter,) = function["lhs"]["column_names"]
             made = _growth(function["expr"], {**(items or {}), parameter: around})
             return around if node["function_name"] == "list_filter" else made
+        case [separator, *joined] if node["function_name"] == "concat_ws":
+            return sum(_growth(one, items) for one in joined) * _joined([separator])
         case [of, *others] if node["function_name"] in _FACTORS:
             return _growth(of, items) * _FACTORS[node["function_name"]](others)
-    return max(sum(_growth(argument, items) for argument in arguments), 1.0)
+    grown = [_growth(argument, items) for argument in arguments]
+    return max(max(grown, default=1.0) if node["function_name"] in _OF_NUMBERS else sum(grown), 1.0)
 
 
 def _replaced(arguments: Sequence[Node]) -> float:

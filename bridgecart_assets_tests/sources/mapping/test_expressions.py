@@ -180,10 +180,26 @@ def test_whether_something_is_there_can_be_asked_beside_its_parts():
         "[[other.sku for other in value.lines] for line in value.lines][1][1]",
         f"['{'a' * 9_000}' for line in value.lines][1]",
         f"array_to_string(value.tags, '{'a' * 9_000}')",
+        f"concat_ws('{'a' * 9_000}', value.tags)",
     ],
 )
 def test_an_expression_that_could_fill_the_memory_is_refused(text: str):
     assert "it could make more than 100 times of a record" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " + ".join(f"value.a{number}::int" for number in range(150)),
+        " or ".join(f"value.a = '{number}'" for number in range(150)),
+        "coalesce(" + ", ".join(f"value.a{number}" for number in range(300)) + ")",
+        "[line.a || '-' || line.b || '-' || line.c for line in value.lines][1]",
+        "replace(replace(value.a, '.', ''), ',', '.')",
+        "total_of([line.a::int * line.b::int * value.rate::int for line in value.lines])",
+    ],
+)
+def test_a_long_expression_that_makes_little_is_allowed(text: str):
+    compiled_name(text)
 
 
 def test_what_replaces_a_text_has_to_be_known():
