@@ -9,16 +9,21 @@ import pytest
 from bridgecart_assets import sql
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
+    BESIDE_ORDERS,
     ERASURE_TABLES,
     OUTBOX_TABLES,
     PURCHASE_MODEL,
+    RAW_BATCHES,
     RAW_SCHEMAS,
     SEGMENT_MODEL,
     SILVER_DUPLICATES,
     SILVER_MAPPINGS,
     SILVER_ORDERS,
+    SILVER_READINGS,
+    SILVER_SUPERSEDED,
     TABLES,
     WITHDRAWN_ORDERS,
+    WRITTEN_WITH_ORDERS,
 )
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.orchestration.check_rules import RULES
@@ -29,6 +34,7 @@ from bridgecart_assets.warehouse.ingest.ledger import load_position
 from bridgecart_assets.warehouse.storage import migrations
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.migrations import MIGRATIONS, WarehouseTooNew
+from bridgecart_assets.warehouse.tables import prepare
 from bridgecart_assets_tests.support.pipeline import run_silver, run_small_shop, run_whole_tables
 from bridgecart_assets_tests.support.records import TOPIC_ID, Record, store_batch
 
@@ -182,6 +188,32 @@ def test_orders_from_before_ignored_fields_were_noted_keep_their_customers_as_th
     run_whole_tables(warehouse, settings)
     with warehouse.reading() as connection:
         assert connection.sql(customers).fetchall() == before
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+    sql = "select schema_name, table_name, column_index, column_name, data_type, is_nullable from duckdb_columns()"
+    return connection.sql(f"{sql} where schema_name in ('raw', 'silver') order by all").fetchall()
+
+
+def test_a_warehouse_from_before_own_topics_gets_the_columns_of_a_new_one(warehouse: Warehouse) -> None:
+    tables = (RAW_BATCHES, SILVER_ORDERS, *WRITTEN_WITH_ORDERS, SILVER_MAPPINGS)
+    with warehouse.transaction() as connection:
+        for contract in tables:
+            prepare(connection, contract)
+        new = _columns(connection)
+        for contract in (SILVER_ORDERS, *BESIDE_ORDERS):
+            for column in ("version", "is_void", "refunds", "part"):
+                connection.execute(f"alter table {contract.full_name} drop column {column}")
+        for contract in (SILVER_DUPLICATES, SILVER_SUPERSEDED):
+            for column in ("customer_id", "customer_hash", "purchased_at", "purchased_on", "order_kind", "net_amount"):
+                connection.execute(f"alter table {contract.full_name} alter column {column} set not null")
+        for contract in (RAW_BATCHES, SILVER_READINGS):
+            connection.execute(f"alter table {contract.full_name} drop column mapping")
+        connection.execute("drop table silver.skipped_records")
+        connection.execute("drop table silver.mappings")
+        connection.execute("update main.layout_version set version = 5")
+    with warehouse.reading() as connection:
+        assert _columns(connection) == new
 
 
 @pytest.mark.usefixtures("with_a_second_version")
