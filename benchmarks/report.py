@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import end_to_end, growing_history, ingest, model, up
+from benchmarks import end_to_end, growing_history, ingest, mapping, model, up
 from benchmarks.benchmark import Benchmark, Scale
 from benchmarks.measuring import ROOT
 from benchmarks.results import RESULTS, Result
@@ -17,6 +17,7 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 # In the order of the document.
 BENCHMARKS = (
     ingest.INGEST,
+    mapping.MAPPING,
     end_to_end.END_TO_END,
     growing_history.GROWING_HISTORY,
     up.FRESHNESS,
