@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bridgecart_assets.sources.mapping.decoding.arrow_types import FieldType, column_of, same
-from bridgecart_assets.sources.mapping.decoding.framing import body_of, schema_id_of
+from bridgecart_assets.sources.mapping.decoding.framing import HEADER_BYTES, body_of, schema_id_of
 from bridgecart_assets.sources.mapping.decoding.schemas import (
     NO_SCHEMAS,
     Schema,
@@ -30,8 +30,8 @@ BAD_AVRO = "bad_avro"
 BAD_PROTOBUF = "bad_protobuf"
 
 # Records that are Python's at a time: few, whatever they hold, as a byte can become an object of hundreds.
-_MOST_RECORDS = 1_000
-_MOST_BYTES = 256 * 1024
+_MOST_RECORDS = 2_000
+_MOST_BYTES = 1024 * 1024
 
 Read = Callable[[bytes], Any]
 
@@ -140,30 +140,32 @@ class Decoder:
 
 def _by_schema(records: Sequence[bytes | None], unreadable: dict[int, str]) -> dict[int, list[int]]:
     """Places of the records by the ids of their schemas; those without a frame are noted as unreadable."""
-    places: dict[int, list[int]] = {}
+    by_header: dict[bytes, list[int]] = {}
     for place, record in enumerate(records):
-        if record is None:
-            continue
-        schema_id = schema_id_of(record)
+        if record is not None:
+            by_header.setdefault(record[:HEADER_BYTES], []).append(place)
+    by_schema = {}
+    for header, places in by_header.items():
+        schema_id = schema_id_of(header)
         if schema_id is None:
-            unreadable[place] = BAD_FRAMING
+            unreadable |= dict.fromkeys(places, BAD_FRAMING)
         else:
-            places.setdefault(schema_id, []).append(place)
-    return places
+            by_schema[schema_id] = places
+    return by_schema
 
 
 def _in_parts(records: Sequence[bytes | None], places: Sequence[int]) -> Iterator[Sequence[int]]:
     """Places in parts of bounded size."""
-    part: list[int] = []
-    size = 0
-    for place in places:
-        part.append(place)
-        size += len(records[place] or b"")
-        if len(part) == _MOST_RECORDS or size > _MOST_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
+    size = sum(len(records[place] or b"") for place in places[:_MOST_RECORDS])
+    if len(places) > _MOST_RECORDS:
+        for first in range(0, len(places), _MOST_RECORDS):
+            yield from _in_parts(records, places[first : first + _MOST_RECORDS])
+    elif size <= _MOST_BYTES or len(places) == 1:
+        yield places
+    else:
+        half = len(places) // 2
+        yield from _in_parts(records, places[:half])
+        yield from _in_parts(records, places[half:])
 
 
 def _fitting(values: Sequence[Any], kind: FieldType, first: int, unfit: set[int]) -> pa.Array:

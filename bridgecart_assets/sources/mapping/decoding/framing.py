@@ -3,13 +3,14 @@
 from struct import Struct
 
 _HEADER = Struct(">BI")
+HEADER_BYTES = _HEADER.size
 _MAGIC = 0
 _LONGEST_INDEX = 5
 
 
 def schema_id_of(record: bytes) -> int | None:
     """The id in a record's frame; None where it has no frame."""
-    if len(record) < _HEADER.size:
+    if len(record) < HEADER_BYTES:
         return None
     magic, schema_id = _HEADER.unpack_from(record)
     return int(schema_id) if magic == _MAGIC else None
@@ -17,7 +18,7 @@ def schema_id_of(record: bytes) -> int | None:
 
 def body_of(record: bytes) -> bytes:
     """A framed record without its frame."""
-    return record[_HEADER.size :]
+    return record[HEADER_BYTES:]
 
 
 def message_of(body: bytes) -> tuple[tuple[int, ...], int]:
