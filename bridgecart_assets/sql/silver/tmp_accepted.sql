@@ -68,7 +68,7 @@ with priced as (
 select
     key_of(case
         -- Whoever it belongs to now: a later version may move it to another customer.
-        when is_void is not null then [order_id, 'state']
+        when is_void is not null then [order_id]
         when order_id is not null and purchase_amount >= 0 then [customer_id, order_id]
         -- A refund that names its order is no copy of it; sent again it may have lost the fraction of its second.
         when order_id is not null
