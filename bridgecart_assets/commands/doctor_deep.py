@@ -69,13 +69,13 @@ def what_the_topic_has(settings: Settings) -> str:
     except (KafkaFailure, SettingsError) as error:
         why = str(error).rstrip(".")
         return f"What the topic still has could not be asked ({why}); what it does not have any more would be missing."
-    return _retained(state)
+    return f"{_retained(state)} Files that were imported have to be imported again."
 
 
 def _retained(state: TopicState) -> str:
     gone = {p: span.start for p, span in sorted(state.partitions.items()) if span.start > 0}
     if not gone:
-        return f"Topic {state.topic} still has every offset, so nothing will be missing."
+        return f"Topic {state.topic} still has every offset, so nothing of it will be missing."
     named = ", ".join(f"partition {p} [0, {start:,})" for p, start in list(gone.items())[:_NAMED])
     more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
     has = sum(span.count for span in state.partitions.values())

@@ -23,7 +23,7 @@ class AlreadyRunning(BridgeCartError):
 
 @contextmanager
 def run_lock(data_dir: Path) -> Iterator[None]:
-    """For `run`, `demo`, `replay` and `forget`, which run jobs in their own process.
+    """For `run`, `import`, `demo`, `replay` and `forget`, which run jobs in their own process.
 
     Raises AlreadyRunning when one of them is at work.
     """
@@ -39,7 +39,7 @@ def serve_lock(data_dir: Path) -> Iterator[None]:
 
 
 def is_run_lock_free(data_dir: Path) -> bool:
-    """True if no `run`, `demo`, `replay` or `forget` is at work on the data directory."""
+    """True if no `run`, `import`, `demo`, `replay` or `forget` is at work on the data directory."""
     lock = FileLock(data_dir / _RUN)
     try:
         lock.acquire(timeout=0)

@@ -112,7 +112,8 @@ def test_a_damaged_table_is_named_with_the_remedy_and_what_the_topic_still_has(
         assert not finding.is_note
     assert topic.is_note
     assert topic.says == (
-        "Topic orders still has 270 offsets; 800 cannot be read again and will be missing: partition 0 [0, 800)."
+        "Topic orders still has 270 offsets; 800 cannot be read again and will be missing: partition 0 [0, 800). "
+        "Files that were imported have to be imported again."
     )
 
 
@@ -121,7 +122,10 @@ def test_a_topic_that_has_everything_lets_nothing_be_missing(monkeypatch: pytest
     monkeypatch.setattr(deep, "topic_state", lambda _: state)
     monkeypatch.setattr(deep, "kafka_connection", lambda _: None)
     said = deep.what_the_topic_has(Settings(data_dir=tmp_path))
-    assert said == "Topic orders still has every offset, so nothing will be missing."
+    assert said == (
+        "Topic orders still has every offset, so nothing of it will be missing. "
+        "Files that were imported have to be imported again."
+    )
 
 
 def test_without_a_broker_it_says_that_the_topic_could_not_be_asked(tmp_path: Path) -> None:
