@@ -1,4 +1,4 @@
-"""What an expression of a mapping may use: functions of the record alone, the same today and tomorrow.
+"""Functions and types that an expression of a mapping may use: those of the record alone, the same today and tomorrow.
 
 Not among them is what reads files or settings, what tells the time or chance, what counts over records, and what makes
 much of little, such as repeat and range.

@@ -8,4 +8,4 @@ class MappingError(BridgeCartError):
 
 
 class Refused(Exception):
-    """What is wrong with a part of the file; whoever knows its place makes it a `MappingError`."""
+    """A part of a mapping cannot be used; whoever knows its place makes it a `MappingError`."""

@@ -116,7 +116,7 @@ class _Vetting:
         self.roots_read: set[str] = set()
 
     def place(self, node: Node, scope: Scope) -> Place:
-        """What a part of the tree stands for; its own parts are vetted on the way."""
+        """The place that a part of the tree stands for; its own parts are vetted on the way."""
         self._depth += 1
         if self._depth > _DEEPEST:
             raise Refused("it is nested too deeply")

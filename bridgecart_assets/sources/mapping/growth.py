@@ -1,4 +1,4 @@
-"""How much an expression can make of a record: a bound, so that no record and no mapping fills the memory.
+"""A bound of what an expression can make of a record, so that no record and no mapping fills the memory.
 
 The memory limit of DuckDB does not hold for the texts that its functions make, so what could grow is refused before.
 Growth is in times the size of the record; that of numbers, comparisons and conditions is one.

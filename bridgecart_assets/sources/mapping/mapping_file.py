@@ -51,7 +51,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 @dataclass(frozen=True)
 class Decode:
-    """How the bytes of a record are read: those of its value, those of its key, and for Protobuf by which types."""
+    """Ways in which the bytes of values and of keys are read; the types are Protobuf's."""
 
     value: str = "json"
     key: str = "json"

@@ -14,7 +14,7 @@ LEAF = "VARCHAR"
 
 
 class Use(Enum):
-    """How a place is read, in the words of an error."""
+    """Ways of reading a place, in the words of an error."""
 
     WHOLE = "as a whole"
     PARTS = "in parts"
@@ -60,7 +60,7 @@ class Place:
             one.read()
 
     def shape(self) -> Shape:
-        """What is read of it."""
+        """The shape of what is read of it."""
         if self.parts:
             return {name: part.shape() for name, part in self.parts.items()}
         return [self.items.shape()] if self.items else LEAF

@@ -20,7 +20,7 @@ from bridgecart_assets.sources.mapping.values import TEXT, field_value
 
 
 class Form(Enum):
-    """How the values, or the keys, come in the table of records."""
+    """Forms in which the values, or the keys, come in the table of records."""
 
     JSON = "bytes with JSON in them"
     DECODED = "a column of what was decoded"
@@ -66,7 +66,7 @@ class Query:
         )
 
     def _rooted(self) -> str:
-        """What expressions are read from."""
+        """The four names that expressions read."""
         headers = ", ".join(f"{_name(one)} := header_of(headers, {_text(one)})" for one in self.compiled.headers)
         return (
             f"select unreadable, {self._value()} as value, {self._key()} as key, "
@@ -103,7 +103,7 @@ class Query:
                 return _nothing(shape)
 
     def _wanted(self, types: "Types") -> str:
-        """Whether the mapping wants a record: a list of one, NULL where that cannot be told."""
+        """The mapping's condition on a record: a list of one, NULL where it fails."""
         where = self.compiled.where
         if where is None:
             return "[true]"

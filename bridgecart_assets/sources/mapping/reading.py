@@ -110,7 +110,7 @@ class MappedReader:
             return connection.sql(query.sql(connection, _RECORDS)).to_arrow_table()
 
     def _told(self, records: pa.Table) -> pa.ChunkedArray:
-        """Why each record cannot be read, as far as its bytes tell; NULL where it may be."""
+        """The reason why each record cannot be read, as far as its bytes tell; NULL where it may be."""
         with self._registered(records.select(["payload"])) as connection:
             told = connection.sql(_TOLD_BY_BYTES, params={"max_payload_bytes": self._max_payload_bytes})
             return told.to_arrow_table()["told"]

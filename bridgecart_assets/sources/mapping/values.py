@@ -1,4 +1,4 @@
-"""How the value of an expression becomes that of its field, in SQL: by the type of the field and that of the value.
+"""The value of an expression as that of its field, in SQL: by the type of the field and that of the value.
 
 A text is read by the rules of the event's own texts; money is rounded once, from all digits.
 """
