@@ -34,6 +34,7 @@ IN_THE_README = (
     "data_dir",
     "kafka_bootstrap_servers",
     "kafka_topic",
+    "mapping",
     "calendar_timezone",
     "naive_timezone",
     "amount_is_net",
