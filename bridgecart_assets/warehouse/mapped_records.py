@@ -5,7 +5,7 @@ is read by when silver is made (`mappings.py`).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -27,7 +27,6 @@ from silver.readings join silver.mappings using (mapping)
 order by batch_key
 """
 _NOT_READ = "select batch_key from raw.batches anti join silver.readings using (batch_key) order by batch_key"
-# Whose a record is does not depend on its size.
 _ANY_SIZE = 2**31 - 1
 
 
@@ -62,40 +61,43 @@ def readers_on_record(connection: duckdb.DuckDBPyConnection) -> BatchReaders:
     if not {SILVER_READINGS.full_name, SILVER_MAPPINGS.full_name} <= standing_tables(connection):
         return NO_READERS
     rows = connection.execute(_READ_BY_A_MAPPING).fetchall()
-    return _of_stored({key: _Way(text, int(size), zone) for key, text, size, zone in rows}, connection)
+    return _of_stored({key: _Way(text, zone, int(size)) for key, text, size, zone in rows}, connection)
 
 
 def readers_of_senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> BatchReaders:
-    """Of all batches with a mapping, those too that silver has not read; records are read whatever their size.
+    """Of all batches with a mapping, those too that silver has not read; for all records, also those that do not count.
 
     Raises MappingError when the mapping of the settings is needed and cannot be used.
     """
     rows = connection.execute(_READ_BY_A_MAPPING).fetchall()
-    ways = {key: _Way(text, _ANY_SIZE, zone) for key, text, _, zone in rows}
+    ways = {key: _Way(text, zone) for key, text, _, zone in rows}
     for (key,) in connection.execute(_NOT_READ).fetchall():
         mapping = mapping_of_batch(connection, settings, key)
         if mapping is not None:
-            ways[key] = _Way(mapping.text, _ANY_SIZE, settings.naive_timezone)
+            ways[key] = _Way(mapping.text, settings.naive_timezone)
     return _of_stored(ways, connection)
 
 
 def readers_of_arriving(connection: duckdb.DuckDBPyConnection, batch_key: str, mapping: str | None) -> BatchReaders:
-    """Of a batch that is being written, whose records the mapping of this text reads."""
+    """Of a batch that is being written, whose records the mapping of this text reads; for all of them."""
     if mapping is None:
         return NO_READERS
     from bridgecart_assets.warehouse.ingest.schemas import ArrivingSchemas
 
     ((zone,),) = connection.execute("select current_setting('TimeZone')").fetchall()
-    return _readers({batch_key: _Way(mapping, _ANY_SIZE, zone)}, ArrivingSchemas(connection))
+    return _readers({batch_key: _Way(mapping, zone)}, ArrivingSchemas(connection))
 
 
 @dataclass(frozen=True)
 class _Way:
-    """A way of reading: the text of the mapping, and the settings that it depends on."""
+    """A way of reading: the text of the mapping, and the settings that it depends on.
+
+    Without `max_payload_bytes` it is asked whose records are: also those that are too large, or that do not count.
+    """
 
     text: str
-    max_payload_bytes: int
     naive_timezone: str
+    max_payload_bytes: int | None = None
 
 
 def _of_stored(ways: Mapping[str, _Way], connection: duckdb.DuckDBPyConnection) -> BatchReaders:
@@ -117,9 +119,12 @@ def _reader(way: _Way, schemas: "Schemas") -> "MappedReader":
     from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
     from bridgecart_assets.sources.mapping.reading import MappedReader
 
+    mapping = parse_mapping(way.text, "mapping on record")
+    if way.max_payload_bytes is None:
+        mapping = replace(mapping, compiled=replace(mapping.compiled, where=None))
     return MappedReader(
-        parse_mapping(way.text, "mapping on record"),
-        max_payload_bytes=way.max_payload_bytes,
+        mapping,
+        max_payload_bytes=way.max_payload_bytes or _ANY_SIZE,
         naive_timezone=way.naive_timezone,
         schemas=schemas,
     )

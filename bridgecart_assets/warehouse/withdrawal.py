@@ -129,7 +129,10 @@ def _customers(connection: duckdb.DuckDBPyConnection, order: OrderName) -> list[
     """Customers with an order of this id, also those whose order was withdrawn before."""
     found = set(_listed(connection, order))
     for table in _tables_of_orders(connection):
-        found |= set(_column(connection, f"select {ID_COLUMN} from {table.full_name} where {_IS_THE_ORDER}", order))
+        # Of an order with states the one that holds says whose it is.
+        counts = "true" if table == SILVER_ORDERS else "is_void is null"
+        sql = f"select {ID_COLUMN} from {table.full_name} where {_IS_THE_ORDER} and {counts}"
+        found |= set(_column(connection, sql, order))
     return sorted(found)
 
 
@@ -145,7 +148,11 @@ def _listed(connection: duckdb.DuckDBPyConnection, order: OrderName) -> list[str
 def _batches_with(connection: duckdb.DuckDBPyConnection, order_id: str, customer_id: str) -> list[str]:
     found: set[str] = set()
     for table in _tables_of_orders(connection):
-        sql = f"select {BATCH_COLUMN} from {table.full_name} where {_IS_THE_ORDER}"
+        # All states of an order are of one, whoever had it and whether they say so.
+        sql = (
+            f"select {BATCH_COLUMN} from {table.full_name} "
+            f"where order_id = $order_id and ({ID_COLUMN} = $customer_id or is_void is not null)"
+        )
         found |= set(_column(connection, sql, OrderName(order_id, customer_id)))
     return sorted(found)
 

@@ -185,6 +185,15 @@ def test_late_copies_of_the_customers_records_are_erased_on_arrival_by_what_the_
     assert broken_rules(warehouse, SECOND) == []
 
 
+def test_late_records_that_the_mapping_leaves_out_are_erased_on_arrival_too():
+    warehouse = shop(change("c", 1, row(**GONE)), change("c", 1, row(id=2, customer="C-here")))
+    forget(warehouse, "C-gone")
+    late = [json.dumps({"op": "m", "after": row(**{**GONE, "customer": who})}).encode() for who in ("C-gone", "C-here")]
+    take_in_mapped(warehouse, SETTINGS, SECOND, placed(*late, start=2))
+    assert erased(warehouse) == [0, 2]
+    assert broken_rules(warehouse, SECOND) == []
+
+
 def test_a_warehouse_put_back_from_an_older_copy_forgets_them_again(tmp_path: Path):
     path = tmp_path / "data" / "bridgecart.duckdb"
     warehouse = Warehouse(path, forget_again=partial(forget_again, settings=SETTINGS))

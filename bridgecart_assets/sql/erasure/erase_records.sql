@@ -1,7 +1,7 @@
 -- Erases the records in `erased_records` and the customers in `customers_to_erase`. What is not theirs stays as it is:
 -- their records keep their places, an event that lost to an erased one takes its place in silver/tmp_ranked_events,
 -- after this.
--- needs: known_events, erased_records, mapped_senders, silver.readings, silver.skipped_records, silver.orders, silver.duplicate_orders,
+-- needs: known_events, erased_records, silver.readings, silver.skipped_records, silver.orders, silver.duplicate_orders,
 --     silver.conflicting_orders, silver.superseded_orders, silver.order_lines, silver.rejected_orders,
 --     forgotten_payload(), raw.orders
 -- gives: affected_keys, accepted, erased_skipped, refused
@@ -13,13 +13,16 @@ select distinct order_key from known_events semi join erased_records using (topi
 
 create temp table accepted as select * exclude (lines) from silver.orders limit 0;
 
+-- What silver has read and has in no other table, it has left out.
 create temp table erased_skipped as
-select *
-from mapped_senders
+select
+    topic_id, "partition", "offset", kafka_timestamp, batch_key,
+    case when payload is null then 'tombstone' else 'where' end as reason
+from raw.orders
 semi join erased_records using (topic_id, "partition", "offset")
 semi join silver.readings using (batch_key)
-anti join silver.rejected_orders using (topic_id, "partition", "offset")
-where skipped is not null;
+anti join known_events using (topic_id, "partition", "offset")
+anti join silver.rejected_orders using (topic_id, "partition", "offset");
 
 create temp table refused as
 select topic_id, "partition", "offset", kafka_timestamp, batch_key, stands_in as stood_in
@@ -28,12 +31,10 @@ union all
 select topic_id, "partition", "offset", kafka_timestamp, batch_key, 'rejected_orders'
 from silver.rejected_orders semi join erased_records using (topic_id, "partition", "offset")
 union all
-select r.topic_id, r."partition", r."offset", r.kafka_timestamp, r.batch_key, 'skipped_records'
-from raw.orders r
-join erased_skipped using (batch_key, topic_id, "partition", "offset");
+select * exclude (reason), 'skipped_records' from erased_skipped;
 
 update silver.skipped_records s set records = s.records - e.records
-from (select batch_key, "partition", skipped as reason, count(*) as records from erased_skipped group by all) e
+from (select batch_key, "partition", reason, count(*) as records from erased_skipped group by all) e
 where (s.batch_key, s."partition", s.reason) = (e.batch_key, e."partition", e.reason);
 
 delete from silver.skipped_records where records = 0;

@@ -14,4 +14,4 @@ select
 from raw.orders
 where payload is distinct from forgotten_payload() and batch_key not in (select batch_key from mapped_batches)
 union all by name
-select * exclude (skipped), customer_id as known_by from mapped_senders;
+select *, customer_id as known_by from mapped_senders;

@@ -42,8 +42,10 @@ from mapped_events
 where reasons is not null
 union all
 select topic_id, "partition", "offset", kafka_timestamp, ['withdrawn'], batch_key
-from cleaned
-semi join raw.withdrawn_orders using (customer_id, order_id);
+from cleaned c
+-- A state of an order is of that order, whoever has it and whether it says so.
+semi join raw.withdrawn_orders w
+    on w.order_id = c.order_id and (w.customer_id = c.customer_id or c.is_void is not null);
 
 create temp table canonicalized as
 with written as (
@@ -62,7 +64,8 @@ with priced as (
         ),
         (purchase_amount - case when $amount_is_net then 0.00 else discount_amount end)::decimal(18, 2) as net_amount
     from cleaned
-    anti join raw.withdrawn_orders using (customer_id, order_id)
+    anti join raw.withdrawn_orders w
+        on w.order_id = cleaned.order_id and (w.customer_id = cleaned.customer_id or cleaned.is_void is not null)
     left join canonicalized {spelled_field}_spelling on {spelled_field}_spelling.field = '{spelled_field}' and {spelled_field}_spelling.value = cleaned.{spelled_column}
 )
 select
