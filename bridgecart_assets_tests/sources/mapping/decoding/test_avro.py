@@ -1,5 +1,6 @@
 """Avro with a schema registry: what expressions see of records, and what a record costs that cannot be read."""
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridgecart_assets.sources.mapping.decoding import Decoded, Decoder
-from bridgecart_assets.sources.mapping.decoding.schemas import Schema
+from bridgecart_assets.sources.mapping.decoding.schemas import DecoderMissing, Schema
 from bridgecart_assets_tests.sources.mapping.decoding.records import Known, avro, debezium, framed, record, written
 
 AFTER = "id customer_id created_at updated_at status total discount refunded currency coupon_code payment_method"
@@ -287,6 +288,18 @@ def test_a_schema_of_another_kind_is_told_and_an_unknown_one_is_asked_for_once()
         **dict.fromkeys((3, 4, 5), "bad_framing"),
     }
     assert schemas.asked == [1, 9]
+
+
+@pytest.mark.parametrize("kind", ["avro", "protobuf"])
+def test_without_the_packages_a_line_says_what_to_install(kind, monkeypatch: pytest.MonkeyPatch):
+    # As an import fails of a package that is not there.
+    monkeypatch.setitem(sys.modules, f"bridgecart_assets.sources.mapping.decoding.{kind}", None)
+    decoder = Decoder(f"{kind}-registry", "VARCHAR", Known({1: Schema(kind.upper(), "")}))
+    with pytest.raises(DecoderMissing) as raised:
+        decoder.decoded([framed(b"")])
+    assert str(raised.value) == (
+        f"{kind}-registry needs packages that are not installed: pip install 'bridgecart[registry]'."
+    )
 
 
 def test_json_with_a_registry_is_what_its_frame_holds():
