@@ -4,7 +4,6 @@ What belongs elsewhere: asking a registry for them (`sources/registry.py`) and k
 (`warehouse/ingest/schemas.py`).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -39,9 +38,6 @@ class Schema:
     kind: str
     text: str
     references: Mapping[str, "Schema"] = field(default_factory=dict)
-
-    def __hash__(self) -> int:
-        return hash((self.kind, self.text, json.dumps(sorted(self.references))))
 
 
 class Schemas(Protocol):
