@@ -57,7 +57,7 @@ class Score:
     each: Floats = field(repr=False, compare=False)
 
     def is_surely_better(self, other: "Score") -> bool:
-        """Whether the same customers are foretold better, by more than chance would have it."""
+        """True if the same customers were foretold better, by more than chance would have it."""
         better = self.each - other.each
         return bool(better.mean() > _BEYOND_CHANCE * better.std() / np.sqrt(len(better)))
 

@@ -40,7 +40,7 @@ class Season:
         return np.asarray(days + self._bend(first + days) - self._bend(np.float64(first)))
 
     def _bend(self, days: Floats | np.float64) -> Floats:
-        """What the season is ahead of the calendar at the beginning of days since 1970, or in the middle of them."""
+        """Days that the season is ahead of the calendar at times in days since 1970."""
         more = np.array(self.factors) - 1
         ahead = np.concatenate([[0.0], np.cumsum(_MONTH_DAYS * more)])
         whole = np.floor(days)
@@ -94,7 +94,7 @@ def _fit(purchases: Floats, exposure: Floats, age: Labels, cohort: Labels, month
 
 
 def _variances(purchases: Floats, even: Floats, factors: Floats, age: Labels, cohort: Labels, month: Labels) -> Floats:
-    """How far chance moves each factor. Customers scatter more than Poisson's law has it, as a whole table shows."""
+    """Variances of the factors by chance, which is more than Poisson's by as much as the whole table shows."""
     fitted, expected = even * factors[month], np.bincount(month, weights=even, minlength=MONTHS)
     scatter = np.divide((purchases - fitted) ** 2, fitted, out=np.zeros_like(fitted), where=fitted > 0)
     freedom = max(len(purchases) - len(set(age)) - len(set(cohort)) - MONTHS + 2, 1)

@@ -103,7 +103,7 @@ def held_out_sample(settings: Settings) -> Sample:
 
 
 def season_sample(settings: Settings) -> Sample:
-    """What customers bought by month, before the last churn window and in it."""
+    """Purchases of customers by month, before the last churn window and in it."""
     return _before_and_in_window("models/sample_season", settings)
 
 
@@ -113,7 +113,7 @@ def _before_and_in_window(file: str, settings: Settings) -> Sample:
 
 
 def spend_sample(settings: Settings) -> Sample:
-    """What customers spent on their purchase days, before the last churn window and in it."""
+    """Spend of customers on their purchase days, before the last churn window and in it."""
     return _before_and_in_window("models/sample_spend", settings)
 
 

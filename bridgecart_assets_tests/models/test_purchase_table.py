@@ -88,15 +88,18 @@ def test_the_candidates_of_the_newest_version_are_a_table_and_without_a_comparis
     model = _refit(NO_MODEL, _people())
     assert candidates_table(model).empty
     scored = model.assign(
-        candidate="covariates",
+        candidate="seasonal",
         pooled_log_score=-0.4,
         pooled_error=0.1,
         covariates_log_score=-0.3,
         covariates_error=0.05,
+        seasonal_log_score=-0.2,
+        seasonal_error=0.01,
     )
     assert candidates_table(pd.concat([model, scored])).to_dict("records") == [
         {"candidate": "pooled", "log_score": -0.4, "error": 0.1, "chosen": False},
-        {"candidate": "covariates", "log_score": -0.3, "error": 0.05, "chosen": True},
+        {"candidate": "covariates", "log_score": -0.3, "error": 0.05, "chosen": False},
+        {"candidate": "seasonal", "log_score": -0.2, "error": 0.01, "chosen": True},
     ]
 
 
