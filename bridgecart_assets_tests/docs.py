@@ -18,6 +18,7 @@ from bridgecart_assets.contracts.event import (
     EventField,
 )
 from bridgecart_assets.sources.mapping.allowed import HELPERS, LISTS, NUMBERS, TEXTS, TIMES
+from bridgecart_assets.sources.mapping.values import value_type
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -162,7 +163,7 @@ def mapped_fields_table() -> str:
     meanings = {**{one.name: one.meaning for one in EVENT}, **{one.name: one.meaning for one in MAPPED_ONLY}}
     lines = ["| Field | Type | Meaning |", "|---|---|---|"]
     lines += [
-        f"| `{name}`{', required' if name in required else ''} | {kind.sql_type} | {meanings[name]} |"
+        f"| `{name}`{', required' if name in required else ''} | {value_type(kind)} | {meanings[name]} |"
         for name, kind in MAPPED_TYPES.items()
     ]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from bridgecart_assets.sources.mapping.compiling import Compiled
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import Expression
 from bridgecart_assets.sources.mapping.places import Shape
-from bridgecart_assets.sources.mapping.values import TEXT, field_value
+from bridgecart_assets.sources.mapping.values import TEXT, field_value, value_type
 
 
 class Form(Enum):
@@ -167,7 +167,7 @@ class Query:
             return self._is_void()
         if name == "refunds" and "refunded_amount" in self.compiled.fields:
             return _ONE_REFUND
-        return f"{_name(name)}[1]" if name in self.compiled.fields else f"null::{kind.sql_type}"
+        return f"{_name(name)}[1]" if name in self.compiled.fields else f"null::{value_type(kind)}"
 
     def _is_void(self) -> str:
         if "version" not in self.compiled.fields:

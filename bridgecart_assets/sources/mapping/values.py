@@ -22,19 +22,24 @@ _NOTHING = '"NULL"'
 _CENTS = 2
 
 
+def value_type(kind: MappedType) -> str:
+    """The DuckDB type of a field's value: an instant has its zone until it is stored."""
+    return "TIMESTAMPTZ" if isinstance(kind, Instant) else kind.sql_type
+
+
 def field_value(kind: MappedType, expression: str, type_of: TypeOf, minor_digits: int | None) -> str:
     """The SQL of a field's value. Raises Refused where the expression has a type that the field cannot be made of.
 
     `minor_digits`: amounts are whole minor units, of which so many digits make a unit.
     """
-    if isinstance(kind, Refunds):
-        return _refunds(expression, type_of, minor_digits)
     given = type_of(expression)
     if given == _NOTHING:
-        return f"({expression})::{kind.sql_type}"
+        return f"({expression})::{value_type(kind)}"
+    if isinstance(kind, Refunds):
+        return _refunds(expression, type_of, minor_digits)
     value = _value(kind, expression, given, minor_digits)
     if value is None:
-        raise Refused(f"its value is a {given}, of which no {kind.sql_type} is made")
+        raise Refused(f"its value is a {given}, of which no {value_type(kind)} is made")
     return value
 
 

@@ -82,7 +82,7 @@ def test_a_field_that_says_nothing_without_another_is_refused_alone(fields: dict
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ({"purchase_date": "value.at::bigint"}, "its value is a BIGINT, of which no TIMESTAMP is made"),
+        ({"purchase_date": "value.at::bigint"}, "its value is a BIGINT, of which no TIMESTAMPTZ is made"),
         ({"purchase_amount": "value.at::timestamp"}, "its value is a TIMESTAMP, of which no DECIMAL(18,2) is made"),
         ({"coupon_used": "value.at::date"}, "its value is a DATE, of which no BOOLEAN is made"),
         ({"age": "value.age = '4'"}, "its value is a BOOLEAN, of which no INTEGER is made"),

@@ -8,6 +8,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
+from bridgecart_assets.contracts.event import MAPPED_TYPES
 from bridgecart_assets.sources.mapping.mapping_file import Mapping
 from bridgecart_assets.sources.mapping.reading import COORDINATES
 from bridgecart_assets.sources.mapping.sandbox import sandbox
@@ -419,3 +420,9 @@ def test_no_record_is_read_as_no_row():
 def test_what_an_expression_may_not_do_its_database_does_not_do_either(statement: str):
     with sandbox("UTC") as connection, pytest.raises(duckdb.Error):
         connection.execute(statement)
+
+
+def test_a_field_that_is_null_by_the_file_has_its_type():
+    null = {name: "null" for name in MAPPED_TYPES if not name.startswith("refunded")}
+    said = reader(mapping_of({"order_id": "value.id", "version": "1"})).read(raw_records([order()]))
+    assert reader(mapping_of(null)).read(raw_records([order()])).schema == said.schema

@@ -192,3 +192,24 @@ def test_the_preset_of_a_shop_reads_as_the_sample_of_its_mapping():
     preset = parse_mapping("format = 1\npreset = 'shopify-order'", "mapping.toml")
     records = raw_records(sample_lines("shopify-orders"))
     assert rows(reader(preset), records) == rows(reader(sample_mapping("shopify")), records)
+
+
+def test_a_batch_of_nothing_but_tombstones_deletes_what_its_keys_name():
+    """Nothing tells the types of values then."""
+    text = sample_mapping("debezium-avro").text.replace('tombstones = "skip"', 'tombstones = "delete"')
+    text = text.replace('key   = "avro-registry"', 'key = "json"').replace(
+        "value.before.id)", "value.before.id, key.id)"
+    )
+    records = raw_records([None, None], keys=[b'{"id": 7003}', b'{"id": 7004}'])
+    read = rows(reader(parse_mapping(text, "mapping.toml"), schemas=OneSchema()), records)
+    assert [(row["order_id"], row["is_void"]) for row in read] == [("7003", True), ("7004", True)]
+
+
+def test_json_of_a_topic_with_a_registry_is_read_behind_its_frame():
+    mapping = mapping_of(rest="[decode]\nvalue = 'json-registry'")
+    body = b'{"customer": "C-1", "at": "2026-01-01T10:00:00Z", "total": 5}'
+    frame = b"\x00\x00\x00\x00\x07"
+    read = rows(reader(mapping), raw_records([frame + body, body, frame + b"{", None, frame + body]))
+    assert [row.get("unreadable") for row in read] == [None, "bad_framing", "not_json", "tombstone", None]
+    assert read[0] == read[4]
+    assert read[0]["purchase_amount"] == Decimal(5)
