@@ -76,7 +76,7 @@ def registry_from_settings(settings: Settings) -> Registry:
 
 
 class Decode(Protocol):
-    """How the values and keys of a topic are decoded."""
+    """The ways in which values and keys of a topic are decoded."""
 
     @property
     def value(self) -> str:
@@ -101,7 +101,7 @@ def registry_name(settings: Settings) -> str | None:
 
 
 def schema_source(settings: Settings, decode: Decode) -> SchemaSource | None:
-    """Where schemas come from for records that are decoded so; None when they need none. Raises NoRegistry."""
+    """The source of schemas for records that are decoded so; None when they need none. Raises NoRegistry."""
     ways = {"payload": decode.value, "key": decode.key}
     columns = [column for column, way in ways.items() if way in NEEDS_SCHEMAS]
     return SchemaSource(registry_from_settings(settings), columns) if columns else None

@@ -37,7 +37,7 @@ class BatchReaders:
     of_batch: "Mapping[str, MappedReader]" = field(default_factory=dict)
 
     def read(self, records: pa.Table) -> pa.Table:
-        """What their mappings say of these records, in the columns of `MAPPED` and in no order.
+        """These records as their mappings read them, in the columns of `MAPPED` and in no order.
 
         Nothing of records whose batch has none.
         """

@@ -239,14 +239,14 @@ def _as_last_records(last: Mapping[int, LastRecord]) -> list[dict[str, int | str
 
 @dataclass(frozen=True)
 class _Arrival:
-    """How records of a chunk come into raw: as they are or, once somebody was forgotten, without what theirs said."""
+    """Records of a chunk on their way to raw: as they are, or without what the forgotten said."""
 
     sql: str = "from chunk"
     readers: BatchReaders = NO_READERS
 
 
 def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str, mapping: str | None) -> _Arrival:
-    """How the records of the batch arrive, which the mapping of this text reads."""
+    """The records of the batch as they arrive, which the mapping of this text reads."""
     if not table_exists(connection, FORGOTTEN_CUSTOMERS) or not count_rows(connection, FORGOTTEN_CUSTOMERS):
         return _Arrival()
     run_steps(connection, files_before("internal/screened_chunk"), {})

@@ -70,7 +70,7 @@ class AvroSchema:
             raise SchemaUnusable("the text is no Avro schema") from error
 
     def mapped(self, shape: Shape) -> tuple[Definition, FieldType]:
-        """How records lie in bytes, for fastavro, and the type of their mapped fields. Raises SchemaUnusable.
+        """The layout of records in bytes, for fastavro, and the type of their mapped fields. Raises SchemaUnusable.
 
         A field that the schema lacks is NULL. Texts of fields that no expression reads are not decoded.
         """
@@ -339,7 +339,7 @@ def _is_null(definition: Definition) -> bool:
 
 
 def _parts(definition: Definition) -> Definition:
-    """What a type is made of, one level down."""
+    """The parts of a type, one level down."""
     if isinstance(definition, dict) and "fields" in definition:
         return [field["type"] for field in definition["fields"]]
     return definition

@@ -22,7 +22,7 @@ def body_of(record: bytes) -> bytes:
 
 
 def message_of(body: bytes) -> tuple[tuple[int, ...], int]:
-    """Which message of its schema a Protobuf body is: the path of indexes to it, and where the message begins.
+    """The message of its schema that a Protobuf body is: the path of indexes to it, and where it begins.
 
     Raises ValueError when the indexes are none.
     """
