@@ -4,11 +4,16 @@ import json
 from base64 import b64decode
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import BytesIO
+from struct import pack
+
+import fastavro
 
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema
 from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 from bridgecart_assets_tests.sources.mapping.records import (
     SAMPLES,
+    SENT_AT,
     Row,
     mapping_of,
     raw_records,
@@ -213,3 +218,49 @@ def test_json_of_a_topic_with_a_registry_is_read_behind_its_frame():
     assert [row.get("unreadable") for row in read] == [None, "bad_framing", "not_json", "tombstone", None]
     assert read[0] == read[4]
     assert read[0]["purchase_amount"] == Decimal(5)
+
+
+_LINE = {"type": "record", "name": "Line", "fields": [{"name": "sku", "type": "string"}]}
+_DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
+_FIELDS = [{"name": "customer", "type": "string"}, {"name": "total", "type": "double"}]
+_LATER_FIELDS = [
+    {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+    {"name": "discount", "type": ["null", _DECIMAL]},
+    {"name": "lines", "type": {"type": "array", "items": _LINE}},
+]
+
+
+class TwoVersions:
+    """A registry with a schema and the one before it, which had neither times nor discounts nor lines."""
+
+    def schema_of(self, schema_id: int) -> Schema:
+        fields = _FIELDS if schema_id == 1 else [*_FIELDS, *_LATER_FIELDS]
+        return Schema("AVRO", json.dumps({"type": "record", "name": "Order", "fields": fields}))
+
+    def framed(self, schema_id: int, record: dict[str, object]) -> bytes:
+        body = BytesIO()
+        fastavro.schemaless_writer(body, json.loads(self.schema_of(schema_id).text), record)
+        return pack(">BI", 0, schema_id) + body.getvalue()
+
+
+def test_of_two_versions_of_a_schema_in_a_batch_each_is_read_by_its_own():
+    registry = TwoVersions()
+    order = {
+        "purchase_date": "coalesce(value.at, timestamp)",
+        "discount_amount": "value.discount",
+        "product_category": "[line.sku for line in value.lines][1]",
+    }
+    mapping = mapping_of(order, "[decode]\nvalue = 'avro-registry'")
+    earlier: dict[str, object] = {"customer": "C-1", "total": 1.005}
+    later = {**earlier, "at": datetime(2026, 1, 1, tzinfo=UTC), "discount": Decimal("0.50"), "lines": [{"sku": "A"}]}
+    payloads = [registry.framed(1, earlier), registry.framed(2, later), None, registry.framed(1, earlier)]
+    read = rows(reader(mapping, schemas=registry), raw_records(payloads))
+    assert read[0] == read[3] == {"customer_id": "C-1", "purchase_date": SENT_AT, "purchase_amount": Decimal("1.01")}
+    assert read[1] == {
+        "customer_id": "C-1",
+        "purchase_date": datetime(2026, 1, 1, tzinfo=UTC),
+        "purchase_amount": Decimal("1.01"),
+        "discount_amount": Decimal("0.50"),
+        "product_category": "A",
+    }
+    assert read[2] == {"unreadable": "tombstone"}
