@@ -36,6 +36,7 @@ TOMBSTONES = ("reject", "skip", "delete")
 PRESETS = ("debezium", "segment-order-completed", "shopify-order")
 
 _DESCRIPTORS = "descriptors"
+_PRESETS = "presets"
 _TABLES: Entries[str, Collection[str]] = MappingProxyType(
     {
         "decode": ("value", "key", _DESCRIPTORS, "message"),
@@ -44,6 +45,8 @@ _TABLES: Entries[str, Collection[str]] = MappingProxyType(
         "money": ("currency", "minor_units"),
         # What the file of `[decode] descriptors` holds: put there when the mapping is loaded.
         _DESCRIPTORS: ("base64",),
+        # What its preset said when it was loaded: a later version of BridgeCart may say something else.
+        _PRESETS: PRESETS,
     }
 )
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -66,7 +69,7 @@ class Decode:
 
 @dataclass(frozen=True, kw_only=True)
 class Mapping:
-    """A mapping that was vetted. Its text alone makes it again: a descriptor set is in it.
+    """A mapping that was vetted. Its text alone makes it again: a descriptor set and a preset's text are in it.
 
     `order` has the expression of each field and `where` that of the records that count, as they are written; what a
     preset says is in them.
@@ -109,9 +112,13 @@ def load_mapping(path: Path) -> Mapping:
         text = _read(path, name, _LARGEST).decode("utf-8")
     except UnicodeDecodeError:
         raise MappingError(f"{name}: it is no UTF-8; save it as UTF-8") from None
-    file = _File(name, _parsed(text, name)).text("decode", _DESCRIPTORS)
-    if file is not None:
-        described = b64encode(_read(path.parent / file, f"{name} [decode] descriptors", _LARGEST_DESCRIPTORS))
+    file = _File(name, _parsed(text, name))
+    preset = file.text("", "preset")
+    if preset in PRESETS:
+        text = f"{text.rstrip()}\n\n[{_PRESETS}]\n{preset} = '''\n{_text_of_preset(preset)}'''\n"
+    descriptors = file.text("decode", _DESCRIPTORS)
+    if descriptors is not None:
+        described = b64encode(_read(path.parent / descriptors, f"{name} [decode] descriptors", _LARGEST_DESCRIPTORS))
         text = f'{text.rstrip()}\n\n[{_DESCRIPTORS}]\nbase64 = "{described.decode()}"\n'
     return parse_mapping(text, name)
 
@@ -172,12 +179,16 @@ def _with_preset(document: dict[str, Any], name: str) -> dict[str, Any]:
         return document
     if preset not in PRESETS:
         raise MappingError(f"{name} preset: {preset} is none{_instead(preset, PRESETS)}")
-    text = files(__package__).joinpath("presets", f"{preset}.toml").read_text(encoding="utf-8")
-    filled: dict[str, Any] = dict(tomllib.loads(text))
+    text = _File(name, document).text(_PRESETS, preset) or _text_of_preset(preset)
+    filled = _parsed(text, f"{name} [{_PRESETS}] {preset}")
     for key, value in document.items():
         both_tables = isinstance(value, dict) and isinstance(filled.get(key), dict)
         filled[key] = filled[key] | value if both_tables else value
     return filled
+
+
+def _text_of_preset(preset: str) -> str:
+    return files(__package__).joinpath("presets", f"{preset}.toml").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,15 @@ def test_the_text_of_a_mapping_makes_it_again():
         assert again.sha256 == mapping.sha256
 
 
+def test_the_text_of_a_mapping_has_what_its_preset_said_when_it_was_loaded(tmp_path: Path):
+    (tmp_path / "mapping.toml").write_text("format = 1\npreset = 'shopify-order'\n", encoding="utf-8")
+    mapping = load_mapping(tmp_path / "mapping.toml")
+    assert parse_mapping(mapping.text, "mapping.toml") == mapping
+    of_another_version = mapping.text.replace("value.processed_at", "value.created_at")
+    assert of_another_version != mapping.text
+    assert parse_mapping(of_another_version, "mapping.toml").order["purchase_date"] == "value.created_at"
+
+
 def test_a_descriptor_set_is_in_the_text_of_its_mapping(tmp_path: Path):
     (tmp_path / "order.desc").write_bytes(b"\x00described\xff")
     decode = "[decode]\nvalue = 'protobuf-registry'\ndescriptors = 'order.desc'\nmessage = 'shop.v1.Order'\n"
