@@ -157,14 +157,19 @@ def _spend_parameters(customers: pd.DataFrame, spent: pd.DataFrame) -> dict[str,
 def _purchase_parameters(
     customers: pd.DataFrame, as_of: date, held_out: Callable[[], HeldOut], window_days: int
 ) -> dict[str, object]:
+    # Loaded first: the limit holds for libraries that are there.
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
     lived, silent = (_days_since(customers, name, as_of) for name in ("first_purchased_on", "last_purchased_on"))
     x, T = customers["frequency"].to_numpy(dtype=np.float64) - 1, lived / 7
     reason = _below_gate(x, T)
     if reason is None:
         try:
-            return _chosen_parameters(
-                choose_model(Lives(customers, lived, silent, as_of), held_out, window_days=window_days)
-            )
+            # By one thread the digits are those of any machine, and thousands of short sums are added up sooner.
+            with threadpool_limits(limits=1):
+                choice = choose_model(Lives(customers, lived, silent, as_of), held_out, window_days=window_days)
+            return _chosen_parameters(choice)
         except FitFailed:
             reason = "no_maximum"
     # Without a fit the rates, which the traits need, shrink to the pooled one, as strongly as one purchase weighs.
