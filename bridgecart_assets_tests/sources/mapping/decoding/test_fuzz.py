@@ -1,6 +1,5 @@
 """Damaged bytes among good records: each costs itself alone, whatever it claims to hold, and nothing takes long."""
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -10,6 +9,7 @@ import pytest
 
 from bridgecart_assets.sources.mapping.decoding import Decoded, Decoder
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema
+from bridgecart_assets_tests.sources.mapping.damage import SECONDS_EACH, among_good_ones
 from bridgecart_assets_tests.sources.mapping.decoding.records import (
     Known,
     avro,
@@ -24,8 +24,6 @@ from bridgecart_assets_tests.sources.mapping.decoding.test_protobuf import INDEX
 from bridgecart_assets_tests.sources.mapping.decoding.test_protobuf import SHAPE as ORDER_SHAPE
 
 SEED = 17
-# A second holds 20,000 and more of them; what hangs takes for ever.
-_SECONDS_EACH = 0.005
 
 LINE = record(("sku", "string"), ("price", DECIMAL), ("parent", ["null", "Line"]), name="Line")
 MANY_KINDS = record(
@@ -47,35 +45,6 @@ OF_MANY_KINDS = written(
     {"id": 5, "status": "PAID", "at": 1_767_261_600_000, "either": "x", "lines": [A_LINE] * 3}
     | {"extra": {"a": 0.5, "b": None}, "hash": b"abcd"},
 )
-
-
-def damaged(good: bytes, chance: random.Random) -> bytes:
-    """A record with some of its bytes flipped, lost, doubled, replaced or followed by others."""
-    data = bytearray(good)
-    for _ in range(chance.randint(1, 3)):
-        place = chance.randrange(len(data) + 1)
-        match chance.randrange(6):
-            case 0 if place < len(data):
-                data[place] ^= 1 << chance.randrange(8)
-            case 1:
-                del data[place:]
-            case 2:
-                data[place:place] = chance.randbytes(chance.randint(1, 4))
-            case 3:
-                del data[place : place + chance.randint(1, 4)]
-            case 4:
-                data[place : place + 9] = b"\xff" * chance.randint(1, 10) + b"\x01"
-            case _:
-                data[place:place] = data[place:]
-    return bytes(data)
-
-
-def among_good_ones(good: Sequence[bytes], count: int, seed: int) -> tuple[list[bytes], set[int]]:
-    """Records of which every second one is damaged, and the places of the others."""
-    chance = random.Random(seed)
-    records = [good[place % len(good)] for place in range(count)]
-    untouched = set(range(0, count, 2))
-    return [one if place in untouched else damaged(one, chance) for place, one in enumerate(records)], untouched
 
 
 def values_of(decoded: Decoded) -> dict[int, Any]:
@@ -119,7 +88,7 @@ def check(decoder: Callable[[], Decoder], good: Sequence[bytes], count: int, see
     assert values.keys() | decoded.unreadable.keys() == set(range(count))
     assert not values.keys() & decoded.unreadable.keys()
     assert {place: values[place] for place in untouched} == {place: alone[place % len(good)] for place in untouched}
-    assert took < count * _SECONDS_EACH
+    assert took < count * SECONDS_EACH
 
 
 @pytest.mark.parametrize(("decoder", "good"), OF_EACH)
