@@ -421,6 +421,11 @@ _BY_SUBJECT = (
 MAPPED_TYPES: Mapping[str, MappedType] = MappingProxyType({name: _TYPES[name] for name in (*_BY_SUBJECT, *_TYPES)})
 """All fields that a mapping can have, with their types: first those that an order has."""
 
+MAPPED_COLUMNS: Mapping[str, MappedType] = MappingProxyType(
+    {name: kind for name, kind in MAPPED_TYPES.items() if name not in ("refunded_amount", "refunded_date")}
+)
+"""Those that a mapping gives: two of them are one of the refunds."""
+
 TELLING_FIELDS: tuple[str, ...] = (
     *("cancelled", "canceled", "is_cancelled", "is_canceled", "refunded", "is_refund", "returned", "voided"),
     *("status", "order_status", "payment_status", "state", "type", "event_type", "kind"),

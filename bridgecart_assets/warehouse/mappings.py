@@ -12,6 +12,17 @@ import pyarrow as pa
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_BATCHES
+from bridgecart_assets.contracts.event import (
+    MAPPED_COLUMNS,
+    Flag,
+    Instant,
+    MappedType,
+    Money,
+    Refunds,
+    Text,
+    Version,
+    Whole,
+)
 from bridgecart_assets.sources.files.history_file import is_file
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
@@ -21,6 +32,25 @@ if TYPE_CHECKING:
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 _MONEY = pa.decimal128(18, 2)
+
+
+def _arrow_type(kind: MappedType) -> pa.DataType:
+    match kind:
+        case Text():
+            return pa.string()
+        case Instant():
+            return _INSTANT
+        case Money():
+            return _MONEY
+        case Whole():
+            return pa.int32()
+        case Flag():
+            return pa.bool_()
+        case Version():
+            return pa.decimal128(38, 0)
+        case Refunds():
+            return pa.list_(pa.struct({"at": _INSTANT, "amount": _MONEY}))
+
 
 MAPPED = pa.schema(
     {
@@ -32,23 +62,7 @@ MAPPED = pa.schema(
         "unreadable": pa.string(),
         "skipped": pa.string(),
         "bad_fields": pa.list_(pa.string()),
-        "order_id": pa.string(),
-        "version": pa.decimal128(38, 0),
-        "is_void": pa.bool_(),
-        "customer_id": pa.string(),
-        "purchase_date": _INSTANT,
-        "purchase_amount": _MONEY,
-        "discount_amount": _MONEY,
-        "refunds": pa.list_(pa.struct({"at": _INSTANT, "amount": _MONEY})),
-        "currency": pa.string(),
-        "coupon_used": pa.bool_(),
-        "payment_method": pa.string(),
-        "product_category": pa.string(),
-        "name": pa.string(),
-        "mobile": pa.string(),
-        "gender": pa.string(),
-        "age": pa.int32(),
-        "income": _MONEY,
+        **{name: _arrow_type(kind) for name, kind in MAPPED_COLUMNS.items()},
     }
 )
 """Columns of what a mapping reads: why a record cannot be read or is left out, which fields failed, and the fields."""

@@ -12,6 +12,8 @@ import duckdb
 
 from bridgecart_assets import contracts
 from bridgecart_assets.contracts import FORGOTTEN_CUSTOMERS, Contract
+from bridgecart_assets.contracts.event import MAPPED_COLUMNS
+from bridgecart_assets.sources.mapping.values import value_type
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import FROM_PYTHON
 from bridgecart_assets.sql.headers import headers
@@ -62,13 +64,12 @@ STORED: Mapping[str, Contract] = {
     )
 }
 # What a mapping says of records.
-_MAPPED = (
-    'topic_id varchar, "partition" int, "offset" bigint, kafka_timestamp timestamp, batch_key varchar, '
-    "unreadable varchar, skipped varchar, bad_fields varchar[], order_id varchar, version decimal(38, 0), "
-    "is_void boolean, customer_id varchar, purchase_date timestamptz, purchase_amount decimal(18, 2), "
-    'discount_amount decimal(18, 2), refunds struct("at" timestamptz, amount decimal(18, 2))[], currency varchar, '
-    "coupon_used boolean, payment_method varchar, product_category varchar, name varchar, mobile varchar, "
-    "gender varchar, age int, income decimal(18, 2)"
+_MAPPED = ", ".join(
+    (
+        'topic_id varchar, "partition" int, "offset" bigint, kafka_timestamp timestamp, batch_key varchar',
+        "unreadable varchar, skipped varchar, bad_fields varchar[]",
+        *(f"{name} {value_type(kind)}" for name, kind in MAPPED_COLUMNS.items()),
+    )
 )
 # What Python makes of no table of the warehouse, and of other columns.
 _COLUMNS = {

@@ -11,7 +11,7 @@ from enum import Enum
 
 import duckdb
 
-from bridgecart_assets.contracts.event import MAPPED_TYPES, Flag, MappedType
+from bridgecart_assets.contracts.event import MAPPED_COLUMNS, MAPPED_TYPES, Flag, MappedType
 from bridgecart_assets.sources.mapping.compiling import Compiled
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import Expression
@@ -158,9 +158,8 @@ class Query:
 
     def _outputs(self) -> Iterator[str]:
         """The columns of the fields, in the order of the contract."""
-        for name, kind in MAPPED_TYPES.items():
-            if name not in _COMBINED:
-                yield f"{self._output(name, kind)} as {_name(name)}"
+        for name, kind in MAPPED_COLUMNS.items():
+            yield f"{self._output(name, kind)} as {_name(name)}"
 
     def _output(self, name: str, kind: MappedType) -> str:
         if name == "is_void":
@@ -204,8 +203,6 @@ class Types:
 
 # No amount of an order.
 _INCOME = "[order] income"
-# They are one refund.
-_COMBINED = ("refunded_amount", "refunded_date")
 _ONE_REFUND = """case when refunded_amount[1] <> 0 and refunded_date[1] is not null
     then [{'at': refunded_date[1], 'amount': refunded_amount[1]}] end"""
 
