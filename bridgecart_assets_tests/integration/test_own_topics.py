@@ -91,7 +91,6 @@ def avro_sample(schema_id: int) -> list[bytes | None]:
 # --- what the samples end as
 
 
-@any_broker
 @pytest.mark.story
 @pytest.mark.parametrize(
     ("sample", "mapping", "ends", "net"),
