@@ -11,6 +11,7 @@ import pytest
 
 from bridgecart_assets.commands.cli import cli, main
 from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets_tests.sources.mapping.records import SAMPLES
 from bridgecart_assets_tests.support.command_line import Done, assert_one_line
 
 FULL = Path("/dev/full")
@@ -18,6 +19,7 @@ PRINTING = [
     *(["--help"], ["--version"], ["run", "--help"]),
     *(["kpis"], ["kpis", "--json"], ["status"], ["status", "--json"], ["doctor"], ["doctor", "--json"], ["report"]),
     ["graph", "gold.customer_segments"],
+    ["inspect", "--from", str(SAMPLES / "history.csv")],
 ]
 # Root obeys permissions, too, once it has given up its privilege not to.
 AS_ANYBODY = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []
@@ -74,7 +76,7 @@ def test_whoever_reads_no_further_is_left_in_peace(command: Command, filled: War
 def test_all_commands_that_print_are_tried_or_print_the_same_way() -> None:
     tried = {word for arguments in PRINTING for word in arguments}
     # They need a broker, or run for long; what prints their lines is the same.
-    others = {"evaluate", "demo", "up", "forget", "export", "announce", "generate", "replay", "withdraw"}
+    others = {"evaluate", "demo", "up", "forget", "export", "announce", "generate", "import", "replay", "withdraw"}
     assert set(cli.commands) - tried - others == set()
 
 

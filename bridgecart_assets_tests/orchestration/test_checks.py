@@ -45,6 +45,7 @@ WARNINGS = {
     "silver_optional_fields_are_good",
     "silver_meaning_is_known",
     "mapping_is_one",
+    "versions_do_not_go_back",
     "silver_reject_share_is_low",
     "no_date_is_lonely",
     "segments_have_not_drifted",

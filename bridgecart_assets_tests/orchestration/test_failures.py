@@ -83,7 +83,7 @@ def test_every_step_that_meets_one_of_our_errors_fails_with_our_line(monkeypatch
         if "platform" not in names:
             continue
         met.append(asset.op.name)
-        known = {"platform": Platform(), "context": context, "config": SimpleNamespace(refit=None)}
+        known = {"platform": Platform(), "context": context, "config": SimpleNamespace(refit=None, file=None)}
         with pytest.raises(dg.Failure, match="BRIDGECART_CHURN_WINDOW_DAYS") as raised:
             list(function(**{name: known.get(name, Table("t")) for name in names}))
         assert raised.value.metadata["kind"].value == "SettingsError"

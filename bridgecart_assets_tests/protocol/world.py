@@ -84,6 +84,7 @@ class World:
             data_dir=self.lock,
             fail_on_data_loss=self.fail_on_data_loss,
             kafka_stall_seconds=0,
+            mapping=None,
             max_batch_attempts=3,
             max_batch_bytes=4,
             max_batch_delay=60,

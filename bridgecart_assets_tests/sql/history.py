@@ -41,6 +41,7 @@ CHECK_PARAMETERS: Mapping[str, Parameter] = {
     "churn_window_days": 30,
     "max_prediction_error": 0.25,
     **queries.reading_parameters(Settings(data_dir=Path("nowhere"))),
+    "mapping": None,
 }
 # Weighs a trait so little that it decides nothing.
 IGNORED = 1e9
