@@ -47,7 +47,7 @@ create or replace temp macro connect_decimal(base64, scale) as list_transform(
 
 -- A text without white space, control and other invisible characters around it; blank is NULL.
 create or replace temp macro trimmed(text) as case
-    when left(text, 1) between '!' and '~' and right(text, 1) between '!' and '~' then text
+    when unicode(text) between 33 and 126 and right(text, 1) between '!' and '~' then text
     else nullif(regexp_replace(text, '^[\s\pZ\p{Cc}\p{Cf}]+|[\s\pZ\p{Cc}\p{Cf}]+$', '', 'g'), '') end;
 
 create or replace temp macro instant_from(text) as coalesce(

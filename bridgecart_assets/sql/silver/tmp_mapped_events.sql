@@ -1,6 +1,6 @@
 -- What a mapping has read (sources/mapping), by the rules of the event contract (contracts/event.py): those of
 -- BridgeCart's own event, on values that have their types. An event that voids its order needs the order's id alone.
--- needs: mapped, latest_purchase(), $amount_is_net, $currency
+-- needs: mapped, latest_purchase(), $amount_is_net, $currency, $batch_key
 -- gives: skipped, mapped_events
 
 create temp view skipped as
@@ -29,7 +29,7 @@ judged as (
             when list_contains(bad_fields, 'refunds') then 'bad_refunds'
             when list_bool_or([refund."at" is null or refund.amount is null for refund in refunds]) then 'bad_refunds'
             when list_bool_or([{refund_out_of_range} for refund in refunds]) then 'out_of_range_refunds'
-            when list_max([refund."at" for refund in refunds]) at time zone 'UTC' > latest_purchase(kafka_timestamp, batch_key)
+            when list_max([refund."at" for refund in refunds]) at time zone 'UTC' > latest_purchase(kafka_timestamp, $batch_key)
                 then 'future_refunds'
         end as reason_refunds
     from told
@@ -50,9 +50,12 @@ select
         case when not voids and list_contains(bad_fields, 'refunded_date') then 'bad_refunded_date' end,
         case when not voids then reason_refunds end
     ), '')) as reasons,
-    nullif(list_filter([
+    case when coalesce(
         reason_{optional_field},
-    ], lambda reason: reason is not null), []) as ignored_fields,
+        null
+    ) is not null then list_filter([
+        reason_{optional_field},
+    ], lambda reason: reason is not null) end as ignored_fields,
     case when
         {attribute_field} is null or reason_{attribute_field} is not null or
         false

@@ -2,7 +2,7 @@
 -- not, and which of its optional fields are ignored. Records that are plainly right by it do not take this way
 -- (silver/tmp_fields).
 -- needs: given_of(), fields, instant_of(), is_text(), is_number(), money_of(), number_of(), flag_of(),
---     latest_purchase(), $amount_is_net, $currency
+--     latest_purchase(), $amount_is_net, $currency, $batch_key
 -- gives: normalized, typed, validated
 
 create temp table normalized as
