@@ -241,7 +241,8 @@ EVENT: tuple[EventField, ...] = (
             # Seconds where Kafka expects milliseconds: not the order is dated wrongly, but its record.
             Refusal("bad_kafka_timestamp", "kafka_timestamp < timestamp '1990-01-01'"),
             Refusal(
-                "future_purchase_date", "purchase_date at time zone 'UTC' > latest_purchase(kafka_timestamp, $batch_key)"
+                "future_purchase_date",
+                "purchase_date at time zone 'UTC' > latest_purchase(kafka_timestamp, $batch_key)",
             ),
         ),
         plain_if="coalesce(purchase_date at time zone 'UTC' <= latest_purchase(kafka_timestamp, $batch_key), true)",

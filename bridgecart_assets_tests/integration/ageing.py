@@ -51,7 +51,7 @@ group by key, topic, topic_id, cluster_id
 """
 _READINGS = """
 insert into silver.readings
-select b.batch_key, r.rules_version, r.settings
+select b.batch_key, r.rules_version, r.settings, r.mapping
 from raw.batches b, (from silver.readings limit 1) r
 where b.batch_key not in (select batch_key from silver.readings);
 delete from silver.readings where batch_key not in (select batch_key from raw.batches)

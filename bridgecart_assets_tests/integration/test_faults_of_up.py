@@ -22,6 +22,7 @@ from bridgecart_assets_tests.integration.market import open_market, settings_for
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
 from bridgecart_assets_tests.integration.served import REPOSITORY, RUN_SECONDS, TICK_SECONDS, Served, free_port, up
 from bridgecart_assets_tests.integration.shop import Shop, history
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.steps import tell
 
 NOTHING_NEW = "no new records: every record of the topic is in a batch"
@@ -181,6 +182,7 @@ def sigterm_ends_up_with_a_word_and_its_logs_have_neither_lines_at_debug_nor_sec
     assert not any(SECRET in text for text in logs.values())
 
 
+@any_broker
 @pytest.mark.timeout(STORY_SECONDS)
 def test_up_survives_the_death_of_its_code_server_and_ends_with_a_word(
     served: Served,

@@ -26,7 +26,7 @@ from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.measured import measured
 from bridgecart_assets_tests.integration.shop import Shop, history
-from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
+from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_broker, only_apache
 from bridgecart_assets_tests.support.fuzz import storm
 from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.support.verdicts import verdict
@@ -160,6 +160,7 @@ def assert_verdicts_are_met(warehouse: Warehouse, *, longest: int) -> None:
     assert unclear < 0.2 * records
 
 
+@any_broker
 def test_a_storm_of_fuzzed_bytes_costs_no_good_order_and_stops_nothing(topic: TopicFactory) -> None:
     weather(topic(3, **ANY_TIME), load_settings(), fuzzed=20_000, good=2_000)
 
