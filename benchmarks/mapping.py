@@ -164,7 +164,7 @@ MAPPING = Benchmark(
     name="mapping",
     sides=sides,
     figures={"records_per_cpu_second": "Records/CPU s", "cpu": "CPU, s", "seconds": "Seconds"},
-    quick={"orders": 100_000, "records": 20_000, "repeats": 2},
+    quick={"orders": 200_000, "records": 60_000, "repeats": 3},
     full={"orders": 500_000, "records": 200_000, "repeats": 3},
     targets=(
         Target(
