@@ -2,6 +2,7 @@
 
 import time
 
+import pyarrow as pa
 import pytest
 
 from bridgecart_assets_tests.sources.mapping.damage import SECONDS_EACH, among_good_ones
@@ -19,8 +20,10 @@ def check(mapping: str, sample: str, count: int, seed: int) -> None:
     rows = read(raw_records(records))
     took = time.process_time() - began
     assert rows["offset"].to_pylist() == list(range(count))
-    said = rows.drop_columns("offset").to_pylist()
-    assert {place: said[place] for place in untouched} == {place: alone[place % len(good)] for place in untouched}
+    places = sorted(untouched)
+    # Of the damaged ones some have dates that Arrow holds and Python does not.
+    said = rows.drop_columns("offset").take(pa.array(places)).to_pylist()
+    assert said == [alone[place % len(good)] for place in places]
     assert took < count * SECONDS_EACH
 
 
