@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bridgecart_assets.commands.console import progress, say_aside
-from bridgecart_assets.commands.run import exit_on_failed_checks, print_summary
+from bridgecart_assets.commands.run import exit_on_failed_checks, fail_on_option, print_summary
 
 if TYPE_CHECKING:
     from bridgecart_assets.commands.run_pipeline import FailOn
@@ -32,13 +32,7 @@ if TYPE_CHECKING:
     help="How the rows are read, docs/your-topic.md; without it they are BridgeCart's own events.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warn"]),
-    default="error",
-    show_default=True,
-    help="The least severity of a failed check that makes the command fail.",
-)
+@fail_on_option
 def import_(*, files: tuple[Path, ...], mapping_file: Path | None, as_json: bool, fail_on: "FailOn") -> None:
     """Take in orders that are older than the topic, from CSV, NDJSON or Parquet files, then refresh everything.
 

@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import NoReturn
 
+from bridgecart_assets.sources.mapping.decoding.framing import body_of, schema_id_of
+
 JSON = "JSON"
 JSON_WITH_ID = "JSON with schema id"
 AVRO = "Avro"
@@ -21,8 +23,6 @@ NOT_OBJECT = "JSON that is no object"
 TEXT = "text that is no JSON"
 BYTES = "bytes of no known form"
 
-# Confluent's framing: a zero, the id of the schema in four bytes, then the record.
-_FRAME = 5
 # Python refuses to read longer whole numbers.
 _MOST_DIGITS = 4_000
 
@@ -71,8 +71,9 @@ def form_of(content: bytes | None, max_bytes: int) -> Form:
         return Form(NO_VALUE)
     if len(content) > max_bytes:
         return Form(TOO_LONG)
-    if content[:1] == b"\0" and len(content) > _FRAME:
-        return _framed(int.from_bytes(content[1:_FRAME]), content[_FRAME:])
+    schema_id, body = schema_id_of(content), body_of(content)
+    if schema_id is not None and body:
+        return _framed(schema_id, body)
     return _plain(content)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
+from bridgecart_assets.base.quoting import sql_name, sql_text
 from bridgecart_assets.commands.inspect_masking import masked
 
 Steps = tuple[str, ...]
@@ -81,7 +82,7 @@ def expression(steps: Sequence[str]) -> str:
     """Steps from a root as SQL: `value.order."Order No"`."""
     root, *names = steps
     if root == "headers" and names:
-        return f"headers[{_text(names[0])}]"
+        return f"headers[{sql_text(names[0])}]"
     return root + "".join(name if name == ITEM else f".{_quoted(name)}" for name in names)
 
 
@@ -202,9 +203,5 @@ def _leaves(value: object, place: Steps, shown: Steps, names: _Names) -> Iterato
                 yield (*shown, ITEM), item
 
 
-def _text(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
-
-
 def _quoted(name: str) -> str:
-    return name if _PLAIN_NAME.fullmatch(name) or name == ANY_NAME else '"' + name.replace('"', '""') + '"'
+    return name if _PLAIN_NAME.fullmatch(name) or name == ANY_NAME else sql_name(name)

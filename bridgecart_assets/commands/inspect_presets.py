@@ -3,10 +3,10 @@
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 from bridgecart_assets.commands.inspect_paths import Document, Steps
 from bridgecart_assets.contracts.event import EVENT
+from bridgecart_assets.sources.mapping.mapping_file import text_of_preset
 
 _OPERATIONS = frozenset("curdtm")
 
@@ -33,8 +33,7 @@ class Shape:
         """The lines of a table of the preset, for this shape."""
         if self.preset is None:
             return {}
-        text = files("bridgecart_assets.sources.mapping").joinpath("presets", f"{self.preset}.toml").read_text()
-        lines: Mapping[str, str] = tomllib.loads(text).get(table, {})
+        lines: Mapping[str, str] = tomllib.loads(text_of_preset(self.preset)).get(table, {})
         return {name: " ".join(line.replace("value.", f"{self.root}.").split()) for name, line in lines.items()}
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from bridgecart_assets.commands.inspect_guesses import REQUIRED, Guess, guesses, is_minor, one_of
 from bridgecart_assets.commands.inspect_paths import Document, Path, Steps, expression, paths_of, says_something
 from bridgecart_assets.commands.inspect_presets import Shape
+from bridgecart_assets.sources.mapping.mapping_file import NEEDS
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _KINDS = ("event", "type", "event_type", "eventType", "kind", "topic")
@@ -21,13 +22,6 @@ _MOST_KINDS = 20
 # Documents from which fields are guessed.
 _ENOUGH = 2_000
 _WIDTH = 16
-# A mapping is refused where a field lacks another without which it says nothing.
-_NEEDS = {
-    "version": {"order_id"},
-    "is_void": {"version"},
-    "refunded_amount": {"refunded_date", "order_id"},
-    "refunded_date": {"refunded_amount", "order_id"},
-}
 
 
 def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str) -> str:
@@ -59,7 +53,7 @@ def _records(shape: Shape | None, where: str | None, orders: int, documents: int
 def _order(found: Mapping[str, Guess], shape: Shape | None) -> str:
     given = shape.said("order") if shape is not None else {}
     fields = {**{name: Guess(name, line) for name, line in given.items()}, **_beside(found, given)}
-    usable = [one for one in fields.values() if fields.keys() >= _NEEDS.get(one.field, set())]
+    usable = [one for one in fields.values() if fields.keys() >= set(NEEDS.get(one.field, ()))]
     written = [
         one for one in usable if not (shape is not None and shape.is_preset and one.expression in given.values())
     ]

@@ -2,38 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.inspect_forms import AVRO, NOT_AVRO, PROTOBUF, WITH_ID, Form, Forms
 from bridgecart_assets.sources.mapping.decoding import BAD_AVRO, Decoder
-from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schema, Schemas
+from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
 from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE
-from bridgecart_assets.sources.registry import FetchedSchema, fetch_schemas, registry_from_settings
+from bridgecart_assets.sources.registry import KnownSchemas, fetch_schemas, registry_from_settings
 
 # A topic has few schemas: of more ids the most frequent are asked for, the rest is noise that looks like ids.
 _MOST_ASKED = 100
 
 Ask = Callable[[Collection[int]], Schemas]
 """The schemas of some ids, as far as somebody knows them."""
-
-
-@dataclass(frozen=True)
-class _Fetched:
-    """Schemas of a registry, by their ids."""
-
-    schemas: Mapping[int, FetchedSchema]
-
-    def schema_of(self, schema_id: int) -> Schema | None:
-        """The schema with those that it refers to."""
-        return self._found(schema_id, frozenset())
-
-    def _found(self, schema_id: int, within: frozenset[int]) -> Schema | None:
-        fetched = self.schemas.get(schema_id)
-        if fetched is None or schema_id in within:
-            return None
-        named = {name: self._found(one, within | {schema_id}) for name, one in fetched.references.items()}
-        return Schema(fetched.kind, fetched.text, {name: one for name, one in named.items() if one is not None})
 
 
 def ask_nobody(_: Collection[int]) -> Schemas:
@@ -46,7 +28,7 @@ def ask_registry(settings: Settings, schema_ids: Collection[int]) -> Schemas:
     if settings.schema_registry_url is None:
         return NO_SCHEMAS
     fetched = fetch_schemas(registry_from_settings(settings), schema_ids)
-    return _Fetched({schema.schema_id: schema for schema in fetched})
+    return KnownSchemas({schema.schema_id: schema for schema in fetched})
 
 
 def read_forms(contents: Sequence[bytes | None], max_bytes: int, ask: Ask) -> Forms:

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from bridgecart_assets.commands.run_pipeline import FailOn, Summary
 
 
+fail_on_option = click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warn"]),
+    default="error",
+    show_default=True,
+    help="The least severity of a failed check that makes the command fail.",
+)
+
+
 @click.command()
 @click.option("--refit", is_flag=True, help="Fit the models now, not only when they are due.")
 @click.option("--accept-model", is_flag=True, help="Take the proposed version of the segment model into force.")
@@ -23,13 +32,7 @@ if TYPE_CHECKING:
     help="Read every batch from raw again, as after a changed setting, and fit the models as in a new warehouse.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warn"]),
-    default="error",
-    show_default=True,
-    help="The least severity of a failed check that makes the command fail.",
-)
+@fail_on_option
 @click.option(
     "--summary",
     "summary_files",

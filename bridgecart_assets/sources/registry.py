@@ -17,6 +17,7 @@ from bridgecart_assets.base.settings import Settings, SettingsError
 from bridgecart_assets.sources.kafka.redaction import without_secrets
 from bridgecart_assets.sources.mapping.decoding import NEEDS_SCHEMAS
 from bridgecart_assets.sources.mapping.decoding.schemas import LARGEST_SCHEMA, decoder_missing
+from bridgecart_assets.sources.mapping.decoding.schemas import Schema as DecodingSchema
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaReference, SchemaRegistryClient
@@ -59,6 +60,29 @@ class FetchedSchema:
     kind: str
     text: str
     references: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class KnownSchemas:
+    """Schemas of a registry that are at hand, by their ids."""
+
+    schemas: Mapping[int, FetchedSchema]
+
+    def schema_of(self, schema_id: int) -> "DecodingSchema | None":
+        """The schema with those that it refers to; None where they are not all at hand."""
+        return self._found(schema_id, frozenset())
+
+    def _found(self, schema_id: int, within: frozenset[int]) -> "DecodingSchema | None":
+        fetched = self.schemas.get(schema_id)
+        if fetched is None or schema_id in within:
+            return None
+        references = {}
+        for name, referred in fetched.references.items():
+            found = self._found(referred, within | {schema_id})
+            if found is None:
+                return None
+            references[name] = found
+        return DecodingSchema(fetched.kind, fetched.text, references)
 
 
 def registry_from_settings(settings: Settings) -> Registry:

@@ -6,6 +6,7 @@ for all fields, with the names below in braces; `read_sql` puts in a line a fiel
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from bridgecart_assets.base.quoting import sql_text
 from bridgecart_assets.contracts.event import (
     EVENT,
     TELLING_FIELDS,
@@ -24,10 +25,6 @@ Line = Mapping[str, str]
 _PLAIN_LENGTH = 200
 _PLAIN_AMOUNT = 10**9
 _MOST_DIGITS = 9
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _schema(fields: Sequence[EventField]) -> str:
@@ -173,13 +170,13 @@ def _reason_of_text(one: EventField) -> str:
     """The reason code of a field of BridgeCart's own event; NULL where it is right."""
     text = f"given_{one.name}"
     refusals = [(_no_value(one), f"bad_{one.name}"), *_refusals(one, text)]
-    return _reason([(f"{text} is null", _if_missing(one)), *((when, _quoted(code)) for when, code in refusals)])
+    return _reason([(f"{text} is null", _if_missing(one)), *((when, sql_text(code)) for when, code in refusals)])
 
 
 def _reason_of_mapped(one: EventField) -> str:
     """The reason code of a field that a mapping gives, typed already; NULL where it is right."""
-    failed = (_no_mapped_value(one), _quoted(f"bad_{one.name}"))
-    refusals = [(when, _quoted(code)) for when, code in _refusals(one, one.name)]
+    failed = (_no_mapped_value(one), sql_text(f"bad_{one.name}"))
+    refusals = [(when, sql_text(code)) for when, code in _refusals(one, one.name)]
     return _reason([failed, (f"{one.name} is null", _if_missing(one)), *refusals])
 
 
@@ -255,7 +252,7 @@ EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
     ("field", "plain", "typed", "reason"): [_field(one) for one in EVENT],
     ("mapped_field", "mapped_reason", "mapped_value"): [_mapped_field(one) for one in EVENT],
     ("rejected_if", "rejection"): [
-        {"rejected_if": rejection.when, "rejection": _quoted(rejection.code)}
+        {"rejected_if": rejection.when, "rejection": sql_text(rejection.code)}
         for one in EVENT
         for rejection in one.rejections
     ],
@@ -273,7 +270,7 @@ EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
     ("told_column",): [{"told_column": column} for column in _told()],
     ("spelled_attribute",): [{"spelled_attribute": one.name} for one in _CUSTOMER if one.spellings],
     ("spelling_of", "lookup_key", "canonical"): [
-        {"spelling_of": _quoted(one.name), "lookup_key": _quoted(key), "canonical": _quoted(canonical)}
+        {"spelling_of": sql_text(one.name), "lookup_key": sql_text(key), "canonical": sql_text(canonical)}
         for one in EVENT
         for key, canonical in one.spellings.items()
     ],

@@ -7,13 +7,12 @@ line breaks and separators stand for themselves.
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import orjson
 import pyarrow as pa
 
-from bridgecart_assets.sources.files.lines import Lines, Marks, open_lines
+from bridgecart_assets.sources.files.lines import Lines, Marks, open_lines, rows_from
 from bridgecart_assets.sources.files.rows import in_pieces
 
 _SEPARATORS = ",;\t|"
@@ -48,10 +47,8 @@ class CsvRows:
         return in_pieces(self._payloads(start))
 
     def _payloads(self, start: int) -> Iterator[bytes]:
-        mark = self._marks.before(start)
-        with open_lines(self._path, mark) as lines:
-            for *_, fields in islice(self._records(lines), start - mark.row, None):
-                yield orjson.dumps(dict(zip(self._columns, [field or None for field in fields], strict=True)))
+        for fields in rows_from(start, self._path, self._marks, self._records):
+            yield orjson.dumps(dict(zip(self._columns, [field or None for field in fields], strict=True)))
 
     def _records(self, lines: Lines) -> Iterator[tuple[int, int, Sequence[str]]]:
         """Fields of each row, and the lines and bytes before it."""

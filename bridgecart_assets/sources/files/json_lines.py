@@ -1,13 +1,12 @@
 """NDJSON: a JSON object a line, which is the payload as it stands."""
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import orjson
 import pyarrow as pa
 
-from bridgecart_assets.sources.files.lines import Lines, Marks, open_lines
+from bridgecart_assets.sources.files.lines import Lines, Marks, open_lines, rows_from
 from bridgecart_assets.sources.files.rows import in_pieces
 
 
@@ -36,10 +35,8 @@ class JsonLines:
         return in_pieces(self._payloads(start))
 
     def _payloads(self, start: int) -> Iterator[bytes]:
-        mark = self._marks.before(start)
-        with open_lines(self._path, mark) as lines:
-            for *_, text in islice(_documents(lines), start - mark.row, None):
-                yield text.encode()
+        for text in rows_from(start, self._path, self._marks, _documents):
+            yield text.encode()
 
 
 def _documents(lines: Lines) -> Iterator[tuple[int, int, str]]:

@@ -3,13 +3,16 @@
 import gzip
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TypeVar
 
 from bridgecart_assets.sources.files.errors import FileRefused, refused
+
+T = TypeVar("T")
 
 _GZIP = b"\x1f\x8b"
 _UTF_8_MARK = b"\xef\xbb\xbf"
@@ -95,3 +98,13 @@ def open_lines(path: Path, mark: Mark = Mark()) -> Iterator[Lines]:
                 yield Lines(file, path.name, mark)
         except (gzip.BadGzipFile, EOFError, zlib.error):
             raise refused(path.name, "its compression is damaged or cut off") from None
+
+
+def rows_from(
+    start: int, path: Path, marks: Marks, rows: Callable[[Lines], Iterator[tuple[int, int, T]]]
+) -> Iterator[T]:
+    """The rows of the file from one on; `rows` finds them in lines, each after the lines and bytes before it."""
+    mark = marks.before(start)
+    with open_lines(path, mark) as lines:
+        for *_, row in islice(rows(lines), start - mark.row, None):
+            yield row

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bridgecart_assets.base.quoting import sql_name
 from bridgecart_assets.sources.files.errors import refused
 
 _PIECE_ROWS = 10_000
@@ -87,13 +88,9 @@ def _text(column: str, kind: pa.DataType) -> str:
 def _text_type(kind: pa.DataType) -> str:
     """The type with texts in the place of all scalars."""
     if pa.types.is_struct(kind):
-        return f"struct({', '.join(f'{_quoted(field.name)} {_text_type(field.type)}' for field in kind)})"
+        return f"struct({', '.join(f'{sql_name(field.name)} {_text_type(field.type)}' for field in kind)})"
     if pa.types.is_map(kind):
         return f"map(varchar, {_text_type(kind.item_type)})"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return f"{_text_type(kind.value_type)}[]"
     return "varchar"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

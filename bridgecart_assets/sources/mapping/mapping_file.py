@@ -35,6 +35,17 @@ DECODINGS = ("json", "json-registry", "avro-registry", "protobuf-registry")
 TOMBSTONES = ("reject", "skip", "delete")
 PRESETS = ("debezium", "segment-order-completed", "shopify-order")
 
+NEEDS: Entries[str, Collection[str]] = MappingProxyType(
+    {
+        "version": ("order_id",),
+        "is_void": ("version",),
+        "refunds": ("order_id",),
+        "refunded_amount": ("order_id", "refunded_date"),
+        "refunded_date": ("refunded_amount", "order_id"),
+    }
+)
+"""Fields without which another says nothing."""
+
 _DESCRIPTORS = "descriptors"
 _PRESETS = "presets"
 _TABLES: Entries[str, Collection[str]] = MappingProxyType(
@@ -115,7 +126,7 @@ def load_mapping(path: Path) -> Mapping:
     file = _File(name, _parsed(text, name))
     preset = file.text("", "preset")
     if preset in PRESETS:
-        text = f"{text.rstrip()}\n\n[{_PRESETS}]\n{preset} = '''\n{_text_of_preset(preset)}'''\n"
+        text = f"{text.rstrip()}\n\n[{_PRESETS}]\n{preset} = '''\n{text_of_preset(preset)}'''\n"
     descriptors = file.text("decode", _DESCRIPTORS)
     if descriptors is not None:
         described = b64encode(_read(path.parent / descriptors, f"{name} [decode] descriptors", _LARGEST_DESCRIPTORS))
@@ -179,7 +190,7 @@ def _with_preset(document: dict[str, Any], name: str) -> dict[str, Any]:
         return document
     if preset not in PRESETS:
         raise MappingError(f"{name} preset: {preset} is none{_instead(preset, PRESETS)}")
-    text = _File(name, document).text(_PRESETS, preset) or _text_of_preset(preset)
+    text = _File(name, document).text(_PRESETS, preset) or text_of_preset(preset)
     filled = _parsed(text, f"{name} [{_PRESETS}] {preset}")
     for key, value in document.items():
         both_tables = isinstance(value, dict) and isinstance(filled.get(key), dict)
@@ -187,7 +198,8 @@ def _with_preset(document: dict[str, Any], name: str) -> dict[str, Any]:
     return filled
 
 
-def _text_of_preset(preset: str) -> str:
+def text_of_preset(preset: str) -> str:
+    """The text of a preset of this version."""
     return files(__package__).joinpath("presets", f"{preset}.toml").read_text(encoding="utf-8")
 
 
@@ -280,16 +292,10 @@ def _check_fields(mapping: Mapping) -> None:
     for field in ("customer_id", "purchase_date", "purchase_amount"):
         if field not in order:
             raise MappingError(f"{place}: {field} is missing; without it no record is an order")
-    for field, other in (
-        ("version", "order_id"),
-        ("is_void", "version"),
-        ("refunds", "order_id"),
-        ("refunded_amount", "order_id"),
-        ("refunded_amount", "refunded_date"),
-        ("refunded_date", "refunded_amount"),
-    ):
-        if field in order and other not in order:
-            raise MappingError(f"{place} {field}: it needs {other} too")
+    for field, others in NEEDS.items():
+        for other in others:
+            if field in order and other not in order:
+                raise MappingError(f"{place} {field}: it needs {other} too")
     if "refunds" in order and "refunded_amount" in order:
         raise MappingError(f"{place} refunds: refunded_amount says the same; keep one of them")
     if mapping.tombstones == "delete" and not mapping.has_states:

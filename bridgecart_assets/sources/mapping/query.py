@@ -11,6 +11,7 @@ from enum import Enum
 
 import duckdb
 
+from bridgecart_assets.base.quoting import sql_name, sql_text
 from bridgecart_assets.contracts.event import MAPPED_COLUMNS, MAPPED_TYPES, Flag, MappedType
 from bridgecart_assets.sources.mapping.compiling import Compiled
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
@@ -67,7 +68,7 @@ class Query:
 
     def _rooted(self) -> str:
         """The four names that expressions read."""
-        headers = ", ".join(f"{_name(one)} := header_of(headers, {_text(one)})" for one in self.compiled.headers)
+        headers = ", ".join(f"{sql_name(one)} := header_of(headers, {sql_text(one)})" for one in self.compiled.headers)
         return (
             f"select unreadable, {self._value()} as value, {self._key()} as key, "
             f"{f'struct_pack({headers})' if headers else 'null'} as headers, "
@@ -116,8 +117,8 @@ class Query:
 
     def _judged(self) -> str:
         is_tombstone = "coalesce(unreadable = 'tombstone', false)"
-        is_kept = f"{is_tombstone} and {_text(self.tombstones)} <> 'reject'"
-        is_deleted = f"{is_tombstone} and {_text(self.tombstones)} = 'delete'"
+        is_kept = f"{is_tombstone} and {sql_text(self.tombstones)} <> 'reject'"
+        is_deleted = f"{is_tombstone} and {sql_text(self.tombstones)} = 'delete'"
         is_asked = f"(unreadable is null or {is_deleted})"
         return f"""
             select value, key, headers, "timestamp", {is_deleted} and wanted[1] as is_deleted,
@@ -132,7 +133,7 @@ class Query:
         """Each field as a list of one; NULL where its value cannot be told."""
         for name, expression in self.compiled.fields.items():
             value = self._tried_value(types, f"[order] {name}", MAPPED_TYPES[name], expression, "is_read")
-            yield f"{value} as {_name(name)}"
+            yield f"{value} as {sql_name(name)}"
 
     def _tried_value(self, types: "Types", place: str, kind: MappedType, expression: Expression, when: str) -> str:
         """The value of an expression as a list of one; NULL where it fails."""
@@ -148,10 +149,10 @@ class Query:
             raise MappingError(f"{self.compiled.name} {place}: {refused}") from None
 
     def _bad_fields(self) -> str:
-        failed = {name: f"{_name(name)} is null" for name in self.compiled.fields}
+        failed = {name: f"{sql_name(name)} is null" for name in self.compiled.fields}
         if "refunded_amount" in failed:
             failed["refunded_date"] += " or (refunded_amount[1] <> 0 and refunded_date[1] is null)"
-        named = ", ".join(f"case when {when} then {_text(name)} end" for name, when in failed.items())
+        named = ", ".join(f"case when {when} then {sql_text(name)} end" for name, when in failed.items())
         return (
             f"case when {' or '.join(failed.values())} then list_filter([{named}], lambda field: field is not null) end"
         )
@@ -159,14 +160,14 @@ class Query:
     def _outputs(self) -> Iterator[str]:
         """The columns of the fields, in the order of the contract."""
         for name, kind in MAPPED_COLUMNS.items():
-            yield f"{self._output(name, kind)} as {_name(name)}"
+            yield f"{self._output(name, kind)} as {sql_name(name)}"
 
     def _output(self, name: str, kind: MappedType) -> str:
         if name == "is_void":
             return self._is_void()
         if name == "refunds" and "refunded_amount" in self.compiled.fields:
             return _ONE_REFUND
-        return f"{_name(name)}[1]" if name in self.compiled.fields else f"null::{value_type(kind)}"
+        return f"{sql_name(name)}[1]" if name in self.compiled.fields else f"null::{value_type(kind)}"
 
     def _is_void(self) -> str:
         if "version" not in self.compiled.fields:
@@ -207,16 +208,8 @@ _ONE_REFUND = """case when refunded_amount[1] <> 0 and refunded_date[1] is not n
     then [{'at': refunded_date[1], 'amount': refunded_amount[1]}] end"""
 
 
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _transformed(body: str, shape: Shape) -> str:
-    return f"json_transform({body}, {_text(json.dumps(shape))})"
+    return f"json_transform({body}, {sql_text(json.dumps(shape))})"
 
 
 def _nothing(shape: Shape) -> str:
@@ -227,7 +220,7 @@ def _nothing(shape: Shape) -> str:
         case list():
             return f"[{_nothing(shape[0])}][1:0]"
         case dict():
-            return f"struct_pack({', '.join(f'{_name(name)} := {_nothing(part)}' for name, part in shape.items())})"
+            return f"struct_pack({', '.join(f'{sql_name(name)} := {_nothing(part)}' for name, part in shape.items())})"
 
 
 _NO_RECORDS = """select null::blob as value, null::blob as key, null::struct(name varchar, value blob)[] as headers,

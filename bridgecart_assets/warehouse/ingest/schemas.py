@@ -18,6 +18,7 @@ from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schem
 from bridgecart_assets.sources.registry import (
     Decode,
     FetchedSchema,
+    KnownSchemas,
     SchemaSource,
     fetch_schemas,
     schema_source,
@@ -67,7 +68,13 @@ def stored_schemas(connection: duckdb.DuckDBPyConnection, registry: str | None =
         "order by rowid",
         {"registry": registry},
     ).fetchall()
-    return _StoredSchemas({schema_id: (kind, text, said) for schema_id, kind, text, said in rows})
+    return KnownSchemas(
+        {schema_id: FetchedSchema(schema_id, kind, text, _named(said)) for schema_id, kind, text, said in rows}
+    )
+
+
+def _named(references: str) -> dict[str, int]:
+    return {one["name"]: one["schema_id"] for one in json.loads(references)}
 
 
 @dataclass(frozen=True)
@@ -79,29 +86,6 @@ class ArrivingSchemas:
     def schema_of(self, schema_id: int) -> Schema | None:
         """The schema, as it is stored now."""
         return stored_schemas(self.connection).schema_of(schema_id)
-
-
-@dataclass(frozen=True)
-class _StoredSchemas:
-    """Kind, text and references of schemas, by their ids."""
-
-    rows: Mapping[int, tuple[str, str, str]]
-
-    def schema_of(self, schema_id: int) -> Schema | None:
-        """The schema with those that it refers to; None where the warehouse does not have them all."""
-        return self._found(schema_id, frozenset())
-
-    def _found(self, schema_id: int, within: frozenset[int]) -> Schema | None:
-        if schema_id not in self.rows or schema_id in within:
-            return None
-        kind, text, said = self.rows[schema_id]
-        references = {}
-        for reference in json.loads(said):
-            found = self._found(reference["schema_id"], within | {schema_id})
-            if found is None:
-                return None
-            references[reference["name"]] = found
-        return Schema(kind, text, references)
 
 
 def _known_and_missing(

@@ -17,6 +17,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from bridgecart_assets.base.errors import WRITABLE, BridgeCartError
+from bridgecart_assets.base.quoting import sql_name, sql_text
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.processes.memory import bound, default_limit, too_little
 from bridgecart_assets.warehouse.storage.duckdb_instance import Attached, Options
@@ -334,9 +335,8 @@ def explain(error: duckdb.Error, path: Path, memory_limit: str) -> WarehouseErro
 def _copy_database(connection: duckdb.DuckDBPyConnection, fresh: Path) -> None:
     (row,) = connection.execute("select current_database()").fetchall()
     # Neither statement takes a parameter.
-    path, database = str(fresh).replace("'", "''"), str(row[0]).replace('"', '""')
-    connection.execute(f"attach '{path}' as rewritten")
-    connection.execute(f'copy from database "{database}" to rewritten')
+    connection.execute(f"attach {sql_text(str(fresh))} as rewritten")
+    connection.execute(f"copy from database {sql_name(str(row[0]))} to rewritten")
     connection.execute("detach rewritten")
 
 

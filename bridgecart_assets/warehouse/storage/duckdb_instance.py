@@ -15,6 +15,8 @@ from typing import Self
 
 import duckdb
 
+from bridgecart_assets.base.quoting import sql_text
+
 Options = dict[str, str | bool | int | float | list[str]]
 
 _numbers = itertools.count(1)
@@ -47,8 +49,8 @@ class Attached:
         connection = instance.connection.cursor()
         try:
             # Takes no parameter.
-            file = str(path).replace("'", "''")
-            connection.execute(f"attach '{file}' as {name} ({'read_only' if read_only else 'read_write'})")
+            file = sql_text(str(path))
+            connection.execute(f"attach {file} as {name} ({'read_only' if read_only else 'read_write'})")
             connection.execute(f"use {name}")
         except BaseException:
             connection.close()
