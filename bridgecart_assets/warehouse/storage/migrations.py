@@ -38,6 +38,7 @@ MIGRATIONS: tuple[str | NewField, ...] = (
     "migrations/0004_full_rebuilds",
     "migrations/0005_figures_on_any_shop",
     "migrations/0006_own_topics",
+    "migrations/0007_carried_sums",
 )
 """SQL files and new fields of the event; the n-th makes version n of what version n - 1 was."""
 

@@ -1,0 +1,1 @@
+-- What customers' orders add up to is carried from batch to batch, and no longer looked for among everybody's.
