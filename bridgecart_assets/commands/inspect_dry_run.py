@@ -22,9 +22,10 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.schemas import stored_schemas
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
+from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse, plain, rows_of
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, Table
-from bridgecart_assets.warehouse.tables import write_file_slice, write_kafka_slice, write_query
+from bridgecart_assets.warehouse.tables import write_query
 
 _EXAMPLES = 3
 

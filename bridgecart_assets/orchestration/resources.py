@@ -21,9 +21,9 @@ from bridgecart_assets.warehouse.ingest.planning import plan_file_slice, plan_sl
 from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders, readers_on_record
 from bridgecart_assets.warehouse.outbox import announce
 from bridgecart_assets.warehouse.sampling import read_sample
+from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of, table_exists
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Parameter, Sample
-from bridgecart_assets.warehouse.tables import write_file_slice, write_kafka_slice
 
 
 class RefreshMode(Enum):

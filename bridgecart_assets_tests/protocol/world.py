@@ -2,7 +2,7 @@
 
 What they decide, the project's own functions decide: the sensor's `tick`, `plan_slice`, `verify_plan`,
 `open_batch_keys`, `assets_left`, `settle_unfinished_runs`. The steps between follow Dagster's daemon,
-`warehouse.tables` and the IO manager. `connect` puts the fakes where those functions ask for the topic, the ledger, the
+`warehouse.slices` and the IO manager. `connect` puts the fakes where those functions ask for the topic, the ledger, the
 lock and the clock.
 """
 

@@ -7,8 +7,9 @@ import pyarrow as pa
 from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
 from bridgecart_assets.sources.kafka.records import RECORD_SCHEMA
-from bridgecart_assets.warehouse import tables
+from bridgecart_assets.warehouse import slices
 from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.tables import delete_slice, prepare
 from bridgecart_assets_tests.sql.silver import Placed
 from bridgecart_assets_tests.support.records import TOPIC_ID
 
@@ -31,7 +32,7 @@ def read_batch(warehouse: Warehouse, batch_key: str, records: Sequence[Placed], 
         schema=RECORD_SCHEMA,
     )
     with warehouse.transaction() as connection:
-        tables.prepare(connection, RAW_ORDERS)
-        arrived = tables._screen(connection, batch_key, mapping)
-        tables.delete_slice(connection, RAW_ORDERS, batch_key)
-        tables._insert_chunk(connection, chunk, BatchPlan(batch_key, "orders", TOPIC_ID, {}), arrived)
+        prepare(connection, RAW_ORDERS)
+        arrived = slices._screen(connection, batch_key, mapping)
+        delete_slice(connection, RAW_ORDERS, batch_key)
+        slices._insert_chunk(connection, chunk, BatchPlan(batch_key, "orders", TOPIC_ID, {}), arrived)

@@ -9,8 +9,8 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.sources.files.history_file import open_history
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.planning import plan_file_slice
+from bridgecart_assets.warehouse.slices import write_file_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import write_file_slice
 from bridgecart_assets_tests.sources.mapping.records import SAMPLES, sample_lines
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event, store_batch
