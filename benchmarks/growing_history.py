@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
 
 from benchmarks.benchmark import OUTSIDE, Benchmark, Figures, Side, Sizes, Target
-from benchmarks.histories import BASE_ORDERS, open_shop, write_base
-from benchmarks.surroundings import END, fresh_topic
+from benchmarks.histories import Batch, open_shop, write_base
+from benchmarks.surroundings import BASE_ORDERS, END, fresh_topic
 from bridgecart_assets.base.settings import load_settings
 
-SAME_DAY, NEW_DAY = "{:,} orders, same day", "{:,} orders, new day"
-SMALL, LARGE, LARGEST = (SAME_DAY.format(orders) for orders in (100_000, 1_000_000, 100_000_000))
+SAME_DAY, LATE, NEW_DAY = (f"{{:,}} orders, {what}" for what in ("same day", "one a year late", "new day"))
+# In this order a round.
+UP_TO = {LATE: "late_up_to", NEW_DAY: "new_days_up_to"}
+SMALL, LARGE, LARGER, LARGEST = (SAME_DAY.format(orders) for orders in (10**5, 10**6, 10**7, 10**8))
 OPENED = "opened in Chromium, until all is drawn"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 POLL_MILLISECONDS = 10
@@ -23,20 +24,26 @@ POLL_MILLISECONDS = 10
 
 @contextmanager
 def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
-    """A shop of every size, one or two batches a round.
+    """A shop of every size, up to three batches a round.
 
-    The first has orders of the data's last day, the second opens the next day: everybody is a day older.
+    The first has orders of the data's last day, the second too, but for one that is a year late; the third opens the
+    next day: everybody is a day older.
     """
     with fresh_topic(folder) as connection:
         write_base(min(BASE_ORDERS, *sizes["history"]), folder)
         made = []
         for orders in sizes["history"]:
-            names = [SAME_DAY, NEW_DAY] if orders <= sizes["new_days_up_to"] else [SAME_DAY]
-            rounds = [range(n, n + 2) if NEW_DAY in names else range(1) for n in range(sizes["repeats"])]
-            days = [(END + timedelta(days=day - 1)).date() for day in chain([0], *rounds)]
-            shop = open_shop(connection, folder, orders, days, sizes["batch"])
-            made += [replace(shop, name=name.format(orders)) for name in names]
+            kinds = [SAME_DAY, *(kind for kind, up_to in UP_TO.items() if orders <= sizes[up_to])]
+            batches = [_batch(kind, number) for number in range(sizes["repeats"]) for kind in kinds]
+            shop = open_shop(connection, folder, orders, [_batch(SAME_DAY, 0), *batches], sizes["batch"])
+            made += [replace(shop, name=kind.format(orders)) for kind in kinds]
         yield made
+
+
+def _batch(kind: str, number: int) -> Batch:
+    """The batch of a kind in a round."""
+    opens = number + (kind == NEW_DAY)
+    return Batch((END + timedelta(days=opens - 1)).date(), is_late=kind == LATE)
 
 
 def open_page() -> Figures:
@@ -65,7 +72,7 @@ def page_sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
     """A shop with everything made of its history."""
     with fresh_topic(folder) as connection:
         write_base(min(BASE_ORDERS, sizes["orders"]), folder)
-        shop = open_shop(connection, folder, sizes["orders"], [END.date()], 1_000)
+        shop = open_shop(connection, folder, sizes["orders"], [Batch(END.date())], 1_000)
         yield [replace(shop, name=OPENED, function=open_page)]
 
 
@@ -73,17 +80,47 @@ GROWING_HISTORY = Benchmark(
     name="growing_history",
     sides=sides,
     figures={"seconds": "Seconds", **OUTSIDE},
-    quick={"history": [100_000, 1_000_000], "new_days_up_to": 0, "batch": 10_000, "repeats": 2},
+    quick={"history": [10**5, 10**6], "late_up_to": 0, "new_days_up_to": 0, "batch": 10_000, "repeats": 2},
     # All of 100 million orders takes a quarter of an hour, once in the preparation.
-    full={"history": [10**6, 10**7, 10**8], "new_days_up_to": 10**7, "batch": 10_000, "repeats": 3},
+    full={
+        "history": [10**6, 10**7, 10**8],
+        "late_up_to": 10**7,
+        "new_days_up_to": 10**8,
+        "batch": 10_000,
+        "repeats": 3,
+    },
     targets=(
         Target(
             "a batch on 100 million orders: 1.5 times 1 million", LARGEST, "seconds", at_most=1.5, relative_to=LARGE
         ),
         Target("a batch on 1 million orders: 1.5 times 100,000", LARGE, "seconds", at_most=1.5, relative_to=SMALL),
+        Target(
+            "a new day on 10 million orders: 1.5 times the same day",
+            NEW_DAY.format(10**7),
+            "seconds",
+            at_most=1.5,
+            relative_to=LARGER,
+        ),
+        Target(
+            "a new day on 100 million orders: 3 times the same day",
+            NEW_DAY.format(10**8),
+            "seconds",
+            at_most=3.0,
+            relative_to=LARGEST,
+        ),
+        Target(
+            "one order a year late on 10 million: 1.5 times the same day",
+            LATE.format(10**7),
+            "seconds",
+            at_most=1.5,
+            relative_to=LARGER,
+        ),
         Target("a batch on 100 million orders in 2,048 MB", LARGEST, "peak_megabytes", at_most=2_048),
     ),
-    profiled={name: {"history": [orders], "new_days_up_to": 0} for name, orders in ((LARGE, 10**6), (LARGEST, 10**8))},
+    profiled={
+        name: {"history": [orders], "late_up_to": 0, "new_days_up_to": 0}
+        for name, orders in ((LARGE, 10**6), (LARGEST, 10**8))
+    },
 )
 PAGE = Benchmark(
     name="page",

@@ -6,25 +6,26 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from benchmarks.benchmark import Figures, Side
 from benchmarks.measuring import run_child
-from benchmarks.surroundings import TOPIC_VARIABLE, clean_world, fresh_orders, run_batch
+from benchmarks.surroundings import TOPIC_VARIABLE, a_year_late, clean_world, fresh_orders, run_batch
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate_orders import TOPIC_CONFIG
 from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, SILVER_ORDERS
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.synthetic import Event
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.tables import prepare, run_steps, write_query
 
-BASE_ORDERS = 100_000
 BATCH_ORDERS = 500_000
 # After the world: no order is dated after its batch.
 FIRST_BATCH = datetime(2030, 1, 1, tzinfo=UTC)
@@ -128,8 +129,20 @@ def prepare_shop(base: str, orders: int) -> Figures:
     return run_batch()
 
 
-def open_shop(connection: KafkaConnection, base: Path, orders: int, days: Sequence[date], batch: int) -> Side:
-    """A side that runs the next batch of a shop with such a history, all tables made: one of the topic's for each day.
+class Batch(NamedTuple):
+    """Orders of a day, the first of them dated a year before where it `is_late`."""
+
+    day: date
+    is_late: bool = False
+
+    def events(self, count: int, customers: Sequence[int], name: str) -> Sequence[Event]:
+        """So many of these orders, of these customers, with the name in their ids."""
+        first, *others = fresh_orders(count, day=self.day, customers=customers, batch=name)
+        return [a_year_late(first) if self.is_late else first, *others]
+
+
+def open_shop(connection: KafkaConnection, base: Path, orders: int, batches: Sequence[Batch], count: int) -> Side:
+    """A side that runs the next batch of a shop with such a history, all tables made: the topic has these batches.
 
     The first one is taken in already. Raises ChildFailed.
     """
@@ -137,9 +150,9 @@ def open_shop(connection: KafkaConnection, base: Path, orders: int, days: Sequen
     # One partition: what was sent first is in the first batch.
     create_topic(topic, 1, TOPIC_CONFIG)
     customers = all_customers(base, orders)
-    for number, day in enumerate(days):
-        produce(topic, fresh_orders(batch, day=day, customers=customers, batch=f"B{number}N"))
-    variables = {TOPIC_VARIABLE: topic.topic, "BRIDGECART_MAX_BATCH_RECORDS": str(batch)}
+    for number, batch in enumerate(batches):
+        produce(topic, batch.events(count, customers, f"B{number}"))
+    variables = {TOPIC_VARIABLE: topic.topic, "BRIDGECART_MAX_BATCH_RECORDS": str(count)}
     shop = Side("batch", run_batch, data_dir=base / f"shop-{orders}", variables=variables)
     run_child(replace(shop, function=prepare_shop, arguments={"base": str(base), "orders": orders}))
     return shop

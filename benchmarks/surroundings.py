@@ -37,6 +37,8 @@ from bridgecart_assets.warehouse.ingest.ledger import newest_batches
 # Ten days into a month: the days after it open no new period.
 END = datetime(2025, 12, 11, tzinfo=UTC)
 TEMPLATES = 5_000
+# The small world of which histories consist.
+BASE_ORDERS = 100_000
 TOPIC_VARIABLE = "BRIDGECART_KAFKA_TOPIC"
 
 
@@ -62,14 +64,26 @@ def send(connection: KafkaConnection, world: World) -> int:
     return produce(connection, chain.from_iterable(world.history()))
 
 
-def fresh_orders(count: int, *, day: date, customers: Sequence[int], batch: str) -> list[Event]:
-    """New orders of one day, at even distances, of customers drawn from these numbers; ids begin with `batch`."""
+def fresh_orders(
+    count: int, *, day: date, customers: Sequence[int], batch: str, among: int = BASE_ORDERS
+) -> list[Event]:
+    """New orders of one day, at even distances, of customers drawn from these numbers; ids end with `batch`.
+
+    Their numbers lie among those of a world with so many orders, as those of a shop do that draws them.
+    """
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     drawn = np.random.default_rng(list(batch.encode())).integers(0, len(customers), count).tolist()
     return [
-        order(n, f"{batch}{n:09d}", customers[rank], midnight + timedelta(days=1) * n / count)
+        order(n, f"O{n * among // count:09d}.{n}{batch}", customers[rank], midnight + timedelta(days=1) * n / count)
         for n, rank in enumerate(drawn)
     ]
+
+
+def a_year_late(event: Event) -> Event:
+    """The same order, sent when it is sent, dated a year before."""
+    document = orjson.loads(event.value or b"")
+    at = datetime.fromisoformat(document["purchase_date"]) - timedelta(days=365)
+    return event._replace(value=orjson.dumps(document | {"purchase_date": at.isoformat()}))
 
 
 def order(number: int, order_id: str, customer: int, at: datetime) -> Event:

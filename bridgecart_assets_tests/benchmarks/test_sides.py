@@ -3,15 +3,19 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 
+import orjson
 import pytest
 
 from benchmarks import growing_history, ingest, mapping, model, pandas_pipeline
 from benchmarks.benchmark import OUTSIDE, Benchmark, Sizes
 from benchmarks.histories import all_customers, customers_of, write_base, write_history
-from benchmarks.surroundings import END, clean_world, fresh_orders, fresh_topic, send
+from benchmarks.surroundings import END, a_year_late, clean_world, fresh_orders, fresh_topic, send
 from benchmarks.up import seconds_to_visible
+from bridgecart_assets.synthetic import Event
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.state import rows
 
@@ -92,6 +96,29 @@ def test_fresh_orders_are_of_one_day_and_no_two_are_the_same():
     assert len(days) == 1
     assert len({event.value for event in (*first, *second)}) == 100
     assert {event.key for event in first} <= {b"C%07d" % number for number in range(1, 10)}
+
+
+def test_ids_of_fresh_orders_lie_all_over_those_of_the_history(tmp_path: Path):
+    write_base(500, tmp_path)
+    warehouse = Warehouse(tmp_path / "history.duckdb")
+    write_history(tmp_path, warehouse, 500)
+    ((lowest, highest),) = rows(
+        warehouse, "select min(order_id), max(order_id) from silver.orders where order_id < 'P'"
+    )
+    ids = [order_id_of(event) for event in fresh_orders(50, day=END.date(), customers=[1], batch="A", among=500)]
+    assert lowest < ids[1] < ids[-1] < highest
+    assert [number for number, _ in groupby(ids, key=lambda order_id: order_id[1:8])] == [f"{n:07d}" for n in range(5)]
+
+
+def test_an_order_a_year_late_is_sent_today():
+    (event,) = fresh_orders(1, day=END.date(), customers=[1], batch="A")
+    late = a_year_late(event)
+    assert (late.key, late.timestamp_ms, order_id_of(late)) == (event.key, event.timestamp_ms, order_id_of(event))
+    assert orjson.loads(late.value or b"")["purchase_date"] == (END - timedelta(days=365)).isoformat()
+
+
+def order_id_of(event: Event) -> str:
+    return str(orjson.loads(event.value or b"")["order_id"])
 
 
 def test_an_order_is_visible_when_as_many_are_as_were_sent_until_then():
