@@ -39,6 +39,7 @@ SMALL = dg.Definitions(
     assets=[table, whole, fails_when_asked],
     asset_checks=[is_long_enough],
     jobs=[dg.define_asset_job("small")],
+    executor=dg.in_process_executor,
     resources={"io_manager": dg.mem_io_manager},
 )
 

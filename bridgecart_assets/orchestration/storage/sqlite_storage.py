@@ -2,9 +2,9 @@
 
 Dagster's own makes an engine for every event, opens a connection and closes it, and every commit waits for the disk:
 half of the time of a small run. It stores what nobody reads, and keeps every run in a file of 27 tables and indexes.
-Here a file has one engine while the storage is open, a run's file has one table, events are stored compressed, and the
-log of a run that has ended may be packed (`run_logs.py`). Files and tables are Dagster's otherwise, and what its own
-storage wrote is read; it cannot read what this one writes.
+Here a file has one engine while the storage is open, a run's file has one table, events are stored compressed, those of
+a step in one transaction a file, and the log of a run that has ended may be packed (`run_logs.py`). Files and tables
+are Dagster's otherwise, and what its own storage wrote is read; it cannot read what this one writes.
 """
 
 import os
@@ -13,10 +13,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import DagsterEventType, EventLogEntry
+from dagster import DagsterEventType, EventLogEntry, EventRecordsResult
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import registry
 from sqlalchemy.pool import StaticPool
@@ -49,6 +50,17 @@ _MOST_OPEN = 8
 # Their content stands in the materialization, or nowhere of interest.
 _READ_BY_NOBODY = frozenset(
     {DagsterEventType.STEP_INPUT, DagsterEventType.LOADED_INPUT, DagsterEventType.HANDLED_OUTPUT}
+)
+# Another event follows within the same step, or at once: they are written together with it.
+_FOLLOWED = frozenset(
+    {
+        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+        DagsterEventType.ASSET_CHECK_EVALUATION,
+        DagsterEventType.ASSET_MATERIALIZATION,
+        DagsterEventType.STEP_OUTPUT,
+        DagsterEventType.STEP_SUCCESS,
+    }
 )
 _CREATE_TABLE = str(CreateTable(SqlEventLogStorageTable).compile(dialect=PackingDialect()))
 SCHEME = "sqlite+packing"
@@ -142,43 +154,86 @@ class EventLogStorage(SqliteEventLogStorage):
         self._engines = Engines()
         self._found: set[str] = set()
         self._watcher = SqlPollingEventWatcher(self)
+        # Reentrant: what Dagster does with an event that is being stored connects once more.
+        self._lock = threading.RLock()
+        self._waiting: list[EventLogEntry] = []
+        self._index_connection: Connection | None = None
         super().__init__(base_dir, inst_data)
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Store it in the run's log, and in the index where pages of assets and checks look."""
-        kind = event.dagster_event_type if event.is_dagster_event else None
+        """Store it in the run's log, and in the index where pages of assets and checks look; at once, or with the next.
+
+        Who looks with this storage sees it in any case. A process that dies loses what waits: of the step it was in.
+        """
+        kind = _kind(event)
         if kind in _READ_BY_NOBODY:
             return
-        statement = self.prepare_insert_event(_without_repetition(event))
-        is_indexed = kind in ASSET_EVENTS or kind in ASSET_CHECK_EVENTS or kind in EVENT_TYPE_TO_PIPELINE_RUN_STATUS
-        if event.run_id or not is_indexed:
-            with self._writing(event.run_id) as connection:
-                connection.execute(statement)
-        if is_indexed:
-            self._index(event, statement)
+        with self._lock:
+            self._waiting.append(_without_repetition(event))
+            if kind not in _FOLLOWED:
+                self._store_waiting()
 
-    def _index(self, event: EventLogEntry, statement: Any) -> None:
-        kind = event.dagster_event_type
-        slim = _without_repetition(event)
+    def _store_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        rows = [(event, self._event_to_row(event)) for event in waiting]
+        indexed = [(event, row) for event, row in rows if _is_indexed(event)]
+        logged = [row for event, row in rows if event.run_id or not _is_indexed(event)]
+        for run_id, of_run in groupby(logged, lambda row: str(row["run_id"])):
+            with self._writing(run_id) as connection:
+                connection.execute(SqlEventLogStorageTable.insert(), list(of_run))
+        if indexed:
+            with self._indexing() as connection:
+                for event, row in indexed:
+                    self._index(connection, event, row)
+
+    @contextmanager
+    def _indexing(self) -> Iterator[Connection]:
+        """A transaction in the index in which Dagster's own ways of storing take part."""
         with self.index_connection() as connection:
-            # Results stand in the table of results: the row of a check only has its place in the order of events.
-            indexed = statement.values(event="") if kind in ASSET_CHECK_EVENTS else statement
-            event_id: int = connection.execute(indexed).lastrowid
-            if kind in ASSET_EVENTS:
-                self._store_asset_event_tags(connection, [slim], [event_id])
-                self._store_asset_event(connection, slim, event_id)
-            if kind and EVENT_TYPE_TO_PIPELINE_RUN_STATUS.get(kind) in FINISHED_STATUSES:
-                # Never the newest row of all, or SQLite would give its number once more.
-                of_checks = SqlEventLogStorageTable.c.dagster_event_type.in_(_CHECK_EVENTS)
-                of_the_run = SqlEventLogStorageTable.c.run_id == event.run_id
-                connection.execute(SqlEventLogStorageTable.delete().where(of_the_run, of_checks))
+            self._index_connection = connection
+            try:
+                yield connection
+            finally:
+                self._index_connection = None
+
+    def _index(self, connection: Connection, event: EventLogEntry, row: Mapping[str, Any]) -> None:
+        kind = _kind(event)
+        # Results stand in the table of results: the row of a check only has its place in the order of events.
+        indexed = {**row, "event": ""} if kind in ASSET_CHECK_EVENTS else row
+        event_id: int = connection.execute(SqlEventLogStorageTable.insert(), indexed).lastrowid
+        if kind in ASSET_EVENTS:
+            self._store_asset_event_tags(connection, [event], [event_id])
+            self._store_asset_event(connection, event, event_id)
         if kind in ASSET_CHECK_EVENTS:
-            self.store_asset_check_event(slim, event_id)
+            self.store_asset_check_event(event, event_id)
+        if kind and EVENT_TYPE_TO_PIPELINE_RUN_STATUS.get(kind) in FINISHED_STATUSES:
+            # Never the newest row of all, or SQLite would give its number once more.
+            of_checks = SqlEventLogStorageTable.c.dagster_event_type.in_(_CHECK_EVENTS)
+            of_the_run = SqlEventLogStorageTable.c.run_id == event.run_id
+            connection.execute(SqlEventLogStorageTable.delete().where(of_the_run, of_checks))
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock, self._reading(self.log_of(shard)) as connection:
-            yield connection
+        with self._lock:
+            if shard == INDEX_SHARD_NAME and self._index_connection is not None:
+                yield self._index_connection
+                return
+            if self._waiting:
+                self._store_waiting()
+            with self._reading(self.log_of(shard)) as connection:
+                yield connection
+
+    def fetch_materializations(self, *args: Any, **kwargs: Any) -> EventRecordsResult:
+        """Materializations. Every result of a check asks for that of its table: such results go on waiting."""
+        with self._lock:
+            waiting = self._waiting
+            if any(_kind(event) in ASSET_EVENTS for event in waiting):
+                return super().fetch_materializations(*args, **kwargs)
+            self._waiting = []
+            try:
+                return super().fetch_materializations(*args, **kwargs)
+            finally:
+                self._waiting = waiting
 
     @contextmanager
     def _reading(self, log: Path) -> Iterator[Connection]:
@@ -208,6 +263,13 @@ class EventLogStorage(SqliteEventLogStorage):
         if table_name not in self._found and super().has_table(table_name):
             self._found.add(table_name)
         return table_name in self._found
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """True: Dagster asks for columns that came years before this storage did."""
+        return True
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        return True
 
     def has_secondary_index(self, name: str) -> bool:
         """True if a migration was made; it stays so."""
@@ -249,6 +311,8 @@ class EventLogStorage(SqliteEventLogStorage):
 
     def dispose(self) -> None:
         """Close all files."""
+        with self._lock:
+            self._store_waiting()
         self._watcher.close()
         self._engines.close()
         super().dispose()
@@ -269,6 +333,15 @@ class SqliteStorage(DagsterSqliteStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """The storage of an instance."""
         return cls.from_local(inst_data=inst_data, **config_value)
+
+
+def _kind(event: EventLogEntry) -> DagsterEventType | None:
+    return event.dagster_event_type if event.is_dagster_event else None
+
+
+def _is_indexed(event: EventLogEntry) -> bool:
+    kind = _kind(event)
+    return kind in ASSET_EVENTS or kind in ASSET_CHECK_EVENTS or kind in EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 
 
 def _without_repetition(event: EventLogEntry) -> EventLogEntry:

@@ -20,11 +20,12 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import Engine
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.storage import packed_text, run_logs
 from bridgecart_assets.orchestration.storage.sqlite_files import shared_databases
 from bridgecart_assets.orchestration.storage.sqlite_storage import EventLogStorage
-from bridgecart_assets_tests.support.smalljob import CHECK, TABLE, make_run
+from bridgecart_assets_tests.support.smalljob import CHECK, SMALL, TABLE, make_run
 
 ADLER = 1726160866
 
@@ -221,6 +222,34 @@ def test_commits_do_not_wait_for_the_disk(instance: dg.DagsterInstance) -> None:
             # With a log the file stays whole when the power fails.
             assert opened.execute(text("pragma journal_mode")).scalar_one() == "wal"
             assert opened.execute(text("pragma synchronous")).scalar_one() == 1
+
+
+def test_the_events_of_a_step_are_written_together(instance: dg.DagsterInstance) -> None:
+    committed: Counter[str] = Counter()
+
+    def note(connection: Connection) -> None:
+        committed[Path(str(connection.engine.url.database)).stem] += 1
+
+    event.listen(Engine, "commit", note)
+    run_id = make_run(instance, "A")
+    event.remove(Engine, "commit", note)
+    said = kinds(instance, run_id)
+    # A step is written with its start, and where it looks at what it has read; the events of the run beside.
+    assert committed[run_id] <= 2 * said["DagsterEventType.STEP_START"] + 6
+
+
+def test_who_looks_sees_what_waits_to_be_written(instance: dg.DagsterInstance) -> None:
+    run_id = instance.create_run_for_job(SMALL.resolve_job_def("small"), tags={PARTITION_TAG: "A"}).run_id
+    assert set(kinds(instance, run_id)) == {
+        "DagsterEventType.ASSET_MATERIALIZATION_PLANNED",
+        "DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED",
+    }
+
+
+def test_the_results_of_a_step_that_fails_are_stored_before_its_failure(instance: dg.DagsterInstance) -> None:
+    run_id = make_run(instance, "A", fails=True)
+    said = [str(record.event_log_entry.dagster_event_type) for record in instance.get_records_for_run(run_id).records]
+    assert said.index("DagsterEventType.ASSET_CHECK_EVALUATION") < said.index("DagsterEventType.STEP_FAILURE")
 
 
 def test_the_shared_files_give_back_what_is_free_in_them(settings: Settings) -> None:
