@@ -1,7 +1,7 @@
 """The `bridgecart` command: the group of all commands, exit codes and one-line errors.
 
-Each command is in the module of its name. It loads what it needs when it is called, so that help and wrong usage do
-not wait for Dagster.
+Each command is in the module, or the folder, of its name. It loads what it needs when it is called, so that help and
+wrong usage do not wait for Dagster.
 
 Exit codes: 0 all good, 1 something failed (one line says what), 2 wrong usage, 3 a check of ERROR severity failed,
 130 stopped by Ctrl-C, 143 by SIGTERM.

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from bridgecart_assets.base.quoting import sql_name, sql_text
-from bridgecart_assets.commands.inspect_masking import masked
+from bridgecart_assets.commands.inspect.masking import masked
 
 Steps = tuple[str, ...]
 Document = Mapping[str, object]

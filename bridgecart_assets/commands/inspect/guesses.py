@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridgecart_assets.commands.inspect_paths import ITEM, Path, Steps, expression
+from bridgecart_assets.commands.inspect.paths import ITEM, Path, Steps, expression
 from bridgecart_assets.contracts.event import EVENT
 
 REQUIRED = ("order_id", *(one.name for one in EVENT if one.required))

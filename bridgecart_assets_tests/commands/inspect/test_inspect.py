@@ -10,7 +10,7 @@ import pytest
 from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line
 from bridgecart_assets_tests.support.topics import exported
 
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples"
 MAPPINGS = SAMPLES / "mappings"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.inspect_forms import AVRO, NOT_AVRO, PROTOBUF, WITH_ID, Form, Forms
+from bridgecart_assets.commands.inspect.forms import AVRO, NOT_AVRO, PROTOBUF, WITH_ID, Form, Forms
 from bridgecart_assets.sources.mapping.decoding import BAD_AVRO, Decoder
 from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
 from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE

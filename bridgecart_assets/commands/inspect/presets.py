@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bridgecart_assets.commands.inspect_paths import Document, Steps
+from bridgecart_assets.commands.inspect.paths import Document, Steps
 from bridgecart_assets.contracts.event import EVENT
 from bridgecart_assets.sources.mapping.mapping_file import text_of_preset
 

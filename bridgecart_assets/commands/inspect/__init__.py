@@ -1,4 +1,4 @@
-"""`bridgecart inspect`: options and words; the modules `inspect_*.py` do it."""
+"""`bridgecart inspect`: options and words; the modules of this folder do it."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from bridgecart_assets.commands.console import CHECK_FAILED, say_aside
 
 if TYPE_CHECKING:
     from bridgecart_assets.base.settings import Settings
-    from bridgecart_assets.commands.inspect_look import Look
+    from bridgecart_assets.commands.inspect.look import Look
 
 MOST_RECORDS = 1_000_000
 
@@ -65,10 +65,10 @@ def inspect(*, file: Path | None, records: int, mapping: Path | None, target: Pa
 
 
 def _look(file: Path | None, records: int, settings: "Settings", target: Path | None, *, as_json: bool) -> None:
-    from bridgecart_assets.commands.inspect_look import look_at
-    from bridgecart_assets.commands.inspect_records import first_of_file, newest_of_topic, read_records
-    from bridgecart_assets.commands.inspect_schemas import ask_registry
-    from bridgecart_assets.commands.inspect_text import print_look
+    from bridgecart_assets.commands.inspect.look import look_at
+    from bridgecart_assets.commands.inspect.records import first_of_file, newest_of_topic, read_records
+    from bridgecart_assets.commands.inspect.schemas import ask_registry
+    from bridgecart_assets.commands.inspect.text import print_look
 
     asked = newest_of_topic(settings, records) if file is None else first_of_file(file, settings, records)
     look = look_at(read_records(asked), settings, partial(ask_registry, settings))
@@ -83,8 +83,8 @@ def _look(file: Path | None, records: int, settings: "Settings", target: Path | 
 
 
 def _try_out(mapping: Path, file: Path | None, records: int, settings: "Settings", *, as_json: bool) -> None:
-    from bridgecart_assets.commands.inspect_dry_run import dry_run
-    from bridgecart_assets.commands.inspect_text import print_dry_run, too_many_rejects
+    from bridgecart_assets.commands.inspect.dry_run import dry_run
+    from bridgecart_assets.commands.inspect.text import print_dry_run, too_many_rejects
 
     tried = dry_run(mapping, file, records, settings)
     if as_json:

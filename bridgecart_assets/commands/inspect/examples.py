@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridgecart_assets.commands.inspect_paths import ITEM, Path, Steps, expression, paths_of
-from bridgecart_assets.commands.inspect_schemas import read_forms
+from bridgecart_assets.commands.inspect.paths import ITEM, Path, Steps, expression, paths_of
+from bridgecart_assets.commands.inspect.schemas import read_forms
 from bridgecart_assets.contracts.event import EVENT
 from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bridgecart_assets.commands.inspect_guesses import REQUIRED, Guess, guesses, is_minor, one_of
-from bridgecart_assets.commands.inspect_paths import Document, Path, Steps, expression, paths_of, says_something
-from bridgecart_assets.commands.inspect_presets import Shape
+from bridgecart_assets.commands.inspect.guesses import REQUIRED, Guess, guesses, is_minor, one_of
+from bridgecart_assets.commands.inspect.paths import Document, Path, Steps, expression, paths_of, says_something
+from bridgecart_assets.commands.inspect.presets import Shape
 from bridgecart_assets.sources.mapping.mapping_file import NEEDS
 
 _CURRENCY = re.compile(r"[A-Z]{3}")

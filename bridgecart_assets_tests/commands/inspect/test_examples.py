@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridgecart_assets.commands.inspect_examples import Examples
+from bridgecart_assets.commands.inspect.examples import Examples
 
 MAPPING = {
     "order_id": "value.order.number",

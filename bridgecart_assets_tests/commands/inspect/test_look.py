@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.inspect_forms import NO_VALUE, WITH_ID
-from bridgecart_assets.commands.inspect_look import Look, look_at
-from bridgecart_assets.commands.inspect_masking import masked
-from bridgecart_assets.commands.inspect_paths import MOST_PATHS, paths_of
-from bridgecart_assets.commands.inspect_records import Header, Records
+from bridgecart_assets.commands.inspect.forms import NO_VALUE, WITH_ID
+from bridgecart_assets.commands.inspect.look import Look, look_at
+from bridgecart_assets.commands.inspect.masking import masked
+from bridgecart_assets.commands.inspect.paths import MOST_PATHS, paths_of
+from bridgecart_assets.commands.inspect.records import Header, Records
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema
 from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 from bridgecart_assets_tests.support import topics
 from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.records import event
 
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples"
 FRAME = b"\0\0\0\0\7"
 
 documents = st.recursive(

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.inspect_forms import AVRO, JSON, JSON_WITH_ID, PROTOBUF, WITH_ID, Form, Forms
-from bridgecart_assets.commands.inspect_paths import Document, Path, paths_of
-from bridgecart_assets.commands.inspect_presets import Shape, shape_of
-from bridgecart_assets.commands.inspect_proposal import proposal
-from bridgecart_assets.commands.inspect_records import Header, Records
-from bridgecart_assets.commands.inspect_schemas import Ask, ask_nobody, read_forms
+from bridgecart_assets.commands.inspect.forms import AVRO, JSON, JSON_WITH_ID, PROTOBUF, WITH_ID, Form, Forms
+from bridgecart_assets.commands.inspect.paths import Document, Path, paths_of
+from bridgecart_assets.commands.inspect.presets import Shape, shape_of
+from bridgecart_assets.commands.inspect.proposal import proposal
+from bridgecart_assets.commands.inspect.records import Header, Records
+from bridgecart_assets.commands.inspect.schemas import Ask, ask_nobody, read_forms
 
 _DECODE = {JSON: "json", JSON_WITH_ID: "json-registry", AVRO: "avro-registry"}
 

@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.inspect_examples import Examples
-from bridgecart_assets.commands.inspect_records import BATCH_KEY, Slice, first_of_file, newest_of_topic, source_of
+from bridgecart_assets.commands.inspect.examples import Examples
+from bridgecart_assets.commands.inspect.records import BATCH_KEY, Slice, first_of_file, newest_of_topic, source_of
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_ORDERS
 from bridgecart_assets.sources.mapping.mapping_file import Mapping as MappingFile
 from bridgecart_assets.sources.mapping.mapping_file import load_mapping

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.console import stdout_console, table_with
-from bridgecart_assets.commands.inspect_dry_run import DryRun
-from bridgecart_assets.commands.inspect_forms import NO_VALUE
-from bridgecart_assets.commands.inspect_look import Look
+from bridgecart_assets.commands.inspect.dry_run import DryRun
+from bridgecart_assets.commands.inspect.forms import NO_VALUE
+from bridgecart_assets.commands.inspect.look import Look
 
 _MEANINGS = {
     "orders": "",
