@@ -20,6 +20,7 @@ from bridgecart_assets.contracts import RAW_ORDERS, SILVER_ORDERS
 from bridgecart_assets.sources.mapping.decoding import Decoder
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema
 from bridgecart_assets.sources.mapping.mapping_file import load_mapping
+from bridgecart_assets.sources.mapping.places import WHOLE
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.tables import prepare, write_query
@@ -85,7 +86,7 @@ def nested(payload: bytes) -> bytes:
 def decode(records: int) -> Figures:
     """Records decoded as the mapping of the sample needs them."""
     mapping = load_mapping(SAMPLES / "mappings" / "debezium-avro.toml")
-    decoder = Decoder("avro-registry", mapping.compiled.value, _TheSchema())
+    decoder = Decoder("avro-registry", mapping.compiled.value or WHOLE, _TheSchema())
     framed = envelopes(records)
     return _measured(records, lambda: decoder.decoded(framed))
 

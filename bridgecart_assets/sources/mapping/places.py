@@ -10,7 +10,8 @@ from bridgecart_assets.sources.mapping.errors import Refused
 Shape = str | dict[str, "Shape"] | list["Shape"]
 """Where text is read, by path: `{"order": {"id": "VARCHAR", "lines": [{"sku": "VARCHAR"}]}}`."""
 
-LEAF = "VARCHAR"
+WHOLE = "VARCHAR"
+"""The shape of a value that is read as a whole."""
 
 
 class Use(Enum):
@@ -63,7 +64,7 @@ class Place:
         """The shape of what is read of it."""
         if self.parts:
             return {name: part.shape() for name, part in self.parts.items()}
-        return [self.items.shape()] if self.items else LEAF
+        return [self.items.shape()] if self.items else WHOLE
 
     def _use(self, use: Use) -> None:
         if self.use not in (None, use):

@@ -1,10 +1,15 @@
 """Records with damaged ones among them, for tests of whatever reads them."""
 
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 # A second holds 20,000 and more of them; what hangs takes for ever.
 SECONDS_EACH = 0.005
+
+
+Read = TypeVar("Read")
 
 
 def damaged(good: bytes, chance: random.Random) -> bytes:
@@ -34,3 +39,22 @@ def among_good_ones(good: Sequence[bytes], count: int, seed: int) -> tuple[list[
     records = [good[place % len(good)] for place in range(count)]
     untouched = set(range(0, count, 2))
     return [one if place in untouched else damaged(one, chance) for place, one in enumerate(records)], untouched
+
+
+def check_each_alone(
+    read: Callable[[Sequence[bytes]], Read],
+    said: Callable[[Read, Sequence[int]], Sequence[Any]],
+    good: Sequence[bytes],
+    count: int,
+    seed: int,
+) -> Read:
+    """What was read of records with damaged ones among them: of the others it says what it says of each alone, soon."""
+    alone = [said(read([one]), [0])[0] for one in good]
+    records, untouched = among_good_ones(good, count, seed)
+    began = time.process_time()
+    done = read(records)
+    took = time.process_time() - began
+    places = sorted(untouched)
+    assert said(done, places) == [alone[place % len(good)] for place in places]
+    assert took < count * SECONDS_EACH
+    return done

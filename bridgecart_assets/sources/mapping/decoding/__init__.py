@@ -19,6 +19,7 @@ from bridgecart_assets.sources.mapping.decoding.schemas import (
     UnreadableRecord,
     decoder_missing,
 )
+from bridgecart_assets.sources.mapping.places import Shape
 
 NEEDS_SCHEMAS = MappingProxyType({"avro-registry": "AVRO", "protobuf-registry": "PROTOBUF"})
 """Ways of decoding that ask for a record's schema, and the kind that it has to be. JSON is read without its schema."""
@@ -69,7 +70,7 @@ class Decoder:
     """
 
     kind: str
-    shape: Any
+    shape: Shape
     schemas: Schemas = NO_SCHEMAS
     descriptors: bytes = b""
     message: str = ""

@@ -24,7 +24,8 @@ from bridgecart_assets.sources.mapping.decoding.arrow_types import (
     struct_of,
 )
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema, SchemaUnusable
-from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE, Shape, absent, names_in, nothing_of
+from bridgecart_assets.sources.mapping.decoding.shapes import absent, names_in, nothing_of
+from bridgecart_assets.sources.mapping.places import WHOLE, Shape
 
 Definition = Any
 """A type in a schema: a name, a list of branches, or an object."""
@@ -153,7 +154,7 @@ class AvroSchema:
             return list_of(self._typed(definition["items"], shape[0] if isinstance(shape, list) else WHOLE, within))
         if kind == "map":
             return self._typed_map(definition["values"], shape, within)
-        if shape != WHOLE and not isinstance(shape, str):
+        if not isinstance(shape, str):
             return nothing_of(shape)
         return _typed_scalar(definition)
 

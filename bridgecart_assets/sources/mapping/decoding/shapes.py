@@ -1,16 +1,11 @@
 """Shapes: which paths of a record a mapping reads, and what they are where a schema lacks them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pyarrow as pa
 
 from bridgecart_assets.sources.mapping.decoding.arrow_types import FieldType, list_of, same, struct_of
-
-Shape = Any
-"""{field: shape} for parts, [shape] for items of a list, a text for a value as a whole."""
-
-WHOLE = "VARCHAR"
+from bridgecart_assets.sources.mapping.places import Shape
 
 
 def names_in(shape: Shape) -> Iterator[str]:

@@ -12,12 +12,13 @@ from google.protobuf.message_factory import GetMessageClass
 from bridgecart_assets.sources.mapping.decoding import Decoded, Decoder
 from bridgecart_assets.sources.mapping.decoding.protobuf import message_descriptor
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema, SchemaUnusable
+from bridgecart_assets.sources.mapping.places import Shape
 from bridgecart_assets_tests.sources.mapping.decoding.records import SAMPLES, Known, framed, order_descriptors
 
 ORDER = "shop.v1.Order"
 # Order is the third message of its file: one index, which is 2.
 INDEX = b"\2\4"
-SHAPE = {
+SHAPE: Shape = {
     **dict.fromkeys(["number", "placed_at", "status", "total_cents", "voucher"], "VARCHAR"),
     "lines": [{"unit_cents": "VARCHAR", "qty": "VARCHAR"}],
     "note": "VARCHAR",
