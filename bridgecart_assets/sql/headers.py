@@ -14,7 +14,7 @@ order files run (`chain.py`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -63,7 +63,7 @@ class Header:
         """The temporary tables, views and macros that must stand before."""
         return tuple(name for name in self.needs if "." not in name and not name.startswith("$"))
 
-    @property
+    @cached_property
     def made(self) -> tuple[str, ...]:
         """Names that others can need: given by the file, or computed by Python from its rows."""
         return tuple(name.removeprefix(_ROWS_FOR) for name in self.gives if name != ROWS)

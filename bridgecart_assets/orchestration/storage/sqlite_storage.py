@@ -157,6 +157,7 @@ class EventLogStorage(SqliteEventLogStorage):
         # Reentrant: what Dagster does with an event that is being stored connects once more.
         self._lock = threading.RLock()
         self._waiting: list[EventLogEntry] = []
+        self._seen_by_checks: dict[str, EventRecordsResult] = {}
         self._index_connection: Connection | None = None
         super().__init__(base_dir, inst_data)
 
@@ -224,16 +225,20 @@ class EventLogStorage(SqliteEventLogStorage):
                 yield connection
 
     def fetch_materializations(self, *args: Any, **kwargs: Any) -> EventRecordsResult:
-        """Materializations. Every result of a check asks for that of its table: such results go on waiting."""
+        """Materializations. For each result of a step of checks Dagster asks which one it is of: once is enough."""
+        asked = repr((args, kwargs))
         with self._lock:
-            waiting = self._waiting
-            if any(_kind(event) in ASSET_EVENTS for event in waiting):
-                return super().fetch_materializations(*args, **kwargs)
-            self._waiting = []
-            try:
-                return super().fetch_materializations(*args, **kwargs)
-            finally:
-                self._waiting = waiting
+            if any(_kind(event) in ASSET_EVENTS for event in self._waiting):
+                self._store_waiting()
+            if not self._waiting:
+                self._seen_by_checks.clear()
+            if asked not in self._seen_by_checks:
+                waiting, self._waiting = self._waiting, []
+                try:
+                    self._seen_by_checks[asked] = super().fetch_materializations(*args, **kwargs)
+                finally:
+                    self._waiting = waiting
+            return self._seen_by_checks[asked]
 
     @contextmanager
     def _reading(self, log: Path) -> Iterator[Connection]:

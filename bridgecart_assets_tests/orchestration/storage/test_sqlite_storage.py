@@ -157,6 +157,8 @@ def test_pages_of_assets_and_checks_have_what_the_run_found(instance: dg.Dagster
     ((_, result),) = instance.event_log_storage.get_latest_asset_check_execution_by_key([CHECK]).items()
     assert result.run_id == runs[1]
     assert result.evaluation is not None
+    assert result.evaluation.target_materialization_data is not None
+    assert result.evaluation.target_materialization_data.run_id == runs[1]
     assert result.evaluation.description == "it is long enough to be compressed: " + "x" * 500
     # Later events have later numbers, also where earlier ones are gone.
     numbers = [record.storage_id for record in instance.fetch_materializations(TABLE, limit=10).records]
@@ -244,6 +246,13 @@ def test_who_looks_sees_what_waits_to_be_written(instance: dg.DagsterInstance) -
         "DagsterEventType.ASSET_MATERIALIZATION_PLANNED",
         "DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED",
     }
+
+
+def test_who_asks_again_for_materializations_sees_those_of_another_process(settings: Settings) -> None:
+    with dagster_instance(settings) as instance, dagster_instance(settings) as other:
+        for key in "AB":
+            run_id = make_run(other, key)
+            assert instance.fetch_materializations(TABLE, limit=1).records[0].run_id == run_id
 
 
 def test_the_results_of_a_step_that_fails_are_stored_before_its_failure(instance: dg.DagsterInstance) -> None:
