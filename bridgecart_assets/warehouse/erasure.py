@@ -39,6 +39,7 @@ from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps
 
 _STEPS = (
     "erasure/erase_records",
+    "silver/tmp_standing_rows",
     "silver/tmp_contested_orders",
     "silver/tmp_ranked_states",
     "silver/tmp_ranked_events",

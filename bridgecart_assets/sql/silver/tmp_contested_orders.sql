@@ -1,12 +1,13 @@
 -- The orders with more to say than one event that counts, and all of their events.
--- needs: accepted, affected_keys, known_events, $batch_key
+-- needs: accepted, affected_keys, known_events, standing_rows, $batch_key
 -- gives: standing, contested, claims
 
--- What other batches have of these orders.
+-- What other batches have of these orders. A place may be that of another row in another table.
 create temp table standing as
-select * exclude (stands_in)
+select * exclude (stands_in, place)
 from known_events
-where batch_key is distinct from $batch_key and order_key in (select order_key from affected_keys);
+where place in (select place from standing_rows) and order_key in (select order_key from affected_keys)
+    and batch_key is distinct from $batch_key;
 
 -- Most orders have one event only, which counts; unless it says that there is none.
 create temp table contested as

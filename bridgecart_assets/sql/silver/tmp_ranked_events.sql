@@ -7,9 +7,9 @@
 -- Where the source says versions, these decide (silver/tmp_ranked_states).
 -- Every order of `affected_keys` is ranked again; that makes the outcome independent of the order in which batches are
 -- materialized.
--- needs: affected_keys, claims, ranked_states, refund_key_of(), silver.orders, silver.duplicate_orders,
---     silver.conflicting_orders, silver.superseded_orders, silver.order_lines, raw.orders, json_of(), $order_events
--- gives: ranked_events, replaced_keys, replaced_orders
+-- needs: standing_rows, claims, ranked_states, silver.orders, silver.duplicate_orders, silver.conflicting_orders,
+--     silver.superseded_orders, silver.order_lines, raw.orders, json_of(), $order_events
+-- gives: ranked_events, replaced_orders
 -- changes: silver.orders, silver.duplicate_orders, silver.conflicting_orders, silver.superseded_orders,
 --     silver.order_lines
 
@@ -75,18 +75,17 @@ from judged
 union all by name
 select * from ranked_states;
 
-create temp table replaced_keys as
-select order_key from affected_keys
-union all
-select refund_key_of(order_key, unnest(generate_series(1, len(refunds))))
-from silver.orders
-where refunds is not null and order_key in (select order_key from affected_keys);
-
 create temp table replaced_orders as
-select customer_hash, purchased_on from silver.orders where order_key in (select order_key from replaced_keys);
+from silver.orders
+where rowid in (select place from standing_rows where stands_in = 'orders');
 
-delete from silver.orders where order_key in (select order_key from replaced_keys);
-delete from silver.duplicate_orders where order_key in (select order_key from affected_keys);
-delete from silver.conflicting_orders where order_key in (select order_key from affected_keys);
-delete from silver.superseded_orders where order_key in (select order_key from affected_keys);
-delete from silver.order_lines where order_key in (select order_key from affected_keys);
+delete from silver.orders
+where rowid in (select place from standing_rows where stands_in = 'orders');
+delete from silver.duplicate_orders
+where rowid in (select place from standing_rows where stands_in = 'duplicate_orders');
+delete from silver.conflicting_orders
+where rowid in (select place from standing_rows where stands_in = 'conflicting_orders');
+delete from silver.superseded_orders
+where rowid in (select place from standing_rows where stands_in = 'superseded_orders');
+delete from silver.order_lines
+where rowid in (select place from standing_rows where stands_in = 'order_lines');
