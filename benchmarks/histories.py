@@ -24,7 +24,8 @@ from bridgecart_assets.synthetic import Event
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import prepare, run_steps, write_query
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
+from bridgecart_assets.warehouse.writing import write_query
 
 BATCH_ORDERS = 500_000
 # After the world: no order is dated after its batch.

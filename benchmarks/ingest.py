@@ -23,7 +23,7 @@ from bridgecart_assets.warehouse.ingest.planning import plan_slice
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.slices import write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 
 COUNTED, WRITTEN = "consumer that only counts", "BridgeCart, written"
 AGAIN, SENT = "one batch again and again", "sent to the broker"

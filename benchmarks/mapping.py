@@ -23,7 +23,8 @@ from bridgecart_assets.sources.mapping.mapping_file import load_mapping
 from bridgecart_assets.sources.mapping.places import WHOLE
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
-from bridgecart_assets.warehouse.tables import prepare, write_query
+from bridgecart_assets.warehouse.storage.tables import prepare
+from bridgecart_assets.warehouse.writing import write_query
 
 OWN, SAID, NESTED = "own event", "own event, said as a mapping", "nested JSON in cents, mapped"
 DECODED, DESERIALIZED = "Debezium in Avro, fields of the mapping", "Debezium in Avro, AvroDeserializer"

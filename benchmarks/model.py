@@ -25,18 +25,18 @@ from bridgecart_assets.warehouse.queries import (
     traits_sample,
 )
 from bridgecart_assets.warehouse.sampling import read_sample
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 
 FEW = 2_000
 SCORE, FIT = "score everybody, by SQL", "fit both models"
 _TILED = """
-insert into gold.customer_features
-select f.* replace (
+insert into gold.customer_totals
+select t.* replace (
     format('C{:07d}', substr(customer_id, 2)::integer + tile * $people) as customer_id,
     -- Spread as by a hash.
     (customer_hash + tile * 7046029254386353131::hugeint) % 9223372036854775807 as customer_hash
 )
-from gold.customer_features f, range(1, $tiles) as tiles(tile)
+from gold.customer_totals t, range(1, $tiles) as tiles(tile)
 """
 
 

@@ -6,7 +6,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bridgecart_assets.base.settings import PREFIX, PROPERTIES, Settings
-from bridgecart_assets.contracts import BOOKKEEPING, KPI_TABLES, RAW_SCHEMAS, SILVER_MAPPINGS, TABLES, Contract
+from bridgecart_assets.contracts import (
+    BEHIND_VIEWS,
+    BOOKKEEPING,
+    KPI_TABLES,
+    RAW_SCHEMAS,
+    SILVER_MAPPINGS,
+    TABLES,
+    Contract,
+)
 from bridgecart_assets.contracts.event import (
     DECODING_REASONS,
     EVENT,
@@ -215,7 +223,7 @@ def contracts() -> str:
         "not marked `NULL` there is always a value. The Dagster UI shows the same beside each asset."
     )
     sections = ["# Every table and column", about]
-    for contract in (*TABLES.values(), RAW_SCHEMAS, SILVER_MAPPINGS, *BOOKKEEPING):
+    for contract in (*TABLES.values(), *BEHIND_VIEWS, RAW_SCHEMAS, SILVER_MAPPINGS, *BOOKKEEPING):
         published = f" Published as `{contract.schema}/{contract.name}.parquet`." if contract.published else ""
         key = ", ".join(f"`{column}`" for column in contract.key)
         sections += [f"## {contract.full_name}", f"{contract.meaning} Key: {key}.{published}", columns_table(contract)]

@@ -33,7 +33,7 @@ from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import Ledger, history_note, load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.tables import run_steps
+from bridgecart_assets.warehouse.storage.tables import run_steps
 
 BATCH_TABLES = [contract for contract in TABLES.values() if contract.partitioned]
 

@@ -56,7 +56,8 @@ from bridgecart_assets.warehouse.queries import features_query, segments_query, 
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import Query, Sample
-from bridgecart_assets.warehouse.tables import prepare, run_steps, write_frame, write_query
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
+from bridgecart_assets.warehouse.writing import write_frame, write_query
 
 ORDERS_A_CUSTOMER = 14
 """Orders of a default world's history for each customer in it, about."""

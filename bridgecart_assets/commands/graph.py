@@ -7,10 +7,12 @@ from difflib import get_close_matches
 
 import click
 
-from bridgecart_assets.contracts import TABLES
+from bridgecart_assets.contracts import BEHIND_VIEWS, TABLES
 from bridgecart_assets.sql import file_of
 from bridgecart_assets.sql.chain import FROM_PYTHON, chain
 from bridgecart_assets.sql.headers import Header, headers
+
+_TABLES = {**TABLES, **{table.full_name: table for table in BEHIND_VIEWS}}
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class TableGraph:
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, one a table.")
 def graph(*, table: str | None, as_json: bool) -> None:
     """The SQL files behind TABLE (such as gold.customer_segments), or behind every table, in order."""
-    graphs = [table_graph(name) for name in ([_known(table)] if table else TABLES)]
+    graphs = [table_graph(name) for name in ([_known(table)] if table else _TABLES)]
     if as_json:
         print(json.dumps([asdict(one) for one in graphs], indent=2))
     else:
@@ -51,16 +53,16 @@ def graph(*, table: str | None, as_json: bool) -> None:
 def table_graph(table: str) -> TableGraph:
     """The steps of a table, none where Python writes it without SQL, and what is behind it."""
     steps = [_step(headers()[file]) for file in chain(*_files(table))]
-    return TableGraph(table, TABLES[table].meaning, steps, _behind(table))
+    return TableGraph(table, _TABLES[table].meaning, steps, _behind(table))
 
 
 def _known(table: str) -> str:
     """The full name of a table. Raises UsageError with the nearest name where there is none of this."""
     name = table.replace("/", ".")
-    if name in TABLES:
+    if name in _TABLES:
         return name
-    short = {full.partition(".")[2]: full for full in TABLES}
-    near = get_close_matches(name, [*TABLES, *short], n=1, cutoff=0.0)[0]
+    short = {full.partition(".")[2]: full for full in _TABLES}
+    near = get_close_matches(name, [*_TABLES, *short], n=1, cutoff=0.0)[0]
     raise click.UsageError(f"there is no table {table}; the nearest name is {short.get(near, near)}.")
 
 

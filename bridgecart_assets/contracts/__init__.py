@@ -28,8 +28,10 @@ from bridgecart_assets.contracts.gold import (
 )
 from bridgecart_assets.contracts.internal import (
     ANNOUNCED_SEGMENTS,
+    BEHIND_VIEWS,
     BOOKKEEPING,
     CHANGED_CUSTOMERS,
+    CUSTOMER_TOTALS,
     ERASED_VALUE,
     ERASURE_TABLES,
     FORGOTTEN_CUSTOMERS,
@@ -76,6 +78,7 @@ __all__ = [
     "ANNOUNCED_SEGMENTS",
     "AVERAGE_ORDER_VALUE",
     "BATCH_COLUMN",
+    "BEHIND_VIEWS",
     "BESIDE_ORDERS",
     "BOOKKEEPING",
     "CHANGED_CUSTOMERS",
@@ -86,6 +89,7 @@ __all__ = [
     "CUSTOMER_HASH",
     "CUSTOMER_SEGMENTS",
     "CUSTOMER_SNAPSHOTS",
+    "CUSTOMER_TOTALS",
     "ERASED_VALUE",
     "ERASURE_TABLES",
     "FORGOTTEN_CUSTOMERS",

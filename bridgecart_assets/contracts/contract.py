@@ -30,7 +30,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Contract:
-    """One table: `schema.name`, its meaning, columns, key, and whether it is written batch by batch."""
+    """One table: `schema.name`, its meaning, columns, key, and whether it is written batch by batch.
+
+    A view is no less a table of an asset: its rows are derived whenever they are read, from what is stored elsewhere.
+    """
 
     schema: str
     name: str
@@ -38,11 +41,17 @@ class Contract:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     published: bool = False
+    is_view: bool = False
 
     @property
     def full_name(self) -> str:
         """`schema.name`, as it stands in SQL."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def kind(self) -> str:
+        """The word for it in SQL: table or view."""
+        return "view" if self.is_view else "table"
 
     @property
     def column_names(self) -> tuple[str, ...]:

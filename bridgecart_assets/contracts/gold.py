@@ -51,6 +51,7 @@ CUSTOMER_FEATURES = Contract(
     ),
     key=("customer_id",),
     published=True,
+    is_view=True,
 )
 
 PURCHASE_MODEL = Contract(

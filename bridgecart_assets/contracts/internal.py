@@ -2,6 +2,7 @@
 
 from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT_KEY
 from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column, Contract
+from bridgecart_assets.contracts.gold import SPEND_SUMS
 from bridgecart_assets.contracts.silver import SILVER_ORDERS
 
 FORGOTTEN_CUSTOMERS = Contract(
@@ -62,6 +63,40 @@ TOUCHED_ORDERS = Contract(
     key=("topic_id", "partition", "offset", "part"),
 )
 
+CUSTOMER_TOTALS = Contract(
+    schema="gold",
+    name="customer_totals",
+    meaning="What each customer's orders before the as-of date add up to. Nothing in it moves with the clock alone.",
+    columns=(
+        Column("customer_id", "VARCHAR", "Customer"),
+        CUSTOMER_HASH,
+        Column("last_ordered_on", "DATE", "Day of the latest order, also if it is a refund"),
+        Column("first_purchased_on", "DATE", "First purchase day", nullable=True),
+        Column("last_purchased_on", "DATE", "Latest purchase day", nullable=True),
+        Column("returned_on", "DATE", "First purchase day of the KPI period of the latest", nullable=True),
+        Column("frequency", "INTEGER", "Purchase days"),
+        Column("orders", "INTEGER", "Purchases"),
+        Column("zero_value_orders", "INTEGER", "Orders with a net amount of zero"),
+        Column("refunds", "INTEGER", "Refunds"),
+        Column("coupon_orders", "INTEGER", "Purchases with a coupon"),
+        Column("purchase_sales", MONEY, "Net amount of the purchases, currency units"),
+        Column("purchase_gross", MONEY, "Gross amount of the purchases, currency units"),
+        Column("purchase_discount", MONEY, "Discounts of the purchases, currency units"),
+        Column("net_sales", MONEY, "Net amount of all orders, currency units"),
+        *SPEND_SUMS,
+        Column("largest_spend", MONEY, "Largest spend on a purchase day, currency units", nullable=True),
+        Column(
+            "categories",
+            "STRUCT(category VARCHAR, purchases INTEGER)[]",
+            "Purchases by product category, in the order of the names; none without a category",
+        ),
+    ),
+    key=("customer_id",),
+)
+
+# The tables behind the views: no assets, because each is written by that of the view.
+BEHIND_VIEWS: tuple[Contract, ...] = (CUSTOMER_TOTALS,)
+
 REFRESHES = Contract(
     schema="gold",
     name="refreshes",
@@ -73,7 +108,13 @@ REFRESHES = Contract(
             "checked", "BIGINT", "Up to here its checks have passed; NULL: not since all rows were made", nullable=True
         ),
         Column("full_rebuilds", "BIGINT", "How often all of its rows were made"),
-        Column("state", "VARCHAR", "What else its rows depend on: clock, models, settings and its inputs"),
+        Column(
+            "state",
+            "VARCHAR",
+            "What else its rows depend on: clock, models, settings and its inputs; NULL: all rows have to be made",
+            nullable=True,
+        ),
+        Column("as_of", "DATE", "As-of date of its rows; NULL where they have none", nullable=True),
     ),
     key=("table_name",),
 )

@@ -2,7 +2,7 @@
 
 A rule is one SQL file, giving the rows that break it. A check blocks where whatever comes after it would tell something
 false. What belongs elsewhere: how rules are evaluated (`checks.py`); what must never be stored at all, which is refused
-in the write itself (`warehouse/tables.py`).
+in the write itself (`warehouse/writing.py`).
 """
 
 from dataclasses import dataclass

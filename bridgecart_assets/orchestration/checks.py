@@ -29,7 +29,7 @@ from bridgecart_assets.warehouse.mappings import topic_mapping_sha256
 from bridgecart_assets.warehouse.queries import incremental_snapshots, reading_parameters
 from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter
-from bridgecart_assets.warehouse.tables import run_steps
+from bridgecart_assets.warehouse.storage.tables import run_steps
 
 SHOWN_ROWS = 5
 

@@ -1,6 +1,6 @@
 """The Dagster IO manager: takes what an asset hands over and stores it in DuckDB, one transaction an asset.
 
-An asset says what its rows are; how they get there is decided here and in `warehouse/tables.py`. Inputs annotated as
+An asset says what its rows are; how they get there is decided here and in `warehouse/writing.py`. Inputs annotated as
 `Table` are references; those annotated as `pd.DataFrame` are loaded read-only, with the conventions of
 dagster-duckdb-pandas (metadata `columns` selects columns).
 """
@@ -19,7 +19,8 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.publishing import is_recent, publish
 from bridgecart_assets.warehouse.storage.database import WarehouseMissing, rows_of, table_exists
 from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
-from bridgecart_assets.warehouse.tables import count_rows, write_frame, write_query
+from bridgecart_assets.warehouse.storage.tables import count_rows
+from bridgecart_assets.warehouse.writing import write_frame, write_query
 
 # Rows that are shown beside a table in the UI: `sql/report/<name>_of_batch.sql`, and what they are called there.
 SHOWN = {SILVER_REJECTS: "reject_reasons"}

@@ -13,7 +13,7 @@ from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.ingest.ledger import history_sentence
 from bridgecart_assets.warehouse.storage.database import plain, rows_of, table_exists
 from bridgecart_assets.warehouse.storage.outputs import Parameter
-from bridgecart_assets.warehouse.tables import count_rows, run_steps
+from bridgecart_assets.warehouse.storage.tables import count_rows, run_steps
 
 # More do not fit a chart.
 MOST_PERIODS = 120

@@ -10,7 +10,7 @@ from bridgecart_assets.report.figures import Figures, gather
 from bridgecart_assets.report.page import write_page
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import table_exists
-from bridgecart_assets.warehouse.tables import count_rows
+from bridgecart_assets.warehouse.storage.tables import count_rows
 
 # With fewer the report takes less than a second.
 LARGE_HISTORY_ORDERS = 1_000_000

@@ -2,7 +2,7 @@
 
 Their records keep their places in raw, so that every batch still has as many as its ledger says, but say nothing any
 more; silver rejects them as `forgotten`. What belongs elsewhere: bringing the other tables up to date
-(`commands/forget_customers.py`), keeping erased what is read again (`tables.py`), and the list that outlives the
+(`commands/forget_customers.py`), keeping erased what is read again (`slices.py`), and the list that outlives the
 warehouse (`forgotten_list.py`).
 """
 
@@ -16,6 +16,7 @@ import duckdb
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
+    BEHIND_VIEWS,
     BESIDE_ORDERS,
     BOOKKEEPING,
     ERASURE_TABLES,
@@ -35,7 +36,7 @@ from bridgecart_assets.warehouse.publishing import publish
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 from bridgecart_assets.warehouse.storage.outputs import Parameter, Read
-from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import insert_rows, prepare, run_steps
 
 _STEPS = (
     "erasure/erase_records",
@@ -137,6 +138,7 @@ def publish_customers(warehouse: Warehouse, folder: Path) -> None:
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     for contract in (
         *TABLES.values(),
+        *BEHIND_VIEWS,
         *BOOKKEEPING,
         *ERASURE_TABLES,
         *OUTBOX_TABLES,
@@ -166,8 +168,8 @@ def _erase(
     run_steps(connection, _STEPS, parameters)
     for contract in (SILVER_ORDERS, *BESIDE_ORDERS):
         insert_rows(connection, contract, read_sql(file_of(contract.full_name)), {})
-    for contract in (*tables, *OUTBOX_TABLES, WITHDRAWN_ORDERS):
-        if ID_COLUMN in contract.column_names:
+    for contract in (*tables, *BEHIND_VIEWS, *OUTBOX_TABLES, WITHDRAWN_ORDERS):
+        if ID_COLUMN in contract.column_names and not contract.is_view:
             connection.execute(
                 f"delete from {contract.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from customers_to_erase)"
             )

@@ -8,7 +8,7 @@ import duckdb
 
 from bridgecart_assets.contracts import RAW_BATCHES, SILVER_ORDERS, TABLES
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
-from bridgecart_assets.warehouse.tables import count_rows
+from bridgecart_assets.warehouse.storage.tables import count_rows
 
 # A person may have added keys of another form, which come after all others.
 _KEYS_LOOKED_AT = 100

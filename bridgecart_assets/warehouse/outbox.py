@@ -13,7 +13,7 @@ from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.sources.kafka.transactions import Numbered, transactions
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.tables import prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
 
 PARTITIONS = 3
 # Of one Kafka transaction; a reader of committed records sees none before it ends.

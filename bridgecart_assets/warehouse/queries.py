@@ -15,6 +15,7 @@ from bridgecart_assets.contracts import (
     BOOKKEEPING,
     CUSTOMER_FEATURES,
     CUSTOMER_SNAPSHOTS,
+    CUSTOMER_TOTALS,
     ERASED_VALUE,
     READ_WITH,
     RULES_VERSION,
@@ -88,7 +89,8 @@ def features_query(settings: Settings, *inputs: Table) -> Query:
     return Query(
         parameters=_clock_parameters(settings),
         inputs=inputs,
-        incremental=Incremental(scoped=(SILVER_ORDERS,), state=("internal/state_clock",)),
+        incremental=Incremental(scoped=(SILVER_ORDERS,), is_dated=True),
+        stored_in=CUSTOMER_TOTALS,
     )
 
 
@@ -161,7 +163,8 @@ def incremental_snapshots(settings: Settings) -> Incremental:
     return Incremental(
         scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS),
         materialized=(CUSTOMER_SNAPSHOTS,),
-        state=("internal/state_clock", "internal/state_models"),
+        state=("internal/state_models",),
+        is_dated=True,
         lookback_days=settings.churn_window_days,
     )
 

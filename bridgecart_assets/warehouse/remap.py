@@ -9,11 +9,11 @@ from collections.abc import Callable
 import duckdb
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import BOOKKEEPING, RAW_BATCHES, SILVER_MAPPINGS, SILVER_ORDERS, TABLES
+from bridgecart_assets.contracts import BEHIND_VIEWS, BOOKKEEPING, RAW_BATCHES, SILVER_MAPPINGS, SILVER_ORDERS, TABLES
 from bridgecart_assets.warehouse.mappings import fetch_schemas_of_batch
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 
 
 def remap(warehouse: Warehouse, settings: Settings, done: Callable[[int, int], object]) -> None:
@@ -42,6 +42,6 @@ def _batch_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _drop_what_is_made_of_raw(connection: duckdb.DuckDBPyConnection) -> None:
-    for contract in (*TABLES.values(), *BOOKKEEPING, SILVER_MAPPINGS):
+    for contract in (*TABLES.values(), *BEHIND_VIEWS, *BOOKKEEPING, SILVER_MAPPINGS):
         if contract.schema != "raw":
-            connection.execute(f"drop table if exists {contract.full_name}")
+            connection.execute(f"drop {contract.kind} if exists {contract.full_name}")

@@ -9,7 +9,7 @@ from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.sql.headers import headers
 from bridgecart_assets.warehouse.incremental.scope import HASHES, FullScope, relate_rows
 from bridgecart_assets.warehouse.storage.outputs import Sample
-from bridgecart_assets.warehouse.tables import run_steps
+from bridgecart_assets.warehouse.storage.tables import run_steps
 
 
 def read_sample(connection: duckdb.DuckDBPyConnection, sample: Sample) -> pd.DataFrame:

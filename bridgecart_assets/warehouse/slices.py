@@ -26,7 +26,7 @@ from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders,
 from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.storage.database import table_exists
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Reading
-from bridgecart_assets.warehouse.tables import check_key, count_rows, delete_slice, prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import check_key, count_rows, delete_slice, prepare, run_steps
 
 if TYPE_CHECKING:
     from bridgecart_assets.sources.registry import SchemaSource

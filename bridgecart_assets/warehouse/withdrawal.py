@@ -27,7 +27,8 @@ from bridgecart_assets.contracts import (
 from bridgecart_assets.warehouse.inventory import read_data_clock
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
-from bridgecart_assets.warehouse.tables import prepare, write_query
+from bridgecart_assets.warehouse.storage.tables import prepare
+from bridgecart_assets.warehouse.writing import write_query
 
 _ORDER_ID = "order_id"
 # The end of the clock's day, in whichever calendar.

@@ -21,7 +21,7 @@ from bridgecart_assets.models.evaluation import Forecast
 from bridgecart_assets.synthetic import Event, WorldConfig, simulate
 from bridgecart_assets.warehouse.queries import features_query, segments_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.support.command_line import (
     Bridgecart,
     assert_one_line,

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from bridgecart_assets.commands.cli import cli
 from bridgecart_assets.commands.graph import table_graph
-from bridgecart_assets.contracts import TABLES
+from bridgecart_assets.contracts import BEHIND_VIEWS, TABLES
 from bridgecart_assets.sql.headers import headers
 
 
@@ -48,7 +48,7 @@ def test_the_tables_behind_reach_back_to_the_records_each_after_its_own():
 
 
 def test_without_a_name_every_table_is_shown():
-    assert [graph["table"] for graph in graphs()] == list(TABLES)
+    assert [graph["table"] for graph in graphs()] == [*TABLES, *(table.full_name for table in BEHIND_VIEWS)]
 
 
 def test_only_what_is_read_from_kafka_has_no_sql():

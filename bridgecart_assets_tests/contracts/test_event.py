@@ -22,7 +22,7 @@ from bridgecart_assets.synthetic.events import (
     NO_COUPON,
     ORDER_TEMPLATE,
 )
-from bridgecart_assets.warehouse.tables import run_steps
+from bridgecart_assets.warehouse.storage.tables import run_steps
 from bridgecart_assets_tests.sql.silver import judge
 from bridgecart_assets_tests.sql.test_silver_contract import CASES
 from bridgecart_assets_tests.support.records import event

@@ -1,5 +1,6 @@
 """Scoring in SQL against scikit-learn's predict of the same frozen model, and the model's life in the warehouse."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -14,7 +15,7 @@ from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.models.model_table import model_arrays
 from bridgecart_assets.models.refitting import refit
 from bridgecart_assets.warehouse.queries import features_query, segments_query
-from bridgecart_assets.warehouse.tables import prepare
+from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.models.people import features
 from bridgecart_assets_tests.sql.history import (
     COUPON_SHARE,
@@ -224,7 +225,7 @@ def _scored(people: pd.DataFrame, model: pd.DataFrame) -> pd.DataFrame:
     store_model(warehouse, model)
     with warehouse.transaction() as connection:
         prepare(connection, SILVER_ORDERS)
-        prepare(connection, CUSTOMER_FEATURES)
+        connection.execute(replace(CUSTOMER_FEATURES, is_view=False).ddl())
         connection.register("people", people)
         connection.execute(
             "insert into gold.customer_features by name "

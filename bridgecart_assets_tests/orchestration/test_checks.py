@@ -30,9 +30,11 @@ from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.incremental.scope import scoped
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import prepare, write_query
+from bridgecart_assets.warehouse.storage.tables import prepare
+from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.support.pipeline import grow_up, run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event, store_batch
+from bridgecart_assets_tests.support.state import store_views
 
 FIRST, SECOND = "20250401T000000Z", "20250402T000000Z"
 NAME, MOBILE = "Zenobia Quartermain", "+91 55512 34567"
@@ -767,6 +769,7 @@ def _contract_result(platform: Platform, contract: Contract) -> dg.AssetCheckRes
 
 def _execute(platform: Platform, *statements: str) -> None:
     with platform.warehouse.transaction() as connection:
+        store_views(connection)
         for statement in statements:
             connection.execute(statement)
 

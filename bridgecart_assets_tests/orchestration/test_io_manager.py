@@ -21,7 +21,8 @@ from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.queries import kpi_query
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, WarehouseMissing
 from bridgecart_assets.warehouse.storage.outputs import Table
-from bridgecart_assets.warehouse.tables import ContractBroken, prepare, write_frame
+from bridgecart_assets.warehouse.storage.tables import ContractBroken, prepare
+from bridgecart_assets.warehouse.writing import write_frame
 from bridgecart_assets_tests.sql.histories import busy_history
 from bridgecart_assets_tests.sql.history import compute, spend_model, store_model, store_orders, store_purchase_model
 from bridgecart_assets_tests.support.causes import our_own

@@ -18,7 +18,7 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter, Query
-from bridgecart_assets.warehouse.tables import run_steps, steps_of
+from bridgecart_assets.warehouse.storage.tables import run_steps, steps_of
 
 # The quarter, and a period before and after it: the first period of all has no KPIs, and a close is an opening.
 _PERIODS = """

@@ -31,7 +31,8 @@ from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.incremental.rebuild import scope_unchecked
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter, Query
-from bridgecart_assets.warehouse.tables import insert_rows, prepare, run_steps, write_frame, write_query
+from bridgecart_assets.warehouse.storage.tables import insert_rows, prepare, run_steps
+from bridgecart_assets.warehouse.writing import write_frame, write_query
 
 # As far as any churn window of these tests.
 REACH = timedelta(days=150)

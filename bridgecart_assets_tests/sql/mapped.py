@@ -15,7 +15,7 @@ from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.outputs import Query, Read
-from bridgecart_assets.warehouse.tables import prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
 from bridgecart_assets_tests.sql.silver import BATCH, SilverWarehouse
 from bridgecart_assets_tests.support.records import TOPIC_ID
 

@@ -22,7 +22,8 @@ from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.mapped_records import readers_on_record
 from bridgecart_assets.warehouse.queries import customers_query
 from bridgecart_assets.warehouse.storage.database import rows_of
-from bridgecart_assets.warehouse.tables import prepare, run_steps, write_query
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
+from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.history import MemoryWarehouse
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import TOPIC_ID, Record, event, store_batch

@@ -55,6 +55,7 @@ STORED: Mapping[str, Contract] = {
     contract.full_name: contract
     for contract in (
         *contracts.TABLES.values(),
+        *contracts.BEHIND_VIEWS,
         *contracts.BOOKKEEPING,
         *contracts.ERASURE_TABLES,
         *contracts.OUTBOX_TABLES,

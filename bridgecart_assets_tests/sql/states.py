@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import BESIDE_ORDERS, SILVER_ORDERS
 from bridgecart_assets.warehouse.mappings import MAPPED
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.history import MemoryWarehouse
 from bridgecart_assets_tests.sql.mapped import mapped_query
 from bridgecart_assets_tests.sql.silver import Placed, Row, SilverWarehouse, store_raw

@@ -23,7 +23,7 @@ from bridgecart_assets.sql.chain import FROM_PYTHON, chain, files_before
 from bridgecart_assets.sql.headers import Header, HeaderError, headers, parse_header
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.incremental.scope import scoped
-from bridgecart_assets.warehouse.tables import steps_of
+from bridgecart_assets.warehouse.storage.tables import steps_of
 from bridgecart_assets_tests.sql.standins import (
     PARAMETERS,
     STORED,

@@ -20,7 +20,7 @@ from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.incremental import rebuild as refreshing
 from bridgecart_assets.warehouse.incremental import scope
 from bridgecart_assets.warehouse.storage.outputs import Query
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql import states
 from bridgecart_assets_tests.sql.histories import busy_history, histories
 from bridgecart_assets_tests.sql.history import (
@@ -339,7 +339,7 @@ def test_after_somebody_was_forgotten_everything_is_made_anew_and_nothing_tells_
         erase_customers(connection, SETTINGS, ["C3"])
     assert records(warehouse, "from silver.changed_customers") == []
     refresh(warehouse)
-    assert set(full_rebuilds(warehouse).values()) == {1}
+    assert set(full_rebuilds(warehouse).values()) == {2}
     assert_same_as_whole(warehouse)
 
 
@@ -389,8 +389,8 @@ def test_checks_look_at_every_row_that_a_run_made_and_at_the_totals_of_the_other
     assert "customers_are_in_one_segment" in after(f"{twice} {touched}")
     assert "customers_are_in_one_segment" in after(f"{twice} {other}")
     assert "customers_match_orders" in after(f"delete from silver.customers where {touched}")
-    assert "features_tie_to_orders" in after(f"update gold.customer_features set net_sales = 1 where {other}")
-    for table in ("gold.customer_features", "gold.customer_segments"):
+    assert "features_tie_to_orders" in after(f"update gold.customer_totals set net_sales = 1 where {other}")
+    for table in ("gold.customer_totals", "gold.customer_segments"):
         assert after(f"delete from {table} where {other}") != [], table
     assert "membership_has_one_current_row" in after(f"delete from gold.segment_membership where {other}")
     elsewhere = "update gold.customer_snapshots set segment_key = 'S03' where"
@@ -419,13 +419,15 @@ def test_a_row_that_failed_a_check_fails_it_until_it_is_mended():
 
 
 def copy_of(warehouse: MemoryWarehouse) -> duckdb.DuckDBPyConnection:
-    """Another database with the same tables."""
+    """Another database with the same tables and views."""
     other = MemoryWarehouse().database
     for (name,) in rows(warehouse, "select schema_name || '.' || table_name from duckdb_tables() where not temporary"):
         other.execute(f"create schema if not exists {name.split('.')[0]}")
         held = warehouse.database.sql(f"from {name}").to_arrow_table()
         other.execute(f"create table {name} as from held")
         del held
+    for (view,) in rows(warehouse, "select sql from duckdb_views() where not internal and not temporary"):
+        other.execute(view)
     return other
 
 

@@ -11,7 +11,7 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import SILVER_CUSTOMERS
 from bridgecart_assets.warehouse.mapped_records import readers_on_record
 from bridgecart_assets.warehouse.queries import customers_query
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.silver import Placed, SilverWarehouse, place, run_customers
 from bridgecart_assets_tests.support.mapped import PERSON, change, row, take_in_mapped
 from bridgecart_assets_tests.support.pipeline import run_silver

@@ -14,7 +14,7 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import WITHDRAWN_ORDERS
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.queries import silver_batch_query
-from bridgecart_assets.warehouse.tables import prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
 from bridgecart_assets_tests.integration.shop import history
 from bridgecart_assets_tests.sql.silver import BATCH, SilverWarehouse, with_json
 from bridgecart_assets_tests.sql.test_silver_contract import CASES

@@ -13,8 +13,8 @@ from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.purchase_covariates import Levels, covariates_of, own_parameters
 from bridgecart_assets.models.season import Season
-from bridgecart_assets.warehouse import tables
-from bridgecart_assets.warehouse.tables import run_steps
+from bridgecart_assets.warehouse.storage import tables
+from bridgecart_assets.warehouse.storage.tables import run_steps
 from bridgecart_assets_tests.sql.histories import busy_history
 from bridgecart_assets_tests.sql.history import (
     COUPON_SHARE,

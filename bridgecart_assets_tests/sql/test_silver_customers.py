@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_CUSTOMERS, SILVER_REJECTS, TABLES
 from bridgecart_assets.warehouse.queries import customers_query
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.silver import Placed, Row, SilverWarehouse, place, run_customers, store_raw
 from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables

@@ -10,7 +10,7 @@ from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 from bridgecart_assets.sources.mapping.reading import MappedReader
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.silver import Placed
 from bridgecart_assets_tests.support.rereading import read_batch
 

@@ -26,7 +26,7 @@ from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
-from bridgecart_assets.warehouse.tables import write_frame, write_query
+from bridgecart_assets.warehouse.writing import write_frame, write_query
 from bridgecart_assets_tests.support.causes import our_own
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from bridgecart_assets.contracts import RAW_BATCHES, RAW_ORDERS
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import delete_slice, prepare
+from bridgecart_assets.warehouse.storage.tables import delete_slice, prepare
 
 TOPIC_ID = "topic-1"
 _ARRIVED = pa.schema(

@@ -9,7 +9,7 @@ from bridgecart_assets.sources.kafka.offsets import BatchPlan
 from bridgecart_assets.sources.kafka.records import RECORD_SCHEMA
 from bridgecart_assets.warehouse import slices
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import delete_slice, prepare
+from bridgecart_assets.warehouse.storage.tables import delete_slice, prepare
 from bridgecart_assets_tests.sql.silver import Placed
 from bridgecart_assets_tests.support.records import TOPIC_ID
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import duckdb
+
 from bridgecart_assets.contracts import RAW_BATCHES, SILVER_READINGS, SILVER_SKIPPED, TABLES, Contract
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 
@@ -22,6 +24,15 @@ def rows(warehouse: Warehouse, sql: str, *parameters: Any) -> list[tuple[Any, ..
     """The rows of a read-only query."""
     with warehouse.reading() as connection:
         return connection.execute(sql, list(parameters)).fetchall()
+
+
+def store_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make a table of the rows of every view: as older versions had them, and so that they can be falsified."""
+    views = "select schema_name || '.' || view_name from duckdb_views() where not internal and not temporary"
+    for (view,) in connection.execute(views).fetchall():
+        connection.execute(f"create or replace temp table viewed as from {view}")
+        connection.execute(f"drop view {view}")
+        connection.execute(f"create table {view} as from viewed")
 
 
 def _digest_sql(contract: Contract) -> str:

@@ -24,7 +24,7 @@ from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.remap import remap
 from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter
-from bridgecart_assets.warehouse.tables import run_steps
+from bridgecart_assets.warehouse.storage.tables import run_steps
 from bridgecart_assets_tests.sources.mapping.records import SAMPLES, sample_lines, sample_mapping
 from bridgecart_assets_tests.sql.silver import Placed, SilverWarehouse, store_raw
 from bridgecart_assets_tests.support.pipeline import run_silver

@@ -19,7 +19,7 @@ from bridgecart_assets.warehouse import outbox as announcing
 from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.outbox import NothingToAnnounce, announce
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import prepare
+from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.sources.kafka.contents import records_of
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
 from bridgecart_assets_tests.support.pipeline import run_small_shop

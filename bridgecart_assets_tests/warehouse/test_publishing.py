@@ -11,7 +11,7 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, SEGMENT_MODEL
 from bridgecart_assets.warehouse.publishing import LARGE_FILE_BYTES, is_recent, publish, published_path
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, WarehouseMissing
-from bridgecart_assets.warehouse.tables import prepare
+from bridgecart_assets.warehouse.storage.tables import prepare
 
 FULL_DEVICE = Path("/dev/full")
 # More than two of Parquet's row groups, so that several threads would have something to mix up.

@@ -17,13 +17,8 @@ from bridgecart_assets.contracts import MONEY, RAW_BATCHES, RAW_ORDERS, Column, 
 from bridgecart_assets.warehouse.queries import customers_query, silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseMissing
 from bridgecart_assets.warehouse.storage.outputs import Table
-from bridgecart_assets.warehouse.tables import (
-    ContractBroken,
-    count_rows,
-    prepare,
-    write_frame,
-    write_query,
-)
+from bridgecart_assets.warehouse.storage.tables import ContractBroken, count_rows, prepare
+from bridgecart_assets.warehouse.writing import write_frame, write_query
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows

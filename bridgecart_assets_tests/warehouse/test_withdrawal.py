@@ -11,8 +11,8 @@ from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.remap import remap
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import write_query
 from bridgecart_assets.warehouse.withdrawal import AmbiguousOrder, OrderName, UnknownOrder, restore, withdraw
+from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.silver import broken_rules
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event, store_batch

@@ -25,7 +25,7 @@ from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse, plain, rows_of
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, Table
-from bridgecart_assets.warehouse.tables import write_query
+from bridgecart_assets.warehouse.writing import write_query
 
 _EXAMPLES = 3
 

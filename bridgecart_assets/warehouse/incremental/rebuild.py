@@ -9,7 +9,7 @@ rows are written (`tables.py`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 
 import duckdb
@@ -45,12 +45,14 @@ class RefreshState:
     revision: int
     checked: int | None
     full_rebuilds: int
-    state: str
+    state: str | None
+    as_of: date | None
 
 
 def begin_refresh(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
+    stored: Contract,
     incremental: Incremental,
     made_by: Sequence[str],
     parameters: Mapping[str, Parameter],
@@ -59,7 +61,8 @@ def begin_refresh(
 ) -> Scope:
     """The part of the table that is rebuilt; notes it already.
 
-    `made_by` are the SQL files that make the rows: another version of BridgeCart makes other rows.
+    The rows stand in the table `stored`. `made_by` are the SQL files that make them: another version of BridgeCart
+    makes other rows.
     """
     refreshes = _refreshes(connection)
     before = refreshes.get(contract.full_name)
@@ -67,15 +70,16 @@ def begin_refresh(
     # An input that follows the orders itself may be behind them.
     inputs = [refreshes[t.full_name] for t in incremental.scoped if t != contract and t.full_name in refreshes]
     revision = min([head, *(refresh.revision for refresh in inputs)])
-    state = _state(connection, incremental, made_by, parameters, inputs)
+    as_of = _as_of(connection, parameters) if incremental.is_dated else None
+    state = _state(connection, incremental, made_by, parameters, [as_of, *((i.full_rebuilds, i.as_of) for i in inputs)])
     scope: Scope = FullScope()
     if only_changes and before is not None and before.state == state:
         changes = _changes(connection, before.revision, revision, incremental.reach)
-        scope = FullScope() if _is_large(connection, contract) else changes
+        scope = FullScope() if _is_large(connection, stored) else changes
     is_whole = isinstance(scope, FullScope)
     times = before.full_rebuilds if before is not None else 0
     checked = before.checked if before is not None and not is_whole else None
-    _note(connection, contract, RefreshState(revision, checked, times + is_whole, state))
+    _note(connection, contract, RefreshState(revision, checked, times + is_whole, state, as_of))
     return scope
 
 
@@ -89,7 +93,7 @@ def _changes(connection: duckdb.DuckDBPyConnection, after: int, revision: int, r
 
 def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, refresh: RefreshState) -> None:
     connection.execute("delete from gold.refreshes where table_name = ?", [contract.full_name])
-    connection.execute("insert into gold.refreshes values (?, ?, ?, ?, ?)", [contract.full_name, *astuple(refresh)])
+    connection.execute("insert into gold.refreshes values (?, ?, ?, ?, ?, ?)", [contract.full_name, *astuple(refresh)])
 
 
 def scope_unchecked(
@@ -118,14 +122,16 @@ def note_checked(connection: duckdb.DuckDBPyConnection, contract: Contract, revi
 
 
 def forget_refreshes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let every table be rebuilt as a whole the next time."""
+    """Let every table be rebuilt as a whole the next time. Until then its rows are as of the date that they are."""
     for contract in BOOKKEEPING:
-        connection.execute(f"delete from {contract.full_name}")
+        if contract != REFRESHES:
+            connection.execute(f"delete from {contract.full_name}")
+    connection.execute("update gold.refreshes set state = null, checked = null")
 
 
 def _refreshes(connection: duckdb.DuckDBPyConnection) -> dict[str, RefreshState]:
     rows = connection.execute(
-        "select table_name, revision, checked, full_rebuilds, state from gold.refreshes"
+        "select table_name, revision, checked, full_rebuilds, state, as_of from gold.refreshes"
     ).fetchall()
     return {str(name): RefreshState(*refresh) for name, *refresh in rows}
 
@@ -143,19 +149,21 @@ def _state(
     incremental: Incremental,
     made_by: Sequence[str],
     parameters: Mapping[str, Parameter],
-    inputs: list[RefreshState],
+    said_besides: Sequence[object],
 ) -> str:
-    """A hash of what all rows depend on: settings, SQL, what the state's files say, how often inputs were made."""
-    said: list[object] = [
-        sorted(parameters.items()),
-        [refresh.full_rebuilds for refresh in inputs],
-        *map(read_sql, made_by),
-    ]
+    """A hash of what all rows depend on: settings, SQL, what the state's files say, and what is said besides."""
+    said: list[object] = [sorted(parameters.items()), said_besides, *map(read_sql, made_by)]
     for file in incremental.state:
         (statement,) = connection.extract_statements(read_sql(file))
         used = {name: parameters[name] for name in sorted(statement.named_parameters)}
         said.append(connection.execute(statement, used).fetchall())
     return sha256(repr(said).encode()).hexdigest()
+
+
+def _as_of(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, Parameter]) -> date | None:
+    """The date of the clock; None where there is no order."""
+    ((as_of,),) = connection.execute(read_sql("internal/state_clock"), {"as_of": parameters["as_of"]}).fetchall()
+    return as_of if isinstance(as_of, date) else None
 
 
 def _is_large(connection: duckdb.DuckDBPyConnection, contract: Contract) -> bool:

@@ -280,9 +280,11 @@ def table_exists(connection: duckdb.DuckDBPyConnection, contract: Contract) -> b
 
 
 def standing_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The full names of the tables that stand in the warehouse: to ask for many takes no longer than for one."""
+    """The full names of the tables and views that stand in the warehouse: of many as soon as of one."""
     rows = connection.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database() "
+        "union all "
+        "select schema_name || '.' || view_name from duckdb_views() where database_name = current_database()"
     ).fetchall()
     return {str(name) for (name,) in rows}
 

@@ -60,6 +60,7 @@ class Incremental:
         scoped: inputs that the SQL reads as `scoped_<table>`: everything, or the rows of changed customers.
         materialized: those of them that it reads more than once; few rows are then looked for once.
         state: SQL files; when one says something else than the last time, everything is rebuilt.
+        is_dated: whether the rows are as of the clock's date; with another date everything is rebuilt.
         lookback_days: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
             first date that is looked at as `$changes_from`.
 
@@ -68,6 +69,7 @@ class Incremental:
     scoped: tuple[Contract, ...]
     materialized: tuple[Contract, ...] = ()
     state: tuple[str, ...] = ()
+    is_dated: bool = False
     lookback_days: int = 0
 
     @property
@@ -90,6 +92,7 @@ class Query:
         co_outputs: further tables written after the same steps, in the same transaction.
         optional_inputs: tables that are read but are no assets; made empty where they are missing.
         incremental: for a table of customers, how it can be brought up to date without making all of it.
+        stored_in: the table that holds the facts of an asset which is a view, and whose rows the files make.
         aggregates: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
         cluster_by: a query for values of the first key column, ascending; in a full rebuild those of each value are
             stored together, after the others, and are then found without reading these.
@@ -102,6 +105,7 @@ class Query:
     co_outputs: tuple[str, ...] = ()
     optional_inputs: tuple[Contract, ...] = ()
     incremental: Incremental | None = None
+    stored_in: Contract | None = None
     aggregates: tuple[str, ...] = ()
     cluster_by: str = ""
 

@@ -17,7 +17,7 @@ from bridgecart_assets.warehouse.ingest.planning import plan_file_slice, plan_sl
 from bridgecart_assets.warehouse.ingest.unfinished import batches_without_silver
 from bridgecart_assets.warehouse.slices import write_file_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import prepare
+from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
 

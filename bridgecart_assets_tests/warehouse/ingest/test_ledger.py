@@ -21,7 +21,7 @@ from bridgecart_assets.warehouse.ingest.ledger import (
     verify_plan,
 )
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.tables import prepare
+from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.support.records import Record, store_batch
 
 FIRST, SECOND, THIRD = "20300101T000000Z", "20300101T000100Z", "20300101T000200Z"

@@ -26,7 +26,7 @@ from bridgecart_assets.warehouse.ingest.schemas import fetch_missing, keep_schem
 from bridgecart_assets.warehouse.slices import write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import KafkaSlice
-from bridgecart_assets.warehouse.tables import prepare
+from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_broker
 from bridgecart_assets_tests.sources.mapping.decoding.records import framed
 from bridgecart_assets_tests.sources.registry.answers import Answers, answering, properties_of

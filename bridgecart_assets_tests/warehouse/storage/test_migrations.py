@@ -9,6 +9,7 @@ import pytest
 from bridgecart_assets import sql
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
+    BEHIND_VIEWS,
     BESIDE_ORDERS,
     ERASURE_TABLES,
     OUTBOX_TABLES,
@@ -34,16 +35,25 @@ from bridgecart_assets.warehouse.ingest.ledger import load_position
 from bridgecart_assets.warehouse.storage import migrations
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.migrations import MIGRATIONS, WarehouseTooNew
-from bridgecart_assets.warehouse.tables import prepare
+from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.support.pipeline import run_silver, run_small_shop, run_whole_tables
 from bridgecart_assets_tests.support.records import TOPIC_ID, Record, store_batch
+from bridgecart_assets_tests.support.state import store_views
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "layout.json"
 
 
 def layout() -> dict[str, object]:
-    """The version, and the columns of every table that it means."""
-    tables = (*TABLES.values(), RAW_SCHEMAS, SILVER_MAPPINGS, *ERASURE_TABLES, *OUTBOX_TABLES, WITHDRAWN_ORDERS)
+    """The version, and the columns of every table and view that it means."""
+    tables = (
+        *TABLES.values(),
+        *BEHIND_VIEWS,
+        RAW_SCHEMAS,
+        SILVER_MAPPINGS,
+        *ERASURE_TABLES,
+        *OUTBOX_TABLES,
+        WITHDRAWN_ORDERS,
+    )
     return {
         "version": len(MIGRATIONS),
         "tables": {
@@ -111,6 +121,7 @@ def test_a_warehouse_from_before_predictions_had_bounds_keeps_its_models_and_goe
         for column in ("opening_predicted_clv", "closing_predicted_clv"):
             connection.execute(f"alter table kpi.clv_growth alter column {column} type decimal(18, 2)")
         connection.execute("alter table gold.refreshes rename column full_rebuilds to made_whole")
+        store_views(connection)
         connection.execute("update main.layout_version set version = 1")
     with warehouse.transaction() as connection:
         known = connection.sql("select version, largest_mean_spend, spend_model from gold.purchase_model").fetchall()
@@ -141,6 +152,7 @@ def _without_later_columns(connection: duckdb.DuckDBPyConnection) -> None:
         names = contract.column_names
         for column in names[names.index("purchased_on") :]:
             connection.execute(f"alter table {contract.full_name} drop column {column}")
+    store_views(connection)
     connection.execute("update main.layout_version set version = 4")
 
 
@@ -169,6 +181,7 @@ def test_batches_from_before_it_was_on_record_count_as_read_otherwise(settings: 
     warehouse = run_small_shop(settings)
     with warehouse.transaction() as connection:
         connection.execute("drop table silver.readings")
+        store_views(connection)
         connection.execute("update main.layout_version set version = 4")
     (rule,) = [rule for rule in RULES if rule.name == "batches_are_read_alike"]
     (result,) = evaluate(Platform(), [rule], None)
