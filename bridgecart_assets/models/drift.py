@@ -79,7 +79,9 @@ def _share_above(value: float, degrees: int) -> float:
     half, odd = value / 2, degrees % 2
     # A term for each two degrees of freedom, after that of a single one.
     powers = [number + odd / 2 for number in range(degrees // 2)]
-    return odd * math.erfc(math.sqrt(half)) + sum(half**n * math.exp(-half) / math.gamma(n + 1) for n in powers)
+    return odd * math.erfc(math.sqrt(half)) + sum(
+        math.pow(half, n) * math.exp(-half) / math.gamma(n + 1) for n in powers
+    )
 
 
 def measure_drift(model: pd.DataFrame, customers: pd.DataFrame) -> pd.DataFrame:
