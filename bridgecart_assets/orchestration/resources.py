@@ -44,10 +44,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
-        """For a run or a tick, in whatever process; a run ends in time."""
+        """For a run or a tick, in whatever process; a run ends in time, and reads the warehouse as it stands open."""
         with ExitStack() as stack:
             if context.run is not None:
                 stack.enter_context(ended_in_time(self.settings.max_run_minutes, context.run.tags))
+                stack.enter_context(self.warehouse.kept_open())
             yield self
 
     @property

@@ -60,9 +60,25 @@ class WarehouseMissing(WarehouseError):
     """There is no warehouse file, or not the table that was asked for."""
 
 
+@dataclass
+class _KeptOpen:
+    """A file that is left open by one reader for the next; nothing before the first, and after a write."""
+
+    attached: Attached | None = None
+
+    def close(self) -> None:
+        """Close the file; the next reader opens it."""
+        attached, self.attached = self.attached, None
+        if attached is not None:
+            attached.close()
+
+
+_kept_open: dict[Path, _KeptOpen] = {}
+
+
 @dataclass(frozen=True)
 class Warehouse:
-    """The DuckDB file and how it is opened. Opening happens per use, so nobody holds the lock idle.
+    """The DuckDB file and how it is opened: for each use, or by `kept_open` for what is read between two writes.
 
     `forget_again` erases the customers on the list beside the file whom the file still has; without it the list is
     not looked at.
@@ -81,6 +97,23 @@ class Warehouse:
             return self.path.exists()
         except OSError as error:
             raise _unwritable(self.path.parent, error.strerror) from error
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Meanwhile a reader leaves the file open for the next one in this process, until one of them writes.
+
+        Opening takes longer than most of a run's looks, and what was read once is still in memory. Other processes
+        can read all the time, and write as soon as this one does, or at the end.
+        """
+        if self.path in _kept_open:
+            yield
+            return
+        kept = _kept_open[self.path] = _KeptOpen()
+        try:
+            yield
+        finally:
+            del _kept_open[self.path]
+            kept.close()
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -217,15 +250,45 @@ class Warehouse:
         """
         gate = self._gate()
         options: Options = {**self._options(), "preserve_insertion_order": preserve_insertion_order}
+        kept = _kept_open.get(self.path)
+        if kept is not None and read_only:
+            with self._kept_connection(kept, gate, options) as connection:
+                yield connection
+            return
+        if kept is not None:
+            kept.close()
         try:
             with closing(self._attach(gate, options, read_only=read_only)) as attached:
                 if read_only:
                     gate.release()
-                # Not possible as a connect option. Names are validated by the settings.
-                attached.connection.execute(f"set TimeZone = '{self.naive_timezone}'")
+                self._set_timezone(attached.connection)
                 yield attached.connection
         finally:
             gate.release()
+
+    @contextmanager
+    def _kept_connection(
+        self, kept: _KeptOpen, gate: FileLock, options: Options
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        if kept.attached is not None and kept.attached.instance.options != options:
+            kept.close()
+        try:
+            if kept.attached is None:
+                kept.attached = self._attach(gate, options, read_only=True)
+                gate.release()
+            with closing(kept.attached.another_connection()) as connection:
+                self._set_timezone(connection)
+                yield connection
+        except BaseException:
+            # Some errors leave nothing that could be read further.
+            kept.close()
+            raise
+        finally:
+            gate.release()
+
+    def _set_timezone(self, connection: duckdb.DuckDBPyConnection) -> None:
+        # Not possible as a connect option. Names are validated by the settings.
+        connection.execute(f"set TimeZone = '{self.naive_timezone}'")
 
     def _gate(self) -> FileLock:
         file = self.path.with_name(f"{self.path.name}.lock")

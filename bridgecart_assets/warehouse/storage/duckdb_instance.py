@@ -1,7 +1,7 @@
 """DuckDB itself: one instance a process, in memory, to which database files are attached while they are used.
 
 To make an instance, with all its functions and types, takes ten times as long as to attach a file to one, and a run
-uses the warehouse some seventy times. What belongs elsewhere: who may attach and when (`database.py`).
+attaches the warehouse some thirty times. What belongs elsewhere: who may attach and when (`database.py`).
 """
 
 import atexit
@@ -56,6 +56,12 @@ class Attached:
             connection.close()
             raise
         return cls(name, connection, instance)
+
+    def another_connection(self) -> duckdb.DuckDBPyConnection:
+        """A connection to the same open file."""
+        connection = self.instance.connection.cursor()
+        connection.execute(f"use {self.name}")
+        return connection
 
     def close(self) -> None:
         """Close the connection and the file: what its log still holds is in the file then, and the lock is free."""

@@ -1,6 +1,7 @@
 """One DuckDB instance a process: files come and go, and what one use leaves behind does not reach the next."""
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import duckdb
 import pytest
 
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets_tests.warehouse.processes import run
+from bridgecart_assets_tests.warehouse.processes import process, run
 
 
 @pytest.fixture
@@ -43,6 +44,64 @@ def test_two_readers_of_one_process_do_not_wait_for_each_other(stored: Warehouse
     with stored.reading() as one, stored.reading() as other:
         assert one.execute("from kept").fetchall() == other.execute("from kept").fetchall() == [(1,)]
     assert _rows(stored) == [(1,)]
+
+
+def test_a_file_that_is_kept_open_is_opened_once_for_many_readers_and_again_after_a_write(
+    stored: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[bool] = []
+    attach = Warehouse._attach
+
+    def note(warehouse: Warehouse, *arguments: Any, read_only: bool) -> Any:
+        opened.append(read_only)
+        return attach(warehouse, *arguments, read_only=read_only)
+
+    monkeypatch.setattr(Warehouse, "_attach", note)
+    with stored.kept_open(), stored.kept_open():
+        assert [_rows(stored) for _ in range(3)] == [[(1,)]] * 3
+        with stored.transaction() as connection:
+            connection.execute("insert into kept values (2)")
+        assert [_rows(stored) for _ in range(2)] == [[(1,), (2,)]] * 2
+    assert opened == [True, False, True]
+    assert _rows(stored) == [(1,), (2,)]
+    assert [link for link in Path("/proc/self/fd").iterdir() if _leads_to(link, stored.path)] == []
+
+
+def test_of_a_file_that_is_kept_open_temporary_tables_and_time_zones_end_with_their_reader(stored: Warehouse) -> None:
+    with stored.kept_open():
+        with stored.reading() as one:
+            one.execute("create temp table made as select 1")
+            one.execute("set TimeZone = 'Asia/Kolkata'")
+        with stored.reading() as later:
+            assert later.execute("select current_setting('TimeZone')").fetchall() == [("UTC",)]
+            with pytest.raises(duckdb.CatalogException):
+                later.execute("from made")
+
+
+def test_while_a_file_is_kept_open_another_process_reads_and_waits_to_write(stored: Warehouse) -> None:
+    writing = "with warehouse.transaction() as connection: connection.execute('insert into kept values (2)')"
+    with stored.kept_open():
+        assert _rows(stored) == [(1,)]
+        assert run(stored.path, "with warehouse.reading() as c: print(c.execute('from kept').fetchall())") == "[(1,)]\n"
+        with process(stored.path, f"ready()\n{writing}") as writer:
+            assert writer.stdin is not None
+            writer.stdin.write("\n")
+            writer.stdin.flush()
+            with pytest.raises(subprocess.TimeoutExpired):
+                writer.wait(0.5)
+            assert _rows(stored) == [(1,)]
+            with stored.transaction():
+                pass
+            assert writer.wait(60) == 0
+        assert _rows(stored) == [(1,), (2,)]
+
+
+def test_an_error_of_a_reader_closes_the_file_that_is_kept_open_and_the_next_opens_it(stored: Warehouse) -> None:
+    with stored.kept_open():
+        with pytest.raises(duckdb.CatalogException), stored.reading() as connection:
+            connection.execute("from nowhere")
+        assert [link for link in Path("/proc/self/fd").iterdir() if _leads_to(link, stored.path)] == []
+        assert _rows(stored) == [(1,)]
 
 
 def test_temporary_tables_and_time_zones_end_with_the_use_that_made_them(stored: Warehouse) -> None:
