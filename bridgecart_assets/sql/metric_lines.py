@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from bridgecart_assets.contracts import KPIS, SEGMENTATION_TRAITS, Kpi, Trait
+from bridgecart_assets.base.settings import MOST_SEGMENTS
+from bridgecart_assets.contracts import KPIS, SEGMENTATION_TRAITS, TRAITS, Kpi, Trait
 from bridgecart_assets.sql.event_lines import Line
 
 
@@ -14,6 +15,21 @@ def _trait(trait: Trait) -> Line:
         "reliability": trait.reliability,
         "short": trait.short,
     }
+
+
+def _places() -> Sequence[Line]:
+    """A place for each segment that a version of the model can have, by key."""
+    return [
+        {
+            "place": str(place),
+            "squared_distance": " + ".join(f"squared(z_{trait} - {trait}_{place})" for trait in TRAITS),
+        }
+        for place in range(1, MOST_SEGMENTS + 1)
+    ]
+
+
+def _traits_of_places() -> Sequence[Line]:
+    return [{"trait_place": place["place"], "place_trait": trait} for place in _places() for trait in TRAITS]
 
 
 def _kpi(kpi: Kpi) -> Line:
@@ -52,6 +68,8 @@ def _ratios() -> Sequence[Line]:
 
 METRIC_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
     ("trait", "formula", "own", "reliability", "short"): [_trait(trait) for trait in SEGMENTATION_TRAITS],
+    ("place", "squared_distance"): _places(),
+    ("trait_place", "place_trait"): _traits_of_places(),
     ("kpi", "kept", "kept_names", "shown"): [_kpi(kpi) for kpi in KPIS],
     ("ratio", "numerator", "denominator", "no_total"): _ratios(),
 }

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
+from bridgecart_assets.base.settings import MOST_SEGMENTS
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, SILVER_ORDERS, TRAITS
 from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.due import RefitMode
@@ -33,6 +36,7 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     write,
 )
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import grow_up, run_model
 from bridgecart_assets_tests.support.state import digests
 
@@ -79,6 +83,28 @@ def test_a_customer_as_near_to_two_segments_gets_the_first_key_and_no_confidence
     model = model.assign(**{f"mean_{trait}": middle[trait] for trait in TRAITS})
     (row,) = _scored(people, model).to_dict("records")
     assert (row["segment_key"], row["runner_up_key"], row["confidence"]) == ("S01", "S02", 0.0)
+
+
+CORNERS = st.tuples(*(st.sampled_from([-1.0, 0.0, 1.0]) for _ in TRAITS))
+
+
+@examples(30)
+@given(st.lists(CORNERS, min_size=2, max_size=MOST_SEGMENTS))
+def test_of_segments_as_near_the_lower_key_comes_first_however_many_there_are(corners: list[tuple[float, ...]]):
+    keys = [f"S{number:02d}" for number in range(1, len(corners) + 1)]
+    people = _random_people(1)
+    model = pd.concat(
+        [
+            model_row(key=key, name=key, centroid=dict(zip(TRAITS, corner, strict=True)))
+            for key, corner in reversed(list(zip(keys, corners, strict=True)))
+        ],
+        ignore_index=True,
+    ).assign(**{f"mean_{trait}": mean for trait, mean in zip(TRAITS, _traits(people)[0], strict=True)})
+    (row,) = _scored(people, model).to_dict("records")
+    (_, nearest), (_, runner_up), *_ = sorted(
+        (sum(map(abs, corner)), key) for key, corner in zip(keys, corners, strict=True)
+    )
+    assert (row["segment_key"], row["segment"], row["runner_up_key"]) == (nearest, nearest, runner_up)
 
 
 def test_the_model_comes_back_from_the_warehouse_as_it_was_stored():
