@@ -69,7 +69,9 @@ class MappedReader:
         """The table `mapped` of records, which have their coordinates, key, headers and payload."""
         told = self._told(records)
         compiled, decode = self.mapping.compiled, self.mapping.decode
-        readable = pc.if_else(pc.is_null(told), records["payload"], None)
+        payloads = records["payload"]
+        # Taking some out copies all, and mostly there are none.
+        readable = payloads if told.null_count == len(told) else pc.if_else(pc.is_null(told), payloads, None)
         values, bad_values = self._parts(decode.value, readable, compiled.value)
         keys, bad_keys = self._parts(decode.key, records["key"], compiled.key)
         told = pc.coalesce(told, bad_values, bad_keys)
@@ -134,13 +136,13 @@ def _reasons(decoded: Decoded, count: int) -> pa.Array:
 
 def _alike(values: Sequence[_Part], keys: Sequence[_Part], count: int) -> Iterator[tuple[int, int, Places]]:
     """Places of the records whose value is in one part and whose key in another: their numbers come first."""
-    if count == 0:
-        yield 0, 0, np.arange(0)
+    if count == 0 or len(values) == len(keys) == 1:
+        yield 0, 0, np.arange(count)
         return
-    part_of_value, part_of_key = _numbers(values, count), _numbers(keys, count)
-    pairs, pair_of = np.unique(np.stack([part_of_value, part_of_key]), axis=1, return_inverse=True)
-    for number, (value, key) in enumerate(pairs.T):
-        yield int(value), int(key), np.flatnonzero(pair_of == number)
+    pairs = _numbers(values, count) * len(keys) + _numbers(keys, count)
+    for pair in np.unique(pairs):
+        value, key = divmod(int(pair), len(keys))
+        yield value, key, np.flatnonzero(pairs == pair)
 
 
 def _numbers(parts: Sequence[_Part], count: int) -> Places:

@@ -14,7 +14,8 @@ with told as (
     select
         * exclude (skipped) replace (
             -- One that was asked for and pays nothing back is none.
-            [refund for refund in refunds if refund.amount is distinct from 0] as refunds
+            case when refunds is not null
+                then [refund for refund in refunds if refund.amount is distinct from 0] end as refunds
         ),
         is_void is not null as has_states,
         coalesce(is_void, false) as voids

@@ -229,7 +229,7 @@ def _compute(connection: duckdb.DuckDBPyConnection, table: Computed) -> None:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, table: Read, parameters: Mapping[str, Parameter]) -> None:
-    """Make the table from some rows at a time: what is read of them is small, and they themselves may not be."""
+    """Read some rows at a time: what is read of them is small, and they themselves may not be. Nothing is copied."""
     select = read_sql(table.file)
     rows = connection.sql(select, params=used_parameters(connection, select, parameters)).to_arrow_reader(
         _COMPUTED_AT_ONCE
@@ -238,10 +238,10 @@ def _read(connection: duckdb.DuckDBPyConnection, table: Read, parameters: Mappin
     parts = [table.function(pa.Table.from_batches([some])) for some in rows] or [
         table.function(rows.schema.empty_table())
     ]
-    _take(connection, table.name, pa.concat_tables(parts), is_first=True)
+    connection.register(table.name, pa.concat_tables(parts))
 
 
-def _take(connection: duckdb.DuckDBPyConnection, name: str, rows: pd.DataFrame | pa.Table, *, is_first: bool) -> None:
+def _take(connection: duckdb.DuckDBPyConnection, name: str, rows: pd.DataFrame, *, is_first: bool) -> None:
     connection.register("computed", rows)
     into = f"create or replace temp table {name} as" if is_first else f"insert into {name}"
     connection.execute(f"{into} from computed")
