@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import end_to_end, growing_history, ingest, mapping, model, up
+from benchmarks import end_to_end, growing_history, importing, ingest, mapping, model, up
 from benchmarks.benchmark import Benchmark, Scale
 from benchmarks.measuring import ROOT
 from benchmarks.results import RESULTS, Result
@@ -18,6 +18,7 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 BENCHMARKS = (
     ingest.INGEST,
     mapping.MAPPING,
+    importing.IMPORT,
     end_to_end.END_TO_END,
     growing_history.GROWING_HISTORY,
     up.FRESHNESS,

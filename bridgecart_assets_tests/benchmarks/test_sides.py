@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks import growing_history, ingest, mapping, model, pandas_pipeline
+from benchmarks import growing_history, importing, ingest, mapping, model, pandas_pipeline
 from benchmarks.benchmark import OUTSIDE, Benchmark, Sizes
 from benchmarks.histories import all_customers, customers_of, write_base, write_history
 from benchmarks.surroundings import END, a_year_late, clean_world, fresh_orders, fresh_topic, send
@@ -22,6 +22,7 @@ from bridgecart_assets_tests.support.state import rows
 SMALL: tuple[tuple[Benchmark, Sizes], ...] = (
     (ingest.INGEST, {"orders": 300}),
     (mapping.MAPPING, {"orders": 300, "records": 300}),
+    (importing.IMPORT, {"orders": 300}),
     (ingest.DISK, {"orders": 300, "times": 2}),
     (ingest.GENERATOR, {"orders": 300}),
     (model.MODEL, {"orders": 5_000, "customers": 1_000}),
