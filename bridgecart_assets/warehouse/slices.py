@@ -3,13 +3,14 @@
 What belongs elsewhere: what a slice holds (`ingest/planning.py`), reading it (`sources/`), other tables (`tables.py`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from bridgecart_assets.base.quoting import sql_name
@@ -19,14 +20,23 @@ from bridgecart_assets.sources.kafka.continuity import LastRecord
 from bridgecart_assets.sources.kafka.errors import HistoryRewritten, RecordsGone
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
 from bridgecart_assets.sources.kafka.reading import read_slice
+from bridgecart_assets.sources.kafka.records import RECORD_SCHEMA, last_rows
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.ingest.ledger import read_ledger, verify_plan
 from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders, readers_of_arriving
 from bridgecart_assets.warehouse.mappings import MAPPED
+from bridgecart_assets.warehouse.storage.bulk_inserts import on_one_thread
 from bridgecart_assets.warehouse.storage.database import table_exists
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Reading
-from bridgecart_assets.warehouse.storage.tables import check_key, count_rows, delete_slice, prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import (
+    ContractBroken,
+    check_key,
+    count_rows,
+    delete_slice,
+    prepare,
+    run_steps,
+)
 
 if TYPE_CHECKING:
     from bridgecart_assets.sources.registry import SchemaSource
@@ -89,14 +99,9 @@ def _write_slice(
     arrival = _screen(connection, plan.batch_key, read_by)
     for contract in (RAW_ORDERS, RAW_BATCHES):
         delete_slice(connection, contract, plan.batch_key)
-    records = 0
     read = read_plan()
     with closing(read.ahead()) as chunks:
-        for chunk in chunks:
-            if schemas is not None:
-                _keep_schemas(connection, schemas, chunk)
-            _insert_chunk(connection, chunk, plan, arrival)
-            records += chunk.num_rows
+        records = _store(connection, plan, _Arriving(chunks), arrival, schemas)
     if records < held:
         raise RecordsGone(
             f"batch {plan.batch_key} cannot be read again: the topic has {records} of its {held} records left, "
@@ -119,8 +124,71 @@ def _write_slice(
     }
     places = ", ".join(f"${name}" for name in row)
     connection.execute(f"insert into raw.batches ({_names(tuple(row))}) values ({places})", row)
-    for contract in (RAW_ORDERS, RAW_BATCHES):
-        check_key(connection, contract, contract.full_name, plan.batch_key)
+    check_key(connection, RAW_BATCHES, RAW_BATCHES.full_name, plan.batch_key)
+
+
+@dataclass
+class _Arriving:
+    """The chunks of a slice on their way into raw, to be iterated once: how many records, and what stopped them.
+
+    Raises ContractBroken at a record that is not behind the one before it of its partition, as when it comes twice.
+    """
+
+    chunks: Iterator[pa.RecordBatch]
+    records: int = 0
+    failure: BaseException | None = None
+    _reached: dict[int, int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for chunk in self.chunks:
+                self.follow(chunk)
+                yield chunk
+        except GeneratorExit:
+            raise
+        except BaseException as failure:
+            self.failure = failure
+            raise
+
+    def follow(self, chunk: pa.RecordBatch) -> None:
+        """Count the records of the next chunk and note how far they come."""
+        partitions, offsets = (chunk.column(name).to_numpy() for name in ("partition", "offset"))
+        for partition in last_rows(chunk):
+            own = np.append(self._reached.get(partition, -1), offsets[partitions == partition])
+            is_behind = np.diff(own) > 0
+            if not is_behind.all():
+                raise ContractBroken(
+                    f"{RAW_ORDERS.full_name}: offset {own[1:][~is_behind][0]} of partition {partition} comes after "
+                    f"{own[:-1][~is_behind][0]}, so that a record may stand twice; nothing was written."
+                )
+            self._reached[partition] = int(own[-1])
+        self.records += chunk.num_rows
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection,
+    plan: BatchPlan,
+    arriving: _Arriving,
+    arrival: "_Arrival",
+    schemas: "SchemaSource | None",
+) -> int:
+    """Write the records into `raw.orders`; how many they are.
+
+    Raises ContractBroken when there are not as many rows as records: those have coordinates of their own each.
+    """
+    if arrival == _AS_THEY_COME and schemas is None:
+        rows = _insert_stream(connection, arriving, plan)
+    else:
+        rows = 0
+        for chunk in arriving:
+            if schemas is not None:
+                _keep_schemas(connection, schemas, chunk)
+            rows += _insert_chunk(connection, chunk, plan, arrival)
+    if rows != arriving.records:
+        raise ContractBroken(
+            f"{RAW_ORDERS.full_name}: {arriving.records} records became {rows} rows; nothing was written."
+        )
+    return rows
 
 
 def _keep_schemas(connection: duckdb.DuckDBPyConnection, source: "SchemaSource", chunk: pa.RecordBatch) -> None:
@@ -168,10 +236,13 @@ class _Arrival:
     readers: BatchReaders = NO_READERS
 
 
+_AS_THEY_COME = _Arrival()
+
+
 def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str, mapping: str | None) -> _Arrival:
     """The records of the batch as they arrive, which the mapping of this text reads."""
     if not table_exists(connection, FORGOTTEN_CUSTOMERS) or not count_rows(connection, FORGOTTEN_CUSTOMERS):
-        return _Arrival()
+        return _AS_THEY_COME
     run_steps(connection, files_before("internal/screened_chunk"), {})
     connection.execute(
         'create temp table erased_before as select "partition", "offset" from raw.orders '
@@ -181,20 +252,41 @@ def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str, mapping: str 
     return _Arrival(read_sql("internal/screened_chunk"), readers_of_arriving(connection, batch_key, mapping))
 
 
+def _insert_stream(connection: duckdb.DuckDBPyConnection, arriving: _Arriving, plan: BatchPlan) -> int:
+    """Insert all chunks by one statement, which takes them as they come; the number of rows."""
+    connection.register("chunk", pa.RecordBatchReader.from_batches(RECORD_SCHEMA, iter(arriving)))
+    try:
+        with on_one_thread(connection):
+            rows = _insert(connection, plan, _AS_THEY_COME)
+    except duckdb.Error:
+        # DuckDB puts what the reading raised into an error of its own.
+        if arriving.failure is not None:
+            raise arriving.failure from None
+        raise
+    connection.unregister("chunk")
+    return rows
+
+
 def _insert_chunk(
     connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan, arrival: _Arrival
-) -> None:
+) -> int:
     parameters = {"topic_id": plan.topic_id, "batch_key": plan.batch_key}
     connection.register("chunk", chunk)
     connection.register("said_of_chunk", _said_of_chunk(connection, arrival.readers, parameters))
-    connection.execute(
+    rows = _insert(connection, plan, arrival)
+    connection.unregister("said_of_chunk")
+    connection.unregister("chunk")
+    return rows
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, plan: BatchPlan, arrival: _Arrival) -> int:
+    ((rows,),) = connection.execute(
         f"insert into raw.orders ({_names(RAW_ORDERS.column_names)}) "
         'select $topic_id, "partition", "offset", kafka_timestamp at time zone \'UTC\', timestamp_type, key, '
         f"headers, payload, $batch_key from ({arrival.sql})",
-        parameters,
-    )
-    connection.unregister("said_of_chunk")
-    connection.unregister("chunk")
+        {"topic_id": plan.topic_id, "batch_key": plan.batch_key},
+    ).fetchall()
+    return int(rows)
 
 
 def _said_of_chunk(

@@ -263,7 +263,7 @@ def _counted_moments(count: Path, chosen: int | str | None, how: int) -> Iterato
 
     for name in _STORING:
         before_and_after(dg.DagsterInstance, name)
-    before_and_after(slices, "_insert_chunk")
+    before_and_after(slices._Arriving, "follow")
     before_and_after(Path, "replace")
     before_and_after(Path, "rename")
     setattr(Warehouse, "transaction", counted_transaction)  # noqa: B010

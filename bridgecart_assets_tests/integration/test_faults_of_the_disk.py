@@ -19,7 +19,7 @@ def test_a_disk_full_in_mid_write_fails_the_run_with_the_reason_and_with_space_a
 ) -> None:
     # The records of a batch, then assets behind them: as long as nothing succeeds, half of the moments remain.
     moments: list[int | str] = [
-        "before _insert_chunk",
+        "before follow",
         *(market.moments // 2 * point // POINTS + 1 for point in range(POINTS)),
     ]
     for moment in moments:

@@ -18,7 +18,7 @@ from bridgecart_assets_tests.support.steps import tell
 IN_BATCHES = {"BRIDGECART_MAX_BATCH_RECORDS": "300"}
 # Each is of an import that goes on where the one before was killed.
 KILLS = (
-    "before _insert_chunk",
+    "before follow",
     "before commit",
     "after commit",
     # Of the batch that stands in raw alone, the one of its silver.

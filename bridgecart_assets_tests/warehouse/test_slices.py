@@ -1,19 +1,31 @@
 """Slices: the records of a plan and their ledger row are stored untouched, together, or not at all."""
 
-from dataclasses import replace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bridgecart_assets.sources.kafka.errors import HistoryRewritten, TopicReplaced
+from bridgecart_assets.sources.kafka.continuity import LastRecord
+from bridgecart_assets.sources.kafka.errors import HistoryRewritten, ReadStalled, TopicReplaced
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, plan_batch
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sources.kafka.producing import produce
+from bridgecart_assets.sources.kafka.records import RECORD_SCHEMA
+from bridgecart_assets.warehouse import slices
 from bridgecart_assets.warehouse.ingest.ledger import LedgerConflict, load_ledger
 from bridgecart_assets.warehouse.slices import write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import KafkaSlice
+from bridgecart_assets.warehouse.storage.tables import ContractBroken
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory
+from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
 
@@ -139,3 +151,126 @@ def test_a_plan_that_another_run_overtook_stores_nothing(warehouse: Warehouse, s
     with pytest.raises(LedgerConflict):
         _store(warehouse, KafkaSlice(slice_of.connection, late, slice_of.cluster_id, stall_seconds=10))
     assert digests(warehouse, with_ledger=True) == before
+
+
+# --- records as a reader hands them over, without a broker
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Handed:
+    """A reading of these chunks, which fails after them if it is told to."""
+
+    covered: BatchPlan
+    chunks: Sequence[Sequence[Row]]
+    failure: BaseException | None = None
+    last_records: dict[int, LastRecord] = field(default_factory=dict)
+
+    def ahead(self) -> Generator[pa.RecordBatch, None, None]:
+        for chunk in self.chunks:
+            yield pa.RecordBatch.from_pylist(list(chunk), RECORD_SCHEMA)
+        if self.failure is not None:
+            raise self.failure
+
+
+def a_record(partition: int, offset: int, **said: object) -> Row:
+    return {**dict.fromkeys(RECORD_SCHEMA.names), "partition": partition, "offset": offset, **said}
+
+
+def _write(connection: duckdb.DuckDBPyConnection, *chunks: Sequence[Row], failure: BaseException | None = None) -> None:
+    plan = BatchPlan(FIRST, "orders", "id-1", {p: OffsetRange(0, 10**6) for p in range(3)})
+    slices._write_slice(connection, plan, partial(Handed, plan, chunks, failure), read_by=None)
+
+
+def _take_in(warehouse: Warehouse, *chunks: Sequence[Row], failure: BaseException | None = None) -> None:
+    with warehouse.transaction() as connection:
+        _write(connection, *chunks, failure=failure)
+
+
+_instants = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31, 23), timezones=st.just(UTC))  # noqa: DTZ001
+_said = st.fixed_dictionaries(
+    {
+        "kafka_timestamp": st.none() | _instants,
+        "timestamp_type": st.sampled_from([None, "create", "append"]),
+        "key": st.none() | st.binary(max_size=3),
+        "headers": st.none()
+        | st.lists(
+            st.fixed_dictionaries({"name": st.text(max_size=3), "value": st.none() | st.binary(max_size=3)}), max_size=2
+        ),
+        "payload": st.none() | st.binary(max_size=20),
+    }
+)
+_places = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), max_size=12)
+
+
+@st.composite
+def _chunked(draw: st.DrawFn) -> list[list[Row]]:
+    """Records of three partitions, with gaps as transactions leave them, in chunks of any sizes."""
+    reached = [-1, -1, -1]
+    chunks: list[list[Row]] = [[]]
+    for partition, step in draw(_places):
+        reached[partition] += step
+        chunks[-1].append(a_record(partition, reached[partition], **draw(_said)))
+        if draw(st.booleans()):
+            chunks.append([])
+    return chunks
+
+
+@examples(25)
+@given(chunks=_chunked())
+def test_raw_holds_the_records_as_they_came_in_their_order_however_they_were_cut_into_chunks(
+    chunks: list[list[Row]],
+) -> None:
+    names = ", ".join(f'"{name}"' for name in RECORD_SCHEMA.names)
+    expected = [row for chunk in chunks for row in chunk]
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for cut in (chunks, [expected]):
+            _write(connection, *cut)
+            found = connection.execute(f"select {names} from raw.orders order by rowid").fetchall()
+            assert [dict(zip(RECORD_SCHEMA.names, row, strict=True)) for row in found] == [
+                {**row, "kafka_timestamp": row["kafka_timestamp"] and row["kafka_timestamp"].replace(tzinfo=None)}
+                for row in expected
+            ]
+            assert connection.execute("select records from raw.batches").fetchall() == [(len(expected),)]
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [[a_record(0, 4), a_record(0, 4)]],
+        [[a_record(0, 4), a_record(1, 4)], [a_record(1, 5), a_record(0, 4)]],
+        [[a_record(0, 4), a_record(1, 0), a_record(0, 3)]],
+    ],
+    ids=["in one chunk", "in two chunks", "out of order"],
+)
+def test_a_record_that_a_reader_hands_over_twice_breaks_the_contract_and_nothing_is_stored(
+    warehouse: Warehouse, chunks: list[list[Row]]
+) -> None:
+    with pytest.raises(ContractBroken, match=r"offset [34] of partition 0 comes after 4"):
+        _take_in(warehouse, *chunks)
+    assert rows(warehouse, "select count(*) from duckdb_tables() where schema_name = 'raw'") == [(0,)]
+
+
+def test_a_record_that_a_statement_stores_twice_breaks_the_contract(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubling = slices._Arrival("from chunk, range(2)")
+    monkeypatch.setattr(slices, "_screen", lambda *_: doubling)
+    with pytest.raises(ContractBroken, match="2 records became 4 rows"):
+        _take_in(warehouse, [a_record(0, 1), a_record(0, 2)])
+
+
+@pytest.mark.parametrize("failure", [ReadStalled("partition 0 served nothing"), KeyboardInterrupt(), MemoryError()])
+def test_what_stops_the_reading_in_mid_stream_is_raised_as_what_it_is_and_nothing_is_stored(
+    warehouse: Warehouse, failure: BaseException
+) -> None:
+    settings = "select current_setting('threads'), current_setting('write_buffer_row_group_count')"
+    with warehouse.transaction() as connection:
+        before = connection.execute(settings).fetchall()
+    with pytest.raises(type(failure)) as raised:
+        _take_in(warehouse, [a_record(0, 1)], [a_record(0, 2)], failure=failure)
+    assert raised.value is failure
+    assert rows(warehouse, "select count(*) from duckdb_tables() where schema_name = 'raw'") == [(0,)]
+    assert rows(warehouse, settings) == before

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from bridgecart_assets.sources.kafka.errors import HistoryRewritten, OtherCluster
 from bridgecart_assets.sources.kafka.offsets import READ_ANEW, TopicState
+from bridgecart_assets.sources.kafka.records import last_rows
 
 _DIGEST_BYTES = 8
 _COMPARED = ["partition", "offset", "kafka_timestamp", "key", "payload"]
@@ -44,10 +44,8 @@ NOTHING_KNOWN: KnownTopics = {}
 
 def last_records(chunk: pa.RecordBatch) -> dict[int, LastRecord]:
     """The last record of each partition in rows of `RECORD_SCHEMA`, offsets ascending within a partition."""
-    backwards = chunk.column("partition").to_numpy()[::-1]
-    _, places = np.unique(backwards, return_index=True)
-    rows = pa.Table.from_batches([chunk]).select(_COMPARED).take(len(backwards) - 1 - places)
-    return {row["partition"]: LastRecord(row["offset"], _digest(row)) for row in rows.to_pylist()}
+    rows = [chunk.slice(row, 1).select(_COMPARED).to_pylist() for row in last_rows(chunk).values()]
+    return {row["partition"]: LastRecord(row["offset"], _digest(row)) for (row,) in rows}
 
 
 def verify_cluster(state: TopicState, known: KnownTopics) -> None:

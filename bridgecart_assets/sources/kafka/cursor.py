@@ -1,13 +1,14 @@
 """Cursor: how far the reading of a plan has come, and which polled messages belong to it."""
 
 from collections.abc import Sequence
-from typing import cast
 
+import pyarrow as pa
 from confluent_kafka import KafkaError, Message
 
 from bridgecart_assets.sources.kafka.clients import TOLERATED_WHEN_READING, Reports, failure, position
 from bridgecart_assets.sources.kafka.errors import RecordsGone
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
+from bridgecart_assets.sources.kafka.records import last_rows, record_batch
 
 
 class Cursor:
@@ -24,20 +25,23 @@ class Cursor:
         """Upper bound of the records still to come."""
         return sum(self.ends[partition] - self.next[partition] for partition in self.unread)
 
-    def accept(self, polled: Sequence[Message], reports: Reports) -> list[Message]:
-        """The records of the plan among `polled`; moves on past them. Raises `KafkaFailure` for a fatal error."""
+    def accept(self, polled: Sequence[Message], reports: Reports) -> pa.RecordBatch:
+        """The records of the plan among `polled`, as rows of `RECORD_SCHEMA`; moves on past them.
+
+        Raises `KafkaFailure` for a fatal error.
+        """
         errors = map(Message.error, polled)
-        records = [message for message, error in zip(polled, errors, strict=True) if error is None]
-        # Dicts keep the last value, and offsets ascend within a partition: one pass finds every partition's last.
-        last = cast(
-            dict[int, int], dict(zip(map(Message.partition, records), map(Message.offset, records), strict=True))
-        )
-        for partition, offset in last.items():
-            self._reach(partition, offset + 1)
-        if len(records) < len(polled):
+        messages = [message for message, error in zip(polled, errors, strict=True) if error is None]
+        records = record_batch(messages)
+        offsets = records.column("offset").to_numpy()
+        # Offsets ascend within a partition.
+        reached = {partition: int(offsets[row]) + 1 for partition, row in last_rows(records).items()}
+        for partition, offset in reached.items():
+            self._reach(partition, offset)
+        if len(messages) < len(polled):
             self._note_events(polled, reports)
-        if any(offset >= self.ends[partition] for partition, offset in last.items()):
-            return [message for message in records if self._holds(message)]
+        if any(offset > self.ends[partition] for partition, offset in reached.items()):
+            return records.filter(pa.array(map(self._holds, messages), pa.bool_()))
         return records
 
     def take_finished(self) -> list[int]:

@@ -52,6 +52,14 @@ def record_batch(messages: Sequence[Message]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=RECORD_SCHEMA)
 
 
+def last_rows(records: pa.RecordBatch) -> dict[int, int]:
+    """The last row of each partition in rows of `RECORD_SCHEMA`."""
+    partitions = records.column("partition").to_numpy()
+    # Dicts keep the last value, and hundreds of neighbours are of one partition.
+    ends = np.flatnonzero(np.append(partitions[1:] != partitions[:-1], True))[: len(partitions)]
+    return dict(zip(partitions[ends].tolist(), ends.tolist(), strict=True))
+
+
 def _timestamps(messages: Sequence[Message]) -> tuple[pa.Array, pa.Array]:
     flat = itertools.chain.from_iterable(map(Message.timestamp, messages))
     kinds, millis = np.fromiter(flat, np.int64, 2 * len(messages)).reshape(-1, 2).T

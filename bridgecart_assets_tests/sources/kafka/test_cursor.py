@@ -1,11 +1,16 @@
+from itertools import pairwise
+
 import pytest
 from confluent_kafka import KafkaError, Message
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bridgecart_assets.sources.kafka.clients import Reports, position
+from bridgecart_assets.sources.kafka.clients import Reports
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.cursor import Cursor
 from bridgecart_assets.sources.kafka.errors import BrokerRefused, KafkaFailure, RecordsGone
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange
+from bridgecart_assets_tests.support.examples import examples
 
 REPORTS = Reports(KafkaConnection("kafka:9092", "orders"))
 
@@ -21,7 +26,7 @@ def cursor(*ranges: tuple[int, int]) -> Cursor:
 
 
 def accepted(of: Cursor, *messages: Message) -> list[tuple[int, int]]:
-    return [position(message) for message in of.accept(messages, REPORTS)]
+    return [(row["partition"], row["offset"]) for row in of.accept(messages, REPORTS).to_pylist()]
 
 
 def end_of_partition(offset: int, partition: int = 0) -> Message:
@@ -78,3 +83,28 @@ def test_an_interruption_moves_nothing_and_ends_nothing() -> None:
 def test_a_fatal_event_is_raised_as_what_it_is(code: int, kind: type[KafkaFailure]) -> None:
     with pytest.raises(kind):
         accepted(cursor((3, 5)), a_message(0, 3, code))
+
+
+_steps = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3), st.none() | st.binary(max_size=3)), max_size=40)
+
+
+@examples(100)
+@given(steps=_steps, cuts=st.lists(st.integers(0, 40), max_size=5))
+def test_however_records_are_polled_those_of_the_plan_come_out_as_they_are_in_their_order(
+    steps: list[tuple[int, int, bytes | None]], cuts: list[int]
+) -> None:
+    spans, reached, served = [(0, 12), (0, 0), (0, 30)], [-1, -1, -1], []
+    for partition, step, value in steps:
+        reached[partition] += step
+        served.append((partition, reached[partition], value))
+    reading = cursor(*spans)
+    found = [
+        row
+        for start, end in pairwise([0, *sorted(cuts), len(served)])
+        for row in reading.accept([Message("orders", p, o, value=value) for p, o, value in served[start:end]], REPORTS)
+        .select(["partition", "offset", "payload"])
+        .to_pylist()
+    ]
+    expected = [one for one in served if one[1] < spans[one[0]][1]]
+    assert [(row["partition"], row["offset"], row["payload"]) for row in found] == expected
+    assert reading.next == {p: max(0, min(reached[p] + 1, end)) for p, (_, end) in enumerate(spans)}

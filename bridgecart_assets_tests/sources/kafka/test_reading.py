@@ -22,7 +22,7 @@ from bridgecart_assets.sources.kafka.errors import (
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, TopicState, plan_batch
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sources.kafka.producing import Event, produce
-from bridgecart_assets.sources.kafka.reading import read_slice, verify_plan
+from bridgecart_assets.sources.kafka.reading import _CHUNKS_AHEAD, read_slice, verify_plan
 from bridgecart_assets.sources.kafka.records import RECORD_SCHEMA
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory
@@ -263,7 +263,7 @@ def test_a_slice_read_ahead_is_the_same_slice(topic: TopicFactory) -> None:
     assert rows(ahead) == rows(read_slice(connection, plan))
 
 
-def test_reading_ahead_is_one_chunk_ahead_and_no_more(topic: TopicFactory) -> None:
+def test_reading_ahead_is_a_few_chunks_ahead_and_no_more(topic: TopicFactory) -> None:
     connection = topic(1)
     produce(connection, numbered(3_000))
     read = read_slice(connection, plan_all(connection), chunk_records=100)
@@ -272,9 +272,9 @@ def test_reading_ahead_is_one_chunk_ahead_and_no_more(topic: TopicFactory) -> No
     with closing(read.ahead()) as chunks:
         for taken in range(1, 5):
             next(chunks)
-            wait_until(lambda: len(made) > taken)  # noqa: B023 - called at once
+            wait_until(lambda: len(made) == taken + _CHUNKS_AHEAD)  # noqa: B023 - called at once
             time.sleep(0.1)
-            assert len(made) == taken + 1
+            assert len(made) == taken + _CHUNKS_AHEAD
 
 
 def noting(
