@@ -242,10 +242,10 @@ EVENT: tuple[EventField, ...] = (
             Refusal("bad_kafka_timestamp", "kafka_timestamp < timestamp '1990-01-01'"),
             Refusal(
                 "future_purchase_date",
-                "purchase_date at time zone 'UTC' > latest_purchase(kafka_timestamp, $batch_key)",
+                "utc_of(purchase_date) > latest_purchase(kafka_timestamp, $batch_key)",
             ),
         ),
-        plain_if="coalesce(purchase_date at time zone 'UTC' <= latest_purchase(kafka_timestamp, $batch_key), true)",
+        plain_if="coalesce(utc_of(purchase_date) <= latest_purchase(kafka_timestamp, $batch_key), true)",
     ),
     EventField(
         name="purchase_amount",

@@ -22,13 +22,12 @@ from bridgecart_assets.contracts.event import (
 Line = Mapping[str, str]
 
 # What the macros of `tmp_plain_macros` take for plain is within these limits.
-_PLAIN_LENGTH = 200
 _PLAIN_AMOUNT = 10**9
 _MOST_DIGITS = 9
 
 
-def _schema(fields: Sequence[EventField]) -> str:
-    return "{" + ", ".join(f'"{one.name}": "JSON"' for one in fields) + "}"
+def _schema(fields: Sequence[EventField], kind: str = "JSON") -> str:
+    return "{" + ", ".join(f'"{one.name}": "{kind}"' for one in fields) + "}"
 
 
 def _mask() -> str:
@@ -49,38 +48,39 @@ def _within(value: str, one: Money | Whole, lowest: int, highest: int) -> Iterat
 
 
 def _unpacked(one: EventField) -> str:
-    """The value of a plain field, straight from its JSON."""
+    """The value of a plain field, straight from its text."""
     match one.type:
         case Text():
-            return f"event.{one.name} ->> '$'"
+            return f"event.{one.name}"
         case Instant():
-            return f"try_cast(event.{one.name} ->> '$' as timestamptz)"
+            return f"try_cast(event.{one.name} as timestamptz)"
+        case Flag():
+            return f"flag_of(event.{one.name})"
         case _:
-            return f"try_cast(event.{one.name}::varchar as {one.type.sql_type.lower()})"
+            return f"try_cast(event.{one.name} as {one.type.sql_type.lower()})"
 
 
 def _plain_tests(one: EventField) -> Iterator[str]:
-    """Tests on the JSON of a field which no rule would refuse or change."""
-    field, kind, is_read = f"event.{one.name}", one.type, one.home is Home.ORDERS
+    """Tests on the text of a field which no rule would refuse or change."""
+    text, kind, is_read = f"event.{one.name}", one.type, one.home is Home.ORDERS
     value = one.name if is_read else _unpacked(one)
     match kind:
         case Text():
-            yield f"{'is_plain_text' if is_read else 'is_short_string'}({field})"
-            if kind.longest < _PLAIN_LENGTH:
-                yield f"strlen({value}) <= {kind.longest}"
+            yield f"{'is_plain_text' if is_read else 'is_telling_text'}({text})"
+            yield f"strlen({text}) <= {kind.longest}"
         case Instant():
-            yield f"is_plain_time({field})"
+            yield f"is_plain_time({text})"
             yield f"{value} >= timestamptz '{kind.earliest} 00:00:00+00'"
             yield f"{value} < timestamptz '{kind.before} 00:00:00+00'"
         case Money():
-            yield f"{'is_plain_amount' if kind.lowest < 0 else 'is_plain_unsigned'}({field})"
+            yield f"{'is_plain_amount' if kind.lowest < 0 else 'is_plain_unsigned'}({text})"
             yield from _within(value, kind, -_PLAIN_AMOUNT if kind.lowest < 0 else 0, _PLAIN_AMOUNT)
         case Whole():
             digits = min(_MOST_DIGITS, len(str(max(kind.highest, 0) + 1)) - 1)
-            yield f"regexp_full_match({field}::varchar, '[0-9]{{1,{max(digits, 1)}}}')"
+            yield f"regexp_full_match({text}, '[0-9]{{1,{max(digits, 1)}}}')"
             yield from _within(value, kind, 0, 10**digits - 1)
         case Flag():
-            yield f"{field}::varchar in ('true', 'false')"
+            yield f"{value} is not null"
 
 
 def _plain(one: EventField) -> str:
@@ -113,7 +113,7 @@ def _typed(one: EventField) -> str:
 def _stored(one: EventField, value: str) -> str:
     match one.type:
         case Instant():
-            return f"{value} at time zone 'UTC'"
+            return f"utc_of({value})"
         case Whole():
             return f"{value}::integer"
         case _:
@@ -248,6 +248,7 @@ _CUSTOMER = [one for one in EVENT if one.home is Home.CUSTOMERS]
 
 EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
     ("event_schema",): [{"event_schema": _schema(EVENT)}],
+    ("text_schema",): [{"text_schema": _schema(EVENT, "VARCHAR")}],
     ("event_mask",): [{"event_mask": _mask()}],
     ("field", "plain", "typed", "reason"): [_field(one) for one in EVENT],
     ("mapped_field", "mapped_reason", "mapped_value"): [_mapped_field(one) for one in EVENT],

@@ -81,7 +81,7 @@ def test_reason_codes_of_a_field_are_those_that_the_rules_give_in_their_order() 
 
 
 def test_reason_codes_of_a_whole_record_are_those_that_are_given_in_their_order() -> None:
-    assert re.findall(r"then '([a-z0-9_]+)'$", read_sql("silver/tmp_fields"), re.MULTILINE) == list(RECORD_REASONS)
+    assert re.findall(r"then '([a-z0-9_]+)'$", read_sql("silver/tmp_documents"), re.MULTILINE) == list(RECORD_REASONS)
 
 
 def test_every_reason_code_but_those_that_depend_on_more_than_the_event_is_seen_in_a_case() -> None:

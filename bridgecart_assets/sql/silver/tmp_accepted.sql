@@ -1,5 +1,5 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
--- needs: validated, fields, mapped_events, spellings, lookup_key_of(), key_of(), customer_hash_of(),
+-- needs: validated, fields, mapped_events, spellings, lookup_key_of(), key_of(), customer_hash_of(), day_of(), utc_of(),
 --     raw.withdrawn_orders, $amount_is_net, $calendar_timezone
 -- gives: cleaned, refused, canonicalized, accepted
 
@@ -79,7 +79,7 @@ select
         else [customer_id, purchased_at::varchar, purchase_amount::varchar, payment_method, product_category]
     end) as order_key,
     customer_hash_of(customer_id) as customer_hash,
-    (purchased_at at time zone 'UTC' at time zone $calendar_timezone)::date as purchased_on,
+    day_of(purchased_at, $calendar_timezone) as purchased_on,
     case when purchase_amount < 0 then 'refund' when net_amount > 0 then 'purchase' when net_amount <= 0 then 'zero' end
         as order_kind,
     (net_amount + discount_amount)::decimal(18, 2) as gross_amount,

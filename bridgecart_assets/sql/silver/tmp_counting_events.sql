@@ -1,5 +1,5 @@
 -- The events that count as they stand, and the refunds inside them: each a row of its own, dated when it was given back.
--- needs: accepted, contested, ranked_events, refund_key_of(), $calendar_timezone
+-- needs: accepted, contested, ranked_events, refund_key_of(), day_of(), $calendar_timezone
 -- gives: counting_events, refunds_inside
 
 create temp view counting_events as
@@ -18,7 +18,7 @@ with given_back as (
 select * exclude (given, number) replace (
     refund_key_of(order_key, number) as order_key,
     given."at" as purchased_at,
-    (given."at" at time zone 'UTC' at time zone $calendar_timezone)::date as purchased_on,
+    day_of(given."at", $calendar_timezone) as purchased_on,
     'refund' as order_kind,
     -given.amount as gross_amount,
     0.00 as discount_amount,

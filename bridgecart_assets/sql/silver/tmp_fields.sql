@@ -1,44 +1,27 @@
--- The records of one batch, taken apart into the fields of the event (contracts/event.py). A batch that a
--- mapping reads has none here.
--- needs: raw.orders, forgotten_payload(), is_plain_text(), is_plain_time(), is_plain_amount(), is_short_string(),
---     is_plain_unsigned(), latest_purchase(), loses_digits(), with_quoted_numbers(), $max_payload_bytes, $currency,
---     $batch_key, $is_mapped
+-- The records of one batch in one pass: the fields of those that are plainly right by the event contract
+-- (contracts/event.py), the payload of all others. A batch that a mapping reads has none here.
+-- needs: raw.orders, is_plain_text(), is_telling_text(), is_plain_time(), is_plain_amount(), is_plain_unsigned(),
+--     flag_of(), utc_of(), latest_purchase(), $max_payload_bytes, $currency, $batch_key, $is_mapped
 -- gives: fields
 
 create temp table fields as
 with texts as (
     select
         topic_id, "partition", "offset", kafka_timestamp, batch_key, payload,
-        case when octet_length(payload) <= $max_payload_bytes then try(decode(payload)) end as body
+        -- Bytes that are no UTF-8 are left out, so that its length is another: that takes less than to try.
+        case when octet_length(payload) <= $max_payload_bytes then decode(payload, 'ignore') end as body
     from raw.orders
     where batch_key = $batch_key and not $is_mapped
-),
-documents as (
-    select
-        topic_id, "partition", "offset", kafka_timestamp, batch_key, body,
-        case
-            when payload = forgotten_payload() then 'forgotten'
-            when payload is null then 'tombstone'
-            when octet_length(payload) > $max_payload_bytes then 'oversized'
-            when body is null then 'not_utf8'
-            when not json_valid(body) then 'not_json'
-            when not starts_with(body, '{') and json_type(body) <> 'OBJECT' then 'not_object'
-        end as unreadable
-    from texts
 ),
 events as (
     select
         * exclude (body),
-        -- A JSON function raises on malformed text, and shows it: so it never gets any.
-        json_transform(
-            case when unreadable is null then body end,
-            '{event_schema}'
-        ) as event,
-        json_transform(
-            case when unreadable is null and loses_digits(body) then with_quoted_numbers(body) end,
-            '{event_schema}'
-        ) as written
-    from documents
+        -- With one error in a vector, all its values are tried one by one: what does not end as an object, but for the end
+        -- of its line, is not tried.
+        case when strlen(body) = octet_length(payload) and (body like '{%}' or body like '{%}_') then
+            try(json_transform(body, '{text_schema}'))
+        end as event
+    from texts
 ),
 readings as (
     select
@@ -49,15 +32,14 @@ readings as (
 classified as (
     select
         *,
-        coalesce(
+        case when
             {plain} and
-            written is null,
-            false
-        ) as is_plain
+            true
+        then true else false end as is_plain
     from readings
 )
 select
-    * replace (case when not is_plain then event end as event),
+    * exclude (event) replace (case when not is_plain then payload end as payload),
     case when
         event.{attribute_field} is null or
         false

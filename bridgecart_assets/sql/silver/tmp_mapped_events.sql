@@ -1,6 +1,6 @@
 -- What a mapping has read (sources/mapping), by the rules of the event contract (contracts/event.py): those of
 -- BridgeCart's own event, on values that have their types. An event that voids its order needs the order's id alone.
--- needs: mapped, latest_purchase(), $amount_is_net, $currency, $batch_key
+-- needs: mapped, latest_purchase(), utc_of(), $amount_is_net, $currency, $batch_key
 -- gives: skipped, mapped_events
 
 create temp view skipped as

@@ -2,7 +2,7 @@
 -- needs: nothing
 -- gives: text_of(), loses_digits(), with_quoted_numbers(), given_of(), iso_of(), instant_of(), forgotten_payload(),
 --     json_of(), written_of(), scalar_of(), sender_of(), sent_at(), key_of(), refund_key_of(), customer_hash_of(), hash_of(), is_text(), is_number(),
---     money_of(), number_of(), flag_of(), latest_purchase()
+--     money_of(), number_of(), flag_of(), utc_of(), day_of(), latest_purchase()
 
 -- A text without white space, control and other invisible characters around it; blank is NULL.
 create or replace temp macro text_of(field) as
@@ -33,6 +33,12 @@ create or replace temp macro instant_of(text) as case
     when not regexp_matches(text, ':[0-9]{2}:60') then try_cast(iso_of(text) as timestamptz)
     when date_trunc('second', try_cast(iso_of(replace(text, ':60', ':59')) as timestamptz) at time zone 'UTC')::time
         = time '23:59:59' then try_cast(iso_of(replace(text, ':60', ':59')) as timestamptz) end;
+
+-- An instant as it is stored, UTC without a zone, and the day of it by a calendar: `at time zone` says the same, and takes
+-- ten times as long.
+create or replace temp macro utc_of(instant) as make_timestamp(epoch_us(instant::timestamptz));
+create or replace temp macro day_of(purchased_at, calendar) as case when calendar = 'UTC' then purchased_at::date
+    else (make_timestamptz(epoch_us(purchased_at)) at time zone calendar)::date end;
 
 -- Blank is as good as missing. A text may also come as a whole number, a number also as a string; nothing else
 -- is guessed.
@@ -74,5 +80,5 @@ create or replace temp macro key_of(fields) as substr(sha256(to_json(fields)), 1
 create or replace temp macro refund_key_of(order_key, number) as key_of([order_key::varchar, 'refund', number::varchar]);
 
 -- Not a secret and not unique: whoever shares it is refreshed along.
-create or replace temp macro customer_hash_of(customer_id) as (md5_number_lower(customer_id) >> 1)::bigint;
+create or replace temp macro customer_hash_of(customer_id) as ((md5_number(customer_id) >> 64) >> 1)::bigint;
 create or replace temp macro hash_of(salt, customer_id) as sha256(salt || customer_id);

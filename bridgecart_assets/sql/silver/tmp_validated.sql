@@ -1,16 +1,15 @@
 -- The event contract (contracts/event.py) as rules: what a record must be to count as an order, the reasons where it is
 -- not, and which of its optional fields are ignored. Records that are plainly right by it do not take this way
 -- (silver/tmp_fields).
--- needs: given_of(), fields, instant_of(), is_text(), is_number(), money_of(), number_of(), flag_of(),
---     latest_purchase(), $amount_is_net, $currency, $batch_key
+-- needs: given_of(), documents, instant_of(), is_text(), is_number(), money_of(), number_of(), flag_of(),
+--     latest_purchase(), utc_of(), $amount_is_net, $currency, $batch_key
 -- gives: normalized, typed, validated
 
 create temp table normalized as
 select
     topic_id, "partition", "offset", kafka_timestamp, batch_key, unreadable, event,
     given_of(event.{field}, coalesce(written.{field}, event.{field})) as given_{field},
-from fields
-where not is_plain;
+from documents;
 
 create temp table typed as
 select
