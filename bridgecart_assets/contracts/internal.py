@@ -1,5 +1,6 @@
 """Internal tables: kept beside the assets, because they tell how the warehouse works and not what the orders say."""
 
+from bridgecart_assets.base.quoting import sql_name
 from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT_KEY
 from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column, Contract
 from bridgecart_assets.contracts.gold import SPEND_SUMS
@@ -31,18 +32,6 @@ ERASED_VALUE = Contract(
     key=("period_unit", "period", "segment_key"),
 )
 
-CHANGED_CUSTOMERS = Contract(
-    schema="silver",
-    name="changed_customers",
-    meaning="Whose orders changed, revision by revision: what the tables of customers have to be rebuilt for.",
-    columns=(
-        Column("revision", "BIGINT", "Number of the transaction that changed silver.orders, ascending"),
-        CUSTOMER_HASH,
-        Column("since", "DATE", "Day of the earliest of their orders that came, went or is another"),
-    ),
-    key=("revision", "customer_hash"),
-)
-
 # All columns that tables of customers are made of.
 _FOLLOWED = (
     *("customer_id", "customer_hash", "purchased_at", "order_kind", "gross_amount", "discount_amount", "net_amount"),
@@ -51,16 +40,17 @@ _FOLLOWED = (
     "stated_attributes",
     "part",
 )
-TOUCHED_ORDERS = Contract(
+ORDER_CHANGES = Contract(
     schema="silver",
-    name="touched_orders",
-    meaning="All orders of the customers that changed from one revision to another: found once for all tables.",
+    name="order_changes",
+    meaning="Orders that came and went, revision by revision, until every table of customers has followed: how they "
+    "stand in silver.orders after it, or stood before.",
     columns=(
-        Column("after_revision", "BIGINT", "The customers are those that changed after this revision"),
-        Column("revision", "BIGINT", "and up to this one"),
+        Column("revision", "BIGINT", "Number of the transaction that changed silver.orders, ascending"),
+        Column("sign", "TINYINT", "1: the order came, -1: it went"),
         *(column for column in SILVER_ORDERS.columns if column.name in _FOLLOWED),
     ),
-    key=("topic_id", "partition", "offset", "part"),
+    key=("revision", "sign", "topic_id", "partition", "offset", "part"),
 )
 
 CUSTOMER_TOTALS = Contract(
@@ -97,13 +87,32 @@ CUSTOMER_TOTALS = Contract(
 # The tables behind the views: no assets, because each is written by that of the view.
 BEHIND_VIEWS: tuple[Contract, ...] = (CUSTOMER_TOTALS,)
 
+REPLACED_TOTALS = Contract(
+    schema="gold",
+    name="replaced_totals",
+    meaning="Customers' totals as they stood before a refresh replaced them: the earliest after a revision are those "
+    "that a table which followed up to it knows. Kept until every table has followed.",
+    columns=(
+        Column("revision", "BIGINT", "Revision up to which the refresh followed"),
+        Column("customer_id", "VARCHAR", "Customer"),
+        CUSTOMER_HASH,
+        Column(
+            "totals",
+            f"STRUCT({', '.join(f'{sql_name(c.name)} {c.type}' for c in CUSTOMER_TOTALS.columns)})",
+            "Row of gold.customer_totals; NULL: the customer had none",
+            nullable=True,
+        ),
+    ),
+    key=("revision", "customer_id"),
+)
+
 REFRESHES = Contract(
     schema="gold",
     name="refreshes",
     meaning="How far each table of customers has followed the orders.",
     columns=(
         Column("table_name", "VARCHAR", "Table"),
-        Column("revision", "BIGINT", "The table knows the changes up to this revision of silver.changed_customers"),
+        Column("revision", "BIGINT", "The table knows the changes up to this revision of silver.order_changes"),
         Column(
             "checked", "BIGINT", "Up to here its checks have passed; NULL: not since all rows were made", nullable=True
         ),
@@ -120,7 +129,7 @@ REFRESHES = Contract(
 )
 
 # How the tables of customers are kept up to date: no assets, because they say nothing that the assets do not say.
-BOOKKEEPING: tuple[Contract, ...] = (CHANGED_CUSTOMERS, TOUCHED_ORDERS, REFRESHES)
+BOOKKEEPING: tuple[Contract, ...] = (ORDER_CHANGES, REPLACED_TOTALS, REFRESHES)
 
 # Written by `bridgecart forget` alone: no assets, because no run could make them again from the topic.
 ERASURE_TABLES: tuple[Contract, ...] = (FORGOTTEN_CUSTOMERS, ERASED_VALUE)

@@ -17,6 +17,7 @@ FROM_PYTHON = {
     "scoped_customer_snapshots": "gold.customer_snapshots",
     "scoped_segment_membership": "gold.segment_membership",
     "summed": "gold.customer_snapshots",
+    "fresh": "gold.customer_totals",
     "chunk": "",
     "said_of_chunk": "",
     "erased_before": "raw.orders",

@@ -18,6 +18,7 @@ from bridgecart_assets.contracts import (
     CUSTOMER_TOTALS,
     ERASED_VALUE,
     READ_WITH,
+    REPLACED_TOTALS,
     RULES_VERSION,
     SEGMENT_FLOWS,
     SEGMENT_MEMBERSHIP,
@@ -89,7 +90,7 @@ def features_query(settings: Settings, *inputs: Table) -> Query:
     return Query(
         parameters=_clock_parameters(settings),
         inputs=inputs,
-        incremental=Incremental(scoped=(SILVER_ORDERS,), is_dated=True),
+        incremental=Incremental(scoped=(SILVER_ORDERS,), is_dated=True, replaced=REPLACED_TOTALS),
         stored_in=CUSTOMER_TOTALS,
     )
 

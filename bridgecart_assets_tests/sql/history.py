@@ -189,16 +189,16 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
         prepare(connection, SILVER_ORDERS)
         if rows:
             connection.register("added", pa.Table.from_pylist(rows))
-            connection.execute(f"insert into silver.orders by name select *, {fixed} from added")
+            connection.execute(f"create temp table came as select *, {fixed} from added")
+            connection.execute("insert into silver.orders by name from came")
             # As silver does, so that the tables of customers follow.
             for contract in BOOKKEEPING:
                 prepare(connection, contract)
-            connection.execute("create temp table accepted as select customer_hash, purchased_on from added")
-            for others in ("replaced_orders", "ranked_events", "refunds_inside"):
-                connection.execute(
-                    f"create temp table {others} as select *, 'orders' as stands_in from accepted limit 0"
-                )
-            run_steps(connection, ("silver/changed_customers",), {})
+            brought = "from silver.orders where order_key in (select order_key from came)"
+            connection.execute(f"create temp table counting_events as {brought}")
+            for others in ("replaced_orders", "refunds_inside", "summed_orders"):
+                connection.execute(f"create temp table {others} as from silver.orders limit 0")
+            run_steps(connection, ("silver/order_changes",), {})
             connection.unregister("added")
 
 

@@ -21,6 +21,7 @@ from bridgecart_assets.warehouse.storage.outputs import Parameter
 
 PARAMETERS: Mapping[str, Parameter] = {
     "amount_is_net": False,
+    "after": 0,
     "as_of": None,
     "batch_key": "20300101T000000Z",
     "calendar_timezone": "Asia/Kolkata",
@@ -45,6 +46,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "most_values": 12,
     "order_events": "orders",
     "purchase_version": 1,
+    "revision": 1,
     "rules_version": 1,
     "salt": "salt",
     "segments": None,

@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -13,8 +13,9 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import BESIDE_ORDERS, SILVER_ORDERS
+from bridgecart_assets.contracts import BESIDE_ORDERS, ORDER_CHANGES, REFRESHES, SILVER_ORDERS
 from bridgecart_assets.warehouse.mappings import MAPPED
+from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.history import MemoryWarehouse
 from bridgecart_assets_tests.sql.mapped import mapped_query
@@ -23,7 +24,6 @@ from bridgecart_assets_tests.support.records import Record
 from bridgecart_assets_tests.support.state import rows
 
 Place = tuple[str, int, int]
-OrderOfCustomer = tuple[int, date, tuple[Any, ...]]
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 MARCH = datetime(2025, 3, 4, 10, tzinfo=UTC)
@@ -196,10 +196,21 @@ def _record(one: Said) -> Placed:
     return Placed(Record(payload, one.state.arrived_at, partition), offset, topic_id)
 
 
-def orders_by_customer(warehouse: MemoryWarehouse) -> set[OrderOfCustomer]:
-    """The rows of `silver.orders`: whose they are, of which day, and what tells them from others."""
-    stored = rows(warehouse, "select customer_hash, purchased_on, order_key, net_amount from silver.orders")
-    return {(int(customer), day, tuple(row)) for customer, day, *row in stored}
+_NOTED = ", ".join(f'"{name}"' for name in ORDER_CHANGES.column_names if name not in ("revision", "sign"))
+
+
+def follow_orders(warehouse: MemoryWarehouse) -> None:
+    """Let a table follow: without one no change of orders is noted."""
+    with warehouse.transaction() as connection:
+        prepare(connection, REFRESHES)
+        connection.execute("insert into gold.refreshes values ('gold.follower', 0, null, 1, 'state', null)")
+
+
+def assert_changes_add_up(warehouse: MemoryWarehouse) -> None:
+    """All that was noted since `follow_orders` must be the orders as they stand: no more, no less, no other."""
+    standing = f"select {_NOTED}, count(*) as net from silver.orders group by all order by all"
+    noted = f"select {_NOTED}, sum(sign) as net from silver.order_changes group by all having net <> 0 order by all"
+    assert rows(warehouse, noted) == rows(warehouse, standing)
 
 
 def hash_of(customer: str) -> int:

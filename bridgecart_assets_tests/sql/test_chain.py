@@ -167,7 +167,7 @@ def test_python_computes_every_step_that_has_no_formula(contract, query):
 
 def test_orders_note_whose_they_are_in_the_same_transaction():
     steps = files_before("silver/orders", "silver/duplicate_orders", "silver/rejected_orders")
-    assert steps[-1] == "silver/changed_customers"
+    assert steps[-1] == "silver/order_changes"
 
 
 def _with(monkeypatch: pytest.MonkeyPatch, **texts: str) -> None:

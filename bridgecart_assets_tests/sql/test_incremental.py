@@ -219,26 +219,6 @@ def test_an_order_before_all_others_makes_the_whole_history_of_its_customer_anew
     assert_same_as_whole(warehouse)
 
 
-def test_orders_of_the_customers_that_changed_are_looked_for_once_for_all_tables(monkeypatch: pytest.MonkeyPatch):
-    warehouse = shop_with_history(3)
-    searches: list[str] = []
-    condition = scope.ChangedScope.condition
-
-    def noted(changes: scope.ChangedScope, table: Contract) -> str:
-        searches.append(table.full_name)
-        return condition(changes, table)
-
-    monkeypatch.setattr(scope.ChangedScope, "condition", noted)
-    for batch in (1, 2):
-        searches.clear()
-        take_in(warehouse, batch, [arrival(9_000 + batch, Order(f"C{batch}", "2024-06-30T09:00:00", 50))])
-        refresh(warehouse)
-        assert searches.count("silver.orders") == 1
-        held = records(warehouse, "select distinct after_revision, revision, customer_id from silver.touched_orders")
-        assert held == [{"after_revision": batch, "revision": batch + 1, "customer_id": f"C{batch}"}]
-    assert_same_as_whole(warehouse)
-
-
 def test_made_in_parts_the_tables_are_the_same_bytes_as_made_at_once(monkeypatch: pytest.MonkeyPatch):
     warehouse = shop_with_history(4)
     at_once = digests(warehouse)
@@ -312,7 +292,7 @@ def test_a_table_that_was_left_behind_catches_up():
 def test_with_the_bookkeeping_of_another_version_everything_is_made_anew_once():
     warehouse = shop_with_history(5)
     with warehouse.transaction() as connection:
-        connection.execute("alter table silver.changed_customers drop column since")
+        connection.execute("alter table silver.order_changes drop column part")
     for batch, times in ((1, 1), (2, 1)):
         take_in(warehouse, batch, [arrival(9_000 + batch, Order("C7", "2024-06-30T09:00:00", 50))])
         refresh(warehouse)
@@ -327,8 +307,8 @@ def test_what_every_table_knows_is_not_kept():
         take_in(warehouse, batch, [arrival(10 * batch + n, order) for n, order in enumerate(orders)])
         refresh(warehouse)
         assert check(warehouse) == []
-    kept: list[dict[str, Any]] = records(warehouse, "select distinct revision from silver.changed_customers")
-    assert [row["revision"] for row in kept] == [4]
+    kept: list[dict[str, Any]] = records(warehouse, "select distinct revision from silver.order_changes")
+    assert [row["revision"] for row in kept] == [3]
 
 
 def test_after_somebody_was_forgotten_everything_is_made_anew_and_nothing_tells_of_them():
@@ -337,7 +317,7 @@ def test_after_somebody_was_forgotten_everything_is_made_anew_and_nothing_tells_
     refresh(warehouse)
     with warehouse.transaction() as connection:
         erase_customers(connection, SETTINGS, ["C3"])
-    assert records(warehouse, "from silver.changed_customers") == []
+    assert records(warehouse, "from silver.order_changes") == []
     refresh(warehouse)
     assert set(full_rebuilds(warehouse).values()) == {2}
     assert_same_as_whole(warehouse)
@@ -350,8 +330,11 @@ def test_customers_that_share_a_hash_are_made_anew_together(monkeypatch: pytest.
         connection.execute("update silver.orders set customer_hash = customer_hash % 7")
     refresh(warehouse, only_changes=False)
     with warehouse.transaction() as connection:
-        connection.execute("insert into silver.changed_customers values (100, 3, date '2024-01-01')")
+        columns = ", ".join(f'"{name}"' for name in contracts.ORDER_CHANGES.column_names[2:])
+        note = f"insert into silver.order_changes select 100, ?, {columns} from silver.orders where customer_hash = 3"
+        connection.execute(note, [-1])
         connection.execute("update silver.orders set net_amount = net_amount + 1 where customer_hash = 3")
+        connection.execute(note, [1])
     refresh(warehouse)
     assert_same_as_whole(warehouse)
 

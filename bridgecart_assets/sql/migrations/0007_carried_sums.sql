@@ -3,3 +3,6 @@
 alter table if exists gold.refreshes add column if not exists as_of date;
 alter table if exists gold.refreshes alter column state drop not null;
 drop table if exists gold.customer_features;
+-- What changed is kept order by order.
+drop table if exists silver.changed_customers;
+drop table if exists silver.touched_orders;

@@ -76,6 +76,7 @@ union all by name
 select * from ranked_states;
 
 create temp table replaced_orders as
+select *
 from silver.orders
 where rowid in (select place from standing_rows where stands_in = 'orders');
 

@@ -1,10 +1,9 @@
 """Rows of a table of customers that have to be rebuilt, in the caller's transaction.
 
-Silver notes whose orders each of its transactions changed, and since which day (`silver.changed_customers`, by
-revision). A table of customers notes up to which revision it has followed, and what else its rows depend on
-(`gold.refreshes`). While that is the same, only the rows of customers that changed since are rebuilt, from all of
-their orders: nothing is added up, so the rows are byte-identical to a full rebuild. What belongs elsewhere: how
-rows are written (`tables.py`).
+Silver notes which orders each of its transactions brought and took away (`silver.order_changes`, by revision). A table
+of customers notes up to which revision it has followed, and what else its rows depend on (`gold.refreshes`). While that
+is the same, only the rows of customers that changed since are rebuilt. What belongs elsewhere: how rows are written
+(`refresh.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,8 @@ import duckdb
 
 from bridgecart_assets.contracts import (
     BOOKKEEPING,
-    CHANGED_CUSTOMERS,
     CUSTOMER_HASH,
+    ORDER_CHANGES,
     REFRESHES,
     TABLES,
     Contract,
@@ -26,16 +25,10 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, relate_rows, scoped
 from bridgecart_assets.warehouse.storage.database import standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter
+from bridgecart_assets.warehouse.storage.tables import run_steps
 
 # Beyond this share of a table's rows it is faster to make all of them.
 _LARGE_SHARE = 0.2
-_TOUCHED = """
-insert into touched
-select customer_hash, min(since)
-from silver.changed_customers
-where revision > ? and revision <= ?
-group by customer_hash
-"""
 
 
 @dataclass(frozen=True)
@@ -85,10 +78,9 @@ def begin_refresh(
 
 def _changes(connection: duckdb.DuckDBPyConnection, after: int, revision: int, reach: timedelta) -> ChangedScope:
     """Put the customers that changed into `touched`."""
-    connection.execute("create or replace temp table touched (customer_hash bigint, since date)")
-    connection.execute(_TOUCHED, [after, revision])
+    run_steps(connection, ("internal/touched",), {"after": after, "revision": revision})
     ((since,),) = connection.execute("select min(since) from touched").fetchall()
-    return ChangedScope(after, revision, since - reach if since is not None else None)
+    return ChangedScope(revision, since - reach if since is not None else None)
 
 
 def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, refresh: RefreshState) -> None:
@@ -138,7 +130,7 @@ def _refreshes(connection: duckdb.DuckDBPyConnection) -> dict[str, RefreshState]
 
 def _head(connection: duckdb.DuckDBPyConnection) -> int:
     ((head,),) = connection.execute(
-        f"select greatest((select coalesce(max(revision), 0) from {CHANGED_CUSTOMERS.full_name}), "
+        f"select greatest((select coalesce(max(revision), 0) from {ORDER_CHANGES.full_name}), "
         f"(select coalesce(max(revision), 0) from {REFRESHES.full_name}))"
     ).fetchall()
     return int(head)

@@ -80,7 +80,8 @@ class _Refresh:
 
     def rebuild(self, whole: FullScope) -> None:
         """Replace all rows, and the sums over them, one part of the customers after the other."""
-        for target in (self.table, *self._aggregates):
+        replaced = [self.incremental.replaced] if self.incremental.replaced else []
+        for target in (self.table, *replaced, *self._aggregates):
             delete_slice(self.connection, target, None)
         for part in whole.parts(self.connection):
             self._run_steps(part)
@@ -103,6 +104,7 @@ class _Refresh:
         self.connection.execute(f"insert into fresh by name {self._select}", used)
         check_key(self.connection, self.table, "fresh")
         self._add_difference(scoped(self.table), "fresh")
+        self._keep_replaced(changes.revision)
         self.connection.execute(f"delete from {self.table.full_name} where {changes.condition(self.table)}")
         with explaining(self.table):
             insert_rows(self.connection, self.table, "select * from fresh", {})
@@ -110,6 +112,15 @@ class _Refresh:
     def _run_steps(self, scope: Scope) -> None:
         scope.relate(self.connection, self.incremental)
         run_steps(self.connection, steps_of(self.table, self.query), self.parameters)
+
+    def _keep_replaced(self, revision: int) -> None:
+        """Keep the rows that are about to go, until every table has followed."""
+        replaced = self.incremental.replaced
+        if replaced is None:
+            return
+        insert_rows(self.connection, replaced, read_sql(file_of(replaced.full_name)), {"revision": revision})
+        known = "select min(coalesce(checked, revision)) from gold.refreshes"
+        self.connection.execute(f"delete from {replaced.full_name} where revision <= ({known})")
 
     def _clusters(self) -> Sequence[str]:
         """Conditions that divide all rows: first those of no value that is stored together, then value by value."""

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import duckdb
 
-from bridgecart_assets.contracts import SILVER_ORDERS, TOUCHED_ORDERS, Contract
+from bridgecart_assets.contracts import SILVER_ORDERS, Contract
 from bridgecart_assets.warehouse.storage.outputs import Incremental
 
 # What a part needs to be made stays in the default memory limit.
@@ -57,14 +57,14 @@ class FullScope:
 
 @dataclass(frozen=True)
 class ChangedScope:
-    """The customers in the temporary table `touched`: those that changed after one revision and up to another.
+    """The customers in the temporary table `touched`: those that changed since a table was written.
 
     Attributes:
+        revision: up to which their changes are followed.
         since: of rows that are of a date (`as_of`) only those of this date and later may be others; None is all.
 
     """
 
-    after: int
     revision: int
     since: date | None
 
@@ -83,27 +83,9 @@ class ChangedScope:
     def relate(self, connection: duckdb.DuckDBPyConnection, incremental: Incremental) -> None:
         """Make the relations through which the query reads its tables of customers."""
         for table in incremental.scoped:
-            if table == SILVER_ORDERS:
-                self._gather_orders(connection)
-                connection.execute(f"create temp view {scoped(table)} as from {TOUCHED_ORDERS.full_name}")
-            else:
-                relate_rows(connection, self, table, materialized=table in incremental.materialized)
-
-    def _gather_orders(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Look for the customers' orders in all orders, unless they were gathered for another table."""
-        span = [self.after, self.revision]
-        gathered = connection.execute(
-            f"select 1 from {TOUCHED_ORDERS.full_name} where after_revision = ? and revision = ? limit 1", span
-        ).fetchall()
-        if gathered:
-            return
-        columns = ", ".join(f'"{name}"' for name in TOUCHED_ORDERS.column_names[len(span) :])
-        connection.execute(f"delete from {TOUCHED_ORDERS.full_name}")
-        connection.execute(
-            f"insert into {TOUCHED_ORDERS.full_name} "
-            f"select ?, ?, {columns} from {SILVER_ORDERS.full_name} where {self.condition(SILVER_ORDERS)}",
-            span,
-        )
+            # Orders are looked for among everybody's, which takes longer than whatever is made of them.
+            once = table == SILVER_ORDERS or table in incremental.materialized
+            relate_rows(connection, self, table, materialized=once)
 
 
 Scope = FullScope | ChangedScope

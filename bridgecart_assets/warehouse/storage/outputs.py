@@ -61,6 +61,7 @@ class Incremental:
         materialized: those of them that it reads more than once; few rows are then looked for once.
         state: SQL files; when one says something else than the last time, everything is rebuilt.
         is_dated: whether the rows are as of the clock's date; with another date everything is rebuilt.
+        replaced: the table that keeps the rows which were replaced, as they were, for those that follow this one.
         lookback_days: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
             first date that is looked at as `$changes_from`.
 
@@ -70,6 +71,7 @@ class Incremental:
     materialized: tuple[Contract, ...] = ()
     state: tuple[str, ...] = ()
     is_dated: bool = False
+    replaced: Contract | None = None
     lookback_days: int = 0
 
     @property
