@@ -63,7 +63,7 @@ def alert_threshold(then: int, now: int, bins: int) -> float:
 
 
 def _exceeded(share: float, *, degrees: int) -> float:
-    """What this share of a chi-squared distribution exceeds, to the last bits of a float.
+    """The quantile of the chi-squared distribution that this share exceeds, to the last bits of a float.
 
     scipy has it by name, but takes a fifth of a second to import, which every run of a batch would wait for.
     """

@@ -1,14 +1,14 @@
 """The page: one HTML file that needs neither network nor server, and allows itself nothing else.
 
-All but the figures is the same for a version of BridgeCart and of the chart library, so it is made once and kept
-beside the report: a refresh only puts its figures in.
+All but the figures is the same for a version of BridgeCart and of the chart library, so it is made once a user and
+kept in their cache, or beside the report where there is none: a refresh only puts its figures in.
 """
 
 import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from html import escape
 from importlib.metadata import version
@@ -56,13 +56,33 @@ def for_script(value: object) -> str:
 
 
 def _frame(folder: Path) -> str:
-    """The page without figures, from the file of its version, or made now and kept there."""
-    kept = folder / f".frame-{_fingerprint()}.html"
-    if not kept.exists():
-        for outdated in folder.glob(".frame-*.html"):
-            outdated.unlink(missing_ok=True)
-        _write(kept, _make_frame())
-    return kept.read_text(encoding="utf-8")
+    """The page without figures, as it was kept, or made now and kept for the next time."""
+    places = [place / f".frame-{_fingerprint()}.html" for place in (*_cache(), folder)]
+    for kept in places:
+        with suppress(OSError):
+            return kept.read_text(encoding="utf-8")
+    frame = _make_frame()
+    for place in places[:-1]:
+        with suppress(OSError):
+            _keep(place, frame)
+            return frame
+    _keep(places[-1], frame)
+    return frame
+
+
+def _cache() -> Sequence[Path]:
+    """The folder for what can be made again, as desktops agree on it; none of who has no home."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    with suppress(RuntimeError):
+        return [(Path(named) if named else Path.home() / ".cache") / "bridgecart" / "report"]
+    return []
+
+
+def _keep(file: Path, frame: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for outdated in file.parent.glob(".frame-*.html"):
+        outdated.unlink(missing_ok=True)
+    _write(file, frame)
 
 
 def _fingerprint() -> str:

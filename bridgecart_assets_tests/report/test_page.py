@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,34 @@ def test_the_same_figures_make_the_same_page_and_the_frame_is_made_once(
     assert '{"a":2}' in first.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("cache", ["a folder", "a file", "no home"])
+def test_the_frame_is_made_once_a_user_or_once_beside_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+):
+    made = count()
+
+    def make() -> str:
+        next(made)
+        return "new {{figures}}"
+
+    monkeypatch.setattr(page, "_make_frame", make)
+    if cache == "no home":
+        monkeypatch.setattr(page, "_cache", list)
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if cache == "a file":
+        (tmp_path / "cache").touch()
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in (*folders, *folders):
+        write_page({}, folder / "segments.html")
+        assert (folder / "segments.html").read_text(encoding="utf-8") == "new {}"
+    kept = [file.parent.parent.name for file in tmp_path.rglob(".frame-*.html")]
+    assert next(made) == len(kept) == (1 if cache == "a folder" else 2)
+
+
 def test_a_frame_of_another_version_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(page, "_cache", list)
+    monkeypatch.setattr(page, "_make_frame", lambda: "old {{figures}}")
     target = tmp_path / "segments.html"
     write_page({}, target)
     monkeypatch.setattr(page, "_fingerprint", lambda: "another")
