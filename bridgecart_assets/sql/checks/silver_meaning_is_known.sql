@@ -8,7 +8,7 @@ with telling as (
     from raw.orders
     where batch_key = $batch_key
         and batch_key not in (select batch_key from silver.readings where mapping is not null)
-        and regexp_matches(try(decode(payload)), '(?i)"(currency|{telling_fields})"\s*:')
+        and regexp_matches(decode(payload, 'ignore'), '(?i)"(currency|{telling_fields})"\s*:')
 ),
 named as (
     select body, unnest(json_keys(body)) as name
