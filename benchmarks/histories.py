@@ -16,13 +16,13 @@ from benchmarks.measuring import run_child
 from benchmarks.surroundings import TOPIC_VARIABLE, a_year_late, clean_world, fresh_orders, run_batch
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate_orders import TOPIC_CONFIG
-from bridgecart_assets.contracts import BATCH_COLUMN, RAW_BATCHES, RAW_ORDERS, SILVER_ORDERS
+from bridgecart_assets.contracts import BATCH_COLUMN, BATCH_SUMS, RAW_BATCHES, RAW_ORDERS, SILVER_ORDERS
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.synthetic import Event
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.queries import silver_batch_query
+from bridgecart_assets.warehouse.queries import COUNT_EVERY_BATCH, silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
 from bridgecart_assets.warehouse.writing import write_query
@@ -122,6 +122,9 @@ def write_history(base: Path, warehouse: Warehouse, orders: int) -> None:
             connection.execute(_SILVER, key)
             connection.execute(_RAW, {**key, "raw": str(base / RAW)})
             connection.execute(_LEDGER, {**key, "start": first * tiles, "end": end * tiles})
+    with warehouse.transaction() as connection:
+        prepare(connection, BATCH_SUMS)
+        run_steps(connection, COUNT_EVERY_BATCH, {})
 
 
 def prepare_shop(base: str, orders: int) -> Figures:

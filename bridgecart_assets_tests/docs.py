@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bridgecart_assets.base.settings import PREFIX, PROPERTIES, Settings
 from bridgecart_assets.contracts import (
+    BATCH_SUMS,
     BEHIND_VIEWS,
     BOOKKEEPING,
     KPI_TABLES,
@@ -223,7 +224,7 @@ def contracts() -> str:
         "not marked `NULL` there is always a value. The Dagster UI shows the same beside each asset."
     )
     sections = ["# Every table and column", about]
-    for contract in (*TABLES.values(), *BEHIND_VIEWS, RAW_SCHEMAS, SILVER_MAPPINGS, *BOOKKEEPING):
+    for contract in (*TABLES.values(), *BEHIND_VIEWS, RAW_SCHEMAS, SILVER_MAPPINGS, *BOOKKEEPING, BATCH_SUMS):
         published = f" Published as `{contract.schema}/{contract.name}.parquet`." if contract.published else ""
         key = ", ".join(f"`{column}`" for column in contract.key)
         sections += [f"## {contract.full_name}", f"{contract.meaning} Key: {key}.{published}", columns_table(contract)]

@@ -28,6 +28,7 @@ from bridgecart_assets.contracts.gold import (
 )
 from bridgecart_assets.contracts.internal import (
     ANNOUNCED_SEGMENTS,
+    BATCH_SUMS,
     BEHIND_VIEWS,
     BOOKKEEPING,
     CUSTOMER_TOTALS,
@@ -78,6 +79,7 @@ __all__ = [
     "ANNOUNCED_SEGMENTS",
     "AVERAGE_ORDER_VALUE",
     "BATCH_COLUMN",
+    "BATCH_SUMS",
     "BEHIND_VIEWS",
     "BESIDE_ORDERS",
     "BOOKKEEPING",

@@ -1,7 +1,7 @@
 """Internal tables: kept beside the assets, because they tell how the warehouse works and not what the orders say."""
 
 from bridgecart_assets.base.quoting import sql_name
-from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT_KEY
+from bridgecart_assets.contracts.columns import BATCH, CUSTOMER_HASH, SEGMENT_KEY
 from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column, Contract
 from bridgecart_assets.contracts.gold import SPEND_SUMS
 from bridgecart_assets.contracts.silver import SILVER_ORDERS
@@ -51,6 +51,23 @@ ORDER_CHANGES = Contract(
         *(column for column in SILVER_ORDERS.columns if column.name in _FOLLOWED),
     ),
     key=("revision", "sign", "topic_id", "partition", "offset", "part"),
+)
+
+BATCH_SUMS = Contract(
+    schema="silver",
+    name="batch_sums",
+    meaning="What the orders of each batch add up to, day by day: all tables of sums are held to it.",
+    columns=(
+        BATCH,
+        Column("purchased_on", "DATE", "Day of the orders in the shop's calendar"),
+        Column("purchases", "BIGINT", "Purchases"),
+        Column("zero_value_orders", "BIGINT", "Orders with a net amount of zero"),
+        Column("refunds", "BIGINT", "Refunds, also those inside orders"),
+        Column("purchase_sales", MONEY, "Net amount of the purchases, currency units"),
+        Column("net_sales", MONEY, "Net amount of all orders, currency units"),
+        Column("fingerprint", "HUGEINT", "Sum of (net amount in cents + 1) times the low 32 bits of customer_hash"),
+    ),
+    key=("batch_key", "purchased_on"),
 )
 
 CUSTOMER_TOTALS = Contract(

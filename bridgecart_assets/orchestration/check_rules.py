@@ -106,6 +106,12 @@ RULES: tuple[Rule, ...] = (
         counted_by="copies",
     ),
     Rule(
+        contracts.SILVER_ORDERS,
+        "silver_sums_tie_to_orders",
+        "The sums of the batch (silver.batch_sums) are those of its orders, day by day.",
+        "Materialize silver of this batch again: it counts the orders anew.",
+    ),
+    Rule(
         contracts.SILVER_DUPLICATES,
         "silver_duplicates_have_a_winner",
         "For every event beside the orders the event that counts stands.",
@@ -114,7 +120,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         contracts.SILVER_DUPLICATES,
         "silver_order_ids_are_unmistakable",
-        "No order id has several customers, and none was sent again with another time.",
+        "No order id has several customers, and none was sent again with another time. A run that follows changes "
+        "compares the orders of the last month, one with `--full` all (order_ids_are_unmistakable).",
         "Nothing is lost: the orders of several customers all count, and an order that was sent again counts once. Ask "
         "the source if that is meant.",
         blocking=False,
@@ -212,6 +219,31 @@ RULES: tuple[Rule, ...] = (
         "There is one customer row for every customer with an order.",
         REBUILD,
         counted_by="customers",
+    ),
+    Rule(
+        contracts.SILVER_CUSTOMERS,
+        "sums_tie_to_orders",
+        "The sums of every batch (silver.batch_sums), to which all tables are held, are those of its orders, day by "
+        "day. A run that follows changes looks at its batch alone, one with `--full` at all.",
+        "Rows of silver.orders are others than they were when they were written: run `bridgecart run --remap`, which "
+        "reads every batch from raw again.",
+        also_reads=(contracts.SILVER_ORDERS,),
+        looks_at=contracts.SILVER_ORDERS,
+        asked_by="silver_sums_tie_to_orders",
+    ),
+    Rule(
+        contracts.SILVER_CUSTOMERS,
+        "order_ids_are_unmistakable",
+        "Of all orders that ever were, no id has several customers, and none was sent again with another time. Only a "
+        "run with `--full` looks.",
+        "Nothing is lost: the orders of several customers all count, and an order that was sent again counts once. Ask "
+        "the source if that is meant.",
+        blocking=False,
+        severity=WARN,
+        also_reads=(contracts.SILVER_ORDERS, contracts.SILVER_DUPLICATES),
+        counted_by="events",
+        looks_at=contracts.SILVER_ORDERS,
+        asked_by="silver_order_ids_are_unmistakable",
     ),
     Rule(
         contracts.SILVER_CUSTOMERS,

@@ -7,6 +7,7 @@ failing check says which rows and what to do.
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 
 import dagster as dg
@@ -32,6 +33,8 @@ from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.storage.tables import run_steps
 
 SHOWN_ROWS = 5
+# As long as most shops take to number orders anew, and to send one again.
+COMPARED = timedelta(days=31)
 
 
 class CheckFailed(BridgeCartError):
@@ -152,6 +155,7 @@ def evaluate(
     settings = platform.settings
     parameters: dict[str, Parameter] = {
         BATCH_COLUMN: batch_key,
+        "only_changes": only_changes,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
         **reading_parameters(settings),
         "mapping": topic_mapping_sha256(settings),
@@ -167,6 +171,8 @@ def evaluate(
             sql = "".join(map(_sql, asked))
             run_steps(connection, files_before(*(rule.file for rule in asked if rule.name != CONTRACT_CHECK)), {})
             revision = scope_unchecked(connection, table, reach, read_by=sql, only_changes=only_changes)
+            if "$compared_since" in sql:
+                parameters["compared_since"] = _compared_since(connection, only_changes=only_changes)
             look = _Look(connection, settings, parameters, read_by=sql)
             results = [_result(rule, look.at(rule)) for rule in asked]
             failed = [result for result in results if not result.passed and result.severity != WARN]
@@ -177,6 +183,12 @@ def evaluate(
         with platform.warehouse.transaction() as connection:
             for table, revision in passed:
                 note_checked(connection, table, revision)
+
+
+def _compared_since(connection: duckdb.DuckDBPyConnection, *, only_changes: bool) -> str:
+    """Day from which ids of orders are compared: of a batch those of the last weeks, which zone maps tell apart."""
+    ((last,),) = connection.execute(f"select max(purchased_on) from {contracts.SILVER_ORDERS.full_name}").fetchall()
+    return str(last - COMPARED) if only_changes and last is not None else "-infinity"
 
 
 class _Look:

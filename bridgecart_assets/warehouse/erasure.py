@@ -16,6 +16,7 @@ import duckdb
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
+    BATCH_SUMS,
     BEHIND_VIEWS,
     BESIDE_ORDERS,
     BOOKKEEPING,
@@ -33,6 +34,7 @@ from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.incremental.rebuild import forget_refreshes
 from bridgecart_assets.warehouse.mapped_records import readers_of_senders
 from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.queries import COUNT_EVERY_BATCH
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 from bridgecart_assets.warehouse.storage.outputs import Parameter, Read
@@ -140,6 +142,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
         *TABLES.values(),
         *BEHIND_VIEWS,
         *BOOKKEEPING,
+        BATCH_SUMS,
         *ERASURE_TABLES,
         *OUTBOX_TABLES,
         WITHDRAWN_ORDERS,
@@ -168,6 +171,7 @@ def _erase(
     run_steps(connection, _STEPS, parameters)
     for contract in (SILVER_ORDERS, *BESIDE_ORDERS):
         insert_rows(connection, contract, read_sql(file_of(contract.full_name)), {})
+    run_steps(connection, COUNT_EVERY_BATCH, {})
     for contract in (*tables, *BEHIND_VIEWS, *OUTBOX_TABLES, WITHDRAWN_ORDERS):
         if ID_COLUMN in contract.column_names and not contract.is_view:
             connection.execute(

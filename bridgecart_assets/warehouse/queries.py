@@ -12,6 +12,7 @@ import duckdb
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
+    BATCH_SUMS,
     BOOKKEEPING,
     CUSTOMER_FEATURES,
     CUSTOMER_SNAPSHOTS,
@@ -35,6 +36,10 @@ from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, P
 
 if TYPE_CHECKING:
     from bridgecart_assets.sources.mapping.reading import MappedReader
+
+_COUNT = ("silver/tmp_fingerprint_macro", "silver/batch_sums")
+COUNT_EVERY_BATCH = ("internal/tmp_all_batches", *_COUNT)
+"""SQL files that count the orders of every batch again, where orders changed that are not of one batch."""
 
 MOST_FITTED_CUSTOMERS = 100_000
 
@@ -64,7 +69,8 @@ def silver_batch_query(settings: Settings, *inputs: Table, reader: "MappedReader
         computed=(Read("silver/tmp_payloads", "mapped", not_mapped if reader is None else reader.read),),
         inputs=inputs,
         co_outputs=tuple(table.full_name for table in WRITTEN_WITH_ORDERS),
-        optional_inputs=(*BOOKKEEPING, WITHDRAWN_ORDERS, SILVER_MAPPINGS),
+        optional_inputs=(*BOOKKEEPING, BATCH_SUMS, WITHDRAWN_ORDERS, SILVER_MAPPINGS),
+        afterwards=("silver/tmp_recounted_batches", *_COUNT),
     )
 
 

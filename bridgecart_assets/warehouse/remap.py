@@ -9,7 +9,15 @@ from collections.abc import Callable
 import duckdb
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import BEHIND_VIEWS, BOOKKEEPING, RAW_BATCHES, SILVER_MAPPINGS, SILVER_ORDERS, TABLES
+from bridgecart_assets.contracts import (
+    BATCH_SUMS,
+    BEHIND_VIEWS,
+    BOOKKEEPING,
+    RAW_BATCHES,
+    SILVER_MAPPINGS,
+    SILVER_ORDERS,
+    TABLES,
+)
 from bridgecart_assets.warehouse.mappings import fetch_schemas_of_batch
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
@@ -42,6 +50,6 @@ def _batch_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _drop_what_is_made_of_raw(connection: duckdb.DuckDBPyConnection) -> None:
-    for contract in (*TABLES.values(), *BEHIND_VIEWS, *BOOKKEEPING, SILVER_MAPPINGS):
+    for contract in (*TABLES.values(), *BEHIND_VIEWS, *BOOKKEEPING, BATCH_SUMS, SILVER_MAPPINGS):
         if contract.schema != "raw":
             connection.execute(f"drop {contract.kind} if exists {contract.full_name}")

@@ -46,6 +46,7 @@ def write_query(
     run_steps(connection, steps_of(contract, query), parameters)
     for target in tables:
         replace_rows(connection, target, read_sql(file_of(target.full_name)), parameters, batch_key)
+    run_steps(connection, query.afterwards, parameters)
 
 
 def write_frame(

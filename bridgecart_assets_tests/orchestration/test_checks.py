@@ -43,6 +43,7 @@ WARNINGS = {
     "raw_has_no_gaps",
     "raw_lost_nothing",
     "silver_order_ids_are_unmistakable",
+    "order_ids_are_unmistakable",
     "silver_spellings_are_known",
     "silver_optional_fields_are_good",
     "silver_meaning_is_known",
@@ -82,7 +83,14 @@ def by_metrics(rule: str, *statements: str) -> Break:
     return Break(rule, statements, also=("metrics_agree_with_kpis",))
 
 
+def by_counting(*statements: str) -> Break:
+    """A break of the sums of a batch, which those of every batch are among."""
+    return Break("silver_sums_tie_to_orders", statements, also=("sums_tie_to_orders",))
+
+
+RECOUNTED = tuple(map(read_sql, queries.COUNT_EVERY_BATCH))
 ONE_ORDER = f"(select min(order_key) from silver.orders where batch_key = '{SECOND}' and order_kind = 'purchase')"
+LAST_OF_FIRST = f"select max(order_id) from silver.orders where batch_key = '{FIRST}'"
 ONE_CUSTOMER = "(select min(customer_id) from gold.customer_features)"
 LATEST = "(select max(as_of) from gold.customer_snapshots)"
 ONE_PERIOD = "period = '2025-02-01'"
@@ -113,6 +121,19 @@ BREAKS = (
         "update silver.orders o set order_key = f.order_key, purchased_at = f.purchased_at from "
         f"(select order_key, purchased_at from silver.orders where batch_key = '{FIRST}' limit 1) f "
         f"where o.order_key = {ONE_ORDER}",
+    ),
+    by_counting(f"update silver.orders set net_amount = net_amount + 0.01 where order_key = {ONE_ORDER}"),
+    by_counting(
+        "update silver.orders set customer_hash = (select max(customer_hash) from silver.orders) "
+        f"where order_key = {ONE_ORDER}"
+    ),
+    by_counting(f"update silver.orders set purchased_on = purchased_on - 1 where order_key = {ONE_ORDER}"),
+    by_counting(
+        f"update silver.orders set order_kind = 'zero' where order_key = {ONE_ORDER}",
+    ),
+    by_counting(
+        f"update silver.batch_sums set purchased_on = purchased_on + 1 where batch_key = '{SECOND}' and purchased_on = "
+        "(select max(purchased_on) from silver.batch_sums)"
     ),
     by_sql(
         "silver_duplicates_have_a_winner", "update silver.duplicate_orders set winner_offset = winner_offset + 9000"
@@ -148,10 +169,10 @@ BREAKS = (
         "insert into silver.conflicting_orders by name from silver.duplicate_orders",
         "delete from silver.duplicate_orders",
     ),
-    by_sql(
+    Break(
         "silver_order_ids_are_unmistakable",
-        "update silver.orders set order_id = "
-        f"(select max(order_id) from silver.orders where batch_key = '{FIRST}') where order_key = {ONE_ORDER}",
+        (f"update silver.orders set order_id = ({LAST_OF_FIRST}) where order_key = {ONE_ORDER}",),
+        also=("order_ids_are_unmistakable",),
     ),
     by_sql(
         "silver_spellings_are_known",
@@ -179,10 +200,12 @@ BREAKS = (
     by_sql(
         "no_date_is_lonely",
         f"update silver.orders set purchased_on = purchased_on - interval 10 years where order_key = {ONE_ORDER}",
+        *RECOUNTED,
     ),
     by_sql(
         "no_date_is_lonely",
         f"update silver.orders set purchased_on = purchased_on + interval 2 years where order_key = {ONE_ORDER}",
+        *RECOUNTED,
     ),
     by_sql("customers_match_orders", f"delete from silver.customers where customer_id = {ONE_CUSTOMER}"),
     by_sql("customers_match_orders", "update silver.customers set customer_id = 'X' where customer_id = 'C001'"),
@@ -196,6 +219,14 @@ BREAKS = (
     by_sql(
         "features_tie_to_orders",
         *(f"delete from gold.{name}" for name in ("customer_features", "customer_segments", "segment_membership")),
+    ),
+    by_sql(
+        "features_tie_to_orders",
+        *(
+            f"update {table} set net_sales = net_sales + case customer_id when 'C001' then 0.01 else -0.01 end "
+            "where customer_id in ('C001', 'C002')"
+            for table in ("gold.customer_features", "gold.customer_snapshots")
+        ),
     ),
     by_sql("model_keys_are_unique", "update gold.segment_model set segment = 'typical'"),
     by_sql("model_keys_are_unique", "update gold.segment_model set segment_customers = segment_customers + 1"),
@@ -461,7 +492,7 @@ def test_a_changed_setting_is_named_with_what_it_was_for_how_many_batches_and_th
 def test_few_orders_years_from_all_others_are_named_on_whichever_side_they_are(
     platform: Platform, moved: str, says: str | None
 ):
-    _execute(platform, f"update silver.orders set purchased_on = purchased_on {moved}")
+    _execute(platform, f"update silver.orders set purchased_on = purchased_on {moved}", *RECOUNTED)
     (rule,) = [rule for rule in RULES if rule.name == "no_date_is_lonely"]
     (result,) = _evaluate(platform, [rule])
     assert result.passed == (says is None)
@@ -478,6 +509,31 @@ def test_of_customers_that_did_not_change_only_the_totals_are_looked_at(platform
     customers = _count(platform, "gold.customer_features")
     assert looked_at[0] == [customers, customers]
     assert looked_at[1] == [0, 0]
+
+
+def test_ids_of_a_batch_are_compared_with_those_of_a_month_and_all_ids_by_a_full_run(platform: Platform):
+    of_batch, of_all = (
+        next(rule for rule in RULES if rule.name == name)
+        for name in ("silver_order_ids_are_unmistakable", "order_ids_are_unmistakable")
+    )
+
+    def passed(rule: Rule, batch_key: str | None, *, only_changes: bool) -> bool:
+        (result,) = evaluate(platform, [rule], batch_key, only_changes=only_changes)
+        return result.passed
+
+    _execute(
+        platform,
+        f"update silver.orders set order_id = ({LAST_OF_FIRST}), "
+        f"purchased_on = (select max(purchased_on) from silver.orders) where order_key = {ONE_ORDER}",
+        f"update silver.orders set purchased_on = purchased_on - 400 where batch_key = '{FIRST}'",
+    )
+    assert passed(of_batch, SECOND, only_changes=True)
+    assert not passed(of_batch, SECOND, only_changes=False)
+    assert passed(of_all, None, only_changes=True)
+    assert not passed(of_all, None, only_changes=False)
+    _execute(platform, f"update silver.orders set purchased_on = purchased_on + 400 where batch_key = '{FIRST}'")
+    _execute(platform, "update silver.orders set purchased_on = (select max(purchased_on) from silver.orders)")
+    assert not passed(of_batch, SECOND, only_changes=True)
 
 
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.rule)

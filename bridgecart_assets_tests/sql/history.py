@@ -20,7 +20,15 @@ import pyarrow as pa
 
 from bridgecart_assets import contracts
 from bridgecart_assets.base.settings import Period, Settings
-from bridgecart_assets.contracts import BOOKKEEPING, PURCHASE_MODEL, SEGMENT_MODEL, SILVER_ORDERS, TRAITS, Contract
+from bridgecart_assets.contracts import (
+    BATCH_SUMS,
+    BOOKKEEPING,
+    PURCHASE_MODEL,
+    SEGMENT_MODEL,
+    SILVER_ORDERS,
+    TRAITS,
+    Contract,
+)
 from bridgecart_assets.models.frames import typed
 from bridgecart_assets.models.purchase import PurchaseModel
 from bridgecart_assets.models.spend import SpendModel
@@ -186,11 +194,13 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
     ]
     fixed = "'t' as topic_id, 0 as \"partition\", 0 as \"offset\", 'b' as batch_key, 1 as lines, 0 as part"
     with warehouse.transaction() as connection:
-        prepare(connection, SILVER_ORDERS)
+        for contract in (SILVER_ORDERS, BATCH_SUMS):
+            prepare(connection, contract)
         if rows:
             connection.register("added", pa.Table.from_pylist(rows))
             connection.execute(f"create temp table came as select *, {fixed} from added")
             connection.execute("insert into silver.orders by name from came")
+            run_steps(connection, queries.COUNT_EVERY_BATCH, {})
             # As silver does, so that the tables of customers follow.
             for contract in BOOKKEEPING:
                 prepare(connection, contract)

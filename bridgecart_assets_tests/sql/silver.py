@@ -22,6 +22,7 @@ from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.mapped_records import readers_on_record
 from bridgecart_assets.warehouse.queries import customers_query
 from bridgecart_assets.warehouse.storage.database import rows_of
+from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
 from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.history import MemoryWarehouse
@@ -34,6 +35,7 @@ BLOCKING = (
     "silver_orders_are_unique",
     "silver_duplicates_have_a_winner",
     "silver_lines_add_up",
+    "silver_sums_tie_to_orders",
 )
 
 Row = dict[str, Any]
@@ -160,9 +162,10 @@ def run_customers(warehouse: SilverWarehouse) -> list[Row]:
 def broken_rules(warehouse: SilverWarehouse, batch_key: str) -> list[str]:
     """The blocking silver checks of a batch that fail."""
     failed = []
+    parameters: dict[str, Parameter] = {"batch_key": batch_key, "only_changes": True}
     with warehouse.reading() as connection:
         run_steps(connection, files_before(*(f"checks/{check}" for check in BLOCKING)), {})
         for check in BLOCKING:
-            if rows_of(connection, read_sql(f"checks/{check}"), {"batch_key": batch_key})[1]:
+            if rows_of(connection, read_sql(f"checks/{check}"), parameters)[1]:
                 failed.append(f"{check} of {batch_key}")
     return failed

@@ -40,11 +40,13 @@ ERASURES = [
         *chain("erasure/tmp_records_to_erase", through=(customers,)),
         "erasure/note_erasure",
         "erasure/erase_records",
+        "silver/tmp_standing_rows",
         "silver/tmp_contested_orders",
         "silver/tmp_ranked_states",
         "silver/tmp_ranked_events",
         "silver/tmp_counting_events",
         "silver/tmp_summed_orders",
+        "internal/tmp_all_batches",
     ]
     for customers in ("erasure/tmp_customers_to_erase", "erasure/tmp_returned_customers")
 ]

@@ -1,5 +1,5 @@
 -- Historic value is net sales: at the last close all segments together are worth what all customers have spent.
--- needs: kpi.clv_growth, silver.orders, $as_of
+-- needs: kpi.clv_growth, silver.batch_sums, $as_of
 -- gives: rows
 
 with kpi as (
@@ -8,7 +8,7 @@ with kpi as (
     where period = (select max(period) from kpi.clv_growth)
 ),
 silver as (
-    select coalesce(sum(net_amount), 0) as sales from silver.orders where coalesce(purchased_on < $as_of::date, true)
+    select coalesce(sum(net_sales), 0) as sales from silver.batch_sums where coalesce(purchased_on < $as_of::date, true)
 )
 select kpi.clv as closing_clv, silver.sales as silver_sales
 from kpi, silver

@@ -1,10 +1,10 @@
 -- Dates with hardly an order, more than a year before all other orders or after them.
--- needs: silver.orders
+-- needs: silver.orders, silver.batch_sums
 -- gives: rows
 
 with days as (
-    select purchased_on as day, count(*) as orders
-    from silver.orders
+    select purchased_on as day, sum(purchases + zero_value_orders + refunds)::bigint as orders
+    from silver.batch_sums
     group by day
 ),
 gaps as (

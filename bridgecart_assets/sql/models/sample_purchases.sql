@@ -9,8 +9,6 @@ select
     purchase_sales::double as purchase_sales,
     net_sales::double as net_sales
 from gold.customer_features
-where frequency > 0 and is_sampled(
-    customer_hash, (select count(*) from gold.customer_features where frequency > 0), $fitted_customers
-)
+where frequency > 0 and is_sampled(customer_hash)
 order by customer_hash, customer_id
 limit $fitted_customers

@@ -6,8 +6,6 @@ select
     as_of, model_version, segment_key,
     {trait},
 from gold.customer_segments
-where model_version is not null and is_sampled(
-    customer_hash, (select count(*) from gold.customer_segments where model_version is not null), $fitted_customers
-)
+where model_version is not null and is_sampled(customer_hash)
 order by customer_hash, customer_id
 limit $fitted_customers

@@ -12,8 +12,6 @@ select
 from (select *, weeks_between(first_purchased_on, as_of - 1) as weeks from gold.customer_features) f
 join gold.purchase_model p on p.version = $purchase_version
 cross join coupon_spread
-where f.frequency > 0 and is_sampled(
-    f.customer_hash, (select count(*) from gold.customer_features where frequency > 0), $fitted_customers
-)
+where f.frequency > 0 and is_sampled(f.customer_hash)
 order by f.customer_hash, f.customer_id
 limit $fitted_customers

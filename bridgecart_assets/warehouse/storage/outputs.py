@@ -93,6 +93,7 @@ class Query:
         inputs: tables that must exist before the transaction begins.
         co_outputs: further tables written after the same steps, in the same transaction.
         optional_inputs: tables that are read but are no assets; made empty where they are missing.
+        afterwards: SQL files that run when the tables are written, on the rows as they are stored.
         incremental: for a table of customers, how it can be brought up to date without making all of it.
         stored_in: the table that holds the facts of an asset which is a view, and whose rows the files make.
         aggregates: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
@@ -106,6 +107,7 @@ class Query:
     inputs: tuple[Table, ...] = ()
     co_outputs: tuple[str, ...] = ()
     optional_inputs: tuple[Contract, ...] = ()
+    afterwards: tuple[str, ...] = ()
     incremental: Incremental | None = None
     stored_in: Contract | None = None
     aggregates: tuple[str, ...] = ()

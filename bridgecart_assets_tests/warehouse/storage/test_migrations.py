@@ -9,6 +9,7 @@ import pytest
 from bridgecart_assets import sql
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import (
+    BATCH_SUMS,
     BEHIND_VIEWS,
     BESIDE_ORDERS,
     ERASURE_TABLES,
@@ -25,6 +26,7 @@ from bridgecart_assets.contracts import (
     TABLES,
     WITHDRAWN_ORDERS,
     WRITTEN_WITH_ORDERS,
+    Contract,
 )
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.orchestration.check_rules import RULES
@@ -38,7 +40,7 @@ from bridgecart_assets.warehouse.storage.migrations import MIGRATIONS, Warehouse
 from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.support.pipeline import run_silver, run_small_shop, run_whole_tables
 from bridgecart_assets_tests.support.records import TOPIC_ID, Record, store_batch
-from bridgecart_assets_tests.support.state import store_views
+from bridgecart_assets_tests.support.state import rows, store_views
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "layout.json"
 
@@ -48,6 +50,7 @@ def layout() -> dict[str, object]:
     tables = (
         *TABLES.values(),
         *BEHIND_VIEWS,
+        BATCH_SUMS,
         RAW_SCHEMAS,
         SILVER_MAPPINGS,
         *ERASURE_TABLES,
@@ -133,6 +136,27 @@ def test_a_warehouse_from_before_predictions_had_bounds_keeps_its_models_and_goe
     assert {kind for name, kind, *_ in described if name.endswith("ing_predicted_clv")} == {"DECIMAL(38,2)"}
 
 
+def test_the_orders_of_a_warehouse_from_before_batches_had_sums_are_counted(settings: Settings) -> None:
+    warehouse = run_small_shop(settings)
+    counted = rows(warehouse, "from silver.batch_sums order by all")
+    assert counted
+    with warehouse.transaction() as connection:
+        connection.execute("drop table silver.batch_sums")
+        store_views(connection)
+        connection.execute("update main.layout_version set version = 6")
+    assert rows(warehouse, "from silver.batch_sums order by all") == counted
+    assert layout_of(warehouse, BATCH_SUMS) == [(column.name, column.type) for column in BATCH_SUMS.columns]
+
+
+def test_a_warehouse_without_orders_gets_no_sums_of_batches(warehouse: Warehouse) -> None:
+    as_if_older(warehouse)
+    assert rows(warehouse, "from silver.batch_sums") == []
+
+
+def layout_of(warehouse: Warehouse, table: Contract) -> list[tuple[str, str]]:
+    return [(name, kind) for name, kind, *_ in rows(warehouse, f"describe {table.full_name}")]
+
+
 def test_a_ledger_from_before_last_records_were_kept_knows_none_and_takes_in_the_next_batch(
     warehouse: Warehouse,
 ) -> None:
@@ -209,7 +233,7 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
 
 
 def test_a_warehouse_from_before_own_topics_gets_the_columns_of_a_new_one(warehouse: Warehouse) -> None:
-    tables = (RAW_BATCHES, SILVER_ORDERS, *WRITTEN_WITH_ORDERS, SILVER_MAPPINGS)
+    tables = (RAW_BATCHES, SILVER_ORDERS, BATCH_SUMS, *WRITTEN_WITH_ORDERS, SILVER_MAPPINGS)
     with warehouse.transaction() as connection:
         for contract in tables:
             prepare(connection, contract)
