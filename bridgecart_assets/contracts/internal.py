@@ -92,6 +92,7 @@ CUSTOMER_TOTALS = Contract(
         Column("net_sales", MONEY, "Net amount of all orders, currency units"),
         *SPEND_SUMS,
         Column("largest_spend", MONEY, "Largest spend on a purchase day, currency units", nullable=True),
+        Column("last_spend", MONEY, "Spend on the latest purchase day, currency units", nullable=True),
         Column(
             "categories",
             "STRUCT(category VARCHAR, purchases INTEGER)[]",

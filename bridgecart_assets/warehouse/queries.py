@@ -96,7 +96,9 @@ def features_query(settings: Settings, *inputs: Table) -> Query:
     return Query(
         parameters=_clock_parameters(settings),
         inputs=inputs,
-        incremental=Incremental(scoped=(SILVER_ORDERS,), is_dated=True, replaced=REPLACED_TOTALS),
+        incremental=Incremental(
+            scoped=(SILVER_ORDERS,), is_dated=True, carried="gold/carried_totals", replaced=REPLACED_TOTALS
+        ),
         stored_in=CUSTOMER_TOTALS,
     )
 

@@ -43,6 +43,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "only_changes": False,
     "max_prediction_error": 0.25,
     "kpi_period": "month",
+    "known_as_of": None,
     "max_payload_bytes": 1000,
     "most_periods": 12,
     "most_values": 12,

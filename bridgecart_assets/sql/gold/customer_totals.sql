@@ -23,7 +23,8 @@ days as (
         min(purchased_on) filter (where period_of(purchased_on) = latest_period) as returned_on,
         sum(log_net) as log_spend_sum,
         sum(log_net_square) as log_spend_square_sum,
-        max(spend) as largest_spend
+        max(spend) as largest_spend,
+        max_by(spend, purchased_on) as last_spend
     from (select *, max(period_of(purchased_on)) over (partition by customer_id) as latest_period from purchase_days)
     group by customer_id
 ),
@@ -46,6 +47,7 @@ select
     coalesce(d.log_spend_sum, 0) as log_spend_sum,
     coalesce(d.log_spend_square_sum, 0) as log_spend_square_sum,
     d.largest_spend,
+    d.last_spend,
     coalesce(c.bought, []) as categories
 from totals t
 left join days d on d.customer_id = t.customer_id

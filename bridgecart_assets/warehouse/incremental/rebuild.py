@@ -7,7 +7,7 @@ is the same, only the rows of customers that changed since are rebuilt. What bel
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import date, timedelta
 from hashlib import sha256
 
@@ -64,10 +64,14 @@ def begin_refresh(
     inputs = [refreshes[t.full_name] for t in incremental.scoped if t != contract and t.full_name in refreshes]
     revision = min([head, *(refresh.revision for refresh in inputs)])
     as_of = _as_of(connection, parameters) if incremental.is_dated else None
-    state = _state(connection, incremental, made_by, parameters, [as_of, *((i.full_rebuilds, i.as_of) for i in inputs)])
+    dates = [None if incremental.carried else as_of, *((i.full_rebuilds, i.as_of) for i in inputs)]
+    state = _state(connection, incremental, made_by, parameters, dates)
     scope: Scope = FullScope()
-    if only_changes and before is not None and before.state == state:
-        changes = _changes(connection, before.revision, revision, incremental.reach)
+    if only_changes and before is not None and before.state == state and _goes_on(before.as_of, as_of):
+        if as_of != before.as_of:
+            # What a later date lets in is a change too, and has a number although nothing came.
+            revision = max(revision, before.revision + 1)
+        changes = _changes(connection, before, revision, incremental.reach)
         scope = FullScope() if _is_large(connection, stored) else changes
     is_whole = isinstance(scope, FullScope)
     times = before.full_rebuilds if before is not None else 0
@@ -76,11 +80,18 @@ def begin_refresh(
     return scope
 
 
-def _changes(connection: duckdb.DuckDBPyConnection, after: int, revision: int, reach: timedelta) -> ChangedScope:
-    """Put the customers that changed into `touched`."""
-    run_steps(connection, ("internal/touched",), {"after": after, "revision": revision})
+def _goes_on(known: date | None, as_of: date | None) -> bool:
+    """True unless the clock went back, or began."""
+    return known == as_of or (known is not None and as_of is not None and known < as_of)
+
+
+def _changes(
+    connection: duckdb.DuckDBPyConnection, known: RefreshState, revision: int, reach: timedelta
+) -> ChangedScope:
+    """Put the customers that changed since what the table knows into `touched`."""
+    run_steps(connection, ("internal/touched",), {"after": known.revision, "revision": revision})
     ((since,),) = connection.execute("select min(since) from touched").fetchall()
-    return ChangedScope(revision, since - reach if since is not None else None)
+    return ChangedScope(known.revision, revision, known.as_of, since - reach if since is not None else None)
 
 
 def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, refresh: RefreshState) -> None:
@@ -100,7 +111,7 @@ def scope_unchecked(
     refresh = _refreshes(connection).get(contract.full_name) if REFRESHES.full_name in standing else None
     scope: Scope = FullScope()
     if only_changes and refresh is not None and refresh.checked is not None:
-        scope = _changes(connection, refresh.checked, refresh.revision, reach)
+        scope = _changes(connection, replace(refresh, revision=refresh.checked), refresh.revision, reach)
     for table in TABLES.values():
         if scoped(table) in read_by and CUSTOMER_HASH in table.columns and table.full_name in standing:
             # What the tables have, not what was gathered to make them.

@@ -4,14 +4,14 @@ What belongs elsewhere: which customers changed (`rebuild.py`), and tables of an
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from bridgecart_assets.base.quoting import sql_name
 from bridgecart_assets.contracts import BOOKKEEPING, TABLES, Contract
 from bridgecart_assets.sql import file_of, read_sql
-from bridgecart_assets.sql.chain import chain
+from bridgecart_assets.sql.chain import chain, files_before
 from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter, Query
@@ -46,12 +46,11 @@ def refresh_customers(
     stored = query.stored_in or contract
     for table in (stored, *(TABLES[name] for name in query.aggregates), *BOOKKEEPING):
         prepare(connection, table)
-    made_by = chain(*files_of(stored, query))
+    made_by = chain(*files_of(stored, query), *([incremental.carried] if incremental.carried else []))
     scope = begin_refresh(
         connection, contract, stored, incremental, made_by, query.parameters, only_changes=only_changes
     )
-    parameters = {**query.parameters, "changes_from": scope.changes_from}
-    refresh = _Refresh(connection, stored, query, incremental, parameters)
+    refresh = _Refresh(connection, stored, query, incremental, {**query.parameters, **scope.parameters})
     if isinstance(scope, FullScope):
         refresh.rebuild(scope)
     else:
@@ -95,13 +94,18 @@ class _Refresh:
 
     def update(self, changes: ChangedScope) -> None:
         """Replace the rows that may have changed, and take the difference into the tables of sums."""
+        carried = self.incremental.carried
+        done = files_before(carried) if carried else ()
+        run_steps(self.connection, done, self.parameters)
         ((touched,),) = self.connection.execute("select count(*) from touched").fetchall()
         if not touched:
             return
-        self._run_steps(changes)
+        self._run_steps(replace(changes, people="late") if carried else changes, done)
         used = checked_parameters(self.connection, self.table, self._select, self.parameters)
         self.connection.execute(f"create temp table fresh as from {self.table.full_name} limit 0")
         self.connection.execute(f"insert into fresh by name {self._select}", used)
+        if carried:
+            self.connection.execute(f"insert into fresh by name {read_sql(carried)}")
         check_key(self.connection, self.table, "fresh")
         self._add_difference(scoped(self.table), "fresh")
         self._keep_replaced(changes.revision)
@@ -109,9 +113,10 @@ class _Refresh:
         with explaining(self.table):
             insert_rows(self.connection, self.table, "select * from fresh", {})
 
-    def _run_steps(self, scope: Scope) -> None:
+    def _run_steps(self, scope: Scope, done: Sequence[str] = ()) -> None:
         scope.relate(self.connection, self.incremental)
-        run_steps(self.connection, steps_of(self.table, self.query), self.parameters)
+        steps = [step for step in steps_of(self.table, self.query) if step not in done]
+        run_steps(self.connection, steps, self.parameters)
 
     def _keep_replaced(self, revision: int) -> None:
         """Keep the rows that are about to go, until every table has followed."""

@@ -4,6 +4,7 @@ The SQL of a table of customers reads its inputs as `scoped_<table>`, so what it
 What belongs elsewhere: which customers changed (`rebuild.py`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -11,7 +12,7 @@ from itertools import pairwise
 import duckdb
 
 from bridgecart_assets.contracts import SILVER_ORDERS, Contract
-from bridgecart_assets.warehouse.storage.outputs import Incremental
+from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter
 
 # What a part needs to be made stays in the default memory limit.
 _ORDERS_IN_PART = 10_000_000
@@ -30,9 +31,9 @@ class FullScope:
     hashes: range | None = None
 
     @property
-    def changes_from(self) -> str:
-        """`$changes_from` of the SQL files: the rows of all dates."""
-        return "-infinity"
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Parameters of the SQL files: they look at the rows of all dates."""
+        return {"changes_from": "-infinity"}
 
     def condition(self, _table: Contract) -> str:
         """Condition of a WHERE clause: the rows of the table that are theirs."""
@@ -57,27 +58,42 @@ class FullScope:
 
 @dataclass(frozen=True)
 class ChangedScope:
-    """The customers in the temporary table `touched`: those that changed since a table was written.
+    """The customers in a temporary table: those that changed since a table was written.
 
     Attributes:
-        revision: up to which their changes are followed.
+        after: up to which revision the table knew the changes.
+        revision: up to which it follows them.
+        known_as_of: the as-of date that its rows had; None where they have none.
         since: of rows that are of a date (`as_of`) only those of this date and later may be others; None is all.
+        people: the temporary table with the hashes of the customers.
 
     """
 
+    after: int
     revision: int
+    known_as_of: date | None
     since: date | None
+    people: str = "touched"
 
     @property
-    def changes_from(self) -> str:
-        """`$changes_from` of the SQL files: the first date whose rows are looked at."""
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Parameters of the SQL files: the changes that they follow, and the first date whose rows they look at."""
+        return {
+            "after": self.after,
+            "revision": self.revision,
+            "known_as_of": self.known_as_of.isoformat() if self.known_as_of else None,
+            "changes_from": self._changes_from,
+        }
+
+    @property
+    def _changes_from(self) -> str:
         return self.since.isoformat() if self.since else "-infinity"
 
     def condition(self, table: Contract) -> str:
         """Condition of a WHERE clause: the rows of the table that may have changed."""
-        is_theirs = "customer_hash in (select customer_hash from touched)"
+        is_theirs = f"customer_hash in (select customer_hash from {self.people})"
         if "as_of" in table.key:
-            return f"as_of >= date '{self.changes_from}' and {is_theirs}"
+            return f"as_of >= date '{self._changes_from}' and {is_theirs}"
         return is_theirs
 
     def relate(self, connection: duckdb.DuckDBPyConnection, incremental: Incremental) -> None:

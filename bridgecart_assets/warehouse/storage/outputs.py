@@ -61,6 +61,8 @@ class Incremental:
         materialized: those of them that it reads more than once; few rows are then looked for once.
         state: SQL files; when one says something else than the last time, everything is rebuilt.
         is_dated: whether the rows are as of the clock's date; with another date everything is rebuilt.
+        carried: the SQL file of the rows of customers in time, to whose totals changes are added; rebuilt are only
+            those whose hash is put into `late`. Of a dated table it also takes in what a later date lets in.
         replaced: the table that keeps the rows which were replaced, as they were, for those that follow this one.
         lookback_days: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
             first date that is looked at as `$changes_from`.
@@ -71,6 +73,7 @@ class Incremental:
     materialized: tuple[Contract, ...] = ()
     state: tuple[str, ...] = ()
     is_dated: bool = False
+    carried: str = ""
     replaced: Contract | None = None
     lookback_days: int = 0
 
