@@ -221,6 +221,7 @@ CUSTOMER_SEGMENTS = Contract(
     ),
     key=("customer_id",),
     published=True,
+    is_view=True,
 )
 
 SEGMENT_DRIFT = Contract(

@@ -15,6 +15,7 @@ from bridgecart_assets.contracts import (
     BATCH_SUMS,
     BOOKKEEPING,
     CUSTOMER_FEATURES,
+    CUSTOMER_SCORES,
     CUSTOMER_SNAPSHOTS,
     CUSTOMER_TOTALS,
     ERASED_VALUE,
@@ -148,6 +149,7 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
         incremental=Incremental(
             scoped=(CUSTOMER_FEATURES,), materialized=(CUSTOMER_FEATURES,), state=("internal/state_models",)
         ),
+        stored_in=CUSTOMER_SCORES,
     )
 
 

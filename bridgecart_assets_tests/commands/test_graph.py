@@ -21,7 +21,7 @@ def graphs(*arguments: str) -> list[dict[str, Any]]:
 
 
 def test_a_tables_steps_come_in_order_with_what_each_needs_and_gives():
-    (graph,) = graphs("gold.customer_segments")
+    (graph,) = graphs("gold.customer_scores")
     assert [step["file"] for step in graph["steps"]] == [
         "sql/gold/tmp_current_customers.sql",
         "sql/gold/tmp_trait_macros.sql",
@@ -30,13 +30,13 @@ def test_a_tables_steps_come_in_order_with_what_each_needs_and_gives():
         "sql/gold/tmp_levels.sql",
         "sql/gold/tmp_purchase_forecasts.sql",
         "sql/gold/tmp_scored.sql",
-        "sql/gold/customer_segments.sql",
+        "sql/gold/customer_scores.sql",
     ]
     assert graph["steps"][0]["tables"] == ["gold.customer_features"]
     last = graph["steps"][-1]
     assert last["steps"] == ["versions_in_force", "scored"]
     assert (last["tables"], last["parameters"]) == (["gold.purchase_model"], ["churn_window_days"])
-    assert last["gives"] == ["gold.customer_segments"]
+    assert last["gives"] == ["gold.customer_scores"]
 
 
 def test_the_tables_behind_reach_back_to_the_records_each_after_its_own():
@@ -55,11 +55,11 @@ def test_only_what_is_read_from_kafka_has_no_sql():
     assert {graph["table"] for graph in graphs() if not graph["steps"]} == {"raw.orders", "raw.batches"}
 
 
-@pytest.mark.parametrize("table", ["gold.customer_segments", "gold/customer_segments"])
+@pytest.mark.parametrize("table", ["gold.customer_scores", "gold/customer_scores"])
 def test_a_person_reads_the_files_with_their_meaning(table: str):
     result = CliRunner().invoke(cli, ["graph", table])
     assert result.exit_code == 0
-    assert f"8 sql/gold/customer_segments.sql: {headers()['gold/customer_segments'].meaning}" in result.output
+    assert f"8 sql/gold/customer_scores.sql: {headers()['gold/customer_scores'].meaning}" in result.output
     assert "parameters: $churn_window_days" in result.output
     assert result.output.rstrip().splitlines()[-1].startswith("  behind it: ")
 

@@ -88,7 +88,7 @@ def test_a_customer_as_near_to_two_segments_gets_the_first_key_and_no_confidence
 CORNERS = st.tuples(*(st.sampled_from([-1.0, 0.0, 1.0]) for _ in TRAITS))
 
 
-@examples(30)
+@examples(12)
 @given(st.lists(CORNERS, min_size=2, max_size=MOST_SEGMENTS))
 def test_of_segments_as_near_the_lower_key_comes_first_however_many_there_are(corners: list[tuple[float, ...]]):
     keys = [f"S{number:02d}" for number in range(1, len(corners) + 1)]

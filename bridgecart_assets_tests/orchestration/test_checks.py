@@ -244,7 +244,7 @@ BREAKS = (
     ),
     by_sql(
         "customers_are_in_one_segment",
-        f"update gold.customer_segments set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER}",
+        f"update gold.customer_scores set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER}",
         f"update gold.customer_snapshots set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER}",
         f"update gold.segment_membership set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER} "
         "and is_current",

@@ -136,7 +136,7 @@ def test_what_python_makes_stands_for_tables_that_there_are():
 
 
 def test_the_steps_of_the_segments_are_those_of_the_customers_as_they_are_now():
-    assert files_before("gold/customer_segments") == [
+    assert files_before("gold/customer_scores") == [
         "gold/tmp_current_customers",
         "gold/tmp_trait_macros",
         "gold/tmp_traits",

@@ -369,12 +369,12 @@ def test_checks_look_at_every_row_that_a_run_made_and_at_the_totals_of_the_other
         return check(broken)
 
     touched, other = "customer_id = 'C7'", "customer_id = 'C8'"
-    twice = "insert into gold.customer_segments select * from gold.customer_segments where"
+    twice = "insert into gold.customer_scores select * from gold.customer_scores where"
     assert "customers_are_in_one_segment" in after(f"{twice} {touched}")
     assert "customers_are_in_one_segment" in after(f"{twice} {other}")
     assert "customers_match_orders" in after(f"delete from silver.customers where {touched}")
     assert "features_tie_to_orders" in after(f"update gold.customer_totals set net_sales = 1 where {other}")
-    for table in ("gold.customer_totals", "gold.customer_segments"):
+    for table in ("gold.customer_totals", "gold.customer_scores"):
         assert after(f"delete from {table} where {other}") != [], table
     assert "membership_has_one_current_row" in after(f"delete from gold.segment_membership where {other}")
     elsewhere = "update gold.customer_snapshots set segment_key = 'S03' where"
@@ -394,7 +394,7 @@ def test_a_row_that_failed_a_check_fails_it_until_it_is_mended():
         refresh(warehouse)
         if batch == 1:
             with warehouse.transaction() as connection:
-                connection.execute("update gold.customer_segments set segment_key = 'S03' where customer_id = 'C7'")
+                connection.execute("update gold.customer_scores set segment_key = 'S03' where customer_id = 'C7'")
         # The batches after it touch other customers.
         assert check(warehouse) == ["snapshots_agree_with_segments", "membership_agrees_with_segments"]
     write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(SETTINGS), only_changes=False)

@@ -6,6 +6,7 @@ On Apache Kafka: the embedded broker commits transactions, but never ends one th
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -40,7 +41,7 @@ def connection(topic: TopicFactory) -> KafkaConnection:
 def score(warehouse: Warehouse, segments: Segments) -> None:
     """The customers that there are, and the segment of each."""
     with warehouse.transaction() as connection:
-        prepare(connection, CUSTOMER_SEGMENTS)
+        prepare(connection, replace(CUSTOMER_SEGMENTS, is_view=False))
         connection.execute("delete from gold.customer_segments")
         for customer, key in segments.items():
             connection.execute(

@@ -1,6 +1,7 @@
 """Publishing: the file changes at once, readers keep theirs, the same rows give the same bytes."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -20,7 +21,7 @@ MANY = 250_000
 
 def _store_customers(warehouse: Warehouse, count: int, *, order: str = "i") -> None:
     with warehouse.transaction() as connection:
-        prepare(connection, CUSTOMER_SEGMENTS)
+        prepare(connection, replace(CUSTOMER_SEGMENTS, is_view=False))
         connection.execute("delete from gold.customer_segments")
         connection.execute(
             "insert into gold.customer_segments by name select 'C' || i as customer_id, i as customer_hash, "

@@ -74,7 +74,6 @@ select
         distance, nearest_place, next_distance, next_place
     ),
     s.segment_key,
-    s.segment,
     s.largest_spend as segment_largest_spend,
     r.segment_key as runner_up_key,
     case when next_distance + distance > 0
@@ -154,7 +153,6 @@ select
         kept_spend, refund_share_mean, segment_largest_spend, clv_margin, horizon_days, window_days
     ),
     segment_version as version,
-    confidence < 0.1 as ambiguous,
     figure_within(spent.p_alive, 1) as p_alive,
     -- Nobody buys on more days than there are.
     figure_within(spent.p_alive * purchases, horizon_days) as expected_purchases,

@@ -34,3 +34,6 @@ select
 from query(getvariable('stored_orders'))
 group by batch_key, purchased_on;
 reset variable stored_orders;
+
+-- Segments are a view, of what the models say of each customer.
+drop table if exists gold.customer_segments;
