@@ -147,7 +147,7 @@ class Importing:
         while (done := self._rows_of(file)) < rows:
             self.counted(done, rows, f"importing {file.name}")
             file.require_unchanged()
-            take_in(self.instance, self.platform, self._next_key(), self.summary, run_config=source(file, self.mapping))
+            take_in(self.instance, self._next_key(), self.summary, run_config=source(file, self.mapping))
         self.counted(rows, rows, f"importing {file.name}")
         others = other_contents(self.platform.warehouse, file.name, file.topic_id)
         return Imported(file.name, file.sha256, rows, before, len(again), others)
@@ -168,7 +168,7 @@ class Importing:
 
         if not self.instance.has_dynamic_partition(str(BATCHES.name), key):
             self.instance.add_dynamic_partitions(str(BATCHES.name), [key])
-        take_in(self.instance, self.platform, key, self.summary, selection=AFTER_RAW[INGEST])
+        take_in(self.instance, key, self.summary, selection=AFTER_RAW[INGEST])
 
 
 def source(file: HistoryFile, mapping: str | None) -> dict[str, Any]:

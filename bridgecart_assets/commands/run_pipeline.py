@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.contracts import SILVER_ORDERS
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.orchestration.location import job_origin
 from bridgecart_assets.orchestration.resources import Platform, RefreshMode
@@ -17,7 +18,6 @@ from bridgecart_assets.processes.interrupts import interrupts
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG, run_lock
 from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.sources.kafka.positions import topic_state
-from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.ingest.ledger import load_ends, load_ledger, load_position, newest_batches
 from bridgecart_assets.warehouse.mappings import mapping_in_use
 from bridgecart_assets.warehouse.remap import remap as remap_warehouse
@@ -192,7 +192,7 @@ def run_holding_lock(
         for key in open_batch_keys(instance, platform, state):
             progress(f"batch {key}: topic to silver")
             left = assets_left(INGEST, key, platform.warehouse, state)
-            take_in(instance, platform, key, summary, selection=left)
+            take_in(instance, key, summary, selection=left)
         progress("customers, segments and KPIs")
         refresh(instance, summary, refit=refit, full=full)
         prune_or_warn(instance, settings, progress, runs=len(summary.batches) + RUNS_AT_ONCE)
@@ -201,7 +201,6 @@ def run_holding_lock(
 
 def take_in(
     instance: "dg.DagsterInstance",
-    platform: Platform,
     key: str,
     summary: Summary,
     *,
@@ -209,9 +208,9 @@ def take_in(
     run_config: Mapping[str, Any] | None = None,
 ) -> None:
     """Take in a batch, or what is selected of it, and count it. Raises RunFailed."""
-    _execute(instance, INGEST, summary, partition_key=key, selection=selection, run_config=run_config)
+    result = _execute(instance, INGEST, summary, partition_key=key, selection=selection, run_config=run_config)
     summary.batches.append(key)
-    _count_batch(platform, key, summary)
+    _count_batch(result, summary)
 
 
 def refresh(
@@ -310,7 +309,7 @@ def _execute(
     partition_key: str | None = None,
     selection: "Sequence[dg.AssetKey] | None" = None,
     run_config: Mapping[str, Any] | None = None,
-) -> None:
+) -> Result:
     with _quietly(), interrupts() as interrupted_by:
         result = _run_here(instance, job, partition_key, selection, {**QUIET, **(run_config or {})})
         # Between two steps Dagster holds interrupts back, and after the last one it forgets them.
@@ -329,6 +328,7 @@ def _execute(
     summary.model = _model_decision(result) or summary.model
     if not result.success:
         raise failure_of(result)
+    return result
 
 
 def _run_here(
@@ -403,8 +403,14 @@ def _first_line(message: str) -> str:
     return message.strip().splitlines()[0] if message.strip() else "unknown error"
 
 
-def _count_batch(platform: Platform, key: str, summary: Summary) -> None:
-    columns, rows = platform.query(read_sql("report/ends_of_batch"), {"batch_key": key})
-    counts = dict(zip(columns, rows[0], strict=True))
+def _count_batch(result: Result, summary: Summary) -> None:
+    """Add what the materialization of the batch's orders says of its records."""
+    from bridgecart_assets.orchestration.asset_specs import asset_key
+
+    (silver,) = [
+        event.materialization
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == asset_key(SILVER_ORDERS)
+    ]
     for name in _COUNTS:
-        setattr(summary, name, getattr(summary, name) + int(str(counts[name])))
+        setattr(summary, name, getattr(summary, name) + int(str(silver.metadata[name].value)))

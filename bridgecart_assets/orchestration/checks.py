@@ -24,6 +24,7 @@ from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
+from bridgecart_assets.sql.headers import headers
 from bridgecart_assets.warehouse.incremental.rebuild import note_checked, scope_unchecked
 from bridgecart_assets.warehouse.incremental.scope import scoped
 from bridgecart_assets.warehouse.mappings import topic_mapping_sha256
@@ -158,11 +159,13 @@ def evaluate(
         "only_changes": only_changes,
         "as_of": settings.as_of.isoformat() if settings.as_of else None,
         **reading_parameters(settings),
-        "mapping": topic_mapping_sha256(settings),
         "currency": settings.currency,
         "churn_window_days": settings.churn_window_days,
         "max_prediction_error": settings.max_prediction_error,
     }
+    rules = list(rules)
+    if any("mapping" in headers()[rule.file].parameters for rule in rules if rule.name != CONTRACT_CHECK):
+        parameters["mapping"] = topic_mapping_sha256(settings)
     reach = incremental_snapshots(settings).reach
     passed: list[tuple[Contract, int]] = []
     with platform.warehouse.reading() as connection:

@@ -11,7 +11,7 @@ from bridgecart_assets.contracts import KPIS, SEGMENTATION_TRAITS, TABLES, Kpi
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.ingest.ledger import history_sentence
-from bridgecart_assets.warehouse.storage.database import plain, rows_of, table_exists
+from bridgecart_assets.warehouse.storage.database import plain, rows_of, standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.storage.tables import count_rows, run_steps
 
@@ -48,7 +48,8 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
 
     run_steps(connection, files_before(*(f"report/{name}" for name in SECTIONS)), parameters)
     clock = section("clock")
-    standing = [contract for contract in TABLES.values() if table_exists(connection, contract)]
+    names = standing_tables(connection)
+    standing = [contract for contract in TABLES.values() if contract.full_name in names]
     return {
         "history": history_sentence(connection),
         "clock": dict(zip(clock["columns"], clock["rows"][0], strict=True)),

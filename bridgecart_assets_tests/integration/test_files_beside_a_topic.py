@@ -39,7 +39,7 @@ def test_rows_of_a_file_change_nothing_of_what_is_known_of_the_topic_and_are_rea
     platform = Platform()
 
     key = register_batch(instance, platform)
-    take_in(instance, platform, key, Summary(), run_config=source(open_history(file), None))
+    take_in(instance, key, Summary(), run_config=source(open_history(file), None))
     shop.sell(50)
     daemon.tick()
     assert rows(warehouse, "select count(*), count(cluster_id) from raw.batches") == [(2, 1)]
@@ -47,12 +47,12 @@ def test_rows_of_a_file_change_nothing_of_what_is_known_of_the_topic_and_are_rea
     assert examine(load_settings()) == []
 
     stored = digests(warehouse, with_ledger=True)
-    take_in(instance, platform, key, Summary(), run_config=source(open_history(file), None))
+    take_in(instance, key, Summary(), run_config=source(open_history(file), None))
     with pytest.raises(RunFailed, match=rf"^Batch {key} holds rows of history\.ndjson, a file that was imported"):
-        take_in(instance, platform, key, Summary())
+        take_in(instance, key, Summary())
     file.write_bytes(event(order_id="H3"))
     with pytest.raises(RunFailed, match=rf"^history\.ndjson was changed since batch {key} was read.*its rows stay"):
-        take_in(instance, platform, key, Summary(), run_config=source(open_history(file), None))
+        take_in(instance, key, Summary(), run_config=source(open_history(file), None))
     assert digests(warehouse, with_ledger=True) == stored
 
 
