@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
+from itertools import chain, groupby
 
 import dagster as dg
 import duckdb
@@ -76,16 +76,17 @@ class Finding:
         }
 
 
-# Tables that one asset function writes together are checked together, in one step.
-STEPS: tuple[tuple[Contract, ...], ...] = (
+# Tables that one asset function writes together are checked together, in one step; so are those that the same wait for.
+_TOGETHER: tuple[tuple[Contract, ...], ...] = (
     (contracts.RAW_ORDERS, contracts.RAW_BATCHES),
     (contracts.SILVER_ORDERS, *contracts.WRITTEN_WITH_ORDERS),
     (contracts.CUSTOMER_SNAPSHOTS, contracts.SEGMENT_FLOWS),
-    *(
-        (contract,)
-        for contract in contracts.TABLES.values()
-        if not contract.partitioned and contract not in (contracts.CUSTOMER_SNAPSHOTS, contracts.SEGMENT_FLOWS)
-    ),
+    (contracts.SEGMENT_MEMBERSHIP, contracts.SEGMENT_DRIFT),
+    contracts.KPI_TABLES,
+)
+STEPS: tuple[tuple[Contract, ...], ...] = (
+    *_TOGETHER,
+    *((contract,) for contract in contracts.TABLES.values() if contract not in chain.from_iterable(_TOGETHER)),
 )
 
 
