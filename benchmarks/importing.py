@@ -91,6 +91,6 @@ IMPORT = Benchmark(
     full={"orders": 10_000_000, "repeats": 1},
     targets=(
         Target("rows of a file read in 512 MB", READ, "peak_megabytes", at_most=512),
-        Target("10 million orders imported in 3,072 MB", IMPORTED, "peak_megabytes", at_most=3_072, only_full=True),
+        Target("a file imported in 3,072 MB", IMPORTED, "peak_megabytes", at_most=3_072),
     ),
 )
