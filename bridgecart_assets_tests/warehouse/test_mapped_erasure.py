@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from bridgecart_assets_tests.warehouse.test_erasure import everything_said
 FIRST, SECOND = "20300101T000000Z", "20300101T000100Z"
 SETTINGS = Settings()
 ZELDA = {**PERSON, "name": "Zelda Quux", "phone": "+91 11111 22222"}
+LAST_DAY = datetime(2025, 3, 4, 23, 59, tzinfo=UTC)
 GONE = {"id": 1, "customer": "C-gone", "person": ZELDA}
 
 
@@ -192,6 +194,21 @@ def test_late_records_that_the_mapping_leaves_out_are_erased_on_arrival_too():
     take_in_mapped(warehouse, SETTINGS, SECOND, placed(*late, start=2))
     assert erased(warehouse) == [0, 2]
     assert broken_rules(warehouse, SECOND) == []
+
+
+def test_a_late_deletion_that_names_nobody_is_erased_on_arrival_if_any_value_in_it_is_their_id():
+    warehouse = shop(change("c", 1, row(**GONE)), change("c", 1, row(id=2, customer="C-here")))
+    forget(warehouse, "C-gone")
+    late = placed(
+        Record(change("d", 3, None, row(**GONE)), LAST_DAY),
+        Record(change("d", 3, None, row(id=2, customer="C-here")), LAST_DAY),
+        # Sent when who comes back is a new customer: it may be of a new order.
+        Record(change("d", 4, None, row(**GONE)), LAST_DAY + timedelta(days=1)),
+        start=2,
+    )
+    take_in_mapped(warehouse, SETTINGS, SECOND, late)
+    assert erased(warehouse) == [0, 2]
+    assert standing(warehouse) == []
 
 
 def test_a_warehouse_put_back_from_an_older_copy_forgets_them_again(tmp_path: Path):
