@@ -53,6 +53,7 @@ def test_a_topic_that_is_not_there_is_named_with_those_that_are(says: Says, shop
     says(["run"], "'nowhere'", "(it has orders-", settings={"BRIDGECART_KAFKA_TOPIC": "nowhere"})
 
 
+@any_broker
 def test_a_wrong_setting_is_named(says: Says, shop: Shop) -> None:
     says(["run"], "BRIDGECART_KPI_PERIOD", "month", settings={"BRIDGECART_KPI_PERIOD": "year"})
 
@@ -65,6 +66,7 @@ def test_wrong_usage_exits_with_2(says: Says) -> None:
     says(["kpis", "--colour"], "--colour", code=2)
 
 
+@any_broker
 def test_a_data_directory_that_cannot_be_written_is_named(says: Says, shop: Shop, tmp_path: Path) -> None:
     in_its_place = tmp_path / "a-file"
     in_its_place.write_text("not a folder")

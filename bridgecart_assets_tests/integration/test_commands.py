@@ -33,6 +33,7 @@ from bridgecart_assets_tests.support.state import digests, rows
 RAW_BATCH = [dg.AssetKey(["raw", "orders"]), dg.AssetKey(["raw", "batches"])]
 
 
+@any_broker
 @pytest.mark.story
 def test_run_prints_a_summary_and_not_a_word_of_dagsters_log(killer: Killer, shop: Shop, warehouse: Warehouse) -> None:
     shop.sell(700)
@@ -74,6 +75,7 @@ def test_generated_orders_are_taken_in_to_the_last(killer: Killer, shop: Shop, w
     assert rows(warehouse, "select count(*) from silver.orders where order_kind = 'purchase'") == [(300,)]
 
 
+@any_broker
 def test_a_second_run_at_the_same_time_is_refused_and_touches_nothing(
     killer: Killer, shop: Shop, data_dir: Path, warehouse: Warehouse
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_second_run_at_the_same_time_is_refused_and_touches_nothing(
     assert not warehouse.exists
 
 
+@any_broker
 def test_a_run_in_progress_under_a_daemon_is_named_and_not_disturbed(
     killer: Killer, shop: Shop, settings: Settings, warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -133,6 +136,7 @@ def test_a_blocking_check_that_fails_ends_the_run_with_3_and_one_line_which_its_
     assert suite.get("errors") == "1"
 
 
+@any_broker
 def test_a_warning_fails_a_run_that_is_told_to_fail_on_warnings(killer: Killer, shop: Shop, tmp_path: Path) -> None:
     order = {"customer_id": "C1", "purchase_date": "2025-03-01T10:00:00Z", "purchase_amount": 5, "order_id": "O1"}
     strange = orjson.dumps({**order, "payment_method": "sea shells"})

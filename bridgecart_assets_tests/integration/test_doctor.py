@@ -75,11 +75,13 @@ def heal(settings: Settings, *expected: str) -> None:
     assert places(left) == []
 
 
+@any_broker
 def test_after_undisturbed_batches_everything_agrees(settings: Settings, keys: list[str]) -> None:
     assert examine(settings) == []
     assert mend(settings) == ([], [])
 
 
+@any_broker
 def test_before_the_first_batch_everything_agrees(settings: Settings) -> None:
     assert examine(settings) == []
 
@@ -106,6 +108,7 @@ def test_records_that_wait_while_the_sensor_is_off_or_the_daemon_silent_are_a_fi
     assert examine(settings) == []
 
 
+@any_broker
 def test_a_lost_dagster_home_is_filled_again_from_the_ledger(
     settings: Settings, keys: list[str], shop: Shop, warehouse: Warehouse
 ) -> None:
@@ -126,6 +129,7 @@ def test_a_lost_dagster_home_is_filled_again_from_the_ledger(
     assert examine(settings) == []
 
 
+@any_broker
 def test_batches_after_the_loss_stay_the_newest_when_older_ones_are_registered_again(
     settings: Settings, keys: list[str], shop: Shop
 ) -> None:
@@ -184,6 +188,7 @@ def test_a_group_that_was_reset_or_committed_by_others_is_set_to_the_ledgers_end
         assert committed_offsets(shop.connection, settings.kafka_group) == ends
 
 
+@any_broker
 def test_a_cursor_that_was_reset_means_nothing(settings: Settings, keys: list[str]) -> None:
     with dagster_instance(settings) as instance:
         # The sensor keeps no cursor: every tick starts from ledger and topic.
@@ -191,6 +196,7 @@ def test_a_cursor_that_was_reset_means_nothing(settings: Settings, keys: list[st
     assert examine(settings) == []
 
 
+@any_broker
 def test_an_orphaned_run_is_reported_as_failed(settings: Settings, keys: list[str]) -> None:
     with dagster_instance(settings) as instance:
         tags = {LAUNCHER_TAG: CLI_LAUNCHER}
@@ -198,6 +204,7 @@ def test_an_orphaned_run_is_reported_as_failed(settings: Settings, keys: list[st
     heal(settings, "runs")
 
 
+@any_broker
 def test_rows_that_disagree_with_the_ledger_are_named_for_a_person_and_not_touched(
     settings: Settings, keys: list[str], warehouse: Warehouse
 ) -> None:
@@ -258,6 +265,7 @@ with socket.socket(socket.AF_UNIX) as server, dagster_instance(load_settings()) 
 """
 
 
+@any_broker
 def test_under_live_orders_it_waits_for_the_gap_between_two_runs(
     settings: Settings, keys: list[str], shop: Shop, tmp_path: Path
 ) -> None:
@@ -277,6 +285,7 @@ def test_under_live_orders_it_waits_for_the_gap_between_two_runs(
     assert said_meanwhile == [f"waiting up to 300 s for run {running}, which is queued or in progress"]
 
 
+@any_broker
 def test_a_run_that_does_not_end_is_waited_for_no_longer_than_the_setting_says(
     settings: Settings, keys: list[str], tmp_path: Path
 ) -> None:

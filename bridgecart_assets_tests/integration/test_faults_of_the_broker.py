@@ -16,6 +16,7 @@ from bridgecart_assets_tests.integration.faults import Faults
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, Line, line_to
 from bridgecart_assets_tests.integration.market import Market, open_market
+from bridgecart_assets_tests.sources.kafka.fixtures import only_apache
 from bridgecart_assets_tests.support.state import rows
 
 # Consumers that join a group lose their partitions after a session time-out; ours has this instead.
@@ -44,6 +45,7 @@ def cut(line: Line, how: str) -> Callable[[], None]:
     return {"silence": line.proxy.go_silent, "refusal": line.proxy.refuse}[how]
 
 
+@only_apache
 @pytest.mark.parametrize("how", ["silence", "refusal"])
 def test_a_line_cut_in_mid_read_for_long_fails_the_run_with_a_reason_and_the_next_run_makes_it_good(
     killer: Killer, line: Line, sold: Market, faults: Faults, warehouse: Warehouse, how: str

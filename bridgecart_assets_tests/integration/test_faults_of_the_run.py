@@ -43,6 +43,7 @@ def register(*keys: str) -> None:
         instance.add_dynamic_partitions(str(BATCHES.name), list(keys))
 
 
+@any_broker
 @pytest.mark.usefixtures("settings_of_the_market")
 def test_of_commands_started_at_once_one_works_and_the_others_say_so(
     market: Market, faults: Faults, warehouse: Warehouse

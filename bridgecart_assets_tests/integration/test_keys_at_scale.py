@@ -29,7 +29,7 @@ from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.served import Served, up
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
+from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_broker, only_apache
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +141,7 @@ def page(served: Served) -> float:
     return time.monotonic() - started
 
 
+@any_broker
 def test_forty_thousand_keys_shrink_to_the_limit_over_several_ticks_a_thousand_at_a_time(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +169,7 @@ def finish(instance: dg.DagsterInstance, key: str) -> None:
     create_run_for_test(instance, "orders_batch", status=DagsterRunStatus.SUCCESS, tags={PARTITION_TAG: key})
 
 
+@any_broker
 def test_a_run_of_many_batches_keeps_the_registry_at_the_limit(
     shop: Shop, killer: Killer, warehouse: Warehouse
 ) -> None:

@@ -6,11 +6,13 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests, rows
 
 NET = {"BRIDGECART_AMOUNT_IS_NET": "true"}
 
 
+@any_broker
 @pytest.mark.story
 def test_a_changed_setting_fails_a_check_until_every_batch_was_read_again_as_in_a_new_warehouse(
     killer: Killer, shop: Shop, warehouse: Warehouse, settings: Settings

@@ -27,6 +27,7 @@ from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for, said
 from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests, rows
 
 RAW_BATCH = [dg.AssetKey(["raw", "orders"]), dg.AssetKey(["raw", "batches"])]
@@ -58,6 +59,7 @@ def fail_a_batch(daemon: Daemon, warehouse: Warehouse) -> str:
     return asked_for(answer)
 
 
+@any_broker
 def test_a_damaged_warehouse_fails_the_tick_and_asks_for_nothing(
     daemon: Daemon, warehouse: Warehouse, shop: Shop
 ) -> None:
@@ -92,6 +94,7 @@ def test_new_records_make_one_batch_and_one_run_then_silence_then_the_next_batch
     assert first < second
 
 
+@any_broker
 def test_old_keys_leave_the_registry_at_the_limit_and_their_rows_stay(
     daemon: Daemon, shop: Shop, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +177,7 @@ def test_the_lag_is_observed_on_the_topic_asset(daemon: Daemon, shop: Shop) -> N
     assert record.asset_observation.metadata["lag"].value == 250
 
 
+@any_broker
 @pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
 def test_while_a_run_is_queued_or_in_progress_the_sensor_skips_and_names_it(
     daemon: Daemon, shop: Shop, status: str
@@ -184,6 +188,7 @@ def test_while_a_run_is_queued_or_in_progress_the_sensor_skips_and_names_it(
     assert daemon.keys() == []
 
 
+@any_broker
 def test_a_tick_that_meets_a_run_answers_without_waiting_and_the_first_one_after_it_asks_for_the_next_batch(
     daemon: Daemon, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +204,7 @@ def test_a_tick_that_meets_a_run_answers_without_waiting_and_the_first_one_after
     asked_for(daemon.evaluate())
 
 
+@any_broker
 def test_while_a_command_is_at_work_the_sensor_skips_and_says_so(daemon: Daemon, shop: Shop, data_dir: Path) -> None:
     shop.sell(10)
     with run_lock(data_dir):
@@ -206,6 +212,7 @@ def test_while_a_command_is_at_work_the_sensor_skips_and_says_so(daemon: Daemon,
     asked_for(daemon.evaluate())
 
 
+@any_broker
 def test_a_daemon_killed_before_it_registered_the_key_plans_anew(
     daemon: Daemon, shop: Shop, warehouse: Warehouse
 ) -> None:
@@ -217,6 +224,7 @@ def test_a_daemon_killed_before_it_registered_the_key_plans_anew(
     assert raw_records(warehouse) == 200
 
 
+@any_broker
 def test_a_key_registered_without_a_run_is_asked_for_again_and_never_a_second_key(
     daemon: Daemon, shop: Shop, warehouse: Warehouse
 ) -> None:
@@ -236,6 +244,7 @@ def test_a_key_registered_without_a_run_is_asked_for_again_and_never_a_second_ke
     assert said(daemon.tick()) == NOTHING_NEW
 
 
+@any_broker
 def test_a_failed_run_is_tried_again_under_its_own_key_after_a_while(
     daemon: Daemon, shop: Shop, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +260,7 @@ def test_a_failed_run_is_tried_again_under_its_own_key_after_a_while(
     assert raw_records(warehouse) == 200
 
 
+@any_broker
 @pytest.mark.usefixtures("no_backoff")
 def test_a_batch_that_keeps_failing_stops_the_sensor_loudly_until_a_person_materializes_it(
     daemon: Daemon, shop: Shop, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
@@ -274,6 +284,7 @@ def test_a_batch_that_keeps_failing_stops_the_sensor_loudly_until_a_person_mater
     assert raw_records(warehouse) == 150
 
 
+@any_broker
 def test_when_dagster_lost_its_memory_the_warehouse_tells_where_to_go_on(
     daemon: Daemon, shop: Shop, warehouse: Warehouse
 ) -> None:
@@ -288,6 +299,7 @@ def test_when_dagster_lost_its_memory_the_warehouse_tells_where_to_go_on(
         assert raw_records(warehouse) == 400
 
 
+@any_broker
 def test_a_batch_cut_off_after_raw_is_taken_up_by_a_dagster_that_never_heard_of_it(
     daemon: Daemon, shop: Shop, warehouse: Warehouse
 ) -> None:
@@ -402,6 +414,7 @@ def test_a_batch_cut_off_after_raw_whose_topic_is_gone_goes_on_from_its_raw_rows
     assert raw_records(warehouse) == 500
 
 
+@any_broker
 @pytest.mark.parametrize("status", ["STARTING", "STARTED", "CANCELING"])
 def test_a_run_whose_code_server_is_gone_is_reported_as_failed_and_does_not_block(
     daemon: Daemon, shop: Shop, tmp_path: Path, status: str
@@ -417,6 +430,7 @@ def test_a_run_whose_code_server_is_gone_is_reported_as_failed_and_does_not_bloc
     assert found.status == DagsterRunStatus.FAILURE
 
 
+@any_broker
 def test_a_run_whose_code_server_answers_is_left_alone(daemon: Daemon, shop: Shop, tmp_path: Path) -> None:
     address = str(tmp_path / "code-server")
     with socket.socket(socket.AF_UNIX) as server:
@@ -427,6 +441,7 @@ def test_a_run_whose_code_server_answers_is_left_alone(daemon: Daemon, shop: Sho
         assert "in progress" in said(daemon.evaluate())
 
 
+@any_broker
 @pytest.mark.parametrize("status", ["NOT_STARTED", "STARTED"])
 def test_a_run_of_a_killed_command_is_reported_as_failed_but_not_while_a_command_is_at_work(
     daemon: Daemon, shop: Shop, data_dir: Path, status: str
@@ -439,6 +454,7 @@ def test_a_run_of_a_killed_command_is_reported_as_failed_but_not_while_a_command
     asked_for(daemon.evaluate())
 
 
+@any_broker
 def test_dagster_itself_accepts_what_the_sensor_answers(shop: Shop) -> None:
     shop.sell(100)
     with dg.instance_for_test() as instance:

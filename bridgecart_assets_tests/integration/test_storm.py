@@ -177,6 +177,7 @@ def poison(count: int) -> list[Event]:
     return [Event(None, b"poison %d" % number, 1_704_067_200_000) for number in range(count)]
 
 
+@any_broker
 @pytest.mark.story
 def test_a_batch_with_some_rejects_warns_and_one_of_mostly_rejects_exits_with_3_and_refreshes_everything(
     shop: Shop, killer: Killer, warehouse: Warehouse
@@ -207,6 +208,7 @@ def changed(event: Event, **fields: object) -> Event:
     return event._replace(value=json.dumps({**json.loads(event.value or b""), **fields}).encode())
 
 
+@any_broker
 @pytest.mark.parametrize(
     ("codes", "reason", "mended"),
     [

@@ -10,6 +10,7 @@ from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets_tests.integration.daemon import Daemon, asked_for
 from bridgecart_assets_tests.integration.shop import Shop
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests
 
 
@@ -36,6 +37,7 @@ def test_orders_that_trickle_in_end_as_those_that_came_at_once(
     assert {name: trickled[name] for name in independent} == {name: at_once[name] for name in independent}
 
 
+@any_broker
 def test_the_kpis_stand_before_what_no_kpi_needs(shop: Shop, data_dir: Path) -> None:
     shop.sell(100)
     with dg.DagsterInstance.ephemeral() as instance:

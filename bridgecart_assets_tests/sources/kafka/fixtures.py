@@ -20,7 +20,7 @@ only_apache = pytest.mark.parametrize("broker_kind", [APACHE], indirect=True, sc
 """For tests of what the embedded broker cannot do."""
 
 any_broker = pytest.mark.parametrize("broker_kind", ["embedded"], indirect=True, scope="session")
-"""For slow tests of what happens far from the broker, which needs no second look."""
+"""For tests of what happens far from the broker, which needs no second look."""
 
 
 class Brokers:
@@ -58,7 +58,7 @@ class TopicFactory(Protocol):
 
 @pytest.fixture(scope="session", params=["embedded", APACHE])
 def broker_kind(request: pytest.FixtureRequest) -> str:
-    """Every test that uses a broker runs on both kinds."""
+    """Every test that uses a broker runs on both kinds, unless it says otherwise."""
     return str(request.param)
 
 
