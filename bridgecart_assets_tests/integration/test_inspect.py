@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_broker
+from bridgecart_assets_tests.sources.mapping.decoding.records import framed, order_descriptors
+from bridgecart_assets_tests.sources.mapping.decoding.test_protobuf import INDEX, order
+from bridgecart_assets_tests.sources.registry.answers import Answers, answering
 from bridgecart_assets_tests.sources.registry.apicurio import Apicurio, apicurio
 from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line, bridgecart
 from bridgecart_assets_tests.support.topics import changes, net_sales
@@ -20,6 +24,30 @@ __all__ = ["apicurio", "bridgecart"]
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 SHOPIFY = SAMPLES / "shopify-orders.ndjson"
+PROTOBUF_MAPPING = """
+format = 1
+
+[decode]
+value       = "protobuf-registry"
+descriptors = "order.desc"
+message     = "shop.v1.Order"
+
+[records]
+tombstones = "skip"
+
+[order]
+order_id        = "value.number"
+version         = "value.revision"
+is_void         = "value.status = 'CANCELLED'"
+customer_id     = "value.customer_ref"
+purchase_date   = "value.placed_at"
+purchase_amount = "value.total_cents"
+currency        = "value.currency"
+
+[money]
+currency    = "EUR"
+minor_units = true
+"""
 
 
 def name_topic(connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch) -> KafkaConnection:
@@ -134,3 +162,30 @@ def test_avro_is_read_with_the_schemas_of_the_registry_and_a_mapping_is_tried_on
     monkeypatch.setenv("BRIDGECART_SCHEMA_REGISTRY_URL", "http://127.0.0.1:9")
     for arguments in ([], ["--mapping", mapping]):
         assert_one_line(bridgecart("inspect", *arguments), "No answer from the schema registry at http://127.0.0.1:9")
+
+
+@any_broker
+def test_protobuf_is_named_and_a_mapping_is_tried_on_it_and_shows_nothing_unmasked(
+    bridgecart: Bridgecart, topic: TopicFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = name_topic(topic(1), monkeypatch)
+    placed = {"customer_ref": "Ada-Muster", "placed_at": datetime(2026, 1, 2, tzinfo=UTC), "currency": "EUR"}
+    sent = [order(**placed, number=f"10-{number}", status=1, total_cents=1_050) for number in range(5)]
+    changed = order(**placed, number="10-0", revision=1, status=2, total_cents=1_050)
+    nameless = order(number="10-9", placed_at=placed["placed_at"], currency="EUR", total_cents=1)
+    send(connection, *(framed(INDEX + body) for body in (*sent, changed, nameless)), framed(INDEX + b"\xff"), None)
+    (tmp_path / "order.desc").write_bytes(order_descriptors().SerializeToString())
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(PROTOBUF_MAPPING)
+    with answering(Answers()) as registry:
+        registry.know(1, (SAMPLES / "order.proto").read_text(), "PROTOBUF")
+        monkeypatch.setenv("BRIDGECART_SCHEMA_REGISTRY_URL", registry.url)
+        looked = bridgecart("inspect")
+        tried = bridgecart("inspect", "--mapping", str(mapping), "--json")
+        shown = bridgecart("inspect", "--mapping", str(mapping))
+    assert looked.code == 0, looked.err
+    assert "8 Protobuf, 1 nothing" in looked.out
+    assert not [secret for secret in ("Ada", "Muster") if secret in looked.out + tried.out + shown.out]
+    counts = {name: count for name, count in json.loads(tried.out)["events"].items() if count}
+    assert counts == {"records": 9, "orders": 4, "superseded": 1, "void": 1, "skipped": 1, "rejected": 2}
+    assert [one["reason"] for one in json.loads(tried.out)["rejections"]] == ["bad_protobuf", "missing_customer_id"]
