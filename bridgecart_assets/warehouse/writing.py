@@ -4,12 +4,15 @@ What belongs elsewhere: opening and committing (`database.py`), what to write (`
 (`tables.py`), and which rows of a table of customers (`incremental/`).
 """
 
+from contextlib import nullcontext
+
 import duckdb
 import pandas as pd
 
 from bridgecart_assets.contracts import BATCH_COLUMN, TABLES, Contract
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.warehouse.incremental.refresh import refresh_customers
+from bridgecart_assets.warehouse.storage.bulk_inserts import on_one_thread
 from bridgecart_assets.warehouse.storage.database import WarehouseMissing, standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Query
 from bridgecart_assets.warehouse.storage.tables import (
@@ -44,8 +47,9 @@ def write_query(
         return
     parameters = {**query.parameters, BATCH_COLUMN: batch_key}
     run_steps(connection, steps_of(contract, query), parameters)
-    for target in tables:
-        replace_rows(connection, target, read_sql(file_of(target.full_name)), parameters, batch_key)
+    with on_one_thread(connection) if contract.partitioned else nullcontext():
+        for target in tables:
+            replace_rows(connection, target, read_sql(file_of(target.full_name)), parameters, batch_key)
     run_steps(connection, query.afterwards, parameters)
 
 
