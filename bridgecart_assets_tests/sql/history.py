@@ -198,7 +198,9 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
             prepare(connection, contract)
         if rows:
             connection.register("added", pa.Table.from_pylist(rows))
-            connection.execute(f"create temp table came as select *, {fixed} from added")
+            connection.execute(
+                f"create temp table came as select * replace (order_key::uuid as order_key), {fixed} from added"
+            )
             connection.execute("insert into silver.orders by name from came")
             run_steps(connection, queries.COUNT_EVERY_BATCH, {})
             # As silver does, so that the tables of customers follow.
