@@ -24,6 +24,7 @@ from bridgecart_assets.contracts import (
     RULES_VERSION,
     SEGMENT_FLOWS,
     SEGMENT_MEMBERSHIP,
+    SILVER_CUSTOMERS,
     SILVER_MAPPINGS,
     SILVER_ORDERS,
     SILVER_READINGS,
@@ -88,7 +89,7 @@ def customers_query(*inputs: Table, readers: BatchReaders = NO_READERS) -> Query
         computed=(Read("silver/tmp_mapped_attributes", "mapped_attributes", readers.read),),
         inputs=inputs,
         optional_inputs=(SILVER_READINGS,),
-        incremental=Incremental(scoped=(SILVER_ORDERS,)),
+        incremental=Incremental(scoped=(SILVER_ORDERS, SILVER_CUSTOMERS), narrowed="internal/narrowed_orders"),
     )
 
 

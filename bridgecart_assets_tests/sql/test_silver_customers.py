@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_CUSTOMERS, SILVER_REJECTS, TABLES
+from bridgecart_assets.warehouse.incremental import rebuild as refreshing
 from bridgecart_assets.warehouse.queries import customers_query
 from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.silver import Placed, Row, SilverWarehouse, place, run_customers, store_raw
@@ -223,6 +225,73 @@ def test_an_incremental_refresh_keeps_what_a_later_event_does_not_say() -> None:
     first, *_ = run_customers(warehouse)
     assert [first[name] for name in ATTRIBUTES] == STATED
     assert digests(warehouse)[SILVER_CUSTOMERS.full_name] == incremental
+
+
+def _take_in(warehouse: SilverWarehouse, batch_key: str, *, only_changes: bool = True) -> str:
+    """The customers after silver of a batch, as a digest."""
+    run_silver(warehouse, Settings(), batch_key)
+    with warehouse.transaction() as connection:
+        write_query(connection, SILVER_CUSTOMERS, customers_query(), None, only_changes=only_changes)
+    return digests(warehouse)[SILVER_CUSTOMERS.full_name]
+
+
+ARRIVALS = st.lists(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.sampled_from(("C1", "C2", "C3")), st.integers(1, 9), STATING),
+        min_size=1,
+        max_size=4,
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@examples(9)
+@given(arrivals=ARRIVALS, again=st.lists(st.booleans(), min_size=4, max_size=4))
+def test_customers_carried_from_batch_to_batch_are_those_of_all_orders(arrivals, again) -> None:
+    nothing = dict.fromkeys(ATTRIBUTES, ...)
+    # An order may come again, in another batch and with another day: then it changes hands.
+    batches = [
+        [
+            Record(event(order_id=f"{n}", customer_id=who, purchase_date=f"2025-01-{day:02}", **nothing | says))
+            for n, who, day, says in arrived
+        ]
+        for arrived in arrivals
+    ]
+    warehouse = SilverWarehouse()
+    with pytest.MonkeyPatch.context() as patched:
+        # A few customers are soon a large share of all.
+        patched.setattr(refreshing, "_LARGE_SHARE", float("inf"))
+        placed = iter(place([record for records in batches for record in records]))
+        for number, records in enumerate(batches):
+            store_raw(warehouse, f"{number}", list(islice(placed, len(records))))
+            for batch_key in (f"{number}", *(["0"] if again[number] else [])):
+                carried = _take_in(warehouse, batch_key)
+                assert carried == _take_in(warehouse, batch_key, only_changes=False)
+
+
+def test_of_a_customer_in_time_only_what_came_is_read() -> None:
+    warehouse = SilverWarehouse()
+    nothing = dict.fromkeys(ATTRIBUTES, ...)
+    first = [Record(event(order_id=f"{n}", customer_id=f"C{n:02}", purchase_date="2025-02-01")) for n in range(12)]
+    newer = [
+        Record(event(order_id="newer", customer_id="C00", purchase_date="2025-02-02", **nothing)),
+        Record(event(order_id="older", customer_id="C01", purchase_date="2025-01-31", **nothing)),
+    ]
+    placed = place([*first, *newer])
+    store_raw(warehouse, "1", placed[: len(first)])
+    store_raw(warehouse, "2", placed[len(first) :])
+    _take_in(warehouse, "1")
+    with warehouse.transaction() as connection:
+        # Nobody notes it: who looks at all orders no longer finds them.
+        connection.execute("delete from silver.orders where customer_id in ('C00', 'C01')")
+    _take_in(warehouse, "2")
+    with warehouse.reading() as connection:
+        found = connection.sql("select name, first_seen_at from silver.customers where customer_id < 'C02' order by 1")
+        assert found.fetchall() == [
+            ("Asha Rao", datetime(2025, 2, 1)),  # noqa: DTZ001 - as stored: UTC without zone
+            (None, datetime(2025, 1, 31)),  # noqa: DTZ001
+        ]
 
 
 def test_customers_are_the_same_however_records_were_batched_and_in_whatever_order() -> None:

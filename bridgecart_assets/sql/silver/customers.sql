@@ -1,6 +1,6 @@
--- One row a customer, with each attribute as the latest event states it.
--- needs: stating_events, mapped_attributes, raw.orders, given_of(), loses_digits(), with_quoted_numbers(), is_text(), spellings,
---     lookup_key_of(), is_number(), number_of(), money_of()
+-- One row a customer, with each attribute as the latest event states it, or as it was known before.
+-- needs: stating_events, scoped_customers, mapped_attributes, raw.orders, given_of(), loses_digits(), with_quoted_numbers(),
+--     is_text(), spellings, lookup_key_of(), is_number(), number_of(), money_of()
 -- gives: silver.customers
 
 with bodies as (
@@ -36,13 +36,21 @@ typed as (
         *,
         {attribute_typed} as {attribute_field},
     from given
+),
+-- Those of whom only what came is read.
+known as (
+    select
+        customer_hash as known_hash, first_seen_at as known_since,
+        {attribute} as known_{attribute},
+    from scoped_customers
 )
 select
     customer_id,
     customer_hash,
-    {attribute_value} as {attribute},
-    first_seen_at,
+    coalesce(any_value(known_{attribute}) filter (where place_of_{attribute_field} is null), {attribute_value}) as {attribute},
+    coalesce(any_value(known_since), first_seen_at) as first_seen_at,
     last_seen_at
 from typed
+left join known on known_hash = customer_hash
 left join spellings {spelled_attribute}_spelling on {spelled_attribute}_spelling.field = '{spelled_attribute}' and {spelled_attribute}_spelling.lookup_key = lookup_key_of(given_{spelled_attribute})
 group by customer_id, customer_hash, first_seen_at, last_seen_at

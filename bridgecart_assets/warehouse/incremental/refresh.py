@@ -46,7 +46,7 @@ def refresh_customers(
     stored = query.stored_in or contract
     for table in (stored, *(TABLES[name] for name in query.aggregates), *BOOKKEEPING):
         prepare(connection, table)
-    made_by = chain(*files_of(stored, query), *([incremental.carried] if incremental.carried else []))
+    made_by = chain(*files_of(stored, query), *filter(None, (incremental.carried, incremental.narrowed)))
     scope = begin_refresh(
         connection, contract, stored, incremental, made_by, query.parameters, only_changes=only_changes
     )

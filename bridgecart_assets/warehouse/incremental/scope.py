@@ -13,6 +13,7 @@ import duckdb
 
 from bridgecart_assets.contracts import SILVER_ORDERS, Contract
 from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter
+from bridgecart_assets.warehouse.storage.tables import run_steps
 
 # What a part needs to be made stays in the default memory limit.
 _ORDERS_IN_PART = 10_000_000
@@ -98,6 +99,11 @@ class ChangedScope:
 
     def relate(self, connection: duckdb.DuckDBPyConnection, incremental: Incremental) -> None:
         """Make the relations through which the query reads its tables of customers."""
+        if incremental.narrowed:
+            run_steps(connection, (incremental.narrowed,), self.parameters)
+            for table in incremental.scoped:
+                connection.execute(f"create or replace temp view {scoped(table)} as from narrowed_{table.name}")
+            return
         for table in incremental.scoped:
             # Orders are looked for among everybody's, which takes longer than whatever is made of them.
             once = table == SILVER_ORDERS or table in incremental.materialized

@@ -63,6 +63,8 @@ class Incremental:
         is_dated: whether the rows are as of the clock's date; with another date everything is rebuilt.
         carried: the SQL file of the rows of customers in time, to whose totals changes are added; rebuilt are only
             those whose hash is put into `late`. Of a dated table it also takes in what a later date lets in.
+        narrowed: the SQL file that gives `narrowed_<table>` of each input where only some customers changed: of those
+            in time what came and their row, of anybody else all orders, so that the same SQL makes their rows.
         replaced: the table that keeps the rows which were replaced, as they were, for those that follow this one.
         lookback_days: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
             first date that is looked at as `$changes_from`.
@@ -74,6 +76,7 @@ class Incremental:
     state: tuple[str, ...] = ()
     is_dated: bool = False
     carried: str = ""
+    narrowed: str = ""
     replaced: Contract | None = None
     lookback_days: int = 0
 
