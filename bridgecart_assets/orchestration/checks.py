@@ -24,7 +24,6 @@ from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
-from bridgecart_assets.sql.headers import headers
 from bridgecart_assets.warehouse.incremental.rebuild import note_checked, scope_unchecked
 from bridgecart_assets.warehouse.incremental.scope import scoped
 from bridgecart_assets.warehouse.mappings import topic_mapping_sha256
@@ -91,7 +90,7 @@ STEPS: tuple[tuple[Contract, ...], ...] = (
 
 
 def build_checks() -> list[dg.AssetChecksDefinition]:
-    """All asset checks, one step per asset function."""
+    """All asset checks, by steps."""
     with warnings.catch_warnings():
         # Partitioned checks are marked as a preview in Dagster 1.13; without them a check would not know its batch.
         warnings.simplefilter("ignore", dg.PreviewWarning)
@@ -164,9 +163,6 @@ def evaluate(
         "churn_window_days": settings.churn_window_days,
         "max_prediction_error": settings.max_prediction_error,
     }
-    rules = list(rules)
-    if any("mapping" in headers()[rule.file].parameters for rule in rules if rule.name != CONTRACT_CHECK):
-        parameters["mapping"] = topic_mapping_sha256(settings)
     reach = incremental_snapshots(settings).reach
     passed: list[tuple[Contract, int]] = []
     with platform.warehouse.reading() as connection:
@@ -175,6 +171,8 @@ def evaluate(
             sql = "".join(map(_sql, asked))
             run_steps(connection, files_before(*(rule.file for rule in asked if rule.name != CONTRACT_CHECK)), {})
             revision = scope_unchecked(connection, table, reach, read_by=sql, only_changes=only_changes)
+            if "$mapping" in sql:
+                parameters["mapping"] = topic_mapping_sha256(settings)
             if "$compared_since" in sql:
                 parameters["compared_since"] = _compared_since(connection, only_changes=only_changes)
             look = _Look(connection, settings, parameters, read_by=sql)
