@@ -199,7 +199,7 @@ OVERHEADS = Benchmark(
     targets=(
         Target("definitions imported in 1.5 s", IMPORT, "seconds", at_most=1.5),
         Target("a tick of the sensor in 0.15 s", TICK, "seconds", at_most=0.15),
-        Target("an empty batch in 3 s", EMPTY, "seconds", at_most=3.0),
+        Target("an empty batch in 1.8 s", EMPTY, "seconds", at_most=1.8),
         Target("`bridgecart up` ready in 15 s", UP, "seconds", at_most=15.0),
         Target("`bridgecart up` idle in 1,024 MB", UP, "idle_megabytes", at_most=1_024),
     ),
@@ -211,7 +211,7 @@ FRESHNESS = Benchmark(
     figures={"p50_seconds": "p50, s", "p95_seconds": "p95, s"},
     full={"orders": 100_000, "orders_per_second": 1_000, "seconds": 600, "repeats": 1},
     targets=(
-        Target("half of the orders visible in 8 s", UP, "p50_seconds", at_most=8.0),
-        Target("95 % of the orders visible in 15 s", UP, "p95_seconds", at_most=15.0),
+        Target("half of the orders visible in 5 s", UP, "p50_seconds", at_most=5.0),
+        Target("95 % of the orders visible in 9 s", UP, "p95_seconds", at_most=9.0),
     ),
 )

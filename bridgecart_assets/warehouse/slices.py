@@ -28,7 +28,7 @@ from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders,
 from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.storage.bulk_inserts import on_one_thread
 from bridgecart_assets.warehouse.storage.database import table_exists
-from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Reading
+from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, RecordStream
 from bridgecart_assets.warehouse.storage.tables import (
     ContractBroken,
     check_key,
@@ -85,7 +85,7 @@ def write_file_slice(connection: duckdb.DuckDBPyConnection, handed: FileSlice) -
 def _write_slice(
     connection: duckdb.DuckDBPyConnection,
     plan: BatchPlan,
-    read_plan: Callable[[], Reading],
+    read_plan: Callable[[], RecordStream],
     *,
     read_by: str | None,
     cluster_id: str | None = None,

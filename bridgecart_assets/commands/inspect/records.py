@@ -19,7 +19,7 @@ from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, plan_newest
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sources.kafka.reading import read_slice
-from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Reading
+from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, RecordStream
 
 # No instant of planning: how late an order may be dated, its record alone says.
 BATCH_KEY = "inspected"
@@ -97,7 +97,7 @@ def read_records(asked: Slice) -> Records:
     return Records(source_of(asked), values, keys, headers)
 
 
-def _reading(asked: Slice) -> Reading:
+def _reading(asked: Slice) -> RecordStream:
     if isinstance(asked, FileSlice):
         return read_rows(asked.file, asked.plan, max_bytes=asked.max_bytes)
     return read_slice(asked.connection, asked.plan, stall_seconds=asked.stall_seconds, max_bytes=asked.max_bytes)

@@ -165,7 +165,7 @@ class FileSlice:
     max_bytes: int | None = None
 
 
-class Reading(Protocol):
+class RecordStream(Protocol):
     """The records of a plan while they are read.
 
     At the end, `covered` is the plan as far as it was read, and `last_records` are the last ones of each partition of
