@@ -34,7 +34,9 @@ def coordinates(of: str = "the record", prefix: str = "") -> tuple[Column, ...]:
     """Columns for the place of a record in Kafka."""
     return (
         Column(
-            f"{prefix}topic_id", "VARCHAR", f"Id of the topic incarnation of {of}; of an imported file: file:<SHA-256>"
+            f"{prefix}topic_id",
+            "VARCHAR",
+            f"Id of the topic incarnation of {of}; of an imported file: file: and its SHA-256",
         ),
         Column(f"{prefix}partition", "INTEGER", f"Kafka partition of {of}; 0 in a file"),
         Column(f"{prefix}offset", "BIGINT", f"Kafka offset of {of}; in a file: its row, from 0"),

@@ -27,6 +27,12 @@ every_table = pytest.mark.parametrize("contract", TABLES.values(), ids=TABLES)
 
 
 @every_table
+def test_no_word_of_a_description_is_taken_for_html_by_dagsters_page(contract: Contract) -> None:
+    said = (contract.meaning, *(column.meaning for column in contract.columns))
+    assert [words for words in said if re.search(r"<\w", words)] == []
+
+
+@every_table
 def test_the_declaration_makes_the_table_it_describes(contract: Contract) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"create schema {contract.schema}")
