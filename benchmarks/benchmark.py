@@ -24,6 +24,7 @@ class Side:
     Attributes:
         data_dir: what all rounds work on; None gives every round an empty one.
         variables: more of the child's environment.
+        checkout: another folder of the project, whose function of the same name is called instead.
 
     """
 
@@ -33,6 +34,7 @@ class Side:
     data_dir: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     python: str = sys.executable
+    checkout: Path | None = None
 
 
 @dataclass(frozen=True)

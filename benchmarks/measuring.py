@@ -69,7 +69,7 @@ def run_child(side: Side) -> Figures:
         cpu = _cpu_seconds()
         process = subprocess.Popen(
             [side.python, "-c", _CALL, *called],
-            cwd=ROOT,
+            cwd=side.checkout or ROOT,
             env=kept | own,
             stdin=subprocess.DEVNULL,
             stdout=stdout,

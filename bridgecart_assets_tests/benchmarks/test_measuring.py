@@ -48,6 +48,14 @@ def test_a_side_may_have_an_interpreter_and_variables_of_its_own(tmp_path: Path)
     assert told["variable"] == 7
 
 
+def test_a_side_of_another_checkout_runs_the_code_of_that_one(tmp_path: Path):
+    other = tmp_path / sides.__name__.replace(".", "/")
+    other.parent.mkdir(parents=True)
+    other.with_suffix(".py").write_text("def fail():\n    return {'version': 1}\n")
+    (rounds, failures) = alternate([Side("before", sides.fail, checkout=tmp_path)], 1, tmp_path)
+    assert ([found["version"] for found in rounds], failures) == ([1], {})
+
+
 def test_peak_memory_is_that_of_the_process_and_its_descendants(tmp_path: Path):
     alone = measured(sides.hold, tmp_path, megabytes=100)
     with_child = measured(sides.hold_in_a_child, tmp_path, megabytes=100)
