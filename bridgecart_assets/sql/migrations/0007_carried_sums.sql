@@ -30,7 +30,7 @@ select
     count(*) filter (where order_kind = 'refund'),
     coalesce(sum(net_amount) filter (where order_kind = 'purchase'), 0),
     sum(net_amount),
-    sum(((net_amount * 100)::hugeint + 1) * (customer_hash & 4294967295))
+    sum(((net_amount::decimal(38, 2) * 100)::hugeint + 1) * (customer_hash & 4294967295))
 from query(getvariable('stored_orders'))
 group by batch_key, purchased_on;
 reset variable stored_orders;

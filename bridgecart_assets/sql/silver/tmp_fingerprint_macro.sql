@@ -4,4 +4,4 @@
 -- gives: fingerprint_of()
 
 create or replace temp macro fingerprint_of(customer_hash, net_amount, orders) as
-    ((net_amount * 100)::hugeint + orders) * (customer_hash & 4294967295);
+    ((net_amount::decimal(38, 2) * 100)::hugeint + orders) * (customer_hash & 4294967295);
