@@ -193,6 +193,18 @@ def test_features_do_not_depend_on_the_order_of_the_rows():
     assert one == other
 
 
+def test_customers_chosen_by_hash_are_found_without_reading_the_totals_of_others():
+    warehouse = warehouse_with([Order("C1", "2025-01-01", 10), Order("C2", "2025-01-02", 10)])
+    compute_features(warehouse, tiny_settings())
+    with warehouse.reading() as connection:
+        ((largest,),) = connection.execute("select max(customer_hash) from gold.customer_totals").fetchall()
+        chosen = f"select net_sales from gold.customer_features where customer_hash < {largest}"
+        ((_, plan),) = connection.execute(f"explain {chosen}").fetchall()
+    # What is filtered in the scan itself is no step of the plan.
+    assert f"customer_hash < {largest}" in plan
+    assert "Filter ─" not in plan
+
+
 def _assert_features_equal(warehouse: MemoryWarehouse, history: tuple[Order, ...], *, as_of: date | None) -> None:
     clock = oracle.data_clock(history, as_of)
     expected = oracle.features(history, clock) if clock else {}
