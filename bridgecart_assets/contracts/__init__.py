@@ -31,6 +31,7 @@ from bridgecart_assets.contracts.internal import (
     BATCH_SUMS,
     BEHIND_VIEWS,
     BOOKKEEPING,
+    CUSTOMER_OPENINGS,
     CUSTOMER_SCORES,
     CUSTOMER_TOTALS,
     ERASED_VALUE,
@@ -41,6 +42,7 @@ from bridgecart_assets.contracts.internal import (
     REFRESHES,
     REPLACED_TOTALS,
     SEGMENT_CHANGES,
+    SEGMENT_INTERVALS,
     WITHDRAWN_ORDERS,
 )
 from bridgecart_assets.contracts.kpi import (
@@ -89,6 +91,7 @@ __all__ = [
     "CLV_GROWTH",
     "CUSTOMER_FEATURES",
     "CUSTOMER_HASH",
+    "CUSTOMER_OPENINGS",
     "CUSTOMER_SCORES",
     "CUSTOMER_SEGMENTS",
     "CUSTOMER_SNAPSHOTS",
@@ -116,6 +119,7 @@ __all__ = [
     "SEGMENT_CHANGES",
     "SEGMENT_DRIFT",
     "SEGMENT_FLOWS",
+    "SEGMENT_INTERVALS",
     "SEGMENT_MEMBERSHIP",
     "SEGMENT_METRICS_HISTORY",
     "SEGMENT_MODEL",

@@ -259,7 +259,6 @@ CUSTOMER_SNAPSHOTS = Contract(
         Column("net_sales", MONEY, "Historic customer lifetime value: sum of net amounts, currency units"),
         Column("first_purchased_on", "DATE", "First purchase day before as_of", nullable=True),
         Column("last_purchased_on", "DATE", "Latest purchase day before as_of", nullable=True),
-        Column("has_returned", "BOOLEAN", "Whether a purchase day lies in the churn window from as_of on"),
         *TRAIT_COLUMNS,
         Column("segment_key", "VARCHAR", "Segment as of then; 'unassigned' without a segment"),
         Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
@@ -268,6 +267,7 @@ CUSTOMER_SNAPSHOTS = Contract(
         Column("expected_window_sales", MONEY, "Expected net sales in the churn window from as_of on", nullable=True),
     ),
     key=("as_of", "customer_id"),
+    is_view=True,
 )
 
 SEGMENT_FLOWS = Contract(
@@ -326,4 +326,5 @@ SEGMENT_MEMBERSHIP = Contract(
     ),
     key=("customer_id", "valid_from"),
     published=True,
+    is_view=True,
 )

@@ -3,7 +3,7 @@
 from bridgecart_assets.base.quoting import sql_name
 from bridgecart_assets.contracts.columns import BATCH, CUSTOMER_HASH, SEGMENT_KEY
 from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column, Contract, taken_from
-from bridgecart_assets.contracts.gold import CUSTOMER_SEGMENTS, CUSTOMER_SNAPSHOTS, SPEND_SUMS
+from bridgecart_assets.contracts.gold import CUSTOMER_SEGMENTS, CUSTOMER_SNAPSHOTS, SEGMENT_MEMBERSHIP, SPEND_SUMS
 from bridgecart_assets.contracts.silver import SILVER_ORDERS
 
 FORGOTTEN_CUSTOMERS = Contract(
@@ -102,7 +102,6 @@ CUSTOMER_TOTALS = Contract(
     key=("customer_id",),
 )
 
-# The tables behind the views: no assets, because each is written by that of the view.
 # Said with the id, or derived where it is read.
 _DERIVED = ("customer_id", "segment", "ambiguous")
 CUSTOMER_SCORES = Contract(
@@ -118,7 +117,24 @@ CUSTOMER_SCORES = Contract(
     key=("customer_id",),
 )
 
-BEHIND_VIEWS: tuple[Contract, ...] = (CUSTOMER_TOTALS, CUSTOMER_SCORES)
+CUSTOMER_OPENINGS = Contract(
+    schema="gold",
+    name="customer_openings",
+    meaning="Traits, value, segment and predictions of every customer as of each period opening.",
+    columns=CUSTOMER_SNAPSHOTS.columns,
+    key=CUSTOMER_SNAPSHOTS.key,
+)
+
+SEGMENT_INTERVALS = Contract(
+    schema="gold",
+    name="segment_intervals",
+    meaning="History of every customer's segment as the period openings see it: what has changed since is not in it.",
+    columns=tuple(column for column in SEGMENT_MEMBERSHIP.columns if column.name != "is_current"),
+    key=SEGMENT_MEMBERSHIP.key,
+)
+
+# The tables behind the views: no assets, because each is written by that of a view.
+BEHIND_VIEWS: tuple[Contract, ...] = (CUSTOMER_TOTALS, CUSTOMER_SCORES, CUSTOMER_OPENINGS, SEGMENT_INTERVALS)
 
 REPLACED_TOTALS = Contract(
     schema="gold",

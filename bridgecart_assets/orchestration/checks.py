@@ -27,7 +27,7 @@ from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.incremental.rebuild import note_checked, scope_unchecked
 from bridgecart_assets.warehouse.incremental.scope import scoped
 from bridgecart_assets.warehouse.mappings import topic_mapping_sha256
-from bridgecart_assets.warehouse.queries import incremental_snapshots, reading_parameters
+from bridgecart_assets.warehouse.queries import reading_parameters
 from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.storage.tables import run_steps
@@ -35,6 +35,10 @@ from bridgecart_assets.warehouse.storage.tables import run_steps
 SHOWN_ROWS = 5
 # As long as most shops take to number orders anew, and to send one again.
 COMPARED = timedelta(days=31)
+_STORED = {
+    contracts.CUSTOMER_SNAPSHOTS: contracts.CUSTOMER_OPENINGS,
+    contracts.SEGMENT_MEMBERSHIP: contracts.SEGMENT_INTERVALS,
+}
 
 
 class CheckFailed(BridgeCartError):
@@ -163,14 +167,13 @@ def evaluate(
         "churn_window_days": settings.churn_window_days,
         "max_prediction_error": settings.max_prediction_error,
     }
-    reach = incremental_snapshots(settings).reach
     passed: list[tuple[Contract, int]] = []
     with platform.warehouse.reading() as connection:
         for table, of_table in groupby(rules, key=lambda rule: rule.table):
             asked = list(of_table)
             sql = "".join(map(_sql, asked))
             run_steps(connection, files_before(*(rule.file for rule in asked if rule.name != CONTRACT_CHECK)), {})
-            revision = scope_unchecked(connection, table, reach, read_by=sql, only_changes=only_changes)
+            revision = scope_unchecked(connection, table, read_by=sql, only_changes=only_changes)
             if "$mapping" in sql:
                 parameters["mapping"] = topic_mapping_sha256(settings)
             if "$compared_since" in sql:
@@ -291,5 +294,7 @@ def _sql(rule: Rule) -> str:
 def _key_sql(table: Contract) -> str:
     keys = ", ".join(f'"{column}"' for column in table.key)
     where = f"where {BATCH_COLUMN} = $batch_key" if table.partitioned else ""
-    rows = scoped(table) if contracts.CUSTOMER_HASH in table.columns and not table.partitioned else table.full_name
+    # What a view adds to what is stored has other keys: those of now.
+    stored = _STORED.get(table, table)
+    rows = scoped(stored) if contracts.CUSTOMER_HASH in table.columns and not table.partitioned else table.full_name
     return f"select {keys}, count(*) as copies from {rows} {where} group by {keys} having count(*) > 1 order by {keys}"

@@ -22,8 +22,6 @@ from bridgecart_assets.contracts import (
     READ_WITH,
     REPLACED_TOTALS,
     RULES_VERSION,
-    SEGMENT_FLOWS,
-    SEGMENT_MEMBERSHIP,
     SILVER_CUSTOMERS,
     SILVER_MAPPINGS,
     SILVER_ORDERS,
@@ -32,6 +30,8 @@ from bridgecart_assets.contracts import (
     WRITTEN_WITH_ORDERS,
 )
 from bridgecart_assets.models.purchase import purchase_forecasts
+from bridgecart_assets.warehouse.incremental.carrying import WRITTEN_BY_OTHERS
+from bridgecart_assets.warehouse.incremental.openings import OPENINGS
 from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders
 from bridgecart_assets.warehouse.mappings import not_mapped, reader_of_batch
 from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Read, Sample, Table
@@ -156,37 +156,18 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
 
 def snapshots_query(settings: Settings, *inputs: Table) -> Query:
     """Everyone as of each period opening and as of now, and the flows between the segments, in one transaction."""
-    incremental = incremental_snapshots(settings)
     return Query(
         parameters={**_clock_parameters(settings), **_scoring_parameters(settings)},
         computed=(_purchase_forecasts(settings),),
         inputs=inputs,
-        incremental=incremental,
-        aggregates=(SEGMENT_FLOWS.full_name,),
-        # The dates that orders of today change.
-        cluster_by=(
-            f"select as_of from snapshot_dates where as_of >= (from clock) - {incremental.reach.days} order by as_of"
-        ),
-    )
-
-
-def incremental_snapshots(settings: Settings) -> Incremental:
-    """Incremental snapshots: a purchase is seen by those of the churn window before it."""
-    return Incremental(
-        scoped=(SILVER_ORDERS, CUSTOMER_SNAPSHOTS),
-        materialized=(CUSTOMER_SNAPSHOTS,),
-        state=("internal/state_models",),
-        is_dated=True,
-        lookback_days=settings.churn_window_days,
+        incremental=Incremental(scoped=(CUSTOMER_FEATURES,), state=("internal/state_models",), is_dated=True),
+        carried=OPENINGS,
     )
 
 
 def membership_query(*inputs: Table) -> Query:
-    """The history of everyone's segments (SCD type 2)."""
-    return Query(
-        inputs=inputs,
-        incremental=Incremental(scoped=(CUSTOMER_SNAPSHOTS, SEGMENT_MEMBERSHIP)),
-    )
+    """The history of everyone's segments (SCD type 2): a view of what the snapshots' asset writes."""
+    return Query(inputs=inputs, incremental=Incremental(scoped=(CUSTOMER_SNAPSHOTS,)), carried=WRITTEN_BY_OTHERS)
 
 
 def kpi_query(settings: Settings, *inputs: Table) -> Query:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bridgecart_assets.contracts import BATCH_COLUMN, TABLES, Contract
 from bridgecart_assets.sql import file_of, read_sql
+from bridgecart_assets.warehouse.incremental.carrying import carry
 from bridgecart_assets.warehouse.incremental.refresh import refresh_customers
 from bridgecart_assets.warehouse.storage.bulk_inserts import on_one_thread
 from bridgecart_assets.warehouse.storage.database import WarehouseMissing, standing_tables
@@ -33,7 +34,7 @@ def write_query(
     *,
     only_changes: bool = False,
 ) -> None:
-    """Write the table of the contract, the query's co-outputs and aggregates, from their SQL files.
+    """Write the table of the contract, the query's co-outputs, from their SQL files.
 
     With `only_changes` a table of customers keeps the rows of those that did not change since it was written.
     Raises WarehouseMissing when an input table is missing, ContractBroken when rows break a contract.
@@ -42,6 +43,9 @@ def write_query(
     tables = [contract, *(TABLES[name] for name in query.co_outputs)]
     for target in (*tables, *query.optional_inputs):
         prepare(connection, target)
+    if query.incremental is not None and query.carried is not None:
+        carry(connection, contract, query, query.incremental, query.carried, only_changes=only_changes)
+        return
     if query.incremental is not None:
         refresh_customers(connection, contract, query, query.incremental, only_changes=only_changes)
         return

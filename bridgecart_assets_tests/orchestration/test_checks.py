@@ -92,7 +92,6 @@ RECOUNTED = tuple(map(read_sql, queries.COUNT_EVERY_BATCH))
 ONE_ORDER = f"(select min(order_key) from silver.orders where batch_key = '{SECOND}' and order_kind = 'purchase')"
 LAST_OF_FIRST = f"select max(order_id) from silver.orders where batch_key = '{FIRST}'"
 ONE_CUSTOMER = "(select min(customer_id) from gold.customer_features)"
-LATEST = "(select max(as_of) from gold.customer_snapshots)"
 ONE_PERIOD = "period = '2025-02-01'"
 HISTORY = "kpi.segment_metrics_history"
 FIRST_INTERVAL = f"segment_key = 'S01' and valid_from = (select min(valid_from) from {HISTORY})"
@@ -211,14 +210,11 @@ BREAKS = (
     by_sql("customers_match_orders", "update silver.customers set customer_id = 'X' where customer_id = 'C001'"),
     by_sql(
         "features_tie_to_orders",
-        *(
-            f"update {table} set net_sales = net_sales + 0.01 where customer_id = {ONE_CUSTOMER}"
-            for table in ("gold.customer_features", "gold.customer_snapshots")
-        ),
+        f"update gold.customer_features set net_sales = net_sales + 0.01 where customer_id = {ONE_CUSTOMER}",
     ),
     by_sql(
         "features_tie_to_orders",
-        *(f"delete from gold.{name}" for name in ("customer_features", "customer_segments", "segment_membership")),
+        *(f"delete from gold.{name}" for name in ("customer_features", "customer_segments", "segment_intervals")),
     ),
     by_sql(
         "features_tie_to_orders",
@@ -239,68 +235,63 @@ BREAKS = (
         "customers_are_in_one_segment",
         *(
             f"delete from gold.{name} where customer_id = {ONE_CUSTOMER}"
-            for name in ("customer_segments", "customer_snapshots", "segment_membership")
+            for name in ("customer_segments", "segment_intervals")
         ),
     ),
     by_sql(
         "customers_are_in_one_segment",
         f"update gold.customer_scores set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER}",
-        f"update gold.customer_snapshots set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER}",
-        f"update gold.segment_membership set segment_key = 'unassigned' where customer_id = {ONE_CUSTOMER} "
-        "and is_current",
     ),
     by_sql("segments_have_not_drifted", "update gold.segment_drift set alert = true where measure = 'log_spend'"),
     by_sql(
-        "snapshots_agree_with_segments",
-        "update gold.customer_snapshots set log_purchase_rate = log_purchase_rate + 1e-9 "
-        f"where customer_id = {ONE_CUSTOMER} and as_of = {LATEST}",
+        "flows_tie_to_customers",
+        f"update gold.customer_scores set segment_key = 'S09' where customer_id = {ONE_CUSTOMER}",
     ),
     by_sql(
-        "snapshots_agree_with_segments",
-        f"delete from gold.customer_snapshots where customer_id = {ONE_CUSTOMER} and as_of = {LATEST}",
+        "flows_tie_to_customers",
+        "update gold.customer_openings set net_sales = net_sales + 0.01 where (as_of, customer_id) in "
+        "(select max(as_of), min(customer_id) from gold.customer_openings)",
+    ),
+    by_sql(
+        "flows_tie_to_customers",
+        "update gold.segment_flows set closing_clv = closing_clv - 0.01 where period = "
+        "(select max(period) from gold.segment_flows)",
     ),
     Break(
         "predictions_came_true",
-        ("update gold.customer_snapshots set expected_window_sales = 5000, churn_risk = 0 where as_of = '2025-02-01'",),
+        ("update gold.customer_openings set expected_window_sales = 5000, churn_risk = 0 where as_of = '2025-02-01'",),
         # That of the snapshots.
         ("BRIDGECART_CHURN_WINDOW_DAYS", "30"),
     ),
     by_sql(
         "membership_has_one_current_row",
-        "update gold.segment_membership set valid_to = date '2030-01-01', is_current = false "
-        f"where customer_id = {ONE_CUSTOMER} and is_current",
+        "update gold.segment_intervals set valid_to = date '2030-01-01' "
+        f"where customer_id = {ONE_CUSTOMER} and valid_to is null",
     ),
-    by_sql("membership_has_one_current_row", f"delete from gold.segment_membership where customer_id = {ONE_CUSTOMER}"),
+    by_sql("membership_has_one_current_row", f"delete from gold.segment_intervals where customer_id = {ONE_CUSTOMER}"),
     by_sql(
         "membership_has_one_current_row",
-        "insert into gold.segment_membership select * replace ('gone' as customer_id) from gold.segment_membership "
+        "insert into gold.segment_intervals select * replace ('gone' as customer_id) from gold.segment_intervals "
         f"where customer_id = {ONE_CUSTOMER}",
     ),
     by_sql(
         "membership_intervals_are_contiguous",
-        "update gold.segment_membership set valid_to = valid_to - 1 where not is_current",
+        "update gold.segment_intervals set valid_to = valid_to - 1 where valid_to is not null",
     ),
     by_sql(
         "membership_intervals_are_contiguous",
-        "update gold.segment_membership set valid_to = valid_to + 1 where not is_current",
+        "update gold.segment_intervals set valid_to = valid_to + 1 where valid_to is not null",
     ),
     by_sql(
         "membership_intervals_are_contiguous",
-        "update gold.segment_membership m set segment_key = n.segment_key from gold.segment_membership n "
+        "update gold.segment_intervals m set segment_key = n.segment_key from gold.segment_intervals n "
         "where n.customer_id = m.customer_id and n.valid_from = m.valid_to",
     ),
     by_sql(
         "membership_intervals_are_closed_open",
-        "update gold.segment_membership set valid_from = valid_to where not is_current and (customer_id, valid_from) "
-        "in (select customer_id, min(valid_from) from gold.segment_membership group by customer_id)",
-    ),
-    by_sql(
-        "membership_intervals_are_closed_open",
-        f"update gold.segment_membership set valid_to = '2030-01-01' where customer_id = {ONE_CUSTOMER} and is_current",
-    ),
-    by_sql(
-        "membership_agrees_with_segments",
-        f"update gold.segment_membership set segment_key = 'S09' where customer_id = {ONE_CUSTOMER} and is_current",
+        "update gold.segment_intervals set valid_from = valid_to "
+        "where valid_to is not null and (customer_id, valid_from) "
+        "in (select customer_id, min(valid_from) from gold.segment_intervals group by customer_id)",
     ),
     by_sql(
         "clv_bridge_closes",

@@ -6,18 +6,18 @@ Periods of the pipeline are calendar periods and its segments come from the mode
 others in their place; every other statement is the production one.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import CLV_GROWTH, CUSTOMER_SNAPSHOTS, KPI_TABLES, Contract
+from bridgecart_assets.contracts import CLV_GROWTH, KPI_TABLES
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
-from bridgecart_assets.warehouse.storage.outputs import Parameter, Query
+from bridgecart_assets.warehouse.storage.outputs import Computed, Parameter, Query, Read
 from bridgecart_assets.warehouse.storage.tables import run_steps, steps_of
 
 # The quarter, and a period before and after it: the first period of all has no KPIs, and a close is an opening.
@@ -44,11 +44,11 @@ _AFTER = {"gold/tmp_clock": _PERIODS, "kpi/tmp_frame": _FRAME}
 
 # By the purchase days so far, at the opening and at the close alike.
 _SEGMENTS = """
-update gold.customer_snapshots s
+update told s
 set segment_key = case when d.days <= 1 then 'one_time' when d.days <= 3 then 'light' else 'heavy' end
 from (
     select c.as_of, c.customer_id, count(p.purchased_on) as days
-    from gold.customer_snapshots c
+    from told c
     left join purchase_days p on p.customer_id = c.customer_id and p.purchased_on < c.as_of
     group by c.as_of, c.customer_id
 ) d
@@ -61,23 +61,24 @@ Kpis = dict[str, dict[str, dict[str, Any]]]
 def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
     """KPI table -> segment -> row, from 1 October 1997 and before 30 December. Overwrites the stored snapshots."""
     snapshots, kpis = queries.snapshots_query(settings), queries.kpi_query(settings)
-    snapshots = replace(snapshots, parameters={**snapshots.parameters, "changes_from": "-infinity"})
     with warehouse.transaction() as connection:
         connection.execute("create or replace temp view scoped_orders as from silver.orders")
-        _run_steps(connection, CUSTOMER_SNAPSHOTS, snapshots)
-        select = read_sql("gold/customer_snapshots")
-        _execute(connection, f"create or replace table gold.customer_snapshots as {select}", snapshots.parameters)
+        computed = {step.file: step for step in snapshots.computed}
+        files = chain("gold/tmp_timeline", through=("gold/tmp_snapshots",))
+        _run_steps(connection, [computed.get(file, file) for file in files], snapshots)
+        connection.execute("create temp table told as from timeline")
         connection.execute(_SEGMENTS)
-        connection.execute("create or replace temp view summed as from gold.customer_snapshots")
+        connection.execute("create temp view summed as from told")
+        connection.execute("create temp table summed_periods as from periods")
         flows = read_sql("gold/segment_flows")
         _execute(connection, f"create or replace table gold.segment_flows as {flows}", snapshots.parameters)
     with warehouse.reading() as connection:
-        _run_steps(connection, CLV_GROWTH, kpis)
+        _run_steps(connection, steps_of(CLV_GROWTH, kpis), kpis)
         return {table.name: _rows(connection, f"kpi/{table.name}", kpis.parameters) for table in KPI_TABLES}
 
 
-def _run_steps(connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query) -> None:
-    for step in steps_of(contract, query):
+def _run_steps(connection: duckdb.DuckDBPyConnection, steps: Sequence[str | Computed | Read], query: Query) -> None:
+    for step in steps:
         run_steps(connection, (step,), query.parameters)
         if isinstance(step, str):
             _execute(connection, _AFTER.get(step, ""), query.parameters)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,6 @@ from bridgecart_assets.warehouse.storage.outputs import Parameter, Query
 from bridgecart_assets.warehouse.storage.tables import insert_rows, prepare, run_steps
 from bridgecart_assets.warehouse.writing import write_frame, write_query
 
-# As far as any churn window of these tests.
-REACH = timedelta(days=150)
 ALL_CHECKS = "".join(read_sql(rule.file) for rule in RULES)
 CHECK_PARAMETERS: Mapping[str, Parameter] = {
     "as_of": None,
@@ -353,7 +351,8 @@ def compute_features(warehouse: Warehouse, settings: Settings) -> None:
 
 
 def compute_snapshots(warehouse: Warehouse, settings: Settings) -> None:
-    """Snapshots as of every period opening and as of now."""
+    """Snapshots as of every period opening and as of now, which are those of features and segments."""
+    compute_features(warehouse, settings)
     write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings))
 
 
@@ -362,7 +361,10 @@ def compute_flows(warehouse: Warehouse, settings: Settings) -> None:
     query = queries.snapshots_query(settings)
     with warehouse.transaction() as connection:
         run_steps(connection, ("gold/tmp_clock",), query.parameters)
-        connection.execute("create temp view summed as from gold.customer_snapshots")
+        connection.execute("create temp table summed_periods as from periods")
+        connection.execute(
+            "create temp view summed as select *, null::date as next_purchased_on from gold.customer_snapshots"
+        )
         connection.execute("delete from gold.segment_flows")
         select = read_sql("gold/segment_flows")
         insert_rows(connection, contracts.SEGMENT_FLOWS, select, {"churn_window_days": settings.churn_window_days})
@@ -396,7 +398,7 @@ def write(warehouse: Warehouse, contract: Contract, query: Query) -> None:
 def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool = False) -> list[str]:
     """The checks of a table that find a row."""
     with warehouse.reading() as connection:
-        scope_unchecked(connection, contract, REACH, read_by=ALL_CHECKS, only_changes=only_changes)
+        scope_unchecked(connection, contract, read_by=ALL_CHECKS, only_changes=only_changes)
         of_table = [rule for rule in RULES if rule.table == contract]
         return [rule.name for rule in of_table if _lines_breaking(connection, rule)]
 

@@ -25,7 +25,9 @@ PARAMETERS: Mapping[str, Parameter] = {
     "as_of": None,
     "batch_key": "20300101T000000Z",
     "calendar_timezone": "Asia/Kolkata",
-    "changes_from": "-infinity",
+    "opening": "2024-02-01",
+    "opened": "2024-02-01",
+    "side": "before",
     "churn_window_days": 30,
     "compared_since": "-infinity",
     "currency": None,
@@ -78,6 +80,9 @@ _MAPPED = ", ".join(
         *(f"{name} {value_type(kind)}" for name, kind in MAPPED_COLUMNS.items()),
     )
 )
+_TIMELINE = ", ".join(
+    ("next_purchased_on date", *(f"{column.name} {column.type}" for column in contracts.CUSTOMER_OPENINGS.columns))
+)
 # What Python makes of no table of the warehouse, and of other columns.
 _COLUMNS = {
     "chunk": '"partition" int, "offset" bigint, kafka_timestamp timestamptz, timestamp_type varchar, key blob, '
@@ -88,6 +93,9 @@ _COLUMNS = {
     "mapped_batches": "batch_key varchar",
     "made": "number bigint, customer bigint, ordered_ms bigint, gross_cents bigint, discount_cents bigint, "
     "spelling varchar, category varchar",
+    "made_timeline": _TIMELINE,
+    "summed": _TIMELINE,
+    "summed_periods": "period date, closes_on date, is_complete boolean",
     # Computed by Python of the rows of its file.
     "mapped": _MAPPED,
     "mapped_attributes": _MAPPED,

@@ -6,6 +6,7 @@ import dagster as dg
 
 from bridgecart_assets.contracts import (
     CUSTOMER_FEATURES,
+    CUSTOMER_SEGMENTS,
     CUSTOMER_SNAPSHOTS,
     PURCHASE_MODEL,
     SEGMENT_FLOWS,
@@ -37,16 +38,17 @@ def customer_features(platform: Platform, silver_orders: Table) -> Query:
     },
     ins={
         "silver_orders": read_from(SILVER_ORDERS),
+        "customer_segments": read_from(CUSTOMER_SEGMENTS),
         "purchase_model": read_from(PURCHASE_MODEL),
         "segment_model": read_from(SEGMENT_MODEL),
     },
     pool=POOL,
 )
 def customer_snapshots(
-    platform: Platform, silver_orders: Table, purchase_model: Table, segment_model: Table
+    platform: Platform, silver_orders: Table, customer_segments: Table, purchase_model: Table, segment_model: Table
 ) -> Iterator[dg.Output[Query] | dg.Output[CoWritten]]:
-    """Compute everyone as of each period opening and as of now, and who went from which segment to which."""
+    """Carry on everyone as of each period opening, and who went from which segment to which."""
     with cause_first():
-        query = snapshots_query(platform.settings, silver_orders, purchase_model, segment_model)
+        query = snapshots_query(platform.settings, silver_orders, customer_segments, purchase_model, segment_model)
     yield dg.Output(query, "customer_snapshots")
     yield dg.Output(CoWritten(CUSTOMER_SNAPSHOTS.full_name), "segment_flows")

@@ -1,5 +1,5 @@
 -- A customer's interval ends on the day on which the next one begins, in another segment.
--- needs: scoped_segment_membership
+-- needs: scoped_segment_intervals
 -- gives: rows
 
 with followed as (
@@ -7,7 +7,7 @@ with followed as (
         customer_id, segment_key, valid_to,
         lead(valid_from) over intervals as next_from,
         lead(segment_key) over intervals as next_key
-    from scoped_segment_membership
+    from scoped_segment_intervals
     window intervals as (partition by customer_id order by valid_from, valid_to)
 )
 select count(*) as intervals, min(customer_id) as for_example

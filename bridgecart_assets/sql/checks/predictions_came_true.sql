@@ -1,17 +1,17 @@
 -- Sales of each segment in the latest churn window that is over, beside those expected at its opening: `customers_off`
 -- are the customers where they are further apart than may be. Segments with fewer than 30 buyers to expect are left
 -- out, because there a single order may be half of the sales.
--- needs: gold.customer_snapshots, silver.orders, $churn_window_days, $max_prediction_error
+-- needs: gold.customer_openings, gold.segment_flows, silver.orders, $churn_window_days, $max_prediction_error
 -- gives: rows
 
 with opening as (
     select max(as_of) as as_of
-    from gold.customer_snapshots
-    where as_of + $churn_window_days < (select max(as_of) from gold.customer_snapshots)
+    from gold.customer_openings
+    where as_of + $churn_window_days < (select max(closes_on) from gold.segment_flows)
 ),
 expected as (
     select s.customer_id, s.as_of, s.segment_key, s.expected_window_sales, s.churn_risk, s.in_hindsight
-    from gold.customer_snapshots s
+    from gold.customer_openings s
     join opening using (as_of)
     where s.expected_window_sales is not null
 ),

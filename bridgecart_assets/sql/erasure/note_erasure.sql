@@ -1,5 +1,5 @@
 -- Notes who is forgotten, the customers in `customers_to_erase`, and what they were worth.
--- needs: gold.erased_value, gold.customer_snapshots, customers_to_erase, kpi.clv_growth, raw.forgotten_customers,
+-- needs: gold.erased_value, gold.customer_openings, customers_to_erase, kpi.clv_growth, raw.forgotten_customers,
 --     silver.orders, $kpi_period, $salt, $calendar_timezone
 -- gives: nothing
 -- changes: gold.erased_value, raw.forgotten_customers
@@ -9,7 +9,7 @@ merge into gold.erased_value as kept
 using (
     select $kpi_period as period_unit, s.as_of as period, s.segment_key, count(*) as customers,
         sum(s.net_sales) as net_sales
-    from gold.customer_snapshots s
+    from gold.customer_openings s
     where s.customer_id in (select customer_id from customers_to_erase)
         and s.as_of = (select max(period) from kpi.clv_growth)
     group by s.as_of, s.segment_key

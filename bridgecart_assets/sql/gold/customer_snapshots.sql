@@ -1,13 +1,14 @@
--- Every customer as of each period opening and as of now, with the segment and the predictions of that date.
--- needs: scored
+-- Every customer as of each period opening and as of now, with the segment and the predictions of that date: a view of the
+-- openings and of the customers as they are.
+-- needs: gold.customer_openings, gold.customer_totals, gold.customer_scores
 -- gives: gold.customer_snapshots
--- through: gold/tmp_snapshots
 
+from gold.customer_openings
+union all by name
 select
-    s.as_of, s.customer_id, s.customer_hash, s.frequency, s.orders, s.zero_value_orders, s.refunds, s.purchase_sales,
-    s.net_sales, s.first_purchased_on, s.last_purchased_on, s.has_returned,
+    s.as_of, s.customer_id, s.customer_hash, t.frequency, t.orders, t.zero_value_orders, t.refunds, t.purchase_sales,
+    t.net_sales, t.first_purchased_on, t.last_purchased_on,
     s.{trait},
-    coalesce(s.segment_key, 'unassigned') as segment_key,
-    s.version as model_version,
-    s.p_alive, s.churn_risk, s.predicted_clv, s.in_hindsight, s.expected_window_sales
-from scored s
+    s.segment_key, s.model_version, s.p_alive, s.churn_risk, s.predicted_clv, s.in_hindsight, s.expected_window_sales
+from gold.customer_scores s
+join gold.customer_totals t on t.customer_hash = s.customer_hash and t.customer_id = s.customer_id

@@ -1,16 +1,16 @@
 -- Every customer once a period, from the snapshot at its opening to the one at its close. What happened in between is
 -- the difference of the two.
--- needs: periods, summed, $churn_window_days
+-- needs: summed_periods, summed, $churn_window_days
 -- gives: gold.segment_flows
 
 with opening as (
     select p.period, p.closes_on, s.*
-    from periods p
+    from summed_periods p
     join summed s on s.as_of = p.period
 ),
 closing as (
     select p.period, p.closes_on, s.*
-    from periods p
+    from summed_periods p
     join summed s on s.as_of = p.closes_on
 ),
 pairs as (
@@ -28,7 +28,8 @@ pairs as (
         c.net_sales - coalesce(o.net_sales, 0) as net_sales,
         coalesce(o.last_purchased_on >= o.as_of - $churn_window_days, false) as is_active,
         o.as_of - o.first_purchased_on >= $churn_window_days as is_old_enough,
-        o.has_returned, o.churn_risk, o.in_hindsight
+        coalesce(o.next_purchased_on < o.as_of + $churn_window_days, false) as has_returned,
+        o.churn_risk, o.in_hindsight
     from opening o
     full join closing c on c.period = o.period and c.customer_id = o.customer_id
 )

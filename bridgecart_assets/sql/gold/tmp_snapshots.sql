@@ -1,5 +1,5 @@
 -- Every customer as of every period opening and as of now: sums per span between two dates, then running totals.
--- needs: periods, clock, sales, purchase_days, $churn_window_days, $changes_from
+-- needs: periods, clock, sales, purchase_days
 -- gives: snapshot_dates, snapshots, to_score
 
 create or replace temp table snapshot_dates as
@@ -54,14 +54,13 @@ totals as (
         sum(coalesce(d.log_spend_sum, 0)) over history as log_spend_sum,
         min(d.first_on) over history as first_purchased_on,
         max(d.last_on) over history as last_purchased_on,
-        coalesce(lead(d.first_on ignore nulls) over history < grid.as_of + $churn_window_days, false) as has_returned
+        lead(d.first_on ignore nulls) over history as next_purchased_on
     from grid
     left join moves m using (customer_id, as_of)
     left join day_moves d using (customer_id, as_of)
     window history as (partition by grid.customer_id order by grid.as_of)
 )
-select * from totals
-where as_of >= $changes_from::date;
+select * from totals;
 
 create or replace temp view to_score as
 select * from snapshots;

@@ -37,3 +37,6 @@ reset variable stored_orders;
 
 -- Segments are a view, of what the models say of each customer.
 drop table if exists gold.customer_segments;
+-- Snapshots and the membership of segments are views, of what is carried on from opening to opening.
+drop table if exists gold.customer_snapshots;
+drop table if exists gold.segment_membership;

@@ -8,12 +8,13 @@ is the same, only the rows of customers that changed since are rebuilt. What bel
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from hashlib import sha256
 
 import duckdb
 
 from bridgecart_assets.contracts import (
+    BEHIND_VIEWS,
     BOOKKEEPING,
     CUSTOMER_HASH,
     ORDER_CHANGES,
@@ -57,12 +58,7 @@ def begin_refresh(
     The rows stand in the table `stored`. `made_by` are the SQL files that make them: another version of BridgeCart
     makes other rows.
     """
-    refreshes = _refreshes(connection)
-    before = refreshes.get(contract.full_name)
-    head = _head(connection)
-    # An input that follows the orders itself may be behind them.
-    inputs = [refreshes[t.full_name] for t in incremental.scoped if t != contract and t.full_name in refreshes]
-    revision = min([head, *(refresh.revision for refresh in inputs)])
+    before, inputs, revision = _stand(connection, contract, incremental)
     as_of = _as_of(connection, parameters) if incremental.is_dated else None
     dates = [None if incremental.carried else as_of, *((i.full_rebuilds, i.as_of) for i in inputs)]
     state = _state(connection, incremental, made_by, parameters, dates)
@@ -71,12 +67,12 @@ def begin_refresh(
         if as_of != before.as_of:
             # What a later date lets in is a change too, and has a number although nothing came.
             revision = max(revision, before.revision + 1)
-        changes = _changes(connection, before, revision, incremental.reach)
+        changes = _changes(connection, before, revision)
         scope = FullScope() if _is_large(connection, stored) else changes
     is_whole = isinstance(scope, FullScope)
     times = before.full_rebuilds if before is not None else 0
     checked = before.checked if before is not None and not is_whole else None
-    _note(connection, contract, RefreshState(revision, checked, times + is_whole, state, as_of))
+    note_refresh(connection, contract, RefreshState(revision, checked, times + is_whole, state, as_of))
     return scope
 
 
@@ -85,22 +81,48 @@ def _goes_on(known: date | None, as_of: date | None) -> bool:
     return known == as_of or (known is not None and as_of is not None and known < as_of)
 
 
-def _changes(
-    connection: duckdb.DuckDBPyConnection, known: RefreshState, revision: int, reach: timedelta
-) -> ChangedScope:
+def refreshes_now(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    incremental: Incremental,
+    made_by: Sequence[str],
+    parameters: Mapping[str, Parameter],
+) -> tuple[RefreshState | None, RefreshState]:
+    """How far what is carried on has followed, None where it has not been made; and how far it can now."""
+    before, inputs, revision = _stand(connection, contract, incremental)
+    as_of = _as_of(connection, parameters) if incremental.is_dated else None
+    # Neither date nor orders of the inputs: these are followed.
+    state = _state(connection, incremental, made_by, parameters, [i.full_rebuilds for i in inputs])
+    times = before.full_rebuilds if before is not None else 0
+    return before, RefreshState(revision, None, times, state, as_of)
+
+
+def _stand(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, incremental: Incremental
+) -> tuple[RefreshState | None, Sequence[RefreshState], int]:
+    """The refresh of the table before this one, those of its inputs, and the revision that it can follow to."""
+    refreshes = _refreshes(connection)
+    # An input that follows the orders itself may be behind them.
+    inputs = [refreshes[t.full_name] for t in incremental.scoped if t != contract and t.full_name in refreshes]
+    revision = min([_head(connection), *(refresh.revision for refresh in inputs)])
+    return refreshes.get(contract.full_name), inputs, revision
+
+
+def _changes(connection: duckdb.DuckDBPyConnection, known: RefreshState, revision: int) -> ChangedScope:
     """Put the customers that changed since what the table knows into `touched`."""
     run_steps(connection, ("internal/touched",), {"after": known.revision, "revision": revision})
     ((since,),) = connection.execute("select min(since) from touched").fetchall()
-    return ChangedScope(known.revision, revision, known.as_of, since - reach if since is not None else None)
+    return ChangedScope(known.revision, revision, known.as_of, since)
 
 
-def _note(connection: duckdb.DuckDBPyConnection, contract: Contract, refresh: RefreshState) -> None:
+def note_refresh(connection: duckdb.DuckDBPyConnection, contract: Contract, refresh: RefreshState) -> None:
+    """Note how far the table has followed."""
     connection.execute("delete from gold.refreshes where table_name = ?", [contract.full_name])
     connection.execute("insert into gold.refreshes values (?, ?, ?, ?, ?, ?)", [contract.full_name, *astuple(refresh)])
 
 
 def scope_unchecked(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, reach: timedelta, *, read_by: str, only_changes: bool
+    connection: duckdb.DuckDBPyConnection, contract: Contract, *, read_by: str, only_changes: bool
 ) -> int | None:
     """Make the `scoped_` relations that some SQL reads: everything, or what checks have not seen yet.
 
@@ -111,8 +133,8 @@ def scope_unchecked(
     refresh = _refreshes(connection).get(contract.full_name) if REFRESHES.full_name in standing else None
     scope: Scope = FullScope()
     if only_changes and refresh is not None and refresh.checked is not None:
-        scope = _changes(connection, replace(refresh, revision=refresh.checked), refresh.revision, reach)
-    for table in TABLES.values():
+        scope = _changes(connection, replace(refresh, revision=refresh.checked), refresh.revision)
+    for table in (*TABLES.values(), *BEHIND_VIEWS):
         if scoped(table) in read_by and CUSTOMER_HASH in table.columns and table.full_name in standing:
             # What the tables have, not what was gathered to make them.
             relate_rows(connection, scope, table)
@@ -173,4 +195,9 @@ def _is_large(connection: duckdb.DuckDBPyConnection, contract: Contract) -> bool
     ((touched, rows),) = connection.execute(
         f"select (select count(*) from touched), (select count(*) from {contract.full_name})"
     ).fetchall()
-    return bool(touched > _LARGE_SHARE * rows)
+    return is_large_share(touched, rows)
+
+
+def is_large_share(customers: int, everybody: int) -> bool:
+    """True if it is faster to make the rows of everybody than those of so many customers."""
+    return customers > _LARGE_SHARE * everybody

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from bridgecart_assets.base.quoting import sql_name
-from bridgecart_assets.contracts import BOOKKEEPING, TABLES, Contract
+from bridgecart_assets.contracts import BOOKKEEPING, Contract
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain, files_before
 from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
-from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
+from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope
 from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter, Query
 from bridgecart_assets.warehouse.storage.tables import (
     check_key,
@@ -24,10 +23,8 @@ from bridgecart_assets.warehouse.storage.tables import (
     insert_rows,
     make_view,
     prepare,
-    replace_rows,
     run_steps,
     steps_of,
-    used_parameters,
 )
 
 
@@ -39,12 +36,12 @@ def refresh_customers(
     *,
     only_changes: bool,
 ) -> None:
-    """Bring the table of an asset up to date, and its aggregates; with `only_changes` unchanged customers keep theirs.
+    """Bring the table of an asset up to date; with `only_changes` unchanged customers keep their rows.
 
     Where the asset is a view, its rows are those of the table in which they are stored.
     """
     stored = query.stored_in or contract
-    for table in (stored, *(TABLES[name] for name in query.aggregates), *BOOKKEEPING):
+    for table in (stored, *BOOKKEEPING):
         prepare(connection, table)
     made_by = chain(*files_of(stored, query), *filter(None, (incremental.carried, incremental.narrowed)))
     scope = begin_refresh(
@@ -73,27 +70,21 @@ class _Refresh:
     def _select(self) -> str:
         return read_sql(file_of(self.table.full_name))
 
-    @property
-    def _aggregates(self) -> Sequence[Contract]:
-        return [TABLES[name] for name in self.query.aggregates]
-
     def rebuild(self, whole: FullScope) -> None:
-        """Replace all rows, and the sums over them, one part of the customers after the other."""
+        """Replace all rows, one part of the customers after the other."""
         replaced = [self.incremental.replaced] if self.incremental.replaced else []
-        for target in (self.table, *replaced, *self._aggregates):
+        for target in (self.table, *replaced):
             delete_slice(self.connection, target, None)
         for part in whole.parts(self.connection):
             self._run_steps(part)
             used = checked_parameters(self.connection, self.table, self._select, self.parameters)
             with explaining(self.table):
-                for rows in self._clusters():
-                    insert_rows(self.connection, self.table, f"select * from ({self._select}) where {rows}", used)
+                insert_rows(self.connection, self.table, self._select, used)
             made = f"(from {self.table.full_name} where {part.condition(self.table)})"
             check_key(self.connection, self.table, made)
-            self._add_difference(f"{self.table.full_name} limit 0", made)
 
     def update(self, changes: ChangedScope) -> None:
-        """Replace the rows that may have changed, and take the difference into the tables of sums."""
+        """Replace the rows that may have changed."""
         carried = self.incremental.carried
         done = files_before(carried) if carried else ()
         run_steps(self.connection, done, self.parameters)
@@ -107,7 +98,6 @@ class _Refresh:
         if carried:
             self.connection.execute(f"insert into fresh by name {read_sql(carried)}")
         check_key(self.connection, self.table, "fresh")
-        self._add_difference(scoped(self.table), "fresh")
         self._keep_replaced(changes.revision)
         self.connection.execute(f"delete from {self.table.full_name} where {changes.condition(self.table)}")
         with explaining(self.table):
@@ -126,42 +116,3 @@ class _Refresh:
         insert_rows(self.connection, replaced, read_sql(file_of(replaced.full_name)), {"revision": revision})
         known = "select min(coalesce(checked, revision)) from gold.refreshes"
         self.connection.execute(f"delete from {replaced.full_name} where revision <= ({known})")
-
-    def _clusters(self) -> Sequence[str]:
-        """Conditions that divide all rows: first those of no value that is stored together, then value by value."""
-        cluster_by = self.query.cluster_by
-        found = self.connection.execute(cluster_by).fetchall() if cluster_by else []
-        if not found:
-            return ["true"]
-        column = sql_name(self.table.key[0])
-        values = [f"date '{value.isoformat()}'" for (value,) in found]
-        return [f"{column} not in ({', '.join(values)})", *(f"{column} = {value}" for value in values)]
-
-    def _add_difference(self, before: str, after: str) -> None:
-        for table in self._aggregates:
-            _add_difference(self.connection, table, before, after, self.parameters)
-
-
-def _add_difference(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    before: str,
-    after: str,
-    parameters: Mapping[str, Parameter],
-) -> None:
-    """Replace what the rows `before` gave to the sums by what the rows `after` give."""
-    select = read_sql(file_of(contract.full_name))
-    used = used_parameters(connection, select, parameters)
-    keys = ", ".join(map(sql_name, contract.key))
-    sums = [sql_name(column) for column in contract.column_names if column not in contract.key]
-    for rows, name in ((before, "given_before"), (after, "given_after")):
-        connection.execute(f"create or replace temp view summed as from {rows}")
-        connection.execute(f"create or replace temp table {name} as {select}", used)
-    negated = ", ".join(f"-{column} as {column}" for column in sums)
-    connection.execute(
-        f"create or replace temp table added_up as select {keys}, {', '.join(f'sum({c}) as {c}' for c in sums)} "
-        f"from (from {contract.full_name} union all by name from given_after "
-        f"union all by name select {keys}, {negated} from given_before) "
-        f"group by {keys} having {' or '.join(f'sum({c}) <> 0' for c in sums)}"
-    )
-    replace_rows(connection, contract, "select * from added_up", {}, None)

@@ -33,8 +33,8 @@ class FullScope:
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
-        """Parameters of the SQL files: they look at the rows of all dates."""
-        return {"changes_from": "-infinity"}
+        """Parameters of the SQL files: they follow no changes."""
+        return {}
 
     def condition(self, _table: Contract) -> str:
         """Condition of a WHERE clause: the rows of the table that are theirs."""
@@ -78,23 +78,18 @@ class ChangedScope:
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
-        """Parameters of the SQL files: the changes that they follow, and the first date whose rows they look at."""
+        """Parameters of the SQL files: the changes that they follow."""
         return {
             "after": self.after,
             "revision": self.revision,
             "known_as_of": self.known_as_of.isoformat() if self.known_as_of else None,
-            "changes_from": self._changes_from,
         }
-
-    @property
-    def _changes_from(self) -> str:
-        return self.since.isoformat() if self.since else "-infinity"
 
     def condition(self, table: Contract) -> str:
         """Condition of a WHERE clause: the rows of the table that may have changed."""
         is_theirs = f"customer_hash in (select customer_hash from {self.people})"
-        if "as_of" in table.key:
-            return f"as_of >= date '{self._changes_from}' and {is_theirs}"
+        if "as_of" in table.key and self.since:
+            return f"as_of >= date '{self.since.isoformat()}' and {is_theirs}"
         return is_theirs
 
     def relate(self, connection: duckdb.DuckDBPyConnection, incremental: Incremental) -> None:

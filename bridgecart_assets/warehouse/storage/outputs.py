@@ -6,7 +6,7 @@ itself reads and writes them. What belongs elsewhere: how rows are written (`tab
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
 from bridgecart_assets.contracts import Contract
@@ -16,6 +16,7 @@ from bridgecart_assets.sources.kafka.continuity import NOTHING_KNOWN, KnownTopic
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
     import pyarrow as pa
 
@@ -66,8 +67,6 @@ class Incremental:
         narrowed: the SQL file that gives `narrowed_<table>` of each input where only some customers changed: of those
             in time what came and their row, of anybody else all orders, so that the same SQL makes their rows.
         replaced: the table that keeps the rows which were replaced, as they were, for those that follow this one.
-        lookback_days: how many days before an order the as-of dates begin whose rows depend on it. The SQL reads the
-            first date that is looked at as `$changes_from`.
 
     """
 
@@ -78,15 +77,33 @@ class Incremental:
     carried: str = ""
     narrowed: str = ""
     replaced: Contract | None = None
-    lookback_days: int = 0
 
-    @property
-    def reach(self) -> timedelta:
-        """Time before a change from which dates are looked at: the first must have rows that did not change.
 
-        In 31 days a period opens, whatever its length.
-        """
-        return timedelta(days=self.lookback_days + 31)
+@dataclass(frozen=True)
+class Changes:
+    """What came and went after one revision of the orders and up to another, for tables as of the date `was`."""
+
+    after: int
+    revision: int
+    was: date | None
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Tables of customers, and of sums over them, that are carried on by what came and went.
+
+    Attributes:
+        tables: the tables; none for a view of what others write.
+        files: the SQL files that make their rows.
+        make: makes all of their rows.
+        follow: takes in the changes; False where it was faster to make all rows.
+
+    """
+
+    tables: "tuple[Contract, ...]"
+    files: tuple[str, ...]
+    make: "Callable[[duckdb.DuckDBPyConnection, Query], None]"
+    follow: "Callable[[duckdb.DuckDBPyConnection, Query, Changes], bool]"
 
 
 @dataclass(frozen=True)
@@ -102,9 +119,7 @@ class Query:
         afterwards: SQL files that run when the tables are written, on the rows as they are stored.
         incremental: for a table of customers, how it can be brought up to date without making all of it.
         stored_in: the table that holds the facts of an asset which is a view, and whose rows the files make.
-        aggregates: further tables, of sums over the rows of the first; their SQL reads these rows as `summed`.
-        cluster_by: a query for values of the first key column, ascending; in a full rebuild those of each value are
-            stored together, after the others, and are then found without reading these.
+        carried: the tables behind an asset that is a view, where they are carried on and not made anew of customers.
 
     """
 
@@ -116,8 +131,7 @@ class Query:
     afterwards: tuple[str, ...] = ()
     incremental: Incremental | None = None
     stored_in: Contract | None = None
-    aggregates: tuple[str, ...] = ()
-    cluster_by: str = ""
+    carried: Carried | None = None
 
 
 @dataclass(frozen=True)

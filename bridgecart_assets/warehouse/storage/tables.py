@@ -114,7 +114,7 @@ def steps_of(contract: Contract, query: Query) -> Sequence[str | Computed | Read
 
 def files_of(contract: Contract, query: Query) -> Sequence[str]:
     """The SQL files whose rows a query writes."""
-    return [file_of(table) for table in (contract.full_name, *query.co_outputs, *query.aggregates)]
+    return [file_of(table) for table in (contract.full_name, *query.co_outputs)]
 
 
 def replace_rows(

@@ -1,0 +1,22 @@
+-- Customers in time before the changes and after them.
+-- needs: gold.customer_totals, replaced, in_time
+-- gives: states
+
+create or replace temp table states as
+with after as (
+    select t.*
+    from gold.customer_totals t
+    semi join in_time using (customer_id, customer_hash)
+    where t.customer_hash in (select customer_hash from in_time)
+),
+before as (
+    select totals.*
+    from replaced
+    semi join in_time using (customer_id, customer_hash)
+    where totals is not null
+)
+select 'before' as side, *, returned_on as had_returned_on from before
+union all by name
+select 'after' as side, after.*, before.returned_on as had_returned_on
+from after
+left join before using (customer_id, customer_hash);

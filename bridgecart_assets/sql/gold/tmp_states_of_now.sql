@@ -1,0 +1,11 @@
+-- Customers in time as of now, before the changes or after them.
+-- needs: states, clock, $side
+-- gives: states_of_now, to_score
+
+create or replace temp table states_of_now as
+select clock.as_of, s.* exclude (side), null::date as next_purchased_on
+from states s, clock
+where s.side = $side;
+
+create or replace temp view to_score as
+from states_of_now;

@@ -1,0 +1,238 @@
+"""Customers at the openings of periods, the intervals of their segments, and the flows between these.
+
+What a customer was when a period opened stands for good, unless an order comes or goes that is dated before. So the
+openings of a period are written once, of what the totals were then; flows are sums, and what comes is added to them.
+Whoever is late is told anew from all of their orders, by the SQL that makes everything. What belongs elsewhere: how
+far the tables have followed, and whether they can (`rebuild.py`).
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from bridgecart_assets.base.quoting import sql_name
+from bridgecart_assets.contracts import (
+    CUSTOMER_OPENINGS,
+    SEGMENT_FLOWS,
+    SEGMENT_INTERVALS,
+    SILVER_ORDERS,
+    Contract,
+)
+from bridgecart_assets.sql import file_of, read_sql
+from bridgecart_assets.sql.chain import chain
+from bridgecart_assets.warehouse.incremental.rebuild import is_large_share
+from bridgecart_assets.warehouse.incremental.scope import FullScope, relate_rows
+from bridgecart_assets.warehouse.storage.outputs import Carried, Changes, Parameter, Query
+from bridgecart_assets.warehouse.storage.tables import (
+    check_key,
+    checked_parameters,
+    delete_slice,
+    explaining,
+    insert_rows,
+    replace_rows,
+    run_steps,
+    used_parameters,
+)
+
+# The customers and dates that are scored.
+_FROM_ORDERS, _IN_TIME, _AT_OPENINGS, _NOW = (
+    "gold/tmp_snapshots",
+    "gold/tmp_states_of_now",
+    "gold/tmp_everybody_at_openings",
+    "gold/tmp_everybody_now",
+)
+_TIMELINE = "gold/tmp_timeline"
+_SINCE, _LATE_TIMELINE = "gold/tmp_everybody_since", "gold/tmp_late_timeline"
+_DELETE, _MOVE = "internal/delete_retold", "internal/move_intervals"
+_SIDES = ("before", "after")
+_WRITTEN = (CUSTOMER_OPENINGS, SEGMENT_INTERVALS, SEGMENT_FLOWS)
+_CLOCK = "gold/tmp_clock"
+# What is read of the changes before anything is written.
+_CHANGES = [file for file in chain("gold/tmp_late_orders", "gold/tmp_changed") if file != _CLOCK]
+
+
+def make_openings(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
+    """Make openings, intervals and flows from all orders."""
+    run_steps(connection, [_CLOCK], query.parameters)
+    _Openings(connection, query, query.parameters).make()
+
+
+def follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, changes: Changes) -> bool:
+    """Take in what came and went. False where nothing is there to follow from, or so many customers are late."""
+    run_steps(connection, [_CLOCK], query.parameters)
+    ((opening, is_same_date),) = connection.execute(
+        "select max(period), (select as_of from clock) = $was from periods where period < $was", {"was": changes.was}
+    ).fetchall()
+    if opening is None:
+        return False
+    span = {"after": changes.after, "revision": changes.revision, "opening": opening.isoformat()}
+    openings = _Openings(connection, query, {**query.parameters, **span})
+    run_steps(connection, _CHANGES, openings.parameters)
+    if openings.is_large():
+        return False
+    openings.follow(is_same_date=is_same_date)
+    return True
+
+
+@dataclass(frozen=True)
+class _Openings:
+    """The tables of openings, intervals and flows on their way to what the orders say.
+
+    Of `parameters`, `opening` is that of the period that was open when they were written.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    query: Query
+    parameters: Mapping[str, Parameter]
+
+    def make(self) -> None:
+        """Make all rows, one part of the customers after the other."""
+        for table in _WRITTEN:
+            delete_slice(self.connection, table, None)
+        self._count_periods("true")
+        for part in FullScope().parts(self.connection):
+            relate_rows(self.connection, part, SILVER_ORDERS)
+            self._tell(of=_FROM_ORDERS)
+            self.connection.execute("create or replace temp table made_timeline as from timeline")
+            self._insert(CUSTOMER_OPENINGS, self._clusters())
+            self._insert(SEGMENT_INTERVALS)
+            self._add_to_flows("from made_timeline limit 0", "from made_timeline")
+            check_key(self.connection, CUSTOMER_OPENINGS, "made_timeline")
+
+    def is_large(self) -> bool:
+        """True if so many customers are late that it is faster to make all rows."""
+        sql = "select (select count(*) from retold), (select count(*) from gold.customer_totals)"
+        ((late, everybody),) = self.connection.execute(sql).fetchall()
+        return is_large_share(late, everybody)
+
+    def follow(self, *, is_same_date: bool) -> None:
+        """Take in the changes. On a new date everybody is another, but as of now only."""
+        self._tell_late()
+        if is_same_date:
+            self._tell_in_time()
+        self._count_periods("true" if is_same_date else f"period < {self._opening}")
+        self._add_to_flows(*(f"select * exclude (side) from changed where side = '{side}'" for side in _SIDES))
+        self._run(_DELETE)
+        if not is_same_date:
+            self._open_periods()
+        self._insert_late()
+        if not is_same_date:
+            self._make_open_flows()
+        # Where the first order of all went, its period did.
+        self.connection.execute("delete from gold.segment_flows where period not in (select period from periods)")
+
+    def _tell_late(self) -> None:
+        """Add who is late to what changed, as told by their orders before and after."""
+        for side in _SIDES if self._any("retold") else ():
+            self.connection.execute(f"create or replace temp view scoped_orders as from orders_{side}")
+            self._tell(of=_FROM_ORDERS)
+            self._add_changed(side)
+        self._run(_LATE_TIMELINE)
+
+    def _tell_in_time(self) -> None:
+        """Add who is in time to what changed, as of now."""
+        for side in _SIDES if self._any("in_time") else ():
+            self._tell(of=_IN_TIME, side=side)
+            self._add_changed(side)
+
+    def _add_changed(self, side: str) -> None:
+        self.connection.execute("insert into changed by name select ? as side, * from timeline", [side])
+
+    def _open_periods(self) -> None:
+        """Write the openings of new periods, and whose segment is another at one of them."""
+        self._tell(of=_AT_OPENINGS)
+        self.connection.execute("create or replace temp view made_timeline as from timeline")
+        self._insert(CUSTOMER_OPENINGS)
+        check_key(self.connection, CUSTOMER_OPENINGS, f"(from gold.customer_openings where as_of > {self._opening})")
+        opened = "from new_periods order by period"
+        for (period,) in self.connection.execute(opened).fetchall():
+            self._run(_MOVE, opened=period.isoformat())
+
+    def _insert_late(self) -> None:
+        self.connection.execute("create or replace temp view made_timeline as from late_timeline")
+        self._insert(CUSTOMER_OPENINGS, ["as_of > (select since from retold l where l.customer_id = rows.customer_id)"])
+        self._insert(SEGMENT_INTERVALS)
+        theirs = "as_of > (select min(since) from retold) and customer_hash in (select customer_hash from retold)"
+        check_key(self.connection, CUSTOMER_OPENINGS, f"(from gold.customer_openings where {theirs})")
+
+    def _make_open_flows(self) -> None:
+        """Make the flows of the period that was open, and of those since, anew."""
+        self._tell(of=_NOW)
+        self._count_periods(f"period >= {self._opening}")
+        self._run(_SINCE)
+        self.connection.execute(f"delete from gold.segment_flows where period >= {self._opening}")
+        self._add_to_flows("from everybody_since limit 0", "from everybody_since")
+
+    @property
+    def _opening(self) -> str:
+        return f"date '{self.parameters['opening']}'"
+
+    def _run(self, file: str, **parameters: Parameter) -> None:
+        run_steps(self.connection, [file], {**self.parameters, **parameters})
+
+    def _tell(self, *, of: str, **parameters: Parameter) -> None:
+        """Make `timeline` of the customers and dates that this file gives."""
+        computed = {step.file: step for step in self.query.computed}
+        files = chain(_TIMELINE, through=(of,))
+        steps = [computed.get(file, file) for file in files if file not in (_CLOCK, *_CHANGES)]
+        run_steps(self.connection, steps, {**self.parameters, **parameters})
+
+    def _any(self, relation: str) -> bool:
+        return bool(self.connection.execute(f"from {relation} limit 1").fetchall())
+
+    def _count_periods(self, condition: str) -> None:
+        """Let flows be those of these periods."""
+        self.connection.execute(f"create or replace temp table summed_periods as from periods where {condition}")
+
+    def _clusters(self) -> Sequence[str]:
+        """Conditions that divide all openings: those that orders of today tell something of are stored by date."""
+        recent = (
+            "select period from periods "
+            "where period > (select max(period) from periods) - $churn_window_days order by period"
+        )
+        used = used_parameters(self.connection, recent, self.parameters)
+        dates = [f"date '{period.isoformat()}'" for (period,) in self.connection.execute(recent, used).fetchall()]
+        return [f"as_of not in ({', '.join(dates)})", *(f"as_of = {day}" for day in dates)] if dates else ["true"]
+
+    def _insert(self, table: Contract, conditions: Sequence[str] = ("true",)) -> None:
+        select = read_sql(file_of(table.full_name))
+        used = checked_parameters(self.connection, table, select, self.parameters)
+        with explaining(table):
+            for condition in conditions:
+                insert_rows(self.connection, table, f"select * from ({select}) as rows where {condition}", used)
+
+    def _add_to_flows(self, before: str, after: str) -> None:
+        """Replace what the rows `before` gave to the flows by what the rows `after` give."""
+        select = read_sql(file_of(SEGMENT_FLOWS.full_name))
+        for rows, name in ((before, "given_before"), (after, "given_after")):
+            self.connection.execute(f"create or replace temp view summed as {rows}")
+            used = used_parameters(self.connection, select, self.parameters)
+            self.connection.execute(f"create or replace temp table {name} as {select}", used)
+        keys = ", ".join(map(sql_name, SEGMENT_FLOWS.key))
+        sums = [sql_name(column) for column in SEGMENT_FLOWS.column_names if column not in SEGMENT_FLOWS.key]
+        negated = ", ".join(f"-{column} as {column}" for column in sums)
+        self.connection.execute(
+            f"create or replace temp table added_up as select {keys}, {', '.join(f'sum({c}) as {c}' for c in sums)} "
+            f"from (from {SEGMENT_FLOWS.full_name} union all by name from given_after "
+            f"union all by name select {keys}, {negated} from given_before) "
+            f"group by {keys} having {' or '.join(f'sum({c}) <> 0' for c in sums)}"
+        )
+        replace_rows(self.connection, SEGMENT_FLOWS, "select * from added_up", {}, None)
+
+
+def _files() -> tuple[str, ...]:
+    timelines = [chain(_TIMELINE, through=(of,)) for of in (_FROM_ORDERS, _IN_TIME, _AT_OPENINGS, _NOW)]
+    written = [file_of(table.full_name) for table in _WRITTEN]
+    others = (*_CHANGES, _LATE_TIMELINE, _SINCE, _DELETE, _MOVE, *written)
+    return tuple(dict.fromkeys([*itertools.chain(*timelines), *others]))
+
+
+OPENINGS = Carried(
+    _WRITTEN,
+    _files(),
+    make_openings,
+    follow_openings,
+)
+"""Openings, intervals and flows: what the snapshots and the membership of segments are views of."""
