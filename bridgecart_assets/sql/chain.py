@@ -14,6 +14,7 @@ FROM_PYTHON = {
     "scoped_customers": "silver.customers",
     "scoped_customer_features": "gold.customer_features",
     "scoped_customer_segments": "gold.customer_segments",
+    "scoped_customer_scores": "gold.customer_scores",
     "scoped_segment_intervals": "gold.segment_intervals",
     "made_timeline": "silver.orders",
     "summed": "gold.customer_openings",

@@ -1,6 +1,6 @@
 -- Customers with several intervals that last, and intervals of nobody: a customer without orders, an erased one for
 -- example, must have no history either. Whose segment is another now than at the last opening has a current row by that.
--- needs: scoped_segment_intervals, scoped_customer_segments, gold.segment_intervals, gold.customer_openings
+-- needs: scoped_segment_intervals, scoped_customer_scores, gold.segment_intervals, gold.customer_openings
 -- gives: rows
 
 with histories as (
@@ -13,7 +13,7 @@ select
     count(*) as customers,
     min(h.customer_id) as for_example
 from histories h
-left join scoped_customer_segments s on s.customer_id = h.customer_id
+left join scoped_customer_scores s on s.customer_id = h.customer_id
 where s.customer_id is null or h.lasting <> 1
 group by problem
 union all
