@@ -102,7 +102,7 @@ TRAIT_MIGRATION = (
         for part, kind in _COLUMNS_OF_THE_MODEL.items()
     )
     + f"alter table if exists gold.segment_model add column left_out_{TRAIT} varchar;\n"
-    + "drop table if exists gold.customer_scores;\ndrop table if exists gold.customer_snapshots;\n"
+    + "drop table if exists gold.customer_scores;\ndrop table if exists gold.customer_openings;\n"
 )
 
 
