@@ -35,6 +35,7 @@ from bridgecart_assets.models.spend import SpendModel
 from bridgecart_assets.models.spend_choice import Credibility
 from bridgecart_assets.orchestration.check_rules import RULES, Rule
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.incremental.rebuild import scope_unchecked
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
@@ -44,6 +45,10 @@ from bridgecart_assets.warehouse.writing import write_frame, write_query
 
 ALL_CHECKS = "".join(read_sql(rule.file) for rule in RULES)
 CHECK_PARAMETERS: Mapping[str, Parameter] = {
+    "batch_key": None,
+    "only_changes": True,
+    "compared_since": None,
+    "currency": None,
     "as_of": None,
     "churn_window_days": 30,
     "max_prediction_error": 0.25,
@@ -400,6 +405,7 @@ def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool
     with warehouse.reading() as connection:
         scope_unchecked(connection, contract, read_by=ALL_CHECKS, only_changes=only_changes)
         of_table = [rule for rule in RULES if rule.table == contract]
+        run_steps(connection, files_before(*(rule.file for rule in of_table)), {})
         return [rule.name for rule in of_table if _lines_breaking(connection, rule)]
 
 
