@@ -50,6 +50,9 @@ CHECK_PARAMETERS: Mapping[str, Parameter] = {
     "compared_since": None,
     "currency": None,
     "as_of": None,
+    "batch_key": None,
+    "compared_since": None,
+    "only_changes": True,
     "churn_window_days": 30,
     "max_prediction_error": 0.25,
     **queries.reading_parameters(Settings(data_dir=Path("nowhere"))),
@@ -410,6 +413,7 @@ def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool
 
 
 def _lines_breaking(connection: duckdb.DuckDBPyConnection, rule: Rule) -> int:
+    run_steps(connection, files_before(rule.file), {})
     columns, rows = rows_of(connection, read_sql(rule.file), CHECK_PARAMETERS)
     if rule.compares and rule.counted_by:
         rows = [row for row in rows if row[columns.index(rule.counted_by)]]
