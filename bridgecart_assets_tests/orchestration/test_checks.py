@@ -121,6 +121,11 @@ BREAKS = (
         f"(select order_key, purchased_at from silver.orders where batch_key = '{FIRST}' limit 1) f "
         f"where o.order_key = {ONE_ORDER}",
     ),
+    Break(
+        "sums_tie_to_orders",
+        (f"update silver.orders set net_amount = net_amount - 0.01 where order_key = {ONE_ORDER}",),
+        also=("silver_sums_tie_to_orders",),
+    ),
     by_counting(f"update silver.orders set net_amount = net_amount + 0.01 where order_key = {ONE_ORDER}"),
     by_counting(
         "update silver.orders set customer_hash = (select max(customer_hash) from silver.orders) "
@@ -172,6 +177,11 @@ BREAKS = (
         "silver_order_ids_are_unmistakable",
         (f"update silver.orders set order_id = ({LAST_OF_FIRST}) where order_key = {ONE_ORDER}",),
         also=("order_ids_are_unmistakable",),
+    ),
+    Break(
+        "order_ids_are_unmistakable",
+        (f"update silver.orders set order_id = ({LAST_OF_FIRST}) where order_key = {ONE_ORDER}",),
+        also=("silver_order_ids_are_unmistakable",),
     ),
     by_sql(
         "silver_spellings_are_known",
