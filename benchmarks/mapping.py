@@ -19,8 +19,8 @@ from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_ORDERS
 from bridgecart_assets.sources.mapping.decoding import Decoder
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema
+from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE
 from bridgecart_assets.sources.mapping.mapping_file import load_mapping
-from bridgecart_assets.sources.mapping.places import WHOLE
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
 from bridgecart_assets.warehouse.storage.tables import prepare

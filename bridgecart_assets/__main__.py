@@ -1,6 +1,6 @@
 """`python -m bridgecart_assets` is the `bridgecart` command."""
 
-from bridgecart_assets.commands.cli import main
+from bridgecart_assets.cli import main
 
 if __name__ == "__main__":
     main()

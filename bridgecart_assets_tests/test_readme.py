@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from bridgecart_assets.commands.cli import cli
+from bridgecart_assets.cli import cli
 from bridgecart_assets_tests.docs import (
     COMMANDS,
     CONFIGURATION,

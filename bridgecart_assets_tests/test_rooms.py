@@ -5,16 +5,16 @@ import grimp
 import bridgecart_assets
 
 PACKAGE = bridgecart_assets.__name__
-# `python -m bridgecart_assets` is a way into a room, not a room.
-ENTRY = f"{PACKAGE}.__main__"
-MOST_ROOMS = 23
+# The command line, and `python -m bridgecart_assets`, are ways into rooms, not a room.
+ENTRIES = {f"{PACKAGE}.cli", f"{PACKAGE}.__main__"}
+MOST_ROOMS = 24
 
 
 def room_imports() -> dict[str, set[str]]:
     """Of each folder those that it imports from."""
     graph = grimp.build_graph(PACKAGE)
     found: dict[str, set[str]] = {room: set() for room in _folders(graph)}
-    for module in graph.modules - {ENTRY}:
+    for module in graph.modules - ENTRIES:
         for imported in graph.find_modules_directly_imported_by(module):
             found[_room(module, found)].add(_room(imported, found))
     return {room: imported - {room} for room, imported in found.items()}

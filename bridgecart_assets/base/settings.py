@@ -18,6 +18,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bridgecart_assets.base.bounds import MOST_SEGMENTS
 from bridgecart_assets.base.errors import BridgeCartError
 
 PREFIX = "BRIDGECART_"
@@ -33,7 +34,6 @@ _OF_THE_SUITE = frozenset({"require_all"})
 Period = Literal["day", "week", "month"]
 OrderEvents = Literal["orders", "lines", "states"]
 
-MOST_SEGMENTS = 12
 _DAY = 86_400.0  # seconds
 _TEN_YEARS = 3_650  # days
 _MEMORY = re.compile(r"\s*\d*\.?\d*[1-9]\d*(\.\d*)?\s*[kmgt]i?b\s*", re.IGNORECASE)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bridgecart_assets.base.settings import MOST_SEGMENTS
+from bridgecart_assets.base.bounds import MOST_SEGMENTS
 from bridgecart_assets.contracts import KPIS, SEGMENTATION_TRAITS, TRAITS, Kpi, Trait
 from bridgecart_assets.sql.event_lines import Line
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.commands.cli import cli
+from bridgecart_assets.cli import cli
 from bridgecart_assets.processes.run_lock import serve_lock
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.command_line import (
@@ -68,7 +68,7 @@ def test_help_wrong_usage_and_kpis_do_not_wait_for_what_is_slow_to_load(
     filled: Warehouse, arguments: list[str], slow: set[str]
 ) -> None:
     program = (
-        "import atexit, sys; from bridgecart_assets.commands.cli import main; "
+        "import atexit, sys; from bridgecart_assets.cli import main; "
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
     )
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.commands.cli import cli, main
+from bridgecart_assets.cli import cli, main
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sources.mapping.records import SAMPLES
 from bridgecart_assets_tests.support.command_line import Done, assert_one_line
@@ -165,7 +165,7 @@ def test_a_read_only_data_directory_is_one_line_with_the_remedy(read_only: Path,
 # Commands one after the other in one process.
 IN_TURN = """
 import contextlib, io, json, sys
-from bridgecart_assets.commands.cli import main
+from bridgecart_assets.cli import main
 
 done = []
 for arguments in json.loads(sys.argv[1]):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bridgecart_assets.commands.cli import cli
+from bridgecart_assets.cli import cli
 from bridgecart_assets.commands.graph import table_graph
 from bridgecart_assets.contracts import BEHIND_VIEWS, TABLES
 from bridgecart_assets.sql.headers import headers

@@ -207,7 +207,7 @@ def _obey(order: dict[str, Any]) -> int:
 
 
 def _call(arguments: Sequence[str]) -> None:
-    from bridgecart_assets.commands.cli import main
+    from bridgecart_assets.cli import main
     from bridgecart_assets_tests.integration import sensor_daemon
 
     command, *rest = arguments

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
-from bridgecart_assets.base.settings import MOST_SEGMENTS
+from bridgecart_assets.base.bounds import MOST_SEGMENTS
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, SILVER_ORDERS, TRAITS
 from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.due import RefitMode

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridgecart_assets.commands.cli import main
+from bridgecart_assets.cli import main
 from bridgecart_assets.warehouse.storage.database import Warehouse
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"

@@ -8,7 +8,7 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.inspect.forms import AVRO, NOT_AVRO, PROTOBUF, WITH_ID, Form, Forms
 from bridgecart_assets.sources.mapping.decoding import BAD_AVRO, Decoder
 from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
-from bridgecart_assets.sources.mapping.places import WHOLE
+from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE
 from bridgecart_assets.sources.registry import KnownSchemas, fetch_schemas, registry_from_settings
 
 # A topic has few schemas: of more ids the most frequent are asked for, the rest is noise that looks like ids.

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import duckdb
 
+from bridgecart_assets.sources.mapping.decoding.shapes import Shape
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import ROOTS, Expression, vetted
-from bridgecart_assets.sources.mapping.places import Place, Shape, Use
+from bridgecart_assets.sources.mapping.places import Place, Use
 
 
 @dataclass(frozen=True)

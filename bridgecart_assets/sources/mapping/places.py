@@ -5,13 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
 
+from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE, Shape
 from bridgecart_assets.sources.mapping.errors import Refused
-
-Shape = str | dict[str, "Shape"] | list["Shape"]
-"""Where text is read, by path: `{"order": {"id": "VARCHAR", "lines": [{"sku": "VARCHAR"}]}}`."""
-
-WHOLE = "VARCHAR"
-"""The shape of a value that is read as a whole."""
 
 
 class Use(Enum):

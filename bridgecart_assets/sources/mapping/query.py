@@ -14,9 +14,9 @@ import duckdb
 from bridgecart_assets.base.quoting import sql_name, sql_text
 from bridgecart_assets.contracts.event import MAPPED_COLUMNS, MAPPED_TYPES, Flag, MappedType
 from bridgecart_assets.sources.mapping.compiling import Compiled
+from bridgecart_assets.sources.mapping.decoding.shapes import Shape
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import Expression
-from bridgecart_assets.sources.mapping.places import Shape
 from bridgecart_assets.sources.mapping.values import TEXT, field_value, value_type
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from bridgecart_assets.sources.mapping.decoding import Decoded, Decoder
 from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
+from bridgecart_assets.sources.mapping.decoding.shapes import Shape
 from bridgecart_assets.sources.mapping.mapping_file import Mapping
-from bridgecart_assets.sources.mapping.places import Shape
 from bridgecart_assets.sources.mapping.query import Form
 from bridgecart_assets.sources.mapping.sandbox import sandbox
 

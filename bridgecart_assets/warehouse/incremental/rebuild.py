@@ -88,7 +88,7 @@ def refreshes_now(
     made_by: Sequence[str],
     parameters: Mapping[str, Parameter],
 ) -> tuple[RefreshState | None, RefreshState]:
-    """How far what is carried on has followed, None where it has not been made; and how far it can now."""
+    """The state of what is carried on as it stands, None where it has not been made, and as it can be now."""
     before, inputs, revision = _stand(connection, contract, incremental)
     as_of = _as_of(connection, parameters) if incremental.is_dated else None
     # Neither date nor orders of the inputs: these are followed.

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -23,7 +24,9 @@ from bridgecart_assets.processes.memory import bound, default_limit, too_little
 from bridgecart_assets.warehouse.storage.duckdb_instance import Attached, Options
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 from bridgecart_assets.warehouse.storage.migrations import bring_up_to_date, has_known_layout, is_empty
-from bridgecart_assets.warehouse.storage.outputs import Parameter
+
+if TYPE_CHECKING:
+    from bridgecart_assets.warehouse.storage.outputs import Parameter
 
 POLL_SECONDS = 0.05
 _HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
@@ -353,7 +356,7 @@ def standing_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def rows_of(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Parameter]
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: "Mapping[str, Parameter]"
 ) -> tuple[Sequence[str], list[tuple[object, ...]]]:
     """Column names and rows of one statement; a parameter that it does not name is left out."""
     (statement,) = connection.extract_statements(sql)

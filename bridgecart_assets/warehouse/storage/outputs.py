@@ -81,7 +81,7 @@ class Incremental:
 
 @dataclass(frozen=True)
 class Changes:
-    """What came and went after one revision of the orders and up to another, for tables as of the date `was`."""
+    """Orders that came or went after one revision and up to another, for tables as of the date `was`."""
 
     after: int
     revision: int

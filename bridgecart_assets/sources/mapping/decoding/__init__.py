@@ -19,7 +19,7 @@ from bridgecart_assets.sources.mapping.decoding.schemas import (
     UnreadableRecord,
     decoder_missing,
 )
-from bridgecart_assets.sources.mapping.places import Shape
+from bridgecart_assets.sources.mapping.decoding.shapes import Shape
 
 NEEDS_SCHEMAS = MappingProxyType({"avro-registry": "AVRO", "protobuf-registry": "PROTOBUF"})
 """Ways of decoding that ask for a record's schema, and the kind that it has to be. JSON is read without its schema."""

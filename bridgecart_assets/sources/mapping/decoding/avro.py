@@ -11,7 +11,7 @@ from fastavro.schema import SchemaParseException, UnknownType
 from bridgecart_assets.sources.mapping.decoding.arrow_types import FieldType
 from bridgecart_assets.sources.mapping.decoding.avro_schema import AvroSchema
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema, SchemaUnusable, UnreadableRecord
-from bridgecart_assets.sources.mapping.places import Shape
+from bridgecart_assets.sources.mapping.decoding.shapes import Shape
 
 # What fastavro raises for bytes that are no record of their schema.
 _UNREADABLE = (EOFError, IndexError, ValueError, OverflowError, StructError)

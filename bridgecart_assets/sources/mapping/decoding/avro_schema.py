@@ -24,8 +24,7 @@ from bridgecart_assets.sources.mapping.decoding.arrow_types import (
     struct_of,
 )
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema, SchemaUnusable
-from bridgecart_assets.sources.mapping.decoding.shapes import absent, names_in, nothing_of
-from bridgecart_assets.sources.mapping.places import WHOLE, Shape
+from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE, Shape, absent, names_in, nothing_of
 
 Definition = Any
 """A type in a schema: a name, a list of branches, or an object."""

@@ -21,8 +21,7 @@ from bridgecart_assets.sources.mapping.decoding.arrow_types import (
 )
 from bridgecart_assets.sources.mapping.decoding.framing import message_of
 from bridgecart_assets.sources.mapping.decoding.schemas import SchemaUnusable, UnreadableRecord
-from bridgecart_assets.sources.mapping.decoding.shapes import absent, nothing_of
-from bridgecart_assets.sources.mapping.places import WHOLE, Shape
+from bridgecart_assets.sources.mapping.decoding.shapes import WHOLE, Shape, absent, nothing_of
 
 Get = Callable[[Any], Any]
 """A function of a value of Protobuf's that gives one for Arrow."""

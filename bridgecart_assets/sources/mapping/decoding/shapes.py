@@ -5,7 +5,12 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from bridgecart_assets.sources.mapping.decoding.arrow_types import FieldType, list_of, same, struct_of
-from bridgecart_assets.sources.mapping.places import Shape
+
+Shape = str | dict[str, "Shape"] | list["Shape"]
+"""Where text is read, by path: `{"order": {"id": "VARCHAR", "lines": [{"sku": "VARCHAR"}]}}`."""
+
+WHOLE = "VARCHAR"
+"""The shape of a value that is read as a whole."""
 
 
 def names_in(shape: Shape) -> Iterator[str]:

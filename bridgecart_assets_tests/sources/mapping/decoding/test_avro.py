@@ -10,7 +10,7 @@ import pytest
 
 from bridgecart_assets.sources.mapping.decoding import Decoded, Decoder
 from bridgecart_assets.sources.mapping.decoding.schemas import DecoderMissing, Schema
-from bridgecart_assets.sources.mapping.places import Shape
+from bridgecart_assets.sources.mapping.decoding.shapes import Shape
 from bridgecart_assets_tests.sources.mapping.decoding.records import Known, avro, debezium, framed, record, written
 
 AFTER = "id customer_id created_at updated_at status total discount refunded currency coupon_code payment_method"

@@ -12,7 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from bridgecart_assets.sources.mapping.decoding import Decoded, Decoder
 from bridgecart_assets.sources.mapping.decoding.protobuf import message_descriptor
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema, SchemaUnusable
-from bridgecart_assets.sources.mapping.places import Shape
+from bridgecart_assets.sources.mapping.decoding.shapes import Shape
 from bridgecart_assets_tests.sources.mapping.decoding.records import SAMPLES, Known, framed, order_descriptors
 
 ORDER = "shop.v1.Order"
