@@ -23,10 +23,14 @@ from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnu
 Reading = Callable[[int, int, str], None]
 
 _TABLES = """
-select schema_name || '.' || table_name
+select schema_name || '.' || table_name as name
 from duckdb_tables()
 where database_name = current_database() and not internal
-order by all
+union all
+select schema_name || '.' || view_name
+from duckdb_views()
+where database_name = current_database() and not internal
+order by name
 """
 _NAMED = 3
 _REMEDY = (

@@ -33,7 +33,7 @@ from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.incremental.rebuild import forget_refreshes
 from bridgecart_assets.warehouse.mapped_records import readers_of_senders
-from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.publishing import publish, published_path
 from bridgecart_assets.warehouse.queries import COUNT_EVERY_BATCH
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
@@ -129,12 +129,16 @@ def forget_again(warehouse: Warehouse, known: ForgottenList, *, settings: Settin
 
 
 def publish_customers(warehouse: Warehouse, folder: Path) -> None:
-    """Publish the tables that name customers, those that are published and there."""
+    """Publish the tables that name customers; of those that are not there, what was published is deleted."""
     with warehouse.reading() as connection:
         standing = standing_tables(connection)
     for contract in TABLES.values():
-        if contract.published and ID_COLUMN in contract.column_names and contract.full_name in standing:
+        if not contract.published or ID_COLUMN not in contract.column_names:
+            continue
+        if contract.full_name in standing:
             publish(warehouse, contract, folder)
+        else:
+            published_path(folder, contract).unlink(missing_ok=True)
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:

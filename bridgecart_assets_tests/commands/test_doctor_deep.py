@@ -1,6 +1,7 @@
 """`bridgecart doctor --deep`: damage is found wherever it is, and what is whole is left in peace."""
 
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -99,10 +100,7 @@ def test_a_damaged_table_is_named_with_the_remedy_and_what_the_topic_still_has(
     monkeypatch.setattr(deep, "topic_state", lambda _: state)
     monkeypatch.setattr(deep, "kafka_connection", lambda _: None)
     file = warehouse_from_settings(settings).path
-    size = file.stat().st_size
-    # From the middle on, until a block is hit that a table is in.
-    for position in range(size // 2, size, 262_144):
-        flip(file, position)
+    damage_a_table(settings, file)
     tables = [finding for finding in found(settings) if finding.where == "warehouse"]
     (topic,) = [finding for finding in found(settings) if finding.where == "topic"]
     assert tables
@@ -115,6 +113,17 @@ def test_a_damaged_table_is_named_with_the_remedy_and_what_the_topic_still_has(
         "Topic orders still has 270 offsets; 800 cannot be read again and will be missing: partition 0 [0, 800). "
         "Files that were imported have to be imported again."
     )
+
+
+def damage_a_table(settings: Settings, file: Path) -> None:
+    """Flip a bit of a block that a table is in, and not of one without which the file cannot be opened."""
+    whole = file.read_bytes()
+    for position in range(len(whole) // 2, len(whole), 262_144):
+        flip(file, position)
+        with suppress(WarehouseUnusable):
+            if [finding for finding in found(settings) if finding.where == "warehouse"]:
+                return
+        file.write_bytes(whole)
 
 
 def test_a_topic_that_has_everything_lets_nothing_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

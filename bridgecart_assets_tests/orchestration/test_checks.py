@@ -758,7 +758,8 @@ def test_kpis_computed_on_stale_snapshots_are_noticed(platform: Platform):
 
 def test_a_failed_check_of_a_kpi_stops_the_history_of_the_metrics(platform: Platform):
     # As above; the other three KPI tables are made well, and so is the history of segments.
-    _execute(platform, "update silver.orders set purchased_on = purchased_on + 1 where net_amount = 77")
+    with platform.warehouse.transaction() as connection:
+        connection.execute("update silver.orders set purchased_on = purchased_on + 1 where net_amount = 77")
     tables = (*contracts.KPI_TABLES, contracts.SEGMENT_MEMBERSHIP, contracts.SEGMENT_METRICS_HISTORY)
     job = build_defs().resolve_job_def("refresh")
     with dg.DagsterInstance.ephemeral() as instance:

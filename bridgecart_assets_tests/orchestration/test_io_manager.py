@@ -11,7 +11,7 @@ import pytest
 from bridgecart_assets import contracts
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_MODEL, Contract
+from bridgecart_assets.contracts import CUSTOMER_FEATURES, SEGMENT_DRIFT, SEGMENT_MODEL, Contract
 from bridgecart_assets.orchestration.asset_specs import asset_key, read_from, table_asset
 from bridgecart_assets.orchestration.assets.silver import customers, silver_batch
 from bridgecart_assets.orchestration.io_manager import WarehouseIOManager, contract_of
@@ -31,18 +31,18 @@ from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.warehouse.processes import process
 
 FIRST, SECOND = "20300101T000000Z", "20300101T000100Z"
-SEGMENTS = pd.DataFrame(
+DRIFT = pd.DataFrame(
     {
-        "net_sales": [7.25, 1.0],
-        "customer_id": ["C2", "C1"],
-        "customer_hash": [2, 1],
+        "psi": [0.5, 0.0],
+        "measure": ["recency", "age"],
         "as_of": ["2025-01-01"] * 2,
-        "segment_key": ["S01", "S02"],
-        "segment": ["frequent", "rare"],
         "model_version": [1, 1],
-        "confidence": [0.5, None],
+        "threshold": [0.25, 0.2],
+        "alert": [True, False],
+        "customers": [7, 8],
+        "reference_customers": [9, 9],
     },
-    columns=CUSTOMER_SEGMENTS.column_names,
+    columns=SEGMENT_DRIFT.column_names,
 )
 
 
@@ -98,68 +98,68 @@ def _sources_but(*written: Contract) -> list[dg.AssetSpec]:
 def test_a_frame_is_stored_by_name_counted_and_published(
     instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings
 ) -> None:
-    result = _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, SEGMENTS))
-    stored = rows(warehouse, "select customer_id, segment, net_sales::double, confidence from gold.customer_segments")
-    assert sorted(stored) == [("C1", "rare", 1.0, None), ("C2", "frequent", 7.25, 0.5)]
-    assert _metadata(result, CUSTOMER_SEGMENTS)["dagster/row_count"] == 2
-    published = pd.read_parquet(published_path(settings.published_dir, CUSTOMER_SEGMENTS))
-    assert published["customer_id"].tolist() == ["C1", "C2"]
+    result = _materialize(instance, _hands_over(SEGMENT_DRIFT, DRIFT))
+    stored = rows(warehouse, "select measure, customers, alert, psi from gold.segment_drift")
+    assert sorted(stored) == [("age", 8, False, 0.0), ("recency", 7, True, 0.5)]
+    assert _metadata(result, SEGMENT_DRIFT)["dagster/row_count"] == 2
+    published = pd.read_parquet(published_path(settings.published_dir, SEGMENT_DRIFT))
+    assert published["measure"].tolist() == ["age", "recency"]
 
 
 def test_a_frame_that_breaks_the_contract_fails_the_run_and_keeps_rows_and_file(
     instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings
 ) -> None:
-    _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, SEGMENTS))
-    published = published_path(settings.published_dir, CUSTOMER_SEGMENTS)
+    _materialize(instance, _hands_over(SEGMENT_DRIFT, DRIFT))
+    published = published_path(settings.published_dir, SEGMENT_DRIFT)
     before, file_before = digests(warehouse), published.read_bytes()
     with pytest.raises(ContractBroken, match="not unique"):
-        _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, pd.concat([SEGMENTS, SEGMENTS])))
+        _materialize(instance, _hands_over(SEGMENT_DRIFT, pd.concat([DRIFT, DRIFT])))
     assert (digests(warehouse), published.read_bytes()) == (before, file_before)
 
 
 def test_a_frame_without_rows_makes_the_table(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
-    result = _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, SEGMENTS.iloc[:0]))
-    assert rows(warehouse, "from gold.customer_segments") == []
-    assert _metadata(result, CUSTOMER_SEGMENTS)["dagster/row_count"] == 0
+    result = _materialize(instance, _hands_over(SEGMENT_DRIFT, DRIFT.iloc[:0]))
+    assert rows(warehouse, "from gold.segment_drift") == []
+    assert _metadata(result, SEGMENT_DRIFT)["dagster/row_count"] == 0
 
 
 def test_anything_else_is_refused_with_its_type(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
     with pytest.raises(BridgeCartError) as raised:
-        _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, {"C1"}))
-    assert "gold.customer_segments: an asset cannot hand over set." in str(raised.value)
+        _materialize(instance, _hands_over(SEGMENT_DRIFT, {"C1"}))
+    assert "gold.segment_drift: an asset cannot hand over set." in str(raised.value)
     assert digests(warehouse) == {}
 
 
-@pytest.mark.parametrize("columns", [["segment", "customer_id"], list(CUSTOMER_SEGMENTS.column_names)])
+@pytest.mark.parametrize("columns", [["customers", "measure"], list(SEGMENT_DRIFT.column_names)])
 def test_a_frame_input_loads_the_columns_it_asks_for_and_a_table_input_nothing(
     instance: dg.DagsterInstance, warehouse: Warehouse, columns: list[str]
 ) -> None:
     loaded: list[object] = []
-    asked = None if len(columns) == len(CUSTOMER_SEGMENTS.columns) else columns
+    asked = None if len(columns) == len(SEGMENT_DRIFT.columns) else columns
 
     @table_asset(
         SEGMENT_MODEL,
         kinds=set(),
-        ins={"frame": read_from(CUSTOMER_SEGMENTS, columns=asked), "reference": read_from(CUSTOMER_FEATURES)},
+        ins={"frame": read_from(SEGMENT_DRIFT, columns=asked), "reference": read_from(CUSTOMER_FEATURES)},
     )
     def model(frame: pd.DataFrame, reference: Table) -> pd.DataFrame:
         loaded.extend([frame, reference])
         return pd.DataFrame(columns=list(SEGMENT_MODEL.column_names))
 
     assert isinstance(model, dg.AssetsDefinition)
-    _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, SEGMENTS))
+    _materialize(instance, _hands_over(SEGMENT_DRIFT, DRIFT))
     _materialize(instance, model, *_sources_but(SEGMENT_MODEL))
     frame, reference = loaded
     assert isinstance(frame, pd.DataFrame)
     assert frame.columns.tolist() == columns
-    assert sorted(zip(frame["segment"], frame["customer_id"], strict=True)) == [("frequent", "C2"), ("rare", "C1")]
+    assert sorted(zip(frame["customers"], frame["measure"], strict=True)) == [(7, "recency"), (8, "age")]
     assert reference == Table("gold.customer_features")
 
 
 def test_loading_does_not_keep_other_readers_out(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
-    _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, SEGMENTS))
+    _materialize(instance, _hands_over(SEGMENT_DRIFT, DRIFT))
     context = dg.build_input_context(
-        asset_key=asset_key(CUSTOMER_SEGMENTS), dagster_type=PandasFrame, resources={"platform": Platform()}
+        asset_key=asset_key(SEGMENT_DRIFT), dagster_type=PandasFrame, resources={"platform": Platform()}
     )
     with process(warehouse.path, "with warehouse.reading(): ready()"):
         frame = WarehouseIOManager(platform=Platform()).load_input(context)
@@ -170,7 +170,7 @@ def test_loading_does_not_keep_other_readers_out(instance: dg.DagsterInstance, w
 def test_loading_a_table_that_is_not_there_names_the_asset_to_materialize(
     instance: dg.DagsterInstance, warehouse: Warehouse
 ) -> None:
-    @table_asset(SEGMENT_MODEL, kinds=set(), ins={"frame": read_from(CUSTOMER_SEGMENTS)})
+    @table_asset(SEGMENT_MODEL, kinds=set(), ins={"frame": read_from(SEGMENT_DRIFT)})
     def model(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
 
@@ -179,7 +179,7 @@ def test_loading_a_table_that_is_not_there_names_the_asset_to_materialize(
         prepare(connection, CUSTOMER_FEATURES)
     with pytest.raises(WarehouseMissing) as raised:
         _materialize(instance, model, *_sources_but(SEGMENT_MODEL))
-    assert "Materialize gold/customer_segments first" in str(raised.value)
+    assert "Materialize gold/segment_drift first" in str(raised.value)
 
 
 def test_one_batch_of_silver_is_eight_tables_each_with_its_own_counts(
@@ -275,24 +275,24 @@ def test_a_table_that_its_asset_has_written_is_counted_and_published_and_written
     instance: dg.DagsterInstance, warehouse: Warehouse, settings: Settings
 ) -> None:
     with warehouse.transaction() as connection:
-        write_frame(connection, CUSTOMER_SEGMENTS, SEGMENTS, None)
+        write_frame(connection, SEGMENT_DRIFT, DRIFT, None)
     before = digests(warehouse)
-    result = _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, Table(CUSTOMER_SEGMENTS.full_name)))
+    result = _materialize(instance, _hands_over(SEGMENT_DRIFT, Table(SEGMENT_DRIFT.full_name)))
     assert digests(warehouse) == before
-    assert _metadata(result, CUSTOMER_SEGMENTS)["dagster/row_count"] == 2
-    assert published_path(settings.published_dir, CUSTOMER_SEGMENTS).exists()
+    assert _metadata(result, SEGMENT_DRIFT)["dagster/row_count"] == 2
+    assert published_path(settings.published_dir, SEGMENT_DRIFT).exists()
 
 
 def test_a_reference_to_another_table_is_no_output(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
     with pytest.raises(BridgeCartError) as raised:
-        _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, Table(SEGMENT_MODEL.full_name)))
-    assert "gold.customer_segments: an asset cannot hand over Table." in str(raised.value)
+        _materialize(instance, _hands_over(SEGMENT_DRIFT, Table(SEGMENT_MODEL.full_name)))
+    assert "gold.segment_drift: an asset cannot hand over Table." in str(raised.value)
     assert digests(warehouse) == {}
 
 
 def test_nothing_is_written_where_the_data_folder_is_a_file(instance: dg.DagsterInstance, data_dir: Path) -> None:
     data_dir.write_text("not a folder")
     with pytest.raises(WarehouseError) as raised:
-        _materialize(instance, _hands_over(CUSTOMER_SEGMENTS, SEGMENTS))
+        _materialize(instance, _hands_over(SEGMENT_DRIFT, DRIFT))
     assert "set BRIDGECART_DATA_DIR" in str(raised.value)
     assert data_dir.read_text() == "not a folder"

@@ -51,7 +51,7 @@ _MOST_OPEN = 8
 _READ_BY_NOBODY = frozenset(
     {DagsterEventType.STEP_INPUT, DagsterEventType.LOADED_INPUT, DagsterEventType.HANDLED_OUTPUT}
 )
-# Another event follows within the same step, or at once: they are written together with it.
+# In a run another event follows within the same step, or at once: they are written together with it.
 _FOLLOWED = frozenset(
     {
         DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
@@ -171,7 +171,7 @@ class EventLogStorage(SqliteEventLogStorage):
             return
         with self._lock:
             self._waiting.append(_without_repetition(event))
-            if kind not in _FOLLOWED:
+            if kind not in _FOLLOWED or not event.run_id:
                 self._store_waiting()
 
     def _store_waiting(self) -> None:

@@ -255,6 +255,12 @@ def test_who_asks_again_for_materializations_sees_those_of_another_process(setti
             assert instance.fetch_materializations(TABLE, limit=1).records[0].run_id == run_id
 
 
+def test_what_belongs_to_no_run_is_written_at_once(settings: Settings, instance: dg.DagsterInstance) -> None:
+    instance.report_runless_asset_event(dg.AssetMaterialization(TABLE))
+    with dagster_instance(settings) as another:
+        assert another.get_latest_materialization_event(TABLE) is not None
+
+
 def test_the_results_of_a_step_that_fails_are_stored_before_its_failure(instance: dg.DagsterInstance) -> None:
     run_id = make_run(instance, "A", fails=True)
     said = [str(record.event_log_entry.dagster_event_type) for record in instance.get_records_for_run(run_id).records]
