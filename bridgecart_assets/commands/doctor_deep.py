@@ -1,6 +1,7 @@
 """`bridgecart doctor --deep`: every block of the warehouse and every published file is read and decoded.
 
-DuckDB checks a block's sum when it reads the block, so damage to a table that nobody reads stays unseen for years.
+DuckDB checks a block's sum when it reads the block, so damage to a table that nobody reads stays unseen for years. And
+the totals of customers, which batches carry on, are held to all of their orders.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,9 @@ from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.offsets import TopicState
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.incremental.verification import wrong_totals
 from bridgecart_assets.warehouse.publishing import published_path
+from bridgecart_assets.warehouse.queries import features_query
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable, reason_of
 
 # Done, of how many, and what is read next.
@@ -46,10 +49,11 @@ def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
     warehouse = warehouse_from_settings(settings)
     tables = _tables(warehouse)
     files = sorted(settings.published_dir.rglob("*.parquet"))
+    steps = len(tables) + 1 + len(files)
     sums: dict[str, tuple[int, int]] = {}
     damaged: dict[str, str] = {}
     for done, table in enumerate(tables):
-        progress(done, len(tables) + len(files), table)
+        progress(done, steps, table)
         try:
             sums[table] = _sum_of_table(warehouse, table)
         except WarehouseUnusable as error:
@@ -59,11 +63,22 @@ def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
         findings.append(
             Finding("topic", what_the_topic_has(settings), "That is what a rebuild can rest on.", is_note=True)
         )
+    progress(len(tables), steps, "totals of customers")
+    if tables and not damaged:
+        findings.extend(_totals_findings(warehouse, settings))
     published = {published_path(settings.published_dir, contract): name for name, contract in TABLES.items()}
-    for done, file in enumerate(files, start=len(tables)):
-        progress(done, len(tables) + len(files), file.name)
+    for done, file in enumerate(files, start=len(tables) + 1):
+        progress(done, steps, file.name)
         findings.extend(_published_findings(file, published, sums))
     return findings
+
+
+def _totals_findings(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
+    with warehouse.reading() as connection:
+        wrong = wrong_totals(connection, features_query(settings))
+    if wrong:
+        says = f"The totals of {wrong:,} customers are not what their orders add up to."
+        yield Finding("warehouse", says, "`bridgecart run --full` makes everything anew from the orders.")
 
 
 def what_the_topic_has(settings: Settings) -> str:

@@ -47,6 +47,24 @@ def test_of_what_is_whole_nothing_is_said_and_every_table_and_file_is_read(setti
     assert {total for _, total, _ in read} == {len(names)}
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "log_spend_square_sum = log_spend_square_sum + 0.000000001",
+        "first_purchased_on = first_purchased_on - 1",
+        "categories = categories[1:0]",
+        "last_spend = last_spend + 0.01",
+    ],
+)
+def test_totals_that_no_sum_over_everybody_proves_are_held_to_the_orders(settings: Settings, changed: str) -> None:
+    with warehouse_from_settings(settings).transaction() as connection:
+        someone = "(select min(customer_id) from gold.customer_totals where frequency > 0 and len(categories) > 0)"
+        connection.execute(f"update gold.customer_totals set {changed} where customer_id = {someone}")
+    (finding,) = [finding for finding in found(settings) if not finding.is_note]
+    assert finding.says == "The totals of 1 customers are not what their orders add up to."
+    assert "--full" in finding.remedy
+
+
 def test_before_the_first_run_there_is_nothing_to_read(tmp_path: Path) -> None:
     assert found(Settings(data_dir=tmp_path)) == []
 
