@@ -109,7 +109,7 @@ def batches_of(history: Sequence[Order], size: int, rng: random.Random) -> Itera
     is_in_time=st.booleans(),
     spend_scale=st.sampled_from((None, 1.0, IGNORED)),
 )
-@examples(6)
+@examples(4)
 def test_after_every_batch_openings_intervals_and_flows_are_those_of_all_orders(
     seed: int, settings: Settings, is_in_time: bool, spend_scale: float | None
 ):
