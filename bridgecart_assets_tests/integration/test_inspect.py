@@ -107,7 +107,9 @@ def test_a_topic_of_a_thousand_partitions_is_looked_at(
 ) -> None:
     connection = name_topic(topic(1_000), monkeypatch)
     send(connection, *[b'{"a": 1}'] * 200)
-    assert json.loads(bridgecart("inspect", "--json").out)["records"] == 200
+    done = bridgecart("inspect", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["records"] == 200
 
 
 @any_broker

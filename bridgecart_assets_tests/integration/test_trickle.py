@@ -46,5 +46,5 @@ def test_the_kpis_stand_before_what_no_kpi_needs(shop: Shop, data_dir: Path) -> 
     order = [str(event.step_key) for event in done.all_events if event.is_step_success]
     last_kpi = max(order.index(step) for step in order if step.startswith("kpi__"))
     later = [step for step in order if step.endswith(("customers", "segment_membership", "segment_drift"))]
-    assert len(later) == 6
+    assert len(later) == 5
     assert min(map(order.index, later)) > last_kpi
