@@ -20,21 +20,11 @@ from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.incremental.verification import wrong_totals
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.queries import features_query
-from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable, reason_of
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable, reason_of, standing_tables
 
 # Done, of how many, and what is read next.
 Reading = Callable[[int, int, str], None]
 
-_TABLES = """
-select schema_name || '.' || table_name as name
-from duckdb_tables()
-where database_name = current_database() and not internal
-union all
-select schema_name || '.' || view_name
-from duckdb_views()
-where database_name = current_database() and not internal
-order by name
-"""
 _NAMED = 3
 _REMEDY = (
     "Put the warehouse back from a copy, or move it away and run `bridgecart run` to build it again from the topic."
@@ -108,7 +98,7 @@ def _tables(warehouse: Warehouse) -> list[str]:
     if not warehouse.exists:
         return []
     with warehouse.reading() as connection:
-        return [str(name) for (name,) in connection.execute(_TABLES).fetchall()]
+        return sorted(standing_tables(connection))
 
 
 def _sum_of_table(warehouse: Warehouse, table: str) -> tuple[int, int]:

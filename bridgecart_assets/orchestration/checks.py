@@ -15,6 +15,7 @@ import duckdb
 
 from bridgecart_assets import contracts
 from bridgecart_assets.base.errors import BridgeCartError
+from bridgecart_assets.base.quoting import sql_names
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import BATCH_COLUMN, Contract
 from bridgecart_assets.orchestration.asset_specs import POOL, asset_key, step_tags
@@ -292,7 +293,7 @@ def _sql(rule: Rule) -> str:
 
 
 def _key_sql(table: Contract) -> str:
-    keys = ", ".join(f'"{column}"' for column in table.key)
+    keys = sql_names(table.key)
     where = f"where {BATCH_COLUMN} = $batch_key" if table.partitioned else ""
     # What a view adds to what is stored has other keys: those of now.
     stored = _STORED.get(table, table)

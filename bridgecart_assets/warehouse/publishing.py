@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from bridgecart_assets.base.quoting import sql_names
 from bridgecart_assets.contracts import CUSTOMER_HASH, Contract
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, reason_of
 
@@ -34,7 +35,7 @@ def publish(warehouse: Warehouse, contract: Contract, folder: Path) -> Path:
     Raises WarehouseError when the file cannot be written; what was published before stays.
     """
     target = published_path(folder, contract)
-    order = ", ".join(f'"{column}"' for column in contract.key)
+    order = sql_names(contract.key)
     with warehouse.reading() as connection:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 What belongs elsewhere: what a slice holds (`ingest/planning.py`), reading it (`sources/`), other tables (`tables.py`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from bridgecart_assets.base.quoting import sql_name
+from bridgecart_assets.base.quoting import sql_names
 from bridgecart_assets.contracts import FORGOTTEN_CUSTOMERS, RAW_BATCHES, RAW_ORDERS
 from bridgecart_assets.sources.files.reading import read_rows
 from bridgecart_assets.sources.kafka.continuity import LastRecord
@@ -123,7 +123,7 @@ def _write_slice(
         "mapping": mapping,
     }
     places = ", ".join(f"${name}" for name in row)
-    connection.execute(f"insert into raw.batches ({_names(tuple(row))}) values ({places})", row)
+    connection.execute(f"insert into raw.batches ({sql_names(tuple(row))}) values ({places})", row)
     check_key(connection, RAW_BATCHES, RAW_BATCHES.full_name, plan.batch_key)
 
 
@@ -281,7 +281,7 @@ def _insert_chunk(
 
 def _insert(connection: duckdb.DuckDBPyConnection, plan: BatchPlan, arrival: _Arrival) -> int:
     ((rows,),) = connection.execute(
-        f"insert into raw.orders ({_names(RAW_ORDERS.column_names)}) "
+        f"insert into raw.orders ({sql_names(RAW_ORDERS.column_names)}) "
         'select $topic_id, "partition", "offset", kafka_timestamp at time zone \'UTC\', timestamp_type, key, '
         f"headers, payload, $batch_key from ({arrival.sql})",
         {"topic_id": plan.topic_id, "batch_key": plan.batch_key},
@@ -299,7 +299,3 @@ def _said_of_chunk(
 
 def _as_structs(offsets: Mapping[int, OffsetRange]) -> list[dict[str, int]]:
     return [{"partition": p, "start": span.start, "end": span.end} for p, span in sorted(offsets.items())]
-
-
-def _names(columns: Iterable[str]) -> str:
-    return ", ".join(map(sql_name, columns))

@@ -4,13 +4,12 @@ What belongs elsewhere: how a table is made and how it follows (`openings.py`).
 """
 
 from dataclasses import replace
-from datetime import date
 
 import duckdb
 
 from bridgecart_assets.contracts import BOOKKEEPING, Contract
 from bridgecart_assets.sql import file_of
-from bridgecart_assets.warehouse.incremental.rebuild import RefreshState, note_refresh, refreshes_now
+from bridgecart_assets.warehouse.incremental.rebuild import goes_on, note_refresh, refreshes_now
 from bridgecart_assets.warehouse.storage.outputs import Carried, Changes, Incremental, Query
 from bridgecart_assets.warehouse.storage.tables import make_view, prepare
 
@@ -38,7 +37,8 @@ def carry(
     is_whole = not (
         only_changes
         and before is not None
-        and _moved_on(before, now)
+        and before.state == now.state
+        and goes_on(before.as_of, now.as_of)
         and carried.follow(connection, query, Changes(before.revision, now.revision, before.as_of))
     )
     if is_whole:
@@ -46,12 +46,3 @@ def carry(
     checked = None if is_whole or before is None else before.checked
     note_refresh(connection, view, replace(now, checked=checked, full_rebuilds=now.full_rebuilds + is_whole))
     make_view(connection, view, query.parameters)
-
-
-def _moved_on(before: RefreshState, now: RefreshState) -> bool:
-    """True if nothing but orders and the date is other than before, and the date no earlier one."""
-    return before.state == now.state and _order(before.as_of) <= _order(now.as_of)
-
-
-def _order(as_of: date | None) -> date:
-    return as_of or date.min

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from bridgecart_assets.base.quoting import sql_name
+from bridgecart_assets.base.quoting import sql_name, sql_names
 from bridgecart_assets.contracts import (
     CUSTOMER_OPENINGS,
     SEGMENT_FLOWS,
@@ -210,7 +210,7 @@ class _Openings:
             self.connection.execute(f"create or replace temp view summed as {rows}")
             used = used_parameters(self.connection, select, self.parameters)
             self.connection.execute(f"create or replace temp table {name} as {select}", used)
-        keys = ", ".join(map(sql_name, SEGMENT_FLOWS.key))
+        keys = sql_names(SEGMENT_FLOWS.key)
         sums = [sql_name(column) for column in SEGMENT_FLOWS.column_names if column not in SEGMENT_FLOWS.key]
         negated = ", ".join(f"-{column} as {column}" for column in sums)
         self.connection.execute(

@@ -63,7 +63,7 @@ def begin_refresh(
     dates = [None if incremental.carried else as_of, *((i.full_rebuilds, i.as_of) for i in inputs)]
     state = _state(connection, incremental, made_by, parameters, dates)
     scope: Scope = FullScope()
-    if only_changes and before is not None and before.state == state and _goes_on(before.as_of, as_of):
+    if only_changes and before is not None and before.state == state and goes_on(before.as_of, as_of):
         if as_of != before.as_of:
             # What a later date lets in is a change too, and has a number although nothing came.
             revision = max(revision, before.revision + 1)
@@ -76,7 +76,7 @@ def begin_refresh(
     return scope
 
 
-def _goes_on(known: date | None, as_of: date | None) -> bool:
+def goes_on(known: date | None, as_of: date | None) -> bool:
     """True unless the clock went back, or began."""
     return known == as_of or (known is not None and as_of is not None and known < as_of)
 

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from bridgecart_assets.base.quoting import sql_name
+from bridgecart_assets.base.quoting import sql_names
 from bridgecart_assets.contracts import CUSTOMER_FEATURES, CUSTOMER_TOTALS, ORDER_CHANGES, REFRESHES, SILVER_ORDERS
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.warehouse.incremental.scope import FullScope, relate_rows
@@ -30,7 +30,7 @@ def wrong_totals(connection: duckdb.DuckDBPyConnection, query: Query) -> int:
         return 0
     parameters = {**query.parameters, "as_of": known[0]}
     select = read_sql(file_of(CUSTOMER_TOTALS.full_name))
-    names = ", ".join(map(sql_name, CUSTOMER_TOTALS.column_names))
+    names = sql_names(CUSTOMER_TOTALS.column_names)
     wrong = 0
     for part in FullScope().parts(connection):
         relate_rows(connection, part, SILVER_ORDERS)

@@ -13,7 +13,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from bridgecart_assets.base.quoting import sql_name, sql_text
+from bridgecart_assets.base.quoting import sql_name, sql_names, sql_text
 from bridgecart_assets.contracts import (
     BATCH_COLUMN,
     BOOKKEEPING,
@@ -145,7 +145,7 @@ def insert_rows(
     connection: duckdb.DuckDBPyConnection, contract: Contract, select: str, parameters: Mapping[str, Parameter]
 ) -> None:
     """Insert the rows of a query by the names of their columns."""
-    names = _names(contract.column_names)
+    names = sql_names(contract.column_names)
     connection.execute(
         f"insert into {contract.full_name} ({names}) select {names} from ({select}) as rows", dict(parameters)
     )
@@ -181,7 +181,7 @@ def check_key(
     doubled = _doubled(connection, contract, rows, contract.key, batch_key)
     if doubled:
         raise ContractBroken(
-            f"{contract.full_name}: the key ({_names(contract.key)}) is not unique, for example {doubled}."
+            f"{contract.full_name}: the key ({sql_names(contract.key)}) is not unique, for example {doubled}."
         )
 
 
@@ -189,7 +189,7 @@ def _doubled(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rows: str, key: Sequence[str], batch_key: str | None
 ) -> list[tuple[object, ...]]:
     """The first few values of the key that more than one row has."""
-    columns = _names(key)
+    columns = sql_names(key)
     where = f"where {BATCH_COLUMN} = $batch_key" if contract.partitioned else ""
     found: list[tuple[object, ...]] = connection.execute(
         f"select {columns} from {rows} {where} group by {columns} having count(*) > 1 order by {columns} limit 3",
@@ -265,7 +265,3 @@ def _described(
     connection: duckdb.DuckDBPyConnection, select: str, parameters: Mapping[str, Parameter]
 ) -> Sequence[str]:
     return [row[0] for row in connection.execute(f"describe {select}", dict(parameters)).fetchall()]
-
-
-def _names(columns: Sequence[str]) -> str:
-    return ", ".join(f'"{column}"' for column in columns)
