@@ -48,6 +48,7 @@ _STEPS = (
     "silver/tmp_ranked_events",
     "silver/tmp_counting_events",
     "silver/tmp_summed_orders",
+    "silver/tmp_written_orders",
 )
 
 

@@ -210,9 +210,8 @@ def store_orders(warehouse: Warehouse, orders: Iterable[Order]) -> None:
             for contract in BOOKKEEPING:
                 prepare(connection, contract)
             brought = "from silver.orders where order_key in (select order_key from came)"
-            connection.execute(f"create temp table counting_events as {brought}")
-            for others in ("replaced_orders", "refunds_inside", "summed_orders"):
-                connection.execute(f"create temp table {others} as from silver.orders limit 0")
+            connection.execute(f"create temp table written_orders as {brought}")
+            connection.execute("create temp table replaced_orders as from silver.orders limit 0")
             run_steps(connection, ("silver/order_changes",), {})
             connection.unregister("added")
 

@@ -45,6 +45,7 @@ ERASURES = [
         "silver/tmp_ranked_events",
         "silver/tmp_counting_events",
         "silver/tmp_summed_orders",
+        "silver/tmp_written_orders",
         "internal/tmp_all_batches",
     ]
     for customers in ("erasure/tmp_customers_to_erase", "erasure/tmp_returned_customers")

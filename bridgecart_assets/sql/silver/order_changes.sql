@@ -1,6 +1,6 @@
 -- The orders that came in this transaction and those that went: a new revision, while a table follows. What all tables
 -- know, and have been checked for, is not kept.
--- needs: silver.order_changes, gold.refreshes, replaced_orders, counting_events, refunds_inside, summed_orders
+-- needs: silver.order_changes, gold.refreshes, replaced_orders, written_orders
 -- gives: nothing
 -- changes: silver.order_changes
 
@@ -14,11 +14,7 @@ with head as (
 changed as (
     select -1 as sign, * from replaced_orders
     union all by name
-    select 1 as sign, * from counting_events
-    union all by name
-    select 1 as sign, * from refunds_inside
-    union all by name
-    select 1 as sign, * from summed_orders
+    select 1 as sign, * from written_orders
 )
 select
     head.revision + 1 as revision, sign, customer_id, customer_hash, purchased_at, purchased_on, order_kind,
