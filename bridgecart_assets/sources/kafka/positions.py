@@ -51,6 +51,7 @@ _POLL_SECONDS = 0.05
 _UNKNOWN = 2**63
 # A last record so many offsets before the end is read on the way to it.
 _NEAR = 1_000
+_TRIES = 3
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
 
@@ -180,8 +181,14 @@ def _listed(
 ) -> dict[int, int]:
     connection = admin.reports.connection
     asked = {TopicPartition(connection.topic, partition): which for partition in partitions}
-    requests = admin.client.list_offsets(asked, isolation_level=isolation, request_timeout=connection.timeout_seconds)
-    return {asked.partition: answer(admin, request).offset for asked, request in requests.items()}
+    # A part of the time-out: where a leader has just gone its successor is known only to the next who asks.
+    seconds = connection.timeout_seconds / _TRIES
+    requests = admin.client.list_offsets(asked, isolation_level=isolation, request_timeout=seconds)
+    found = {asked.partition: answer(admin, request).offset for asked, request in requests.items()}
+    if any(offset < 0 for offset in found.values()):
+        # Said without any error of a partition whose leader did not answer in time.
+        raise ClusterUnsettled(f"the leader of a partition of topic {connection.topic!r} is silent; try again")
+    return found
 
 
 @dataclass
