@@ -1,7 +1,7 @@
 -- Customers as of the openings of new periods: as they were, for whoever is in time has not ordered between the period
 -- that was open and the last of them.
 -- needs: everybody_before, periods, $opening
--- gives: new_periods, to_score
+-- gives: new_periods, to_score, is_in_force()
 
 create or replace temp table new_periods as
 select period from periods
@@ -10,3 +10,5 @@ where period > $opening::date;
 create or replace temp view to_score as
 select p.period as as_of, b.*, null::date as next_purchased_on
 from everybody_before b, new_periods p;
+
+create or replace temp macro is_in_force(decided_on, as_of) as decided_on = as_of;

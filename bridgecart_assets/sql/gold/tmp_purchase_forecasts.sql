@@ -13,6 +13,7 @@ with parameter as (
 kinds as (
     select distinct purchase_version, spend_level as s, coupon_level as c
     from levelled
+    where frequency > 0
 ),
 of_kinds as (
     select
@@ -29,6 +30,7 @@ of_kinds as (
 lives as (
     select distinct purchase_version, forecast_from, frequency, weeks, spend_level, coupon_level
     from levelled
+    where frequency > 0
 )
 select l.*, k.r, k.alpha, k.a, k.b, k.season
 from lives l

@@ -1,8 +1,8 @@
 -- What the models say about every row of `traits`: predictions, nearest and second nearest centroid.
--- needs: gold.segment_model, levelled, gold.purchase_model, log_spend_of(), purchase_forecasts,
---     $churn_window_days, $clv_margin, $clv_horizon_days
--- gives: segments_in_place, segmentations, squared(), assigned, forecasts, figure_within(), figure_at_most(),
---     refund_share_of(), scored
+-- needs: gold.segment_model, versions_in_force, purchases_in_force, is_in_force(), levelled, log_spend_of(),
+--     purchase_forecasts, $churn_window_days, $clv_margin, $clv_horizon_days
+-- gives: segments_in_place, segments_in_force, squared(), assigned, forecasts, asked_for, figure_within(),
+--     figure_at_most(), refund_share_of(), scored
 
 -- The segments of a version by key, each in its place.
 create or replace temp table segments_in_place as
@@ -11,15 +11,17 @@ select
     row_number() over (partition by version order by segment_key) as place
 from gold.segment_model;
 
--- A version in one row, with columns for as many segments as there can be. A row a customer and segment, or a list of
--- the segments, costs several times as much.
-create or replace temp table segmentations as
+-- The version of a date in one row, with columns for as many segments as there can be. A row a customer and segment, or
+-- a list of the segments, costs several times as much. Those that there are not are NULL, and of one date they take no
+-- time.
+create or replace temp table segments_in_force as
 select
-    version, min(number) - 1 as before,
+    v.as_of as decided_on, min(number) - 1 as before,
     any_value(mean_{trait}) as mean_{trait}, any_value(scale_{trait}) as scale_{trait},
     any_value(centroid_{place_trait}) filter (where place = {trait_place}) as {place_trait}_{trait_place},
-from segments_in_place
-group by version;
+from versions_in_force v
+left join segments_in_place s on s.version = v.segment_version
+group by v.as_of;
 
 -- Not power(): a product is rounded alike on every machine.
 create or replace temp macro squared(number) as number * number;
@@ -27,10 +29,10 @@ create or replace temp macro squared(number) as number * number;
 create or replace temp view assigned as
 with standardised as (
     select
-        t.*, m.* exclude (version),
+        t.*, m.* exclude (decided_on),
         (t.{trait} - m.mean_{trait}) / m.scale_{trait} as z_{trait},
     from levelled t
-    left join segmentations m on m.version = t.segment_version
+    join segments_in_force m on is_in_force(m.decided_on, t.as_of)
 ),
 measured as (
     select
@@ -86,18 +88,18 @@ left join segments_in_place r on r.number = n.before + n.next_place;
 -- Without a forecast a version makes no predictions.
 create or replace temp table forecasts as
 select
-    f.*,
-    m.as_of as model_as_of, m.refund_share_mean, m.largest_mean_spend, m.spend_model, m.log_spend_scale, m.log_spend_mean,
-    m.log_spend_variance_within as within, m.log_spend_variance_between as between_customers,
-    m.spend_prior_days, m.spend_mean,
-    $clv_margin as clv_margin, $clv_horizon_days::double as horizon_days, $churn_window_days::double as window_days,
+    purchase_version, forecast_from, frequency, weeks, spend_level, coupon_level,
+    purchases, discounted_purchases, window_purchases, alpha,
     -- There is no logarithm of no drop-out.
-    case when f.a > 0 then ln(f.a / (f.b + f.frequency - 1)) end as log_dropout_odds,
-    f.r + f.frequency - 1 as shape,
-    f.alpha + f.weeks as rate,
-    1 - power((f.alpha + f.weeks) / (f.alpha + f.weeks + f.window_weeks), f.r + f.frequency - 1) as p_purchase_if_alive
-from purchase_forecasts f
-join gold.purchase_model m on m.version = f.purchase_version;
+    case when a > 0 then ln(a / (b + frequency - 1)) else '-infinity'::double end as log_dropout_odds,
+    r + frequency - 1 as shape,
+    alpha + weeks as rate,
+    1 - power((alpha + weeks) / (alpha + weeks + window_weeks), r + frequency - 1) as p_purchase_if_alive
+from purchase_forecasts;
+
+create or replace temp table asked_for as
+select
+    $clv_margin as clv_margin, $clv_horizon_days::double as horizon_days, $churn_window_days::double as window_days;
 
 -- Between the models and everybody who reads a figure: it is a number from 0 to the most that can be, or NULL.
 -- Never least() or greatest() alone: for them NaN is the largest number, and least() drops it.
@@ -106,62 +108,89 @@ create or replace temp macro figure_at_most(figure, most) as case when isfinite(
 
 -- Refunds over sales, of a customer with so few sales that of all: it weighs three purchase days.
 create or replace temp macro refund_share_of(purchase_sales, net_sales, expected_spend, mean) as
-    (purchase_sales::double - net_sales::double + 3 * expected_spend * mean)
-    / (purchase_sales::double + 3 * expected_spend);
+    (purchase_sales - net_sales + 3 * expected_spend * mean) / (purchase_sales + 3 * expected_spend);
 
+-- What is named twice is a column first: within a CASE it would be computed as often as it is named.
 create or replace temp view scored as
-with chances as (
+with foretold as (
     select
-        t.*, o.purchases, o.discounted_purchases, o.window_purchases, o.p_purchase_if_alive, o.refund_share_mean,
-        o.clv_margin, o.horizon_days, o.window_days,
-        o.model_as_of > t.as_of as in_hindsight,
+        t.*, f.* exclude (purchase_version, forecast_from, frequency, weeks, spend_level, coupon_level), asked_for.*,
+        m.spend_model, m.log_spend_scale, m.spend_prior_days, m.spend_mean, m.refund_share_mean, m.largest_mean_spend,
+        f.purchases is not null as is_foretold,
+        m.as_of > t.as_of as is_earlier_than_model,
+        t.purchase_sales::double as sales,
+        sales / t.frequency as spend_so_far,
+        exp(
+            log_spend_of(
+                t.frequency, t.log_spend_sum, m.log_spend_mean, m.log_spend_variance_within,
+                m.log_spend_variance_between
+            )
+            + m.log_spend_variance_within / 2
+            + 1 / (t.frequency / m.log_spend_variance_within + 1 / m.log_spend_variance_between) / 2
+        ) as log_normal_spend
+    from assigned t
+    join purchases_in_force m on is_in_force(m.decided_on, t.as_of)
+    cross join asked_for
+    left join forecasts f
+        on f.purchase_version = t.purchase_version and f.forecast_from is not distinct from t.forecast_from
+        and f.frequency = t.frequency and f.weeks = t.weeks
+        and f.spend_level = t.spend_level and f.coupon_level = t.coupon_level
+),
+chances as (
+    select
+        *,
         -- exp() of too much is infinity, and the probability 0.
-        case when o.a = 0 then 1
-            else 1 / (1 + exp(o.log_dropout_odds + o.shape * ln(o.rate / (o.alpha + t.weeks_to_last))))
-        end as p_alive,
-        case o.spend_model
-            when 'log-normal' then o.log_spend_scale * figure_at_most(exp(
-                log_spend_of(t.frequency, t.log_spend_sum, o.log_spend_mean, o.within, o.between_customers)
-                + o.within / 2 + 1 / (t.frequency / o.within + 1 / o.between_customers) / 2
-            ), greatest(o.largest_mean_spend, t.purchase_sales::double / t.frequency))
-            else (t.purchase_sales::double + o.spend_prior_days * o.spend_mean) / (t.frequency + o.spend_prior_days)
+        1 / (1 + exp(log_dropout_odds + shape * ln(rate / (alpha + weeks_to_last)))) as p_alive,
+        case spend_model
+            when 'log-normal'
+            then log_spend_scale * figure_at_most(log_normal_spend, greatest(largest_mean_spend, spend_so_far))
+            else (sales + spend_prior_days * spend_mean) / (frequency + spend_prior_days)
         end as mean_spend,
         -- Nobody is expected to spend more than their segment ever did on one day, or the best of all on average,
         -- unless they do so themselves.
         greatest(
-            least(coalesce(t.segment_largest_spend, o.largest_mean_spend), o.largest_mean_spend),
-            t.purchase_sales::double / t.frequency
+            least(coalesce(segment_largest_spend, largest_mean_spend), largest_mean_spend), spend_so_far
         ) as most_spend
-    from assigned t
-    left join forecasts o
-        on o.purchase_version = t.purchase_version and o.forecast_from is not distinct from t.forecast_from
-        and o.frequency = t.frequency and o.weeks = t.weeks
-        and o.spend_level = t.spend_level and o.coupon_level = t.coupon_level
+    from foretold
 ),
 spent as (
-    select
-        *, figure_at_most(mean_spend, most_spend) as expected_spend,
-        -- Who returned what was bought before the first order has more refunds than sales.
-        expected_spend * (
-            1 - figure_at_most(refund_share_of(purchase_sales, net_sales, expected_spend, refund_share_mean), 1)
-        ) as kept_spend
+    select *, case when is_foretold then figure_at_most(mean_spend, most_spend) end as expected_spend
     from chances
+),
+refunded as (
+    select *, refund_share_of(sales, net_sales::double, expected_spend, refund_share_mean) as refund_share
+    from spent
+),
+kept as (
+    -- Who returned what was bought before the first order has more refunds than sales.
+    select *, expected_spend * (1 - figure_at_most(refund_share, 1)) as kept_spend
+    from refunded
+),
+figures as (
+    select
+        *,
+        p_alive * purchases as expected_purchases,
+        1 - p_alive * p_purchase_if_alive as churn_risk,
+        clv_margin * p_alive * discounted_purchases * kept_spend as predicted_clv,
+        p_alive * window_purchases * kept_spend as expected_window_sales
+    from kept
 )
 select
     * exclude (
-        p_alive, p_purchase_if_alive, purchases, discounted_purchases, window_purchases, mean_spend, most_spend,
-        kept_spend, refund_share_mean, segment_largest_spend, clv_margin, horizon_days, window_days
+        purchases, discounted_purchases, window_purchases, alpha, log_dropout_odds, shape, rate, p_purchase_if_alive,
+        clv_margin, horizon_days, window_days, spend_model, log_spend_scale, spend_prior_days, spend_mean,
+        refund_share_mean, largest_mean_spend, segment_largest_spend, is_foretold, is_earlier_than_model, sales,
+        spend_so_far, log_normal_spend, mean_spend, most_spend, refund_share, kept_spend
+    ) replace (
+        figure_within(p_alive, 1) as p_alive,
+        -- Nobody buys on more days than there are.
+        figure_within(expected_purchases, horizon_days) as expected_purchases,
+        figure_within(churn_risk, 1) as churn_risk,
+        -- 1e16 is more than the column can hold.
+        figure_within(predicted_clv, least(horizon_days * most_spend, 1e16 - 2))::decimal(18, 2) as predicted_clv,
+        figure_within(expected_window_sales, least(window_days * most_spend, 1e16 - 2))::decimal(18, 2)
+            as expected_window_sales
     ),
     segment_version as version,
-    figure_within(spent.p_alive, 1) as p_alive,
-    -- Nobody buys on more days than there are.
-    figure_within(spent.p_alive * purchases, horizon_days) as expected_purchases,
-    figure_within(1 - spent.p_alive * p_purchase_if_alive, 1) as churn_risk,
-    -- 1e16 is more than the column can hold.
-    round(figure_within(
-        clv_margin * spent.p_alive * discounted_purchases * kept_spend, least(horizon_days * most_spend, 1e16 - 2)
-    ), 2)::decimal(18, 2) as predicted_clv,
-    round(figure_within(
-        spent.p_alive * window_purchases * kept_spend, least(window_days * most_spend, 1e16 - 2)
-    ), 2)::decimal(18, 2) as expected_window_sales
-from spent;
+    case when is_foretold then is_earlier_than_model end as in_hindsight
+from figures;

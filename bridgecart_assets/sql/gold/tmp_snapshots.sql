@@ -1,6 +1,6 @@
 -- Every customer as of every period opening and as of now: sums per span between two dates, then running totals.
 -- needs: periods, clock, sales, purchase_days
--- gives: snapshot_dates, snapshots, to_score
+-- gives: snapshot_dates, snapshots, to_score, is_in_force()
 
 create or replace temp table snapshot_dates as
 select period as as_of from periods
@@ -64,3 +64,5 @@ select * from totals;
 
 create or replace temp view to_score as
 select * from snapshots;
+
+create or replace temp macro is_in_force(decided_on, as_of) as decided_on = as_of;

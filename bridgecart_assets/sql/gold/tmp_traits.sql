@@ -1,9 +1,9 @@
 -- Traits of every row of `to_score` under the model versions in force on its date: the latest that were by then, else
 -- the first. So neither a refit nor its acceptance relabels the past. A segment's traits stay those of the purchase
 -- model that it was fitted with.
--- needs: to_score, gold.segment_model, gold.purchase_model, weeks_between(), log_purchase_rate_of(), log_spend_of(),
---     coupon_share_of()
--- gives: versions_in_force, traits
+-- needs: to_score, is_in_force(), gold.segment_model, gold.purchase_model, weeks_between(), log_purchase_rate_of(),
+--     log_spend_of(), coupon_share_of()
+-- gives: versions_in_force, traits_in_force, traits
 
 create or replace temp table versions_in_force as
 with dates as (
@@ -19,7 +19,7 @@ segments as (
 ),
 purchases as (
     select d.as_of, coalesce(max(v.version) filter (where v.in_force_from <= d.as_of), min(v.version)) as version
-    from dates d cross join gold.purchase_model v
+    from dates d left join gold.purchase_model v on true
     group by d.as_of
 )
 select
@@ -31,12 +31,17 @@ from purchases p
 left join segments s using (as_of)
 left join segment_versions v on v.version = s.version;
 
+create or replace temp table traits_in_force as
+select v.as_of as decided_on, v.segment_version, v.purchase_version, m.* exclude (as_of)
+from versions_in_force v
+left join gold.purchase_model m on m.version = v.traits_version;
+
 -- A view, so that ten million customers pass through and are never held; NULL for who never bought.
 create or replace temp view traits as
 select
-    t.*, f.segment_version, f.purchase_version,
+    t.*, f.purchase_version,
+    case when t.frequency > 0 then f.segment_version end as segment_version,
     weeks_between(t.first_purchased_on, t.as_of - 1) as weeks,
-    {formula} as {trait},
+    case when t.frequency > 0 then {formula} end as {trait},
 from to_score t
-left join versions_in_force f on f.as_of = t.as_of and t.frequency > 0
-left join gold.purchase_model m on m.version = f.traits_version;
+join traits_in_force f on is_in_force(f.decided_on, t.as_of);
