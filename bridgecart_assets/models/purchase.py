@@ -262,10 +262,10 @@ def _integral(a: Floats, survivals: Floats, shape: Floats, lived: Floats, weeks:
     However even the chances are, it is exact, as the values lie where the chances do.
     """
     found = np.empty(len(a))
-    pairs, which = np.unique(np.column_stack([a, survivals]), axis=0, return_inverse=True)
-    ends = np.cumsum(np.bincount(which))[:-1]
-    for pair, rows in zip(pairs, np.split(np.argsort(which, kind="stable"), ends), strict=True):
-        chances, weights = _beta_quadrature(*pair)
+    by_pair = np.lexsort((survivals, a))
+    is_next = (np.diff(a[by_pair]) != 0) | (np.diff(survivals[by_pair]) != 0)
+    for rows in np.split(by_pair, np.flatnonzero(is_next) + 1):
+        chances, weights = _beta_quadrature(a[rows[0]], survivals[rows[0]])
         bought = _with_chance(chances, shape[rows, None], lived[rows, None], weeks[rows, None])
         # No matrix product: its digits depend on how many rows there are.
         found[rows] = (bought * weights).sum(axis=1)
@@ -300,20 +300,20 @@ def purchase_forecasts(
     columns are added. Discounting is by twelve equal steps (months, if the horizon is a year) at a yearly rate. Nobody
     has more purchase days than there are days.
     """
-    r, alpha, a, b = (customers[name].to_numpy(dtype=np.float64) for name in ("r", "alpha", "a", "b"))
-    x, T = customers["frequency"].to_numpy(dtype=np.float64) - 1, customers["weeks"].to_numpy(dtype=np.float64)
-    steps = [horizon_days * step / STEPS for step in range(1, STEPS + 1)]
-    *until_steps, window = (days_ahead(customers, np.array([*steps, float(window_days)])) / 7).T
+    r, alpha, a, b, frequency, T = (
+        customers[name].to_numpy(dtype=np.float64)[:, None] for name in ("r", "alpha", "a", "b", "frequency", "weeks")
+    )
+    days = np.array([*(horizon_days * step / STEPS for step in range(1, STEPS + 1)), float(window_days)])
+    weeks = days_ahead(customers, days) / 7
+    # np.minimum keeps what is no number, so that it is seen.
+    *until_steps, within_window = np.minimum(expected_if_alive(r, alpha, a, b, frequency - 1, T, weeks), days).T
     before: Floats = np.zeros(len(customers))
     discounted: Floats = np.zeros(len(customers))
-    for days, weeks in zip(steps, until_steps, strict=True):
-        # np.minimum keeps what is no number, so that it is seen.
-        purchases = np.minimum(expected_if_alive(r, alpha, a, b, x, T, weeks), days)
-        discounted = discounted + (purchases - before) / (1 + discount_rate) ** (days / 365)
+    for until, purchases in zip(days, until_steps, strict=False):
+        discounted = discounted + (purchases - before) / (1 + discount_rate) ** (until / 365)
         before = purchases
-    within_window = np.minimum(expected_if_alive(r, alpha, a, b, x, T, window), window_days)
     return customers.drop(columns="season").assign(
-        purchases=before, discounted_purchases=discounted, window_purchases=within_window, window_weeks=window
+        purchases=before, discounted_purchases=discounted, window_purchases=within_window, window_weeks=weeks[:, -1]
     )
 
 
