@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks import growing_history, importing, ingest, mapping, model, pandas_pipeline
+from benchmarks import end_to_end, growing_history, importing, ingest, mapping, model, pandas_pipeline
 from benchmarks.benchmark import OUTSIDE, Benchmark, Sizes
 from benchmarks.histories import all_customers, customers_of, write_base, write_history
 from benchmarks.surroundings import END, a_year_late, clean_world, fresh_orders, fresh_topic, send
@@ -63,6 +63,13 @@ def test_the_pandas_pipeline_gets_from_the_topic_to_the_kpis(tmp_path: Path, dat
         ).fetchall()
     assert figures["orders_per_second"] > 0
     assert counts == (200, 4, 1.0)
+
+
+def test_end_to_end_another_checkout_reads_the_same_topic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(ingest.BASELINE, str(tmp_path / "before"))
+    with end_to_end.sides({"orders": 30, "pandas_orders": 10, "spark_orders": 0}, tmp_path) as (landed, product, *_):
+        assert (landed.name, landed.checkout) == (end_to_end.LANDED, tmp_path / "before")
+        assert (landed.arguments, landed.variables) == (product.arguments, product.variables)
 
 
 def test_a_history_is_as_if_the_product_had_taken_it_in(tmp_path: Path):
