@@ -21,7 +21,7 @@ from typing import Self
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.orchestration.location import LOCATION, MODULE, keep_sensor_switches
+from bridgecart_assets.orchestration.location import LOCATION, keep_sensor_switches
 from bridgecart_assets.processes.listening import free_port
 from bridgecart_assets.processes.run_lock import is_run_lock_free
 from bridgecart_assets.processes.supervisor import NO_VARIABLES, child
@@ -32,6 +32,7 @@ START_SECONDS = 120.0
 SHORTEST_LIFE_SECONDS = 10.0
 ANSWER_SECONDS = 5
 HOST = "127.0.0.1"
+PROCESS = "bridgecart_assets.orchestration.code_process"
 _POLL_SECONDS = 0.1
 _NO_PROXY = "no_grpc_proxy"
 
@@ -49,13 +50,8 @@ class _Place:
 
     @property
     def address(self) -> dict[str, object]:
-        """As Dagster's workspace file and its client name it."""
+        """As Dagster's workspace file, its client and its server name it."""
         return {"socket": str(self.socket)} if self.socket else {"host": HOST, "port": self.port}
-
-    @property
-    def options(self) -> list[str]:
-        """As `dagster api grpc` takes it."""
-        return ["--socket", str(self.socket)] if self.socket else ["--host", HOST, "--port", str(self.port)]
 
     def is_gone(self) -> bool:
         """True if nobody can reach a server there any more."""
@@ -146,8 +142,7 @@ class CodeServer:
         self.workspace.write_text(json.dumps({"load_from": [{"grpc_server": location}]}), encoding="utf-8")
         if self._place.socket is not None:
             self._place.socket.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "dagster", "api", "grpc", "-m", MODULE, *self._place.options]
-        command += ["--location-name", LOCATION, "--use-python-environment-entry-point"]
+        command = [sys.executable, "-m", PROCESS, str(self.workspace)]
         self._running = ExitStack()
         self._process = self._running.enter_context(child(command, self.log, self._variables))
         self._started = time.monotonic()

@@ -22,7 +22,7 @@ def main(command: list[str]) -> int:
     # Ctrl-C goes to the whole group: the command decides what follows, and this process waits for it. A handler,
     # not SIG_IGN, which the command would inherit.
     signal.signal(signal.SIGINT, lambda _signal, _frame: None)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent())
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=dying_with(os.getpid()))
     is_to_end = threading.Event()
 
     def end() -> None:
@@ -47,18 +47,18 @@ def _at_end_of_input(end: Callable[[], None]) -> None:
     end()
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def dying_with(parent: int) -> Callable[[], None] | None:
+    """What a child of this parent calls so as not to outlive it; None where the kernel does not offer that."""
     if sys.platform != "linux":
         return None
     import ctypes
 
     # Loaded before the fork: the child may do no more than call it.
     libc = ctypes.CDLL(None)
-    supervised_by = os.getpid()
 
     def ask_kernel() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervised_by:
+        if os.getppid() != parent:
             os._exit(1)
 
     return ask_kernel

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bridgecart_assets.orchestration.code_server import PROCESS
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, ORDERS, Line, line_to
@@ -69,7 +70,7 @@ def served(folder: Path, shop: Shop) -> Iterator[Served]:
 
 
 def code_server(folder: Path) -> psutil.Process:
-    (found,) = [process for process in processes_of(folder) if "grpc" in process.cmdline()[2:5]]
+    (found,) = [process for process in processes_of(folder) if PROCESS in process.cmdline()[2:3]]
     return found
 
 

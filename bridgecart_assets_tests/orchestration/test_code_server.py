@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bridgecart_assets.base.settings import Settings, load_settings
-from bridgecart_assets.orchestration.code_server import CodeServer, CodeServerStopped
+from bridgecart_assets.orchestration.code_server import PROCESS, CodeServer, CodeServerStopped
 from bridgecart_assets.orchestration.instance import prepare_home
 from bridgecart_assets.processes import supervisor
 from bridgecart_assets.processes.listening import free_port
@@ -27,7 +27,7 @@ def place(server: CodeServer) -> dict[str, object]:
 
 
 def process_of(settings: Settings) -> psutil.Process:
-    (found,) = [process for process in processes_of(settings.data_dir) if "grpc" in process.cmdline()[2:5]]
+    (found,) = [process for process in processes_of(settings.data_dir) if PROCESS in process.cmdline()[2:3]]
     return found
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dagster._core.execution.api import execute_run as execute_run
     from dagster._core.execution.plan.objects import StepFailureData as StepFailureData
     from dagster._core.instance.ref import InstanceRef as InstanceRef
+    from dagster._core.origin import get_python_environment_entry_point as get_python_environment_entry_point
     from dagster._core.remote_origin import RegisteredCodeLocationOrigin as RegisteredCodeLocationOrigin
     from dagster._core.remote_origin import RemoteJobOrigin as RemoteJobOrigin
     from dagster._core.remote_origin import RemoteRepositoryOrigin as RemoteRepositoryOrigin
@@ -50,10 +51,16 @@ if TYPE_CHECKING:
     from dagster._core.storage.sql import get_alembic_config as get_alembic_config
     from dagster._core.storage.sql import run_alembic_upgrade as run_alembic_upgrade
     from dagster._core.storage.sqlite_storage import DagsterSqliteStorage as DagsterSqliteStorage
+    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin as LoadableTargetOrigin
+    from dagster._core.utils import FuturesAwareThreadPoolExecutor as FuturesAwareThreadPoolExecutor
     from dagster._grpc.client import DagsterGrpcClient as DagsterGrpcClient
+    from dagster._grpc.server import DagsterApiServer as DagsterApiServer
+    from dagster._grpc.server import DagsterGrpcServer as DagsterGrpcServer
     from dagster._grpc.types import CanCancelExecutionRequest as CanCancelExecutionRequest
     from dagster._grpc.types import CanCancelExecutionResult as CanCancelExecutionResult
     from dagster._serdes import ConfigurableClassData as ConfigurableClassData
+    from dagster._utils.interrupts import setup_interrupt_handlers as setup_interrupt_handlers
+    from dagster._utils.log import configure_loggers as configure_loggers
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Internal:
 _SENSORS = "Whether a sensor is on, ticks and fails stands in the instance; only the UI's API says it publicly."
 _ORIGIN = "A run in this process is in the lists of its job, and a sensor keeps its switch, only under their origin."
 _CODE_SERVER = "Whether a code server answers, and works on a run: Dagster's launcher has no health check for it."
+_SERVING = "A code server whose runs are forked: Dagster's own starts each anew, and no option says otherwise."
 _STORAGE = "The storage that dagster.yaml names extends Dagster's own; its classes are no part of the public API."
 _EVENTS = "The storage divides events as Dagster's own does: by run, asset, check and status of a run."
 _ROWS = "Old runs are pruned row by row: the public way deletes what the UI still shows of assets."
@@ -88,6 +96,7 @@ INTERNALS: Mapping[str, Internal] = {
     "InstanceRef": Internal(
         "dagster._core.instance.ref", "An instance of a folder with other compute logs than its dagster.yaml names."
     ),
+    "get_python_environment_entry_point": Internal("dagster._core.origin", _SERVING),
     "RegisteredCodeLocationOrigin": Internal("dagster._core.remote_origin", _ORIGIN),
     "RemoteJobOrigin": Internal("dagster._core.remote_origin", _ORIGIN),
     "RemoteRepositoryOrigin": Internal("dagster._core.remote_origin", _ORIGIN),
@@ -115,10 +124,16 @@ INTERNALS: Mapping[str, Internal] = {
     "get_alembic_config": Internal("dagster._core.storage.sql", _STORAGE),
     "run_alembic_upgrade": Internal("dagster._core.storage.sql", _STORAGE),
     "DagsterSqliteStorage": Internal("dagster._core.storage.sqlite_storage", _STORAGE),
+    "LoadableTargetOrigin": Internal("dagster._core.types.loadable_target_origin", _SERVING),
+    "FuturesAwareThreadPoolExecutor": Internal("dagster._core.utils", _SERVING),
     "DagsterGrpcClient": Internal("dagster._grpc.client", _CODE_SERVER),
+    "DagsterApiServer": Internal("dagster._grpc.server", _SERVING),
+    "DagsterGrpcServer": Internal("dagster._grpc.server", _SERVING),
     "CanCancelExecutionRequest": Internal("dagster._grpc.types", _CODE_SERVER),
     "CanCancelExecutionResult": Internal("dagster._grpc.types", _CODE_SERVER),
     "ConfigurableClassData": Internal("dagster._serdes", _STORAGE),
+    "setup_interrupt_handlers": Internal("dagster._utils.interrupts", _SERVING),
+    "configure_loggers": Internal("dagster._utils.log", _SERVING),
 }
 
 # As `dagster.yaml` names a class: it has no public way to say that output is not to be captured.

@@ -26,12 +26,20 @@ REGENERATE = (
 PACKAGE = Path(bridgecart_assets.__file__).parent
 MODULE = Path(dagster_internals.__file__)
 
-FUNCTIONS = ("execute_run", "get_alembic_config", "run_alembic_upgrade")
+FUNCTIONS = (
+    "configure_loggers",
+    "execute_run",
+    "get_alembic_config",
+    "get_python_environment_entry_point",
+    "run_alembic_upgrade",
+    "setup_interrupt_handlers",
+)
 # Classes whose constructor takes their fields.
 FIELDS = (
     "CanCancelExecutionRequest",
     "CanCancelExecutionResult",
     "InstigatorState",
+    "LoadableTargetOrigin",
     "RegisteredCodeLocationOrigin",
     "RemoteRepositoryOrigin",
     "SensorInstigatorData",
@@ -40,7 +48,10 @@ FIELDS = (
 )
 # What is called or overridden, by its signature.
 CALLED: Mapping[str, tuple[str, ...]] = {
+    "DagsterApiServer": ("__init__",),
     "DagsterGrpcClient": ("__init__", "can_cancel_execution", "get_server_id"),
+    "DagsterGrpcServer": ("__init__", "serve"),
+    "FuturesAwareThreadPoolExecutor": ("__init__",),
     "InstanceRef": ("from_dir",),
     "InstigatorState": ("with_data",),
     "RemoteRepositoryOrigin": ("get_instigator_origin", "get_job_origin"),
@@ -64,8 +75,10 @@ CALLED: Mapping[str, tuple[str, ...]] = {
         "store_asset_check_event",
     ),
 }
-# What is replaced in a class of ours does what these do, apart from what its docstring says.
+# What is replaced in a class of ours does what these do, apart from what its docstring says; runs are started by the
+# `multiprocessing` context that ours replaces.
 REPLACED: Mapping[str, tuple[str, ...]] = {
+    "DagsterApiServer": ("StartRun",),
     "SqliteEventLogStorage": ("delete_events", "dispose", "end_watch", "store_event", "upgrade", "watch", "wipe"),
     "DagsterSqliteStorage": ("__init__", "from_config_value"),
 }

@@ -1,0 +1,59 @@
+"""Processes of runs, forked from one that has imported what a run needs: a run starts two seconds of imports sooner.
+
+That one is the fork server of Python's `multiprocessing`; it opens nothing and does nothing else.
+"""
+
+import gc
+import logging
+import multiprocessing
+import os
+import sys
+import tempfile
+from multiprocessing.context import BaseContext
+from pathlib import Path
+
+from bridgecart_assets.orchestration.location import MODULE
+from bridgecart_assets.orchestration.storage.dagster_internals import INTERNALS
+from bridgecart_assets.processes.supervised import dying_with
+
+IMPORTED = (
+    MODULE,
+    INTERNALS["DagsterApiServer"].module,
+    "bridgecart_assets.orchestration.storage.sqlite_storage",
+)
+
+
+def run_processes(folder: Path, logger: logging.Logger) -> BaseContext:
+    """What makes the processes of runs; in this folder, which is for this process alone, is the fork server's socket.
+
+    Each imports for itself where the folder's path is too long for a socket, and off Linux, where forks are not safe.
+    """
+    if sys.platform == "linux":
+        from multiprocessing import forkserver
+
+        tempfile.tempdir = str(folder)
+        forkserver.set_forkserver_preload(list(IMPORTED))
+        try:
+            forkserver.ensure_running()
+        except OSError as error:
+            logger.info("Runs import for themselves, which takes seconds: no fork server (%s)", error)
+        else:
+            return _ForkedRuns()
+    return multiprocessing.get_context("spawn")
+
+
+if sys.platform != "win32":
+    from multiprocessing.context import ForkServerContext, ForkServerProcess
+
+    class _ForkedRun(ForkServerProcess):
+        """A run's process, which ends when the fork server does: Dagster would take it for dead."""
+
+        def run(self) -> None:
+            """Work on the run. What was imported before is no garbage, and stays shared."""
+            if die_with_fork_server := dying_with(os.getppid()):
+                die_with_fork_server()
+            gc.freeze()
+            super().run()
+
+    class _ForkedRuns(ForkServerContext):
+        Process = _ForkedRun
