@@ -35,4 +35,3 @@ lives as (
 select l.*, k.r, k.alpha, k.a, k.b, k.season
 from lives l
 join of_kinds k on k.purchase_version = l.purchase_version and k.s = l.spend_level and k.c = l.coupon_level
-order by all
