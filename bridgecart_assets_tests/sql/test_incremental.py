@@ -19,6 +19,7 @@ from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.incremental import rebuild as refreshing
 from bridgecart_assets.warehouse.incremental import scope
+from bridgecart_assets.warehouse.storage.database import standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Query
 from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql import states
@@ -339,7 +340,8 @@ def check(warehouse: MemoryWarehouse) -> list[str]:
         broken = broken_rules(warehouse, contract, only_changes=True)
         found += broken
         with warehouse.reading() as connection:
-            revision = refreshing.scope_unchecked(connection, contract, read_by="", only_changes=True)
+            standing = standing_tables(connection)
+            revision = refreshing.scope_unchecked(connection, contract, standing, read_by="", only_changes=True)
         if revision is not None and not broken:
             with warehouse.transaction() as connection:
                 refreshing.note_checked(connection, contract, revision)

@@ -14,6 +14,7 @@ from bridgecart_assets.contracts import (
     SEGMENT_MEMBERSHIP,
     SEGMENT_MODEL,
     SILVER_ORDERS,
+    Contract,
 )
 from bridgecart_assets.models.comparison import compare_versions
 from bridgecart_assets.models.drift import measure_drift
@@ -40,13 +41,16 @@ class RefitConfig(dg.Config):
     kinds={"scipy"},
     ins={"features": read_from(CUSTOMER_FEATURES), "silver_orders": read_from(SILVER_ORDERS)},
 )
-def purchase_model(
-    config: RefitConfig, platform: Platform, features: Table, silver_orders: Table
-) -> dg.Output[pd.DataFrame]:
+def purchase_model(config: RefitConfig, platform: Platform, features: Table, silver_orders: Table) -> dg.Output[object]:
     """Choose and fit the purchase model when due or asked for; else keep the versions as they are."""
     known = platform.read_frame(PURCHASE_MODEL)
     versions = fit_purchase_model(known, platform.sample, platform.settings, mode=config.refit)
-    return dg.Output(versions, metadata=_parameters(versions))
+    return dg.Output(_unless_kept(versions, known, PURCHASE_MODEL), metadata=_parameters(versions))
+
+
+def _unless_kept(versions: pd.DataFrame, known: pd.DataFrame, table: Contract) -> pd.DataFrame | Table:
+    """The versions to be stored; the table itself where they are those that it has."""
+    return Table(table.full_name) if versions is known and len(known) else versions
 
 
 def _parameters(versions: pd.DataFrame) -> dict[str, dg.MetadataValue]:
@@ -91,12 +95,12 @@ def _spend_backtest(stored: str) -> dict[str, dg.MetadataValue]:
 )
 def segment_model(
     config: RefitConfig, platform: Platform, features: Table, purchase_model: pd.DataFrame
-) -> dg.Output[pd.DataFrame]:
+) -> dg.Output[object]:
     """Fit K-Means on the standardised traits when due, drifted or asked for; else keep the versions as they are."""
     known = platform.read_frame(SEGMENT_MODEL)
     outcome = fit_segment_model(known, purchase_model, platform.sample, platform.settings, mode=config.refit)
     return dg.Output(
-        outcome.model,
+        _unless_kept(outcome.model, known, SEGMENT_MODEL),
         metadata={
             "decision": outcome.decision,
             **_quality(outcome.model),

@@ -142,6 +142,10 @@ class _OneFile:
 class RunStorage(_OneFile, SqliteRunStorage):
     """Runs in `history/runs.db`."""
 
+    def has_execution_plan_snapshot(self, execution_plan_snapshot_id: str) -> bool:
+        """True if the plan of a run is known; Dagster reads all of it to tell."""
+        return self._has_snapshot_id(execution_plan_snapshot_id)
+
 
 class ScheduleStorage(_OneFile, SqliteScheduleStorage):
     """Ticks in `schedules/schedules.db`."""

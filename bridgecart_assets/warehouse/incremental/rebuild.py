@@ -6,7 +6,7 @@ is the same, only the rows of customers that changed since are rebuilt. What bel
 (`refresh.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date
 from hashlib import sha256
@@ -24,7 +24,6 @@ from bridgecart_assets.contracts import (
 )
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, relate_rows, scoped
-from bridgecart_assets.warehouse.storage.database import standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter
 from bridgecart_assets.warehouse.storage.tables import run_steps
 
@@ -122,14 +121,18 @@ def note_refresh(connection: duckdb.DuckDBPyConnection, contract: Contract, refr
 
 
 def scope_unchecked(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, *, read_by: str, only_changes: bool
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    standing: Collection[str],
+    *,
+    read_by: str,
+    only_changes: bool,
 ) -> int | None:
-    """Make the `scoped_` relations that some SQL reads: everything, or what checks have not seen yet.
+    """Make the `scoped_` relations of standing tables that some SQL reads: all rows, or what checks have not seen yet.
 
     With `only_changes` that is what was made in this table since its checks passed. Returns the revision to note with
     `note_checked` when they pass, None where there is nothing to note.
     """
-    standing = standing_tables(connection)
     refresh = _refreshes(connection).get(contract.full_name) if REFRESHES.full_name in standing else None
     scope: Scope = FullScope()
     if only_changes and refresh is not None and refresh.checked is not None:

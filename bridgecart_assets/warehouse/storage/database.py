@@ -345,6 +345,14 @@ def table_exists(connection: duckdb.DuckDBPyConnection, contract: Contract) -> b
     return contract.full_name in standing_tables(connection)
 
 
+def columns_of(connection: duckdb.DuckDBPyConnection, contract: Contract) -> tuple[str, ...] | None:
+    """The columns that the table or view has in the warehouse; None where it is not there."""
+    try:
+        return tuple(connection.table(contract.full_name).columns)
+    except duckdb.CatalogException:
+        return None
+
+
 def standing_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """The full names of the tables and views that stand in the warehouse: of many as soon as of one."""
     rows = connection.execute(

@@ -23,7 +23,7 @@ from bridgecart_assets.contracts import (
 )
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import files_before
-from bridgecart_assets.warehouse.storage.database import WarehouseError
+from bridgecart_assets.warehouse.storage.database import WarehouseError, columns_of
 from bridgecart_assets.warehouse.storage.outputs import (
     Computed,
     Parameter,
@@ -44,12 +44,13 @@ def prepare(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
 
     Bookkeeping of another version of BridgeCart is begun anew instead. A view is made when its asset is written.
     """
-    connection.execute(f"create schema if not exists {contract.schema}")
-    if contract.is_view:
+    stored = None if contract.is_view else columns_of(connection, contract)
+    if stored is None:
+        connection.execute(f"create schema if not exists {contract.schema}")
+        if not contract.is_view:
+            connection.execute(contract.ddl())
         return
-    connection.execute(contract.ddl())
-    stored = _described(connection, f"select * from {contract.full_name}", {})
-    if tuple(stored) == contract.column_names:
+    if stored == contract.column_names:
         return
     if contract not in BOOKKEEPING:
         raise ContractBroken(

@@ -56,7 +56,7 @@ CALLED: Mapping[str, tuple[str, ...]] = {
     "InstigatorState": ("with_data",),
     "RemoteRepositoryOrigin": ("get_instigator_origin", "get_job_origin"),
     "SqlPollingEventWatcher": ("__init__", "close", "unwatch_run", "watch_run"),
-    "SqliteRunStorage": ("connect", "from_local"),
+    "SqliteRunStorage": ("_has_snapshot_id", "connect", "from_local"),
     "SqliteScheduleStorage": ("connect", "from_local"),
     "SqliteEventLogStorage": (
         "_connect",
@@ -80,6 +80,7 @@ CALLED: Mapping[str, tuple[str, ...]] = {
 REPLACED: Mapping[str, tuple[str, ...]] = {
     "DagsterApiServer": ("StartRun",),
     "SqliteEventLogStorage": ("delete_events", "dispose", "end_watch", "store_event", "upgrade", "watch", "wipe"),
+    "SqliteRunStorage": ("has_execution_plan_snapshot",),
     "DagsterSqliteStorage": ("__init__", "from_config_value"),
 }
 

@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import dagster as dg
 import psutil
@@ -214,6 +215,15 @@ def test_of_many_runs_only_the_files_of_the_last_stay_open(instance: dg.DagsterI
     for number in range(40):
         instance.report_engine_event("so that it has a file", job_name="nothing", run_id=f"run-{number}")
     assert psutil.Process().num_fds() - before < 40
+
+
+def test_whether_the_plan_of_a_run_is_known_is_told_without_reading_it(instance: dg.DagsterInstance) -> None:
+    run = instance.get_run_by_id(make_run(instance, "A"))
+    assert run is not None
+    with patch.object(instance.run_storage, "_get_snapshot", side_effect=AssertionError):
+        known = [instance.run_storage.has_execution_plan_snapshot(str(run.execution_plan_snapshot_id))]
+        known += [instance.run_storage.has_execution_plan_snapshot("of no run")]
+    assert known == [True, False]
 
 
 def test_commits_do_not_wait_for_the_disk(instance: dg.DagsterInstance) -> None:
