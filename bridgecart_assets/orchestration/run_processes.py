@@ -24,9 +24,9 @@ IMPORTED = (
 
 
 def run_processes(folder: Path, logger: logging.Logger) -> BaseContext:
-    """What makes the processes of runs; in this folder, which is for this process alone, is the fork server's socket.
+    """Maker of the processes of runs; the fork server's socket is in this folder of the caller's own.
 
-    Each imports for itself where the folder's path is too long for a socket, and off Linux, where forks are not safe.
+    Each run imports for itself where the folder's path is too long for a socket, and off Linux, where forks are not safe.
     """
     if sys.platform == "linux":
         from multiprocessing import forkserver

@@ -48,7 +48,7 @@ def _at_end_of_input(end: Callable[[], None]) -> None:
 
 
 def dying_with(parent: int) -> Callable[[], None] | None:
-    """What a child of this parent calls so as not to outlive it; None where the kernel does not offer that."""
+    """Call by which a child of this parent asks to die with it; None where the kernel does not offer that."""
     if sys.platform != "linux":
         return None
     import ctypes
