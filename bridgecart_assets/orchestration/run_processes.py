@@ -26,7 +26,8 @@ IMPORTED = (
 def run_processes(folder: Path, logger: logging.Logger) -> BaseContext:
     """Maker of the processes of runs; the fork server's socket is in this folder of the caller's own.
 
-    Each run imports for itself where the folder's path is too long for a socket, and off Linux, where forks are not safe.
+    Each run imports for itself where the folder's path is too long for a socket, and off Linux, where it is not safe
+    to fork.
     """
     if sys.platform == "linux":
         from multiprocessing import forkserver
