@@ -113,11 +113,15 @@ def fit() -> Figures:
 
 @contextmanager
 def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
-    """One warehouse with features and models; every round scores into the same table."""
+    """One warehouse with features and models; every round scores into the same table.
+
+    With a limit: DuckDB keeps what it wrote in memory as long as it may, and that is not what scoring needs.
+    """
     data_dir = folder / "warehouse"
     arguments = {"orders": sizes["orders"], "customers": sizes["customers"]}
     run_child(Side("prepared", prepare, arguments, data_dir))
-    yield [Side(SCORE, score, data_dir=data_dir), Side(FIT, fit, data_dir=data_dir)]
+    limited = {"BRIDGECART_MEMORY_LIMIT": "600MB"}
+    yield [Side(SCORE, score, data_dir=data_dir, variables=limited), Side(FIT, fit, data_dir=data_dir)]
 
 
 MODEL = Benchmark(

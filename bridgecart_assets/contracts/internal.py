@@ -1,5 +1,7 @@
 """Internal tables: kept beside the assets, because they tell how the warehouse works and not what the orders say."""
 
+from dataclasses import replace
+
 from bridgecart_assets.base.quoting import sql_name
 from bridgecart_assets.contracts.columns import BATCH, CUSTOMER_HASH, SEGMENT_KEY
 from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column, Contract, taken_from
@@ -104,15 +106,27 @@ CUSTOMER_TOTALS = Contract(
 
 # Said with the id, or derived where it is read.
 _DERIVED = ("customer_id", "segment", "ambiguous")
+
+
+def _uncompressed_figure(column: Column) -> Column:
+    """The column, uncompressed if every customer has another value."""
+    return replace(column, compression="uncompressed") if column.type in {"DOUBLE", MONEY} else column
+
+
+# To compress them would take as long as to compute them, and make the file a fifth smaller.
 CUSTOMER_SCORES = Contract(
     schema="gold",
     name="customer_scores",
     meaning="What the models in force say about each customer as of the data clock, for gold.customer_segments.",
     columns=(
-        # Compressed, the ids of ten million customers would take a fifth of the time in which they are scored.
         Column("customer_id", "VARCHAR", "Customer", compression="uncompressed"),
-        *taken_from(CUSTOMER_SEGMENTS, *(n for n in CUSTOMER_SEGMENTS.column_names if n not in _DERIVED)),
-        *taken_from(CUSTOMER_SNAPSHOTS, "in_hindsight", "expected_window_sales"),
+        *map(
+            _uncompressed_figure,
+            (
+                *taken_from(CUSTOMER_SEGMENTS, *(n for n in CUSTOMER_SEGMENTS.column_names if n not in _DERIVED)),
+                *taken_from(CUSTOMER_SNAPSHOTS, "in_hindsight", "expected_window_sales"),
+            ),
+        ),
     ),
     key=("customer_id",),
 )

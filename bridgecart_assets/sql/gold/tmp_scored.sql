@@ -101,9 +101,9 @@ create or replace temp table asked_for as
 select
     $clv_margin as clv_margin, $clv_horizon_days::double as horizon_days, $churn_window_days::double as window_days;
 
--- Between the models and everybody who reads a figure: it is a number from 0 to the most that can be, or NULL.
--- Never least() or greatest() alone: for them NaN is the largest number, and least() drops it.
-create or replace temp macro figure_within(figure, most) as case when isfinite(figure) and figure between 0 and most then figure end;
+-- Between the models and everybody who reads a figure: it is a number from 0 to the most that can be, or NULL. NaN and
+-- infinity are more than that. Never least() or greatest() alone: least() drops NaN.
+create or replace temp macro figure_within(figure, most) as case when figure between 0 and most then figure end;
 create or replace temp macro figure_at_most(figure, most) as case when isfinite(figure) then least(figure, most) end;
 
 -- Refunds over sales, of a customer with so few sales that of all: it weighs three purchase days.
