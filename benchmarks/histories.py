@@ -16,15 +16,23 @@ from benchmarks.measuring import run_child
 from benchmarks.surroundings import TOPIC_VARIABLE, a_year_late, clean_world, fresh_orders, run_batch
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.commands.generate_orders import TOPIC_CONFIG
-from bridgecart_assets.contracts import BATCH_COLUMN, BATCH_SUMS, RAW_BATCHES, RAW_ORDERS, SILVER_ORDERS
+from bridgecart_assets.contracts import (
+    BATCH_COLUMN,
+    BATCH_SUMS,
+    RAW_BATCHES,
+    RAW_ORDERS,
+    SILVER_ORDERS,
+    SILVER_READINGS,
+)
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.synthetic import Event
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.queries import COUNT_EVERY_BATCH, silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import prepare, replace_rows, run_steps, used_parameters
 from bridgecart_assets.warehouse.writing import write_query
 
 BATCH_ORDERS = 500_000
@@ -72,6 +80,8 @@ select $batch_key, 'history', 'history', null, [{'partition': 0, 'start': $start
     $end - $start, null, null
 """
 
+_READING = read_sql(file_of(SILVER_READINGS.full_name))
+
 
 def write_base(orders: int, folder: Path) -> None:
     """A small world as the product stores it, taken in as one batch: raw and silver rows as Parquet in the folder."""
@@ -114,7 +124,7 @@ def write_history(base: Path, warehouse: Warehouse, orders: int) -> None:
         key = {BATCH_COLUMN: f"{FIRST_BATCH + timedelta(minutes=number):%Y%m%dT%H%M%SZ}"}
         part = {"silver": str(base / SILVER), "tiles": tiles, "customers": max(customers), "first": first}
         with warehouse.transaction() as connection:
-            for contract in (RAW_ORDERS, RAW_BATCHES, SILVER_ORDERS):
+            for contract in (RAW_ORDERS, RAW_BATCHES, SILVER_ORDERS, SILVER_READINGS):
                 prepare(connection, contract)
             connection.execute("set preserve_insertion_order = true")
             run_steps(connection, ("silver/tmp_record_macros",), {})
@@ -122,6 +132,9 @@ def write_history(base: Path, warehouse: Warehouse, orders: int) -> None:
             connection.execute(_SILVER, key)
             connection.execute(_RAW, {**key, "raw": str(base / RAW)})
             connection.execute(_LEDGER, {**key, "start": first * tiles, "end": end * tiles})
+            # As the product read them: else a check of all batches fails, and what is checked is never noted.
+            reading = used_parameters(connection, _READING, silver_batch_query(load_settings()).parameters | key)
+            replace_rows(connection, SILVER_READINGS, _READING, reading, key[BATCH_COLUMN])
     with warehouse.transaction() as connection:
         prepare(connection, BATCH_SUMS)
         run_steps(connection, COUNT_EVERY_BATCH, {})

@@ -31,7 +31,7 @@ from bridgecart_assets.warehouse.mappings import topic_mapping_sha256
 from bridgecart_assets.warehouse.queries import reading_parameters
 from bridgecart_assets.warehouse.storage.database import columns_of, rows_of, standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Parameter
-from bridgecart_assets.warehouse.storage.tables import run_steps
+from bridgecart_assets.warehouse.storage.tables import count_rows, run_steps
 
 SHOWN_ROWS = 5
 # As long as most shops take to number orders anew, and to send one again.
@@ -234,15 +234,14 @@ class _Look:
 
     def _count(self, table: Contract) -> int:
         """Rows of the batch, of the customers that are looked at, or all."""
-        rows, where = table.full_name, ""
-        if table.partitioned and self._parameters[BATCH_COLUMN] is not None:
-            where = f"where {BATCH_COLUMN} = $batch_key"
-        elif scoped(table) in self._read_by:
-            rows = scoped(table)
-        if rows not in self._counted:
-            _, ((count,),) = rows_of(self._connection, f"select count(*) from {rows} {where}", self._parameters)
-            self._counted[rows] = int(str(count))
-        return self._counted[rows]
+        name, batch_key = table.full_name, self._parameters[BATCH_COLUMN] if table.partitioned else None
+        if name not in self._counted:
+            if batch_key is None and scoped(table) in self._read_by:
+                ((count,),) = self._connection.execute(f"select count(*) from {scoped(table)}").fetchall()
+            else:
+                count = count_rows(self._connection, table, None if batch_key is None else str(batch_key))
+            self._counted[name] = int(count)
+        return self._counted[name]
 
 
 def _column_violations(

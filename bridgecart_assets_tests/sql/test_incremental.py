@@ -21,6 +21,7 @@ from bridgecart_assets.warehouse.incremental import rebuild as refreshing
 from bridgecart_assets.warehouse.incremental import scope
 from bridgecart_assets.warehouse.storage.database import standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Query
+from bridgecart_assets.warehouse.storage.tables import count_rows
 from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql import states
 from bridgecart_assets_tests.sql.histories import busy_history, histories
@@ -117,9 +118,17 @@ def full_rebuilds(warehouse: MemoryWarehouse) -> dict[str, int]:
 
 def assert_same_as_whole(warehouse: MemoryWarehouse, settings: Settings = SETTINGS) -> None:
     followed = digests(warehouse)
+    assert_counted_as_stored(warehouse)
     refresh(warehouse, settings, only_changes=False)
     whole = digests(warehouse)
     assert [name for name in whole if whole[name] != followed[name]] == []
+
+
+def assert_counted_as_stored(warehouse: MemoryWarehouse) -> None:
+    """Views have as many rows as is told of them."""
+    for view in (contracts.CUSTOMER_SNAPSHOTS, contracts.SEGMENT_MEMBERSHIP):
+        with warehouse.reading() as connection:
+            assert [(count_rows(connection, view),)] == rows(warehouse, f"select count(*) from {view.full_name}"), view
 
 
 @given(
@@ -224,6 +233,20 @@ def test_made_in_parts_the_tables_are_the_same_bytes_as_made_at_once(monkeypatch
     refresh(warehouse, only_changes=False)
     assert set(full_rebuilds(warehouse).values()) == {2}
     assert digests(warehouse) == at_once
+
+
+def test_orders_that_come_after_later_ones_of_their_customers_leave_them_as_all_orders_tell():
+    warehouse = shop_with_history(3)
+    # In between what is known of a customer, before all of it, and of somebody new.
+    for batch, (customer, at) in enumerate(
+        (("C1", "06-30T06:00:00"), ("C2", "01-01T00:00:00"), ("N1", "06-29T09:00:00"))
+    ):
+        take_in(warehouse, 1 + batch, [arrival(9_000 + batch, Order(customer, f"2024-{at}", 50))])
+        refresh(warehouse)
+        followed = digests(warehouse)["silver.customers"]
+        write(warehouse, contracts.SILVER_CUSTOMERS, queries.customers_query(), only_changes=False)
+        assert digests(warehouse)["silver.customers"] == followed
+        assert_counted_as_stored(warehouse)
 
 
 def test_a_customer_who_loses_an_order_is_made_anew_too():

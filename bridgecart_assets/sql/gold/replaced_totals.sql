@@ -1,11 +1,10 @@
 -- Customers whose totals a refresh replaces, each as they stood before it; NULL where they had none.
--- needs: gold.customer_totals, touched, fresh, $revision
+-- needs: known_totals, fresh, $revision
 -- gives: gold.replaced_totals
 
 with before as (
     select t, t.customer_id, t.customer_hash
-    from gold.customer_totals t
-    where t.customer_hash in (select customer_hash from touched)
+    from known_totals t
 ),
 customers as (
     select customer_id, customer_hash from before

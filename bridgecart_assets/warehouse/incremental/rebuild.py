@@ -19,6 +19,8 @@ from bridgecart_assets.contracts import (
     CUSTOMER_HASH,
     ORDER_CHANGES,
     REFRESHES,
+    SEGMENT_INTERVALS,
+    SILVER_ORDERS,
     TABLES,
     Contract,
 )
@@ -140,7 +142,13 @@ def scope_unchecked(
     for table in (*TABLES.values(), *BEHIND_VIEWS):
         if scoped(table) in read_by and CUSTOMER_HASH in table.columns and table.full_name in standing:
             # What the tables have, not what was gathered to make them.
-            relate_rows(connection, scope, table)
+            if table == SILVER_ORDERS and isinstance(scope, ChangedScope):
+                run_steps(connection, ("internal/unchecked_orders",), scope.parameters)
+                connection.execute(f"create or replace temp view {scoped(table)} as from unchecked_orders")
+            else:
+                # All checks of the membership read these.
+                once = table == SEGMENT_INTERVALS and isinstance(scope, ChangedScope)
+                relate_rows(connection, scope, table, materialized=once)
     return None if refresh is None or refresh.checked == refresh.revision else refresh.revision
 
 

@@ -1,0 +1,18 @@
+-- Orders by which customers are checked who changed after some revision: of whom orders came and none went, those that
+-- came, which are found by where they stand; of anybody else all.
+-- needs: silver.orders, silver.order_changes, touched, $after, $revision
+-- gives: came, searched, unchecked_orders
+
+create or replace temp table came as
+select topic_id, "partition", "offset", part, customer_hash
+from silver.order_changes
+where revision > $after and revision <= $revision
+qualify min(sign) over (partition by customer_hash) > 0;
+
+create or replace temp table searched as
+select customer_hash from touched where customer_hash not in (select customer_hash from came);
+
+create or replace temp view unchecked_orders as
+from silver.orders where customer_hash in (select customer_hash from searched)
+union all
+from silver.orders semi join came using (topic_id, "partition", "offset", part);
