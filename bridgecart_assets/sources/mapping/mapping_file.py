@@ -11,7 +11,6 @@ from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
 from collections.abc import Collection
 from collections.abc import Mapping as Entries
-from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -25,7 +24,7 @@ from bridgecart_assets.sources.mapping.compiling import Compiled, compiled
 from bridgecart_assets.sources.mapping.currencies import minor_digits_of
 from bridgecart_assets.sources.mapping.errors import MappingError
 from bridgecart_assets.sources.mapping.query import Form, Query, check_types
-from bridgecart_assets.sources.mapping.sandbox import sandbox
+from bridgecart_assets.sources.mapping.sandbox import kept_sandbox
 
 _FORMAT = 1
 _LARGEST = 1_000_000  # bytes
@@ -145,21 +144,21 @@ def parse_mapping(text: str, name: str) -> Mapping:
     where = file.text("records", "where")
     currency, minor_units = _money(file)
     tombstones = file.choice("records", "tombstones", TOMBSTONES)
-    with closing(sandbox("UTC")) as connection:
-        mapping = Mapping(
-            name=name,
-            text=text,
-            decode=decode,
-            where=where,
-            tombstones=tombstones,
-            order=MappingProxyType(order),
-            currency=currency,
-            minor_units=minor_units,
-            compiled=compiled(connection, name, order, where),
-        )
-        _check_fields(mapping)
-        if decode.is_json:
-            check_types(connection, mapping.query())
+    connection = kept_sandbox("UTC")
+    mapping = Mapping(
+        name=name,
+        text=text,
+        decode=decode,
+        where=where,
+        tombstones=tombstones,
+        order=MappingProxyType(order),
+        currency=currency,
+        minor_units=minor_units,
+        compiled=compiled(connection, name, order, where),
+    )
+    _check_fields(mapping)
+    if decode.is_json:
+        check_types(connection, mapping.query())
     return mapping
 
 

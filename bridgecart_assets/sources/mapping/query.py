@@ -12,12 +12,12 @@ from enum import Enum
 import duckdb
 
 from bridgecart_assets.base.quoting import sql_name, sql_text
-from bridgecart_assets.contracts.event import MAPPED_COLUMNS, MAPPED_TYPES, Flag, MappedType
+from bridgecart_assets.contracts.event import MAPPED_COLUMNS, MAPPED_TYPES, Flag, MappedType, Text
 from bridgecart_assets.sources.mapping.compiling import Compiled
 from bridgecart_assets.sources.mapping.decoding.shapes import Shape
 from bridgecart_assets.sources.mapping.errors import MappingError, Refused
 from bridgecart_assets.sources.mapping.expressions import Expression
-from bridgecart_assets.sources.mapping.values import TEXT, field_value, value_type
+from bridgecart_assets.sources.mapping.values import field_value, value_type
 
 
 class Form(Enum):
@@ -46,24 +46,33 @@ class Query:
         """The query on a table with value, key, headers, kafka_timestamp and undecodable. Raises MappingError."""
         rooted = f"with documents as ({self._documents(records)}), rooted as ({self._rooted()})"
         types = Types(connection, f"{rooted} select * from rooted")
-        types.ask(expression.sql for expression in self.compiled.fields.values())
+        types.ask(f"({expression.sql})" for expression in self.compiled.fields.values())
+        wanted, is_doubtful = self._wanted(types)
+        fields = [self._field(types, name, expression) for name, expression in self.compiled.fields.items()]
         return (
-            f"{rooted}, asked as (select *, {self._wanted(types)} as wanted from rooted), "
+            f"{rooted}, asked as (select *, {wanted} as wanted from rooted), "
+            f"doubted as (select *, {is_doubtful} as is_doubtful from asked), "
             f"judged as ({self._judged()}), "
-            f"tried as (select unreadable, skipped, is_deleted, {', '.join(self._tried(types))} from judged) "
+            f"given as (select *, {', '.join(one.given for one in fields)} from judged), "
+            f"told as (select *, {', '.join(one.told for one in fields)} from given), "
+            f"tried as (select *, {', '.join(one.failed for one in fields)} from told) "
             f"select unreadable, skipped, {self._bad_fields()} as bad_fields, {', '.join(self._outputs())} from tried"
         )
 
     def _documents(self, records: str) -> str:
-        """The records, with their JSON as text and why it is none."""
+        """The records, with what is read of their JSON."""
         if self.value is not Form.JSON:
             return f"select *, undecodable as unreadable from {records}"
+        # With one error in a vector, all its values are tried one by one: what looks like no object is not tried.
+        body = "case when body like '{%}' or is_in_braces(body) then with_all_digits(body) end"
+        value = "null" if self.compiled.value is None else f"try({_transformed(body, self.compiled.value)})"
         # A JSON function raises on malformed text, and shows it: so it never gets any.
         return (
-            "select *, case when undecodable is not null then undecodable when body is null then 'not_utf8' "
-            "when not json_valid(body) then 'not_json' "
-            "when not starts_with(body, '{') and json_type(body) <> 'OBJECT' then 'not_object' end as unreadable "
-            f"from (select *, case when undecodable is null then try(decode(value)) end as body from {records})"
+            "select *, case when value is not null then null when undecodable is not null then undecodable "
+            "when body is null then 'not_utf8' when not json_valid(body) then 'not_json' "
+            "when json_type(body) <> 'OBJECT' then 'not_object' end as unreadable "
+            f"from (select * replace ({value} as value) "
+            f"from (select *, case when undecodable is null then try(decode(value)) end as body from {records}))"
         )
 
     def _rooted(self) -> str:
@@ -79,13 +88,7 @@ class Query:
         shape = self.compiled.value
         if shape is None:
             return "null"
-        match self.value:
-            case Form.JSON:
-                return _transformed("case when unreadable is null then with_all_digits(body) end", shape)
-            case Form.DECODED:
-                return "value"
-            case Form.ABSENT:
-                return _nothing(shape)
+        return _nothing(shape) if self.value is Form.ABSENT else "value"
 
     def _key(self) -> str:
         shape = self.compiled.key
@@ -103,17 +106,21 @@ class Query:
             case Form.ABSENT:
                 return _nothing(shape)
 
-    def _wanted(self, types: "Types") -> str:
-        """The mapping's condition on a record: a list of one, NULL where it fails."""
+    def _wanted(self, types: "Types") -> tuple[str, str]:
+        """The mapping's condition on a record, and whether it failed."""
         where = self.compiled.where
         if where is None:
-            return "[true]"
-        asked = self._tried_value(types, "[records] where", Flag(), where, "unreadable is null")
+            return "true", "false"
+        value = self._field_value(types, "[records] where", Flag(), where, where.sql)
         # What is asked of a value cannot be asked of none.
-        deleted = "[true]"
-        if "value" not in where.roots:
-            deleted = self._tried_value(types, "[records] where", Flag(), where, "true")
-        return f"case when unreadable = 'tombstone' then {deleted} else {asked} end"
+        is_free = "coalesce(unreadable = 'tombstone', false)" if "value" in where.roots else "false"
+        is_asked = (
+            "unreadable is null" if "value" in where.roots else "(unreadable is null or unreadable = 'tombstone')"
+        )
+        return (
+            f"{is_free} or try(case when {is_asked} then {value} end)",
+            f"case when wanted is null and {is_asked} then try([{value}]) is null else false end",
+        )
 
     def _judged(self) -> str:
         is_tombstone = "coalesce(unreadable = 'tombstone', false)"
@@ -121,37 +128,31 @@ class Query:
         is_deleted = f"{is_tombstone} and {sql_text(self.tombstones)} = 'delete'"
         is_asked = f"(unreadable is null or {is_deleted})"
         return f"""
-            select value, key, headers, "timestamp", {is_deleted} and wanted[1] as is_deleted,
-                case when {is_asked} then case when wanted is null then 'bad_where' end
+            select value, key, headers, "timestamp", {is_deleted} and wanted as is_deleted,
+                case when {is_asked} then case when is_doubtful then 'bad_where' end
                     when not ({is_kept}) then unreadable end as unreadable,
-                case when {is_asked} then case when wanted is not null and wanted[1] is not true then 'where' end
+                case when {is_asked} then case when not is_doubtful and wanted is not true then 'where' end
                     when {is_kept} then 'tombstone' end as skipped,
-                {is_asked} and coalesce(wanted[1], false) as is_read
-            from asked"""
+                {is_asked} and coalesce(wanted, false) as is_read
+            from doubted"""
 
-    def _tried(self, types: "Types") -> Iterator[str]:
-        """Each field as a list of one; NULL where its value cannot be told."""
-        for name, expression in self.compiled.fields.items():
-            value = self._tried_value(types, f"[order] {name}", MAPPED_TYPES[name], expression, "is_read")
-            yield f"{value} as {sql_name(name)}"
+    def _field(self, types: "Types", name: str, expression: Expression) -> "_Field":
+        kind, given = MAPPED_TYPES[name], f"given_{name}"
+        value = self._field_value(types, f"[order] {name}", kind, expression, given)
+        return _Field(name, expression, value, is_text=isinstance(kind, Text))
 
-    def _tried_value(self, types: "Types", place: str, kind: MappedType, expression: Expression, when: str) -> str:
-        """The value of an expression as a list of one; NULL where it fails."""
+    def _field_value(self, types: "Types", place: str, kind: MappedType, expression: Expression, given: str) -> str:
+        """The value of a field, of what its expression has given."""
         minor_digits = None if place == _INCOME else self.minor_digits
         try:
-            if expression.is_path or types.of(expression.sql) != TEXT:
-                value = field_value(kind, expression.sql, types.of, minor_digits)
-                return f"try([case when {when} then {value} end])"
-            # A macro puts its argument wherever it is named: so a text that takes computing is computed before.
-            value = field_value(kind, "given", lambda _: TEXT, minor_digits)
-            return f"try(list_transform([case when {when} then {expression.sql} end], lambda given: {value}))"
+            return field_value(kind, given, lambda part: types.of(f"({expression.sql}){part}"), minor_digits)
         except Refused as refused:
             raise MappingError(f"{self.compiled.name} {place}: {refused}") from None
 
     def _bad_fields(self) -> str:
-        failed = {name: f"{sql_name(name)} is null" for name in self.compiled.fields}
+        failed = {name: f"failed_{name}" for name in self.compiled.fields}
         if "refunded_amount" in failed:
-            failed["refunded_date"] += " or (refunded_amount[1] <> 0 and refunded_date[1] is null)"
+            failed["refunded_date"] += " or (refunded_amount <> 0 and refunded_date is null)"
         named = ", ".join(f"case when {when} then {sql_text(name)} end" for name, when in failed.items())
         return (
             f"case when {' or '.join(failed.values())} then list_filter([{named}], lambda field: field is not null) end"
@@ -167,12 +168,46 @@ class Query:
             return self._is_void()
         if name == "refunds" and "refunded_amount" in self.compiled.fields:
             return _ONE_REFUND
-        return f"{sql_name(name)}[1]" if name in self.compiled.fields else f"null::{value_type(kind)}"
+        return sql_name(name) if name in self.compiled.fields else f"null::{value_type(kind)}"
 
     def _is_void(self) -> str:
         if "version" not in self.compiled.fields:
             return "null::boolean"
-        return f"is_deleted or coalesce({'is_void[1]' if 'is_void' in self.compiled.fields else 'false'}, false)"
+        return f"is_deleted or coalesce({'is_void' if 'is_void' in self.compiled.fields else 'false'}, false)"
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field in three steps: what its expression gives, the value that is made of it, and whether either failed.
+
+    A path gives what is there, and a text is one already: neither fails.
+    """
+
+    name: str
+    expression: Expression
+    value: str
+    is_text: bool
+
+    @property
+    def given(self) -> str:
+        """The result of the expression; NULL also where it fails."""
+        given = f"case when is_read then {self.expression.sql} end"
+        return f"{given if self.expression.is_path else f'try({given})'} as given_{self.name}"
+
+    @property
+    def told(self) -> str:
+        """The value that is made of it; NULL also where none can be."""
+        return f"{self.value if self.is_text else f'try({self.value})'} as {sql_name(self.name)}"
+
+    @property
+    def failed(self) -> str:
+        """The condition under which either failed: of NULL alone it has to be asked."""
+        cases = ""
+        if not self.expression.is_path:
+            cases += f" when is_read and given_{self.name} is null then try([{self.expression.sql}]) is null"
+        if not self.is_text:
+            cases += f" when given_{self.name} is not null and {self.name} is null then try([{self.value}]) is null"
+        return f"{f'case{cases} else false end' if cases else 'false'} as failed_{self.name}"
 
 
 class Types:
@@ -204,8 +239,8 @@ class Types:
 
 # No amount of an order.
 _INCOME = "[order] income"
-_ONE_REFUND = """case when refunded_amount[1] <> 0 and refunded_date[1] is not null
-    then [{'at': refunded_date[1], 'amount': refunded_amount[1]}] end"""
+_ONE_REFUND = """case when refunded_amount <> 0 and refunded_date is not null
+    then [{'at': refunded_date, 'amount': refunded_amount}] end"""
 
 
 def _transformed(body: str, shape: Shape) -> str:
@@ -229,4 +264,4 @@ _NO_RECORDS = """select null::blob as value, null::blob as key, null::struct(nam
 
 def check_types(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
     """Raise MappingError where an expression has no type that its field is made of."""
-    connection.execute(query.sql(connection, f"({_NO_RECORDS})"))
+    connection.sql(query.sql(connection, f"({_NO_RECORDS})"))

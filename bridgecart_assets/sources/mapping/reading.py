@@ -19,7 +19,7 @@ from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schem
 from bridgecart_assets.sources.mapping.decoding.shapes import Shape
 from bridgecart_assets.sources.mapping.mapping_file import Mapping
 from bridgecart_assets.sources.mapping.query import Form
-from bridgecart_assets.sources.mapping.sandbox import sandbox
+from bridgecart_assets.sources.mapping.sandbox import kept_sandbox
 
 COORDINATES = ("topic_id", "partition", "offset", "kafka_timestamp", "batch_key")
 
@@ -64,6 +64,7 @@ class MappedReader:
         self._max_payload_bytes = max_payload_bytes
         self._timezone = naive_timezone
         self._schemas = schemas
+        self._queries: dict[tuple[Form, Form], str] = {}
 
     def read(self, records: pa.Table) -> pa.Table:
         """The table `mapped` of records, which have their coordinates, key, headers and payload."""
@@ -83,7 +84,7 @@ class MappedReader:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        return sandbox(self._timezone)
+        return kept_sandbox(self._timezone)
 
     def _parts(self, kind: str, column: pa.ChunkedArray, shape: Shape | None) -> tuple[Sequence[_Part], pa.Array]:
         """The values (or keys) of records in parts of one form, and why the others cannot be read."""
@@ -107,9 +108,15 @@ class MappedReader:
         if len(places) < records.num_rows:
             rest = {name: column.take(pa.array(places)) for name, column in rest.items()}
         table = pa.table({"value": value.at(places), "key": key.at(places), **rest})
-        query = self.mapping.query(value.form, key.form)
         with self._registered(table) as connection:
-            return connection.sql(query.sql(connection, _RECORDS)).to_arrow_table()
+            return connection.sql(self._sql(connection, value.form, key.form)).to_arrow_table()
+
+    def _sql(self, connection: duckdb.DuckDBPyConnection, value: Form, key: Form) -> str:
+        """The query on records of these forms, made once; but what is decoded has other types by another schema."""
+        forms = (value, key)
+        if forms not in self._queries or Form.DECODED in forms:
+            self._queries[forms] = self.mapping.query(value, key).sql(connection, _RECORDS)
+        return self._queries[forms]
 
     def _told(self, records: pa.Table) -> pa.ChunkedArray:
         """The reason why each record cannot be read, as far as its bytes tell; NULL where it may be."""

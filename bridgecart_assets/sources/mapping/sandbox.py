@@ -1,5 +1,7 @@
 """A DuckDB of its own in which the expressions of a mapping are read: no files, no network, no settings to change."""
 
+import threading
+
 import duckdb
 
 from bridgecart_assets.sql.chain import chain
@@ -25,3 +27,18 @@ def sandbox(timezone: str) -> duckdb.DuckDBPyConnection:
         connection.execute(read_sql(file))
     connection.execute("set lock_configuration = true")
     return connection
+
+
+def kept_sandbox(timezone: str) -> duckdb.DuckDBPyConnection:
+    """The one of this thread: to make a new one takes as long as to read ten thousand records."""
+    if timezone not in _KEPT.of_timezone:
+        _KEPT.of_timezone[timezone] = sandbox(timezone)
+    return _KEPT.of_timezone[timezone]
+
+
+class _Kept(threading.local):
+    def __init__(self) -> None:
+        self.of_timezone: dict[str, duckdb.DuckDBPyConnection] = {}
+
+
+_KEPT = _Kept()

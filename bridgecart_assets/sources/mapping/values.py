@@ -9,14 +9,13 @@ from bridgecart_assets.contracts.event import Flag, Instant, MappedType, Money, 
 from bridgecart_assets.sources.mapping.errors import Refused
 
 TypeOf = Callable[[str], str]
-"""The DuckDB type of an expression."""
+"""The DuckDB type of a part of an expression's value, by the path that follows it; of all of it where that is empty."""
 
 _SIZES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE = frozenset({*_SIZES, *(f"U{size}" for size in _SIZES)})
 _FLOATING = frozenset({"FLOAT", "DOUBLE"})
 _TIMES = ("TIMESTAMP", "DATE")
-TEXT = "VARCHAR"
-"""The type of an expression that is a text."""
+_TEXT = "VARCHAR"
 
 _NOTHING = '"NULL"'
 _CENTS = 2
@@ -32,7 +31,7 @@ def field_value(kind: MappedType, expression: str, type_of: TypeOf, minor_digits
 
     `minor_digits`: amounts are whole minor units, of which so many digits make a unit.
     """
-    given = type_of(expression)
+    given = type_of("")
     if given == _NOTHING:
         return f"({expression})::{value_type(kind)}"
     if isinstance(kind, Refunds):
@@ -44,7 +43,7 @@ def field_value(kind: MappedType, expression: str, type_of: TypeOf, minor_digits
 
 
 def _value(kind: MappedType, expression: str, given: str, minor_digits: int | None) -> str | None:
-    is_text = given == TEXT
+    is_text = given == _TEXT
     text = f"trimmed({expression})" if is_text else f"({expression})::varchar"
     match kind:
         case Text():
@@ -67,7 +66,7 @@ def _value(kind: MappedType, expression: str, given: str, minor_digits: int | No
 def _instant(expression: str, given: str, text: str) -> str | None:
     if given.startswith(_TIMES):
         return f"({expression})::timestamptz"
-    return f"instant_from({text})" if given == TEXT else None
+    return f"instant_from({text})" if given == _TEXT else None
 
 
 def _is_number(given: str) -> bool:
@@ -76,7 +75,7 @@ def _is_number(given: str) -> bool:
 
 def _money(expression: str, given: str, text: str, minor_digits: int | None) -> str:
     # A floating point number is what it is written as: 1.005 and not the 1.00499 that it stands for.
-    is_text = given == TEXT or given in _FLOATING
+    is_text = given == _TEXT or given in _FLOATING
     if minor_digits is None:
         return f"money_from({text})" if is_text else f"({expression})::decimal(18,2)"
     units = f"number_from({text})" if is_text else f"({expression})"
@@ -91,7 +90,7 @@ def _from_minor(units: str, digits: int) -> str:
 
 def _refunds(expression: str, type_of: TypeOf, minor_digits: int | None) -> str:
     def part(name: str, kind: MappedType) -> str:
-        given = type_of(f'({expression})[1]."{name}"')
+        given = type_of(f'[1]."{name}"')
         return field_value(kind, f'refund."{name}"', lambda _: given, minor_digits)
 
     try:
