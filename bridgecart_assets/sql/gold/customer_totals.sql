@@ -29,7 +29,8 @@ days as (
     group by customer_id
 ),
 categories as (
-    select customer_id, list({'category': product_category, 'purchases': purchases} order by product_category) as bought
+    -- Sorted as lists: an aggregate that sorts takes twice as long.
+    select customer_id, list_sort(list({'category': product_category, 'purchases': purchases})) as bought
     from (
         select customer_id, product_category, count(*)::integer as purchases
         from sales

@@ -1,6 +1,6 @@
 -- Every customer as of every period opening and as of now: sums per span between two dates, then running totals, each of
 -- which stands until the customer's next one.
--- needs: periods, clock, sales, log_of_day()
+-- needs: periods, clock, sales, customer_days, log_of_day()
 -- gives: snapshot_dates, snapshots, to_score, is_in_force()
 
 create or replace temp table snapshot_dates as
@@ -15,18 +15,6 @@ with spans as (
     join snapshot_dates s on s.as_of > d.purchased_on
     group by d.purchased_on
 ),
-days as (
-    select
-        customer_id, customer_hash, purchased_on,
-        count(*) filter (where order_kind = 'purchase') as orders,
-        count(*) filter (where order_kind = 'zero') as zero_value_orders,
-        count(*) filter (where order_kind = 'refund') as refunds,
-        count(*) filter (where order_kind = 'purchase' and coupon_used) as coupon_orders,
-        sum(net_amount) filter (where order_kind = 'purchase') as spend,
-        sum(net_amount) as net_sales
-    from sales
-    group by customer_id, customer_hash, purchased_on
-),
 moves as (
     select
         customer_id, customer_hash, spans.as_of,
@@ -40,7 +28,7 @@ moves as (
         coalesce(sum(log_of_day(spend)), 0) as log_spend_sum,
         min(purchased_on) filter (where spend is not null) as first_on,
         max(purchased_on) filter (where spend is not null) as last_on
-    from days
+    from customer_days
     join spans using (purchased_on)
     group by customer_id, customer_hash, spans.as_of
 ),
@@ -64,7 +52,7 @@ totals as (
 )
 select t.* exclude (as_of, next_as_of), s.as_of
 from totals t
-join snapshot_dates s on s.as_of >= t.as_of and (t.next_as_of is null or s.as_of < t.next_as_of);
+join snapshot_dates s on s.as_of >= t.as_of and s.as_of < coalesce(t.next_as_of, 'infinity'::date);
 
 create or replace temp view to_score as
 select * from snapshots;
