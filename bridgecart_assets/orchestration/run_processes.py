@@ -3,7 +3,6 @@
 That one is the fork server of Python's `multiprocessing`; it opens nothing and does nothing else.
 """
 
-import gc
 import logging
 import multiprocessing
 import os
@@ -16,10 +15,11 @@ from bridgecart_assets.orchestration.location import MODULE
 from bridgecart_assets.orchestration.storage.dagster_internals import INTERNALS
 from bridgecart_assets.processes.supervised import dying_with
 
+# The definitions last: garbage is not looked for in what was imported until then.
 IMPORTED = (
-    MODULE,
     INTERNALS["DagsterApiServer"].module,
     "bridgecart_assets.orchestration.storage.sqlite_storage",
+    MODULE,
 )
 
 
@@ -50,10 +50,9 @@ if sys.platform != "win32":
         """A run's process, which ends when the fork server does: Dagster would take it for dead."""
 
         def run(self) -> None:
-            """Work on the run. What was imported before is no garbage, and stays shared."""
+            """Work on the run."""
             if die_with_fork_server := dying_with(os.getppid()):
                 die_with_fork_server()
-            gc.freeze()
             super().run()
 
     class _ForkedRuns(ForkServerContext):
