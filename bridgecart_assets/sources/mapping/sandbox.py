@@ -1,5 +1,6 @@
 """A DuckDB of its own in which the expressions of a mapping are read: no files, no network, no settings to change."""
 
+import os
 import threading
 
 import duckdb
@@ -17,6 +18,8 @@ _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "disabled_optimizers": "common_subexpressions,unused_columns",
     "custom_user_agent": "bridgecart",
 }
+# By process: a forked child must neither use nor end the instance of its parent, whose threads it does not have.
+_kept: dict[tuple[int, int, str], duckdb.DuckDBPyConnection] = {}
 
 
 def sandbox(timezone: str) -> duckdb.DuckDBPyConnection:
@@ -31,14 +34,7 @@ def sandbox(timezone: str) -> duckdb.DuckDBPyConnection:
 
 def kept_sandbox(timezone: str) -> duckdb.DuckDBPyConnection:
     """The one of this thread: to make a new one takes as long as to read ten thousand records."""
-    if timezone not in _KEPT.of_timezone:
-        _KEPT.of_timezone[timezone] = sandbox(timezone)
-    return _KEPT.of_timezone[timezone]
-
-
-class _Kept(threading.local):
-    def __init__(self) -> None:
-        self.of_timezone: dict[str, duckdb.DuckDBPyConnection] = {}
-
-
-_KEPT = _Kept()
+    of = (os.getpid(), threading.get_ident(), timezone)
+    if of not in _kept:
+        _kept[of] = sandbox(timezone)
+    return _kept[of]
