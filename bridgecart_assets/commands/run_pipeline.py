@@ -340,7 +340,7 @@ def _run_here(
 ) -> "dg.JobExecutionResult":
     """Run a job in this process, as `execute_in_process` does, which leaves out where the job lives."""
     from bridgecart_assets.definitions import build_defs
-    from bridgecart_assets.orchestration.partitions import PARTITION_TAG
+    from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
     from bridgecart_assets.orchestration.storage.dagster_internals import InMemoryJob, execute_run
 
     repository = build_defs().get_repository_def()

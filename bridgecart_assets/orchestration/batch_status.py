@@ -8,7 +8,7 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.orchestration.jobs import AFTER_RAW, BATCH_JOBS, SILVER_BATCH
-from bridgecart_assets.orchestration.partitions import BATCHES, PARTITION_TAG, newest_keys
+from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys
 from bridgecart_assets.orchestration.runs import FINISHED
 from bridgecart_assets.sources.kafka.errors import RecordsGone, TopicReplaced
 from bridgecart_assets.sources.kafka.offsets import TopicState
@@ -17,6 +17,7 @@ from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets.warehouse.ingest.unfinished import batches_without_silver
 from bridgecart_assets.warehouse.storage.database import Warehouse
 
+PARTITION_TAG = "dagster/partition"
 _SHORT_TIMEOUT_SECONDS = 2.0
 
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-PARTITION_TAG = "dagster/partition"
 BATCHES = dg.DynamicPartitionsDefinition(name="batch")
 _FORMAT = "%Y%m%dT%H%M%SZ"
 _NO_CLOCK_SAYS = 3000

@@ -21,7 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.orchestration.asset_specs import KAFKA_ORDERS, asset_key
-from bridgecart_assets.orchestration.partitions import BATCHES, PARTITION_TAG, newest_keys
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys
 from bridgecart_assets.orchestration.runs import FINISHED
 from bridgecart_assets.orchestration.storage import run_logs
 from bridgecart_assets.orchestration.storage.dagster_internals import (

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from dagster_shared.error import SerializableErrorInfo
 
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG, OpenBatch, open_batch
 from bridgecart_assets.orchestration.failures import NOTHING_READ
-from bridgecart_assets.orchestration.partitions import PARTITION_TAG
 from bridgecart_assets.orchestration.runs import DAEMON_SILENCE, FINISHED
 from bridgecart_assets.orchestration.storage.dagster_internals import (
     InstigatorState,
@@ -20,10 +19,7 @@ from bridgecart_assets.orchestration.storage.dagster_internals import (
     TickStatus,
 )
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
-
-if TYPE_CHECKING:
-    from bridgecart_assets.orchestration.batch_status import OpenBatch
-    from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.storage.database import Warehouse
 
 ORDERS_SENSOR = "orders_sensor"
 SENSOR_DAEMON = "SENSOR"
@@ -110,11 +106,8 @@ def relies_on_daemon(daemon: DaemonState, last_command_at: datetime | None) -> b
     return daemon.is_alive or (heard is not None and (last_command_at is None or last_command_at <= heard))
 
 
-def read_waiting_batch(instance: dg.DagsterInstance, warehouse: "Warehouse", max_attempts: int) -> WaitingBatch | None:
+def read_waiting_batch(instance: dg.DagsterInstance, warehouse: Warehouse, max_attempts: int) -> WaitingBatch | None:
     """The batch that is to be run again, None where no run of the next one failed. Raises WarehouseError."""
-    # It loads all of the jobs, which `up` need not hold in order to know its sensor.
-    from bridgecart_assets.orchestration.batch_status import open_batch
-
     batch = open_batch(instance, warehouse)
     return None if batch is None or batch.failures == 0 else _waiting(instance, batch, max_attempts)
 
@@ -146,7 +139,7 @@ def shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-def _waiting(instance: dg.DagsterInstance, batch: "OpenBatch", max_attempts: int) -> WaitingBatch:
+def _waiting(instance: dg.DagsterInstance, batch: OpenBatch, max_attempts: int) -> WaitingBatch:
     return WaitingBatch(
         key=batch.key,
         failures=batch.failures,

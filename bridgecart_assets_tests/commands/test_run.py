@@ -16,7 +16,8 @@ from bridgecart_assets.commands.run_pipeline import (
     failure_of,
     open_batch_keys,
 )
-from bridgecart_assets.orchestration.partitions import PARTITION_TAG, newest_keys
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+from bridgecart_assets.orchestration.partitions import newest_keys
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sources.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.warehouse.storage.database import Warehouse

@@ -2,8 +2,6 @@
 
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
@@ -30,17 +28,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(serving, name, 0.1)
     for name in ("WEB_PATIENCE", "PULSE_PATIENCE", "BROKER_PATIENCE"):
         monkeypatch.setattr(serving, name, 0.5)
-
-
-def test_what_up_holds_for_as_long_as_it_runs_is_not_what_only_runs_need(data_dir: Path) -> None:
-    heavy = {"pandas", "sklearn", "scipy", "altair"}
-    program = (
-        "import sys; from bridgecart_assets.base.settings import load_settings; "
-        "from bridgecart_assets.commands.up_servers import sensor_says; sensor_says(load_settings()); "
-        f"print({heavy!r} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "set()\n"
 
 
 def brokers() -> set[psutil.Process]:

@@ -13,7 +13,8 @@ import dagster as dg
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import BATCH_COLUMN, TABLES
-from bridgecart_assets.orchestration.partitions import BATCHES, PARTITION_TAG
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.storage.packed_text import packed, unpacked
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists

@@ -17,8 +17,9 @@ from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.orchestration import check_rules, checks
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.orchestration.partitions import BATCHES, PARTITION_TAG, expired_keys
+from bridgecart_assets.orchestration.partitions import BATCHES, expired_keys
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger

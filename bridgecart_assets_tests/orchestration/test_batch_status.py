@@ -7,13 +7,14 @@ from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from bridgecart_assets.orchestration.batch_status import (
+    PARTITION_TAG,
     OpenBatch,
     assets_left,
     newest_open_batch,
     open_batch,
 )
 from bridgecart_assets.orchestration.jobs import AFTER_RAW, SILVER_BATCH
-from bridgecart_assets.orchestration.partitions import BATCHES, PARTITION_TAG
+from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.sources.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.records import TOPIC_ID, Record, event, store_batch

@@ -14,7 +14,8 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster_shared.error import SerializableErrorInfo
 
-from bridgecart_assets.orchestration.partitions import BATCHES, PARTITION_TAG
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
+from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.run_health import error_line, read_daemon, read_sensor, read_waiting_batch
 from bridgecart_assets.orchestration.runs import DAEMON_SILENCE
 from bridgecart_assets.warehouse.storage.database import Warehouse

@@ -27,7 +27,6 @@ from bridgecart_assets.orchestration import batch_status, pruning, sensors
 from bridgecart_assets.orchestration.asset_specs import asset_key
 from bridgecart_assets.orchestration.jobs import SILVER_BATCH, ingest_batch, orders_batch
 from bridgecart_assets.orchestration.metadata import ledger_metadata
-from bridgecart_assets.orchestration.partitions import PARTITION_TAG
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.runs import GRPC_INFO_TAG
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
@@ -103,7 +102,7 @@ class World:
         run = Run(
             run_id=f"R{next(self.ids)}",
             job_name=job,
-            tags={PARTITION_TAG: key, **(tags or {})},
+            tags={batch_status.PARTITION_TAG: key, **(tags or {})},
             asset_selection=None if selection is None else frozenset(selection),
             create_timestamp=Clock.told,
         )
@@ -247,7 +246,7 @@ def work(world: World, run: Run) -> Steps:
 
 
 def _assets_of(world: World, run: Run) -> Steps:
-    key, chosen = run.tags[PARTITION_TAG], run.asset_selection
+    key, chosen = run.tags[batch_status.PARTITION_TAG], run.asset_selection
     if chosen is None or RAW in chosen:
         yield from materialize_raw(world, run, key)
     if chosen is None or chosen >= SILVER_BATCH:

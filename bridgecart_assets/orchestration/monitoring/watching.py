@@ -7,7 +7,7 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.orchestration.batch_status import with_short_timeout
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG, with_short_timeout
 from bridgecart_assets.orchestration.health import read_checks
 from bridgecart_assets.orchestration.monitoring.causes import (
     Book,
@@ -18,7 +18,7 @@ from bridgecart_assets.orchestration.monitoring.causes import (
     data_causes,
     sensor_causes,
 )
-from bridgecart_assets.orchestration.partitions import PARTITION_TAG, latest_batch
+from bridgecart_assets.orchestration.partitions import latest_batch
 from bridgecart_assets.orchestration.run_health import error_line, read_sensor, read_waiting_batch, run_error
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings

@@ -1,6 +1,5 @@
 """Records: Kafka messages as Arrow columns, every byte as it arrived."""
 
-import functools
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +26,8 @@ RECORD_SCHEMA = pa.schema(
     ]
 )
 
+# By the client's code of the type, which is an index here.
+_TIMESTAMP_TYPES = pa.array([None, "create", "append"], pa.string())
 # The end of the year 9999: later instants, such as microseconds sent as milliseconds, have no Python datetime.
 _LAST_MILLISECOND = 253_402_300_799_999
 
@@ -64,13 +65,7 @@ def _timestamps(messages: Sequence[Message]) -> tuple[pa.Array, pa.Array]:
     kinds, millis = np.fromiter(flat, np.int64, 2 * len(messages)).reshape(-1, 2).T
     missing = (kinds == TIMESTAMP_NOT_AVAILABLE) | (millis < 0) | (millis > _LAST_MILLISECOND)
     instants = pa.array(np.where(missing, 0, millis) * 1000, _INSTANT, mask=missing)
-    return instants, _timestamp_types().take(pa.array(kinds))
-
-
-@functools.cache
-def _timestamp_types() -> pa.Array:
-    """Type of a timestamp by the client's code of it. Made when needed: pyarrow loads pandas to make any array."""
-    return pa.array([None, "create", "append"], pa.string())
+    return instants, _TIMESTAMP_TYPES.take(pa.array(kinds))
 
 
 def _headers(messages: Sequence[Message]) -> pa.Array:

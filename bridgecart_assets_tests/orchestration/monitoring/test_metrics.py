@@ -16,13 +16,14 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 
 from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.commands.report_server import report_server
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.checks import check_keys
 from bridgecart_assets.orchestration.health import Health
 from bridgecart_assets.orchestration.instance import dagster_instance
 from bridgecart_assets.orchestration.monitoring import observing
 from bridgecart_assets.orchestration.monitoring.metrics import CONTENT_TYPE, exposition
 from bridgecart_assets.orchestration.monitoring.observing import Observer
-from bridgecart_assets.orchestration.partitions import BATCHES, PARTITION_TAG
+from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.processes.listening import Listener
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings

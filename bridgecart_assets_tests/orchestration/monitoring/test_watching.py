@@ -12,12 +12,13 @@ from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings, load_settings
 from bridgecart_assets.commands.run_alerts import watched
 from bridgecart_assets.commands.run_pipeline import CheckStoppedRun
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.checks import check_keys
 from bridgecart_assets.orchestration.monitoring.causes import Book, Cause
 from bridgecart_assets.orchestration.monitoring.sensor import alerts_sensor
 from bridgecart_assets.orchestration.monitoring.telling import book_path
 from bridgecart_assets.orchestration.monitoring.watching import daemon_sees, failed_runs
-from bridgecart_assets.orchestration.partitions import BATCHES, PARTITION_TAG
+from bridgecart_assets.orchestration.partitions import BATCHES
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import CLI_LAUNCHER, LAUNCHER_TAG
 from bridgecart_assets.warehouse.storage.database import Warehouse

@@ -21,8 +21,8 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import Engine
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.orchestration.batch_status import PARTITION_TAG
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.orchestration.partitions import PARTITION_TAG
 from bridgecart_assets.orchestration.storage import packed_text, run_logs
 from bridgecart_assets.orchestration.storage.sqlite_files import shared_databases
 from bridgecart_assets.orchestration.storage.sqlite_storage import EventLogStorage
