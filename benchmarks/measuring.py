@@ -83,14 +83,18 @@ def run_child(side: Side) -> Figures:
     return {**figures, "cpu_seconds": _cpu_seconds() - cpu, "peak_megabytes": peak / MEGABYTE}
 
 
-def tree_bytes(pid: int) -> int:
-    """Resident memory of a process and all its descendants; pages that they share count for each of them."""
+def tree_bytes(pid: int, *, shared_once: bool = False) -> int:
+    """Resident memory of a process and all its descendants.
+
+    Pages that they share count for each of them, or once where the system tells: that takes longer to find out.
+    """
     held = 0
     with suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
             with suppress(psutil.Error):
-                held += process.memory_info().rss
+                memory = process.memory_full_info() if shared_once else process.memory_info()
+                held += getattr(memory, "pss", memory.rss)
     return held
 
 
