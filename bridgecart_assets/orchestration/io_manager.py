@@ -42,7 +42,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         contract = contract_of(context.asset_key)
         batch_key = context.asset_partition_key if context.has_asset_partitions else None
         only_changes = self.platform.only_changes
-        if not _stands(contract, obj):
+        if not stands(contract, obj):
             self._write(contract, obj, batch_key, only_changes=only_changes)
         self._add_counts(context, contract, batch_key)
         settings = self.platform.settings
@@ -100,7 +100,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             return DuckDBPandasTypeHandler().load_input(context, table, connection)
 
 
-def _stands(contract: Contract, obj: HandedOver) -> bool:
+def stands(contract: Contract, obj: HandedOver) -> bool:
     """True if the asset's rows are in its table already."""
     return isinstance(obj, CoWritten) or (isinstance(obj, Table) and obj.name == contract.full_name)
 

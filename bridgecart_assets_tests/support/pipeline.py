@@ -20,12 +20,12 @@ from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.models import purchase_table
 from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.orchestration.assets.segments import RefitConfig
-from bridgecart_assets.orchestration.io_manager import contract_of
+from bridgecart_assets.orchestration.io_manager import contract_of, stands
 from bridgecart_assets.orchestration.jobs import ingest_batch, refresh
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
+from bridgecart_assets.warehouse.storage.outputs import Query, Table
 from bridgecart_assets.warehouse.writing import write_frame, write_query
 from bridgecart_assets_tests.support.causes import our_own
 from bridgecart_assets_tests.support.records import Record, event, store_batch
@@ -113,7 +113,7 @@ def _make(
         for output in _outputs(asset, _platform(warehouse, settings), mode, batch_key):
             metadata |= output.metadata
             contract = contract_of(asset.keys_by_output_name[output.output_name])
-            if isinstance(output.value, CoWritten):
+            if stands(contract, output.value):
                 continue
             with warehouse.transaction() as connection:
                 if isinstance(output.value, Query):
