@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.storage.database import rows_of
+from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
 from bridgecart_assets_tests.sql.history import (
     CHECK_PARAMETERS,
     Order,
@@ -63,6 +63,21 @@ def test_refunds_of_the_window_are_off_the_sales_that_there_were():
     assert [row["segment_key"] for row in found] == ["S01", "all"]
 
 
+def test_a_batch_compares_a_fixed_share_of_many_customers_and_a_full_run_all_of_them():
+    warehouse = warehouse_with(_bought(LARGE, 300))
+    compute_snapshots(warehouse, tiny_settings(churn_window_days=30))
+    with warehouse.transaction() as connection:
+        connection.execute(
+            "insert into gold.customer_openings "
+            "select one.* replace (range * (9223372036854775807 // 400_000) as customer_hash) "
+            "from (from gold.customer_openings where as_of = ? limit 1) as one, range(1, 400_000)",
+            [OPENING],
+        )
+    in_all = [_rows(warehouse, 0.5, only_changes=only_changes)[-1]["customers"] for only_changes in (False, True, True)]
+    assert in_all == [400_000 - 1 + len(LARGE), in_all[1], in_all[1]]
+    assert in_all[1] == pytest.approx(in_all[0] / 4, rel=1e-3), "of more than 400,000 a half is too many"
+
+
 def _bought(customers: Iterable[int], net: int, *, until: date = END) -> list[Order]:
     """Purchases every fourth day from January on."""
     return [
@@ -81,7 +96,12 @@ def _compared(orders: list[Order], *, limit: float) -> list[dict[str, Any]]:
     """The rows of the check on these orders."""
     warehouse = warehouse_with(orders)
     compute_snapshots(warehouse, tiny_settings(churn_window_days=30))
-    parameters = {**CHECK_PARAMETERS, "max_prediction_error": limit}
+    return _rows(warehouse, limit)
+
+
+def _rows(warehouse: Warehouse, limit: float, *, only_changes: bool = True) -> list[dict[str, Any]]:
+    """The rows of the check on snapshots that stand."""
+    parameters = {**CHECK_PARAMETERS, "max_prediction_error": limit, "only_changes": only_changes}
     with warehouse.reading() as connection:
         columns, rows = rows_of(connection, read_sql("checks/predictions_came_true"), parameters)
     return [dict(zip(columns, row, strict=True)) for row in rows]

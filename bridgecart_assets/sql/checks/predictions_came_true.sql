@@ -1,25 +1,35 @@
 -- Sales of each segment in the latest churn window that is over, beside those expected at its opening: `customers_off`
 -- are the customers where they are further apart than may be. Segments with fewer than 30 buyers to expect are left
--- out, because there a single order may be half of the sales.
--- needs: gold.customer_openings, gold.segment_flows, silver.orders, $churn_window_days, $max_prediction_error
+-- out, because there a single order may be half of the sales. Where there are many customers and only changes are looked
+-- at, a share of them stands for all.
+-- needs: gold.customer_openings, gold.segment_flows, silver.orders, $churn_window_days, $max_prediction_error,
+--     $only_changes
 -- gives: rows
 
 with opening as (
-    select max(as_of) as as_of
+    select max(period) as as_of
+    from gold.segment_flows
+    where period + $churn_window_days < (select max(closes_on) from gold.segment_flows)
+),
+-- About 200,000 customers at most: as often as that takes, the range of all hashes is halved.
+share as (
+    select 9223372036854775807 >> case when $only_changes then ceil(log2(greatest(count(*) / 200_000, 1)))::integer else 0 end
+        as last_hash
     from gold.customer_openings
-    where as_of + $churn_window_days < (select max(closes_on) from gold.segment_flows)
+    join opening using (as_of)
 ),
 expected as (
     select s.customer_hash, s.as_of, s.segment_key, s.expected_window_sales, s.churn_risk, s.in_hindsight
     from gold.customer_openings s
     join opening using (as_of)
-    where s.expected_window_sales is not null
+    where s.customer_hash <= (select last_hash from share) and s.expected_window_sales is not null
 ),
 happened as (
     -- By hash, which takes half the time: figures that may be some per cent apart need no more.
     select o.customer_hash, sum(o.net_amount) as sales
     from silver.orders o, opening
     where o.purchased_on >= opening.as_of and o.purchased_on < opening.as_of + $churn_window_days
+        and o.customer_hash <= (select last_hash from share)
     group by o.customer_hash
 ),
 compared as (
