@@ -27,7 +27,6 @@ from bridgecart_assets.contracts import (
     PURCHASE_MODEL,
     SEGMENT_MODEL,
     SILVER_ORDERS,
-    Contract,
 )
 from bridgecart_assets.models.arrays import Floats, Labels
 from bridgecart_assets.models.due import RefitMode
@@ -50,14 +49,15 @@ from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.synthetic import World, WorldConfig, simulate, write_truth
 from bridgecart_assets.synthetic.catalog import CATEGORIES, SPELLINGS
 from bridgecart_assets.synthetic.season import MS_PER_DAY
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.model_fits import fit_purchase_model, fit_segment_model
 from bridgecart_assets.warehouse.queries import features_query, segments_query, traits_sample
 from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.storage.outputs import Query, Sample
+from bridgecart_assets.warehouse.storage.outputs import Sample
 from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
-from bridgecart_assets.warehouse.writing import write_frame, write_query
+from bridgecart_assets.warehouse.writing import write_frame
 
 ORDERS_A_CUSTOMER = 14
 """Orders of a default world's history for each customer in it, about."""
@@ -152,7 +152,7 @@ def evaluate_world(config: WorldConfig, *, progress: Callable[[str], None]) -> E
     world = simulate(config)
     with _made_warehouse(world, as_of=end) as (warehouse, settings, truth):
         progress("features and models")
-        _write(warehouse, CUSTOMER_FEATURES, features_query(settings))
+        DuckDBEngine(warehouse).write(CUSTOMER_FEATURES, features_query(settings), None)
         _fit(warehouse, settings)
         holdouts = []
         for days in (*HOLDOUT_DAYS, config.horizon_days):
@@ -231,11 +231,6 @@ def _made_warehouse(world: World, *, as_of: date) -> Iterator[tuple[Warehouse, S
         )
 
 
-def _write(warehouse: Warehouse, contract: Contract, query: Query) -> None:
-    with warehouse.transaction() as connection:
-        write_query(connection, contract, query, None)
-
-
 def fit_models(connection: duckdb.DuckDBPyConnection, settings: Settings, *, mode: RefitMode) -> RefitOutcome:
     """Fit and store both models as their assets do, in the caller's transaction; what became of the segments."""
     for contract in (PURCHASE_MODEL, SEGMENT_MODEL):
@@ -267,7 +262,7 @@ def _fit(warehouse: Warehouse, settings: Settings) -> bool:
 def _customers(warehouse: Warehouse, settings: Settings, *, days: int) -> pd.DataFrame:
     """Everyone with a purchase, scored for so many days; `sql/models/evaluation_outcomes.sql` gives the columns."""
     aimed = settings.model_copy(update={"churn_window_days": days, "clv_horizon_days": days})
-    _write(warehouse, CUSTOMER_SEGMENTS, segments_query(aimed))
+    DuckDBEngine(warehouse).write(CUSTOMER_SEGMENTS, segments_query(aimed), None)
     with warehouse.reading() as connection:
         return read_sample(connection, Sample("models/evaluation_outcomes", {"days": days}))
 
@@ -375,7 +370,7 @@ def _stability(warehouse: Warehouse, settings: Settings, customers: pd.DataFrame
         reseeded.append(_share_equal(_fresh_keys(shuffled, _seeded(settings, seed), customers), keys))
     with warehouse.reading() as connection:
         model = connection.sql("select * from gold.segment_model order by segment_key").df()
-    _write(warehouse, CUSTOMER_FEATURES, features_query(later))
+    DuckDBEngine(warehouse).write(CUSTOMER_FEATURES, features_query(later), None)
     before = _keys(warehouse, later)
     is_settled = _fit(warehouse, later)
     after = _keys(warehouse, later)
@@ -394,7 +389,7 @@ def _seeded(settings: Settings, seed: int) -> Settings:
 
 def _keys(warehouse: Warehouse, settings: Settings) -> "pd.Series[str]":
     """Segment key by customer under the models in force."""
-    _write(warehouse, CUSTOMER_SEGMENTS, segments_query(settings))
+    DuckDBEngine(warehouse).write(CUSTOMER_SEGMENTS, segments_query(settings), None)
     with warehouse.reading() as connection:
         rows = connection.execute("select customer_id, segment_key from gold.customer_segments order by 1").fetchall()
     return pd.Series([key for _, key in rows], index=[customer for customer, _ in rows], dtype=object)

@@ -187,7 +187,7 @@ def run_holding_lock(
         state = topic_state(platform.kafka, load_position(platform.warehouse).known)
         if remap and platform.warehouse.exists:
             progress("every batch again: raw to silver")
-            remap_warehouse(platform.warehouse, settings, remapped)
+            remap_warehouse(platform.engine, settings, remapped)
             _check_newest_batch(instance, platform, summary)
         for key in open_batch_keys(instance, platform, state):
             progress(f"batch {key}: topic to silver")

@@ -28,16 +28,16 @@ def withdraw_order(settings: Settings, order: OrderName, reason: str | None, *, 
     """
     from bridgecart_assets.orchestration.instance import dagster_instance
 
-    warehouse = Platform().warehouse
-    if not warehouse.exists:
-        raise WarehouseMissing(f"There is no warehouse at {warehouse.path} yet, so no order to withdraw.")
+    engine = Platform().engine
+    if not engine.warehouse.exists:
+        raise WarehouseMissing(f"There is no warehouse at {engine.warehouse.path} yet, so no order to withdraw.")
     with dagster_instance(settings) as instance, run_lock(settings.data_dir):
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         progress("reading its batches again")
         if reason is None:
-            records = restore(warehouse, settings, order)
+            records = restore(engine, settings, order)
         else:
-            records = withdraw(warehouse, settings, order, reason=reason, at=datetime.now(UTC))
+            records = withdraw(engine, settings, order, reason=reason, at=datetime.now(UTC))
         progress("customers, segments and KPIs")
         summary = Summary()
         refresh(instance, summary)

@@ -1,6 +1,6 @@
 """The Dagster IO manager: takes what an asset hands over and stores it in DuckDB, one transaction an asset.
 
-An asset says what its rows are; how they get there is decided here and in `warehouse/writing.py`. Inputs annotated as
+An asset says what its rows are; how they get there is decided by the engine. Inputs annotated as
 `Table` are references; those annotated as `pd.DataFrame` are loaded read-only, with the conventions of
 dagster-duckdb-pandas (metadata `columns` selects columns).
 """
@@ -20,7 +20,6 @@ from bridgecart_assets.warehouse.publishing import is_recent, publish
 from bridgecart_assets.warehouse.storage.database import WarehouseMissing, rows_of, table_exists
 from bridgecart_assets.warehouse.storage.outputs import CoWritten, Query, Table
 from bridgecart_assets.warehouse.storage.tables import count_rows
-from bridgecart_assets.warehouse.writing import write_frame, write_query
 
 # Rows that are shown beside a table in the UI: `sql/report/<name>_of_batch.sql`, and what they are called there.
 SHOWN = {SILVER_REJECTS: "reject_reasons"}
@@ -61,13 +60,9 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         return Table(contract.full_name)
 
     def _write(self, contract: Contract, obj: HandedOver, batch_key: str | None, *, only_changes: bool) -> None:
-        with self.platform.warehouse.transaction() as connection:
-            if isinstance(obj, Query):
-                write_query(connection, contract, obj, batch_key, only_changes=only_changes)
-            elif isinstance(obj, pd.DataFrame):
-                write_frame(connection, contract, obj, batch_key)
-            else:
-                raise BridgeCartError(f"{contract.full_name}: an asset cannot hand over {type(obj).__name__}.")
+        if not isinstance(obj, Query | pd.DataFrame):
+            raise BridgeCartError(f"{contract.full_name}: an asset cannot hand over {type(obj).__name__}.")
+        self.platform.engine.write(contract, obj, batch_key, only_changes=only_changes)
 
     def _add_counts(self, context: dg.OutputContext, contract: Contract, batch_key: str | None) -> None:
         """Count of the rows, and for some tables those that people look for; of a KPI each segment's figure."""

@@ -16,13 +16,13 @@ from bridgecart_assets.orchestration.run_limit import ended_in_time
 from bridgecart_assets.sources.files.history_file import open_history
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
-from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.from_settings import engine_from_settings
 from bridgecart_assets.warehouse.ingest.planning import plan_file_slice, plan_slice
 from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders, readers_on_record
 from bridgecart_assets.warehouse.outbox import announce
 from bridgecart_assets.warehouse.sampling import read_sample
-from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of, table_exists
+from bridgecart_assets.warehouse.storage.engine import Engine
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Parameter, Sample
 
 
@@ -64,7 +64,12 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def warehouse(self) -> Warehouse:
         """The DuckDB warehouse."""
-        return warehouse_from_settings(self.settings)
+        return self.engine.warehouse
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that makes the rows of tables and keeps them."""
+        return engine_from_settings(self.settings)
 
     @property
     def kafka(self) -> KafkaConnection:
@@ -75,23 +80,21 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Read a batch from the topic into the warehouse, its records and its ledger row in one transaction.
 
         Returns the slice as it was planned. Raises what planning raises (`plan_slice`) and what reading and writing
-        do (`write_kafka_slice`); then nothing was written.
+        do (`Engine.write_slice`); then nothing was written.
         """
-        warehouse = self.warehouse
-        planned = plan_slice(warehouse, self.kafka, self.settings, batch_key)
-        with warehouse.transaction() as connection:
-            write_kafka_slice(connection, planned)
+        engine = self.engine
+        planned = plan_slice(engine.warehouse, self.kafka, self.settings, batch_key)
+        engine.write_slice(planned)
         return planned
 
     def ingest_file(self, batch_key: str, path: Path, mapping: str | None) -> FileSlice:
         """Read a batch from a file into the warehouse, as `ingest` does from the topic; `mapping` is of new rows.
 
-        Raises FileRefused, and what planning and writing do (`plan_file_slice`, `write_file_slice`).
+        Raises FileRefused, and what planning and writing do (`plan_file_slice`, `Engine.write_slice`).
         """
-        warehouse = self.warehouse
-        planned = plan_file_slice(warehouse, open_history(path), self.settings, batch_key, mapping)
-        with warehouse.transaction() as connection:
-            write_file_slice(connection, planned)
+        engine = self.engine
+        planned = plan_file_slice(engine.warehouse, open_history(path), self.settings, batch_key, mapping)
+        engine.write_slice(planned)
         return planned
 
     def announce_segments(self) -> int:

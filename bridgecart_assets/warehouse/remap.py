@@ -20,26 +20,31 @@ from bridgecart_assets.contracts import (
 )
 from bridgecart_assets.warehouse.mappings import fetch_schemas_of_batch
 from bridgecart_assets.warehouse.queries import silver_query_of_batch
-from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
-from bridgecart_assets.warehouse.writing import write_query
+from bridgecart_assets.warehouse.storage.database import table_exists
+from bridgecart_assets.warehouse.storage.engine import Engine
 
 
-def remap(warehouse: Warehouse, settings: Settings, done: Callable[[int, int], object]) -> None:
+def remap(engine: Engine, settings: Settings, done: Callable[[int, int], object]) -> None:
     """Read every batch from raw again, in the order of the ledger, and drop what is made of silver, models included.
 
     Kept are raw, who was forgotten and what that was worth, and what other programs were told. All of this happens in
     a copy: killed before the end, nothing has changed. `done` is told how many batches are, and of how many.
     """
-    with warehouse.replaced() as copy:
-        with copy.transaction() as connection:
+    with engine.replaced() as copy:
+        with copy.warehouse.transaction() as connection:
             keys = _batch_keys(connection)
             _drop_what_is_made_of_raw(connection)
         for number, key in enumerate(keys, start=1):
-            fetch_schemas_of_batch(copy, settings, key)
-            with copy.transaction() as connection:
-                query = silver_query_of_batch(connection, settings, key)
-                write_query(connection, SILVER_ORDERS, query, key)
+            fetch_schemas_of_batch(copy.warehouse, settings, key)
+            make_silver(copy, settings, key)
             done(number, len(keys))
+
+
+def make_silver(engine: Engine, settings: Settings, batch_key: str) -> None:
+    """Make silver of one batch from raw, in a transaction of its own. Raises MappingError."""
+    with engine.warehouse.reading() as connection:
+        query = silver_query_of_batch(connection, settings, batch_key)
+    engine.write(SILVER_ORDERS, query, batch_key)
 
 
 def _batch_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -25,10 +25,10 @@ from bridgecart_assets.contracts import (
     Contract,
 )
 from bridgecart_assets.warehouse.inventory import read_data_clock
-from bridgecart_assets.warehouse.queries import silver_query_of_batch
+from bridgecart_assets.warehouse.remap import make_silver
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
+from bridgecart_assets.warehouse.storage.engine import Engine
 from bridgecart_assets.warehouse.storage.tables import prepare
-from bridgecart_assets.warehouse.writing import write_query
 
 _ORDER_ID = "order_id"
 # The end of the clock's day, in whichever calendar.
@@ -51,11 +51,12 @@ class OrderName:
     customer_id: str | None = None
 
 
-def withdraw(warehouse: Warehouse, settings: Settings, order: OrderName, *, reason: str, at: datetime) -> int:
+def withdraw(engine: Engine, settings: Settings, order: OrderName, *, reason: str, at: datetime) -> int:
     """Put the order on the list and read its batches again; how many records were rejected for it.
 
     Raises UnknownOrder, AmbiguousOrder, WarehouseMissing.
     """
+    warehouse = engine.warehouse
     with warehouse.reading() as connection:
         customer_id = _only_customer(order, _customers(connection, order))
         batches = _batches_with(connection, order.order_id, customer_id)
@@ -65,20 +66,21 @@ def withdraw(warehouse: Warehouse, settings: Settings, order: OrderName, *, reas
             f"insert into {WITHDRAWN_ORDERS.full_name} values (?, ?, ?, ?)",
             [order.order_id, customer_id, reason, at.astimezone(UTC).replace(tzinfo=None)],
         )
-    return _read_again(warehouse, settings, batches)
+    return _read_again(engine, settings, batches)
 
 
-def restore(warehouse: Warehouse, settings: Settings, order: OrderName) -> int:
+def restore(engine: Engine, settings: Settings, order: OrderName) -> int:
     """Take the order off the list and read its batches again; how many records count again.
 
     Raises UnknownOrder, AmbiguousOrder, WarehouseMissing.
     """
+    warehouse = engine.warehouse
     with warehouse.reading() as connection:
         listed = _listed(connection, order)
         customer_id = _only_customer(order, listed)
         batches = _batches_with_withdrawn(connection)
     _strike(warehouse, order.order_id, customer_id)
-    return -_read_again(warehouse, settings, batches)
+    return -_read_again(engine, settings, batches)
 
 
 def _strike(warehouse: Warehouse, order_id: str, customer_id: str) -> None:
@@ -89,12 +91,12 @@ def _strike(warehouse: Warehouse, order_id: str, customer_id: str) -> None:
         )
 
 
-def _read_again(warehouse: Warehouse, settings: Settings, batches: Sequence[str]) -> int:
+def _read_again(engine: Engine, settings: Settings, batches: Sequence[str]) -> int:
     """Read the batches from raw again; how many records more are rejected as withdrawn than before."""
+    warehouse = engine.warehouse
     clock, before = read_data_clock(warehouse), _withdrawn_records(warehouse)
     for key in batches:
-        with warehouse.transaction() as connection:
-            write_query(connection, SILVER_ORDERS, silver_query_of_batch(connection, settings, key), key)
+        make_silver(engine, settings, key)
     _forget_models_of_days_to_come(warehouse, clock)
     return _withdrawn_records(warehouse) - before
 

@@ -23,10 +23,11 @@ from bridgecart_assets.orchestration.assets.segments import RefitConfig
 from bridgecart_assets.orchestration.io_manager import contract_of, stands
 from bridgecart_assets.orchestration.jobs import ingest_batch, refresh
 from bridgecart_assets.orchestration.resources import Platform
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.storage.outputs import Query, Table
-from bridgecart_assets.warehouse.writing import write_frame, write_query
+from bridgecart_assets.warehouse.storage.engine import Engine
+from bridgecart_assets.warehouse.storage.outputs import Table
 from bridgecart_assets_tests.support.causes import our_own
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 
@@ -115,11 +116,7 @@ def _make(
             contract = contract_of(asset.keys_by_output_name[output.output_name])
             if stands(contract, output.value):
                 continue
-            with warehouse.transaction() as connection:
-                if isinstance(output.value, Query):
-                    write_query(connection, contract, output.value, batch_key)
-                else:
-                    write_frame(connection, contract, output.value, batch_key)
+            DuckDBEngine(warehouse).write(contract, output.value, batch_key)
     return metadata
 
 
@@ -159,7 +156,7 @@ def _platform(warehouse: Warehouse, settings: Settings) -> Platform:
             return settings
 
         @property
-        def warehouse(self) -> Warehouse:
-            return warehouse
+        def engine(self) -> Engine:
+            return DuckDBEngine(warehouse)
 
     return OfATest()

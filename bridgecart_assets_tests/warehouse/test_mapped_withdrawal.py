@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.withdrawal import OrderName, UnknownOrder, restore, withdraw
 from bridgecart_assets_tests.support.mapped import MAPPING, change, row
@@ -42,16 +43,16 @@ def test_an_order_that_changed_hands_goes_with_all_its_states_and_comes_back_who
     first = [change("c", 1, row(id=1, customer="guest")), change("c", 1, row(id=2, customer="guest"))]
     take_in(warehouse, mapped, first, [change("u", 2, row(id=1, customer="C1"))])
     before = digests(warehouse)
-    assert withdraw(warehouse, mapped, OrderName("1"), reason="a test", at=AT) == 2
+    assert withdraw(DuckDBEngine(warehouse), mapped, OrderName("1"), reason="a test", at=AT) == 2
     assert withdrawn(warehouse) == [0, 2]
     assert rows(warehouse, "select order_id from silver.orders") == [("2",)]
-    assert restore(warehouse, mapped, OrderName("1")) == 2
+    assert restore(DuckDBEngine(warehouse), mapped, OrderName("1")) == 2
     assert digests(warehouse) == before
 
 
 def test_a_later_deletion_of_an_order_that_was_withdrawn_is_withdrawn_with_it(warehouse: Warehouse, mapped: Settings):
     take_in(warehouse, mapped, [change("c", 1, row(id=1))])
-    withdraw(warehouse, mapped, OrderName("1"), reason="a test", at=AT)
+    withdraw(DuckDBEngine(warehouse), mapped, OrderName("1"), reason="a test", at=AT)
     store_batch(warehouse, KEYS[1], [Record(change("d", 2, None, {"id": 1}))], start=1)
     run_silver(warehouse, mapped, KEYS[1])
     assert withdrawn(warehouse) == [0, 1]
@@ -60,4 +61,4 @@ def test_a_later_deletion_of_an_order_that_was_withdrawn_is_withdrawn_with_it(wa
 def test_an_order_that_is_void_is_none_to_take_back(warehouse: Warehouse, mapped: Settings):
     take_in(warehouse, mapped, [change("c", 1, row(id=1)), change("d", 2, None, {"id": 1})])
     with pytest.raises(UnknownOrder):
-        withdraw(warehouse, mapped, OrderName("1"), reason="a test", at=AT)
+        withdraw(DuckDBEngine(warehouse), mapped, OrderName("1"), reason="a test", at=AT)

@@ -18,6 +18,7 @@ from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 from bridgecart_assets.sources.mapping.reading import MappedReader
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.queries import silver_batch_query
@@ -221,7 +222,7 @@ def test_a_mended_mapping_is_run_again_and_becomes_row_by_row_a_new_warehouse(
     ]
     as_read = {name: rows(fresh, f"from {name} order by all") for name in names}
     assert rows(warehouse, "from silver.orders order by all") != as_read["silver.orders"]
-    remap(warehouse, standing, lambda _done, _of: None)
+    remap(DuckDBEngine(warehouse), standing, lambda _done, _of: None)
     assert {name: rows(warehouse, f"from {name} order by all") for name in names} == as_read
     assert rows(warehouse, "select order_id, net_amount from silver.orders") == [("10-2", Decimal("73.21"))]
 

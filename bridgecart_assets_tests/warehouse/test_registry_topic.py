@@ -9,6 +9,7 @@ from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.registry import NoRegistry, RegistryFailure
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.remap import remap
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_broker
@@ -113,7 +114,7 @@ def test_a_registry_that_is_down_stores_nothing_and_one_that_learns_a_schema_men
         run_silver(warehouse, settings, BATCH)
         assert rows(warehouse, ENDS) == EXPECTED
         registry.know(999, schema.text)
-        remap(warehouse, settings, lambda *_: None)
+        remap(DuckDBEngine(warehouse), settings, lambda *_: None)
         assert {(1, "duplicate", None), (13, "superseded", None)} <= set(rows(warehouse, ENDS))
     # Gone for good: every schema is in the warehouse.
     run_silver(warehouse, settings, BATCH)

@@ -9,8 +9,9 @@ import pytest
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import ERASURE_TABLES, TABLES
 from bridgecart_assets.models.due import RefitMode
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.erasure import erase_customers
-from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.from_settings import engine_from_settings, warehouse_from_settings
 from bridgecart_assets.warehouse.remap import remap
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
@@ -85,7 +86,7 @@ def read_again(warehouse: Warehouse, settings: Settings) -> Warehouse:
     """As the command does it."""
     again = warehouse_from_settings(settings)
     assert again.path == warehouse.path
-    remap(again, settings, lambda _done, _of: None)
+    remap(DuckDBEngine(again), settings, lambda _done, _of: None)
     run_whole_tables(again, settings)
     return again
 
@@ -141,7 +142,7 @@ def test_killed_in_the_middle_nothing_has_changed_and_the_next_time_it_is_done(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        remap(warehouse_from_settings(changed), changed, killed)
+        remap(engine_from_settings(changed), changed, killed)
     assert {name: rows(standing, f"from {name} order by all") for name in TABLES} == before
     left = {file.name for file in standing.path.parent.iterdir() if file.name.startswith(standing.path.stem)}
     assert left == {standing.path.name, f"{standing.path.name}.lock"}
@@ -159,7 +160,7 @@ def test_others_read_the_old_tables_meanwhile(standing: Warehouse, settings: Set
     net = "select sum(net_amount) from silver.orders"
     before = rows(standing, net)
     remap(
-        warehouse_from_settings(changed),
+        engine_from_settings(changed),
         changed,
         lambda _done, _of: seen.append(rows(warehouse_from_settings(settings), net)),
     )

@@ -7,6 +7,7 @@ import pytest
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_BATCHES, RAW_ORDERS, SILVER_REJECTS, TABLES, WITHDRAWN_ORDERS
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.remap import remap
@@ -47,7 +48,7 @@ def taken_in(warehouse: Warehouse, settings: Settings, key: str, *records: Recor
 
 def take_back(warehouse: Warehouse, settings: Settings, order_id: str = "W1", customer_id: str | None = None) -> int:
     """As the command does it."""
-    return withdraw(warehouse, settings, OrderName(order_id, customer_id), reason="a wrong date", at=AT)
+    return withdraw(DuckDBEngine(warehouse), settings, OrderName(order_id, customer_id), reason="a wrong date", at=AT)
 
 
 def ends(warehouse: Warehouse, order_id: str = "W1") -> dict[str, int]:
@@ -97,7 +98,7 @@ def test_it_stays_withdrawn_when_it_is_sent_again_when_its_batch_is_read_again_a
     taken_in(warehouse, settings, THIRD, Record(WRONG), start=3)
     for key in (FIRST, SECOND, THIRD):
         run_silver(warehouse, settings, key)
-    remap(warehouse, settings, lambda _done, _of: None)
+    remap(DuckDBEngine(warehouse), settings, lambda _done, _of: None)
     assert ends(warehouse) == {"orders": 0, "duplicate_orders": 0, "withdrawn": 3}
     assert [broken_rules(warehouse, key) for key in (FIRST, SECOND, THIRD)] == [[], [], []]  # type: ignore[arg-type]
 
@@ -131,14 +132,14 @@ def test_killed_before_its_batches_are_read_again_it_is_finished_by_the_same_com
     taken_in(warehouse, settings, SECOND, Record(WRONG), start=1)
     written: list[object] = []
 
-    def killed_at_the_second(*given: Any) -> None:
+    def killed_at_the_second(*given: Any, **named: Any) -> None:
         if written:
             raise KeyboardInterrupt
         written.append(given)
-        write_query(*given)
+        write_query(*given, **named)
 
     with monkeypatch.context() as patched:
-        patched.setattr("bridgecart_assets.warehouse.withdrawal.write_query", killed_at_the_second)
+        patched.setattr("bridgecart_assets.warehouse.duckdb_engine.write_query", killed_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             take_back(warehouse, settings)
     assert ends(warehouse)["orders"] == 1
@@ -155,13 +156,13 @@ def test_undone_the_order_counts_again_and_other_withdrawn_orders_do_not(
     before = rows(warehouse, "from silver.orders order by all")
     for order_id in ("W1", "W2"):
         take_back(warehouse, settings, order_id)
-    assert restore(warehouse, settings, OrderName("W1")) == 2
+    assert restore(DuckDBEngine(warehouse), settings, OrderName("W1")) == 2
     assert ends(warehouse) == {"orders": 1, "duplicate_orders": 1, "withdrawn": 0}
     assert ends(warehouse, "W2") == {"orders": 0, "duplicate_orders": 0, "withdrawn": 1}
-    assert restore(warehouse, settings, OrderName("W2")) == 1
+    assert restore(DuckDBEngine(warehouse), settings, OrderName("W2")) == 1
     assert rows(warehouse, "from silver.orders order by all") == before
     with pytest.raises(UnknownOrder):
-        restore(warehouse, settings, OrderName("W1"))
+        restore(DuckDBEngine(warehouse), settings, OrderName("W1"))
 
 
 def test_a_customer_who_is_erased_is_erased_from_the_list(warehouse: Warehouse, settings: Settings) -> None:

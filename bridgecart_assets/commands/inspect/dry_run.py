@@ -14,18 +14,15 @@ import duckdb
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.inspect.examples import Examples
 from bridgecart_assets.commands.inspect.records import BATCH_KEY, Slice, first_of_file, newest_of_topic, source_of
-from bridgecart_assets.contracts import RAW_ORDERS, SILVER_ORDERS
 from bridgecart_assets.sources.mapping.mapping_file import Mapping as MappingFile
 from bridgecart_assets.sources.mapping.mapping_file import load_mapping
 from bridgecart_assets.sources.registry import schema_source
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.schemas import stored_schemas
-from bridgecart_assets.warehouse.queries import silver_query_of_batch
-from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
+from bridgecart_assets.warehouse.remap import make_silver
 from bridgecart_assets.warehouse.storage.database import Warehouse, plain, rows_of
-from bridgecart_assets.warehouse.storage.outputs import FileSlice, Table
-from bridgecart_assets.warehouse.writing import write_query
 
 _EXAMPLES = 3
 
@@ -70,15 +67,10 @@ def dry_run(path: Path, file: Path | None, records: int, settings: Settings) -> 
     settings = settings.model_copy(update={"mapping": path})
     asked = _asked(mapping, file, records, settings)
     with _temporary_warehouse(settings) as warehouse:
-        with warehouse.transaction() as connection:
-            if isinstance(asked, FileSlice):
-                write_file_slice(connection, asked)
-            else:
-                write_kafka_slice(connection, asked)
-        with warehouse.reading() as connection:
-            query = silver_query_of_batch(connection, settings, BATCH_KEY, Table(RAW_ORDERS.full_name))
-        with warehouse.transaction() as connection:
-            write_query(connection, SILVER_ORDERS, query, BATCH_KEY)
+        # Whichever engine the shop has: these are few records.
+        engine = DuckDBEngine(warehouse)
+        engine.write_slice(asked)
+        make_silver(engine, settings, BATCH_KEY)
         with warehouse.reading() as connection:
             return _outcome(connection, source_of(asked), settings, mapping.order)
 

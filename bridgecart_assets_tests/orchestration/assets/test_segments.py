@@ -10,9 +10,9 @@ from bridgecart_assets import contracts
 from bridgecart_assets.definitions import build_defs
 from bridgecart_assets.models.comparison import COLUMNS
 from bridgecart_assets.models.due import RefitMode
-from bridgecart_assets.orchestration import io_manager
 from bridgecart_assets.orchestration.asset_specs import asset_key
 from bridgecart_assets.orchestration.jobs import refit_config
+from bridgecart_assets.warehouse import duckdb_engine
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sql.history import Order, store_orders
 from bridgecart_assets_tests.support.pipeline import grow_up
@@ -58,7 +58,7 @@ def test_a_proposal_is_shown_in_every_run_until_it_is_decided(shop: Warehouse, m
 
 def test_versions_that_are_kept_are_not_written_again(shop: Warehouse, monkeypatch: pytest.MonkeyPatch):
     written: list[contracts.Contract] = []
-    monkeypatch.setattr(io_manager, "write_frame", lambda _connection, contract, *_: written.append(contract))
+    monkeypatch.setattr(duckdb_engine, "write_frame", lambda _connection, contract, *_: written.append(contract))
     stored = rows(shop, "from gold.segment_model") + rows(shop, "from gold.purchase_model")
     assert str(_materialize(RefitMode.WHEN_DUE)[MODEL]["decision"]) == "kept version 1: a refit is not due"
     assert written == [contracts.SEGMENT_DRIFT]

@@ -1,0 +1,44 @@
+"""DuckDB as the engine: rows are made and kept in the one file of the warehouse."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bridgecart_assets.contracts import Contract
+from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Query
+from bridgecart_assets.warehouse.writing import write_frame, write_query
+
+
+@dataclass(frozen=True)
+class DuckDBEngine:
+    """An engine whose every write is one transaction of the file."""
+
+    warehouse: Warehouse
+
+    def write(
+        self, contract: Contract, rows: Query | pd.DataFrame, batch_key: str | None, *, only_changes: bool = False
+    ) -> None:
+        """Write the table in one transaction."""
+        with self.warehouse.transaction() as connection:
+            if isinstance(rows, Query):
+                write_query(connection, contract, rows, batch_key, only_changes=only_changes)
+            else:
+                write_frame(connection, contract, rows, batch_key)
+
+    def write_slice(self, planned: KafkaSlice | FileSlice) -> None:
+        """Stream the records into the file, they and their ledger row in one transaction."""
+        with self.warehouse.transaction() as connection:
+            if isinstance(planned, FileSlice):
+                write_file_slice(connection, planned)
+            else:
+                write_kafka_slice(connection, planned)
+
+    @contextmanager
+    def replaced(self) -> Iterator["DuckDBEngine"]:
+        """An engine on a copy of the file."""
+        with self.warehouse.replaced() as copy:
+            yield DuckDBEngine(copy)
