@@ -6,6 +6,7 @@ of repeat purchases by age, cohort and month of the year, fitted as a product of
 fitting (Deming & Stephan 1940), so that neither growth nor who came when nor how customers fall silent pass for season.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import date
 
@@ -54,12 +55,12 @@ class Season:
 def days_ahead(customers: pd.DataFrame, days: Floats) -> Floats:
     """Days of the season in the next so many days of the calendar (customers x days).
 
-    `customers` has `purchase_version`, `season` (the factors) and `forecast_from` (NULL without a season).
+    `customers` has `purchase_version`, `season` (the factors, as JSON) and `forecast_from` (NULL without a season).
     """
     ahead = np.tile(days, (len(customers), 1))
     for rows in customers.groupby(["purchase_version", "forecast_from"]).indices.values():
         first = customers.iloc[rows[0]]
-        ahead[rows] = Season(tuple(first["season"])).days_ahead(first["forecast_from"].date(), days)
+        ahead[rows] = Season(tuple(json.loads(first["season"]))).days_ahead(first["forecast_from"].date(), days)
     return ahead
 
 

@@ -1,5 +1,6 @@
 """The purchase model with covariates: its gradient, and what it finds again of a simulated world."""
 
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -148,7 +149,7 @@ def test_what_a_customer_will_buy_does_not_depend_on_who_is_computed_with_him():
             "forecast_from": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 3, 1_003) * 31, unit="D"),
         }
     )
-    seasons = {1: [0.8, 1.2] * 6, 2: None}
+    seasons = {1: json.dumps([0.8, 1.2] * 6), 2: None}
     people["season"] = people["purchase_version"].map(seasons)
     people["forecast_from"] = people["forecast_from"].where(people["purchase_version"] == 1)
     together = purchase_forecasts(people, horizon_days=365, discount_rate=0.1, window_days=90)

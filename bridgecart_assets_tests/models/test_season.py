@@ -1,5 +1,6 @@
 """The season of a shop: found where there is one, and not where there is growth, ageing or chance."""
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -98,7 +99,7 @@ def test_forecasts_look_ahead_from_their_own_date_and_version():
         {
             "purchase_version": [1, 1, 2, 1],
             "forecast_from": pd.to_datetime(pd.Series(["2025-12-01", "2025-01-01", None, "2025-12-01"])),
-            "season": [list(STRONG.factors), list(STRONG.factors), None, list(STRONG.factors)],
+            "season": [json.dumps(STRONG.factors), json.dumps(STRONG.factors), None, json.dumps(STRONG.factors)],
         }
     )
     ahead = days_ahead(people, np.array([10.0, 30.0]))

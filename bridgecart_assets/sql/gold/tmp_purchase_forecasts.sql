@@ -5,15 +5,20 @@
 
 with parameter as (
     -- Of each parameter: a constant, what spend and coupons add to its logarithm, their squares and their product.
-    select version, r, alpha, a, b, season, coefficients[1:6] as of_r, coefficients[7:12] as of_alpha,
+    -- A text in every row is handed to Python sooner than a list.
+    select version, r, alpha, a, b, season::varchar as season, coefficients[1:6] as of_r, coefficients[7:12] as of_alpha,
         coefficients[13:18] as of_a, coefficients[19:24] as of_b
     from gold.purchase_model
     where no_prediction_reason is null
 ),
-kinds as (
-    select distinct purchase_version, spend_level as s, coupon_level as c
+lives as materialized (
+    select distinct purchase_version, forecast_from, frequency, weeks, spend_level, coupon_level
     from levelled
     where frequency > 0
+),
+kinds as (
+    select distinct purchase_version, spend_level as s, coupon_level as c
+    from lives
 ),
 of_kinds as (
     select
@@ -26,11 +31,6 @@ of_kinds as (
         case when of_r is null then m.b else exp(greatest(-12, least(12, list_inner_product(of_b, terms)))) end as b
     from kinds k
     join parameter m on m.version = k.purchase_version
-),
-lives as (
-    select distinct purchase_version, forecast_from, frequency, weeks, spend_level, coupon_level
-    from levelled
-    where frequency > 0
 )
 select l.*, k.r, k.alpha, k.a, k.b, k.season
 from lives l
