@@ -21,6 +21,7 @@ from bridgecart_assets_tests.support.records import TOPIC_ID
 
 Row = dict[str, Any]
 
+_OF_RAW = 'topic_id, "partition", "offset", kafka_timestamp, batch_key'
 ORDER: Mapping[str, Any] = {
     "order_id": "A1",
     "customer_id": "C1",
@@ -67,12 +68,15 @@ def mapped_query(settings: Settings, rows: pa.Table) -> Query:
 
 def judge_mapped(*changes: Mapping[str, Any], **settings: Any) -> list[Row | list[str]]:
     """What becomes of each row: the event that is accepted, the reasons of its refusal, or why it is left out."""
-    query = mapped_query(Settings(**settings), mapped_rows(*changes))
+    rows = mapped_rows(*changes)
+    query = mapped_query(Settings(**settings), rows)
     computed = {step.file: step for step in query.computed}
     steps = [computed.get(file, file) for file in chain("silver/tmp_accepted")]
     with SilverWarehouse().transaction() as connection:
         for table in (RAW_ORDERS, WITHDRAWN_ORDERS):
             prepare(connection, table)
+        connection.register("rows", rows)
+        connection.execute(f"insert into {RAW_ORDERS.full_name} by name select {_OF_RAW} from rows")
         run_steps(connection, steps, {**query.parameters, "batch_key": BATCH})
         accepted = as_dicts(connection.sql("select * from accepted"))
         refused = connection.sql('select "offset", reasons from refused').fetchall()

@@ -2,11 +2,13 @@
 -- deviations from the mean in quarters, 0 where it tells none apart. They are the levels of `purchase_covariates.py`.
 -- Weeks are those of the season from here on, where the purchase model has one.
 -- needs: traits, versions_in_force, is_in_force(), gold.purchase_model, ahead_of_calendar, weeks_between(),
---     log_spend_of(), coupon_share_of()
+--     log_spend_of(), coupon_share_of(), $churn_window_days, $clv_margin, $clv_horizon_days
 -- gives: purchases_in_force, level_of(), levelled
 
 create or replace temp table purchases_in_force as
-select v.as_of as decided_on, m.*, m.season is not null as is_seasonal
+select
+    v.as_of as decided_on, m.*, m.season is not null as is_seasonal,
+    $clv_margin as clv_margin, $clv_horizon_days::double as horizon_days, $churn_window_days::double as window_days
 from versions_in_force v
 left join gold.purchase_model m on m.version = v.purchase_version;
 
@@ -31,7 +33,7 @@ select
     level_of(coupon_share_of(t.orders, t.coupon_orders, m.coupon_share_mean), m.coupon_level_mean, m.coupon_level_scale)
         as coupon_level
 from traits t
-join purchases_in_force m on is_in_force(m.decided_on, t.as_of)
+left join purchases_in_force m on is_in_force(m.decided_on, t.as_of)
 left join ahead_of_calendar f on f.version = t.purchase_version
     and f.month = month(t.first_purchased_on) and f.day = day(t.first_purchased_on)
 left join ahead_of_calendar l on l.version = t.purchase_version

@@ -1,7 +1,7 @@
 -- What the models say about every row of `traits`: predictions, nearest and second nearest centroid.
 -- needs: gold.segment_model, versions_in_force, purchases_in_force, is_in_force(), levelled, log_spend_of(),
---     purchase_forecasts, $churn_window_days, $clv_margin, $clv_horizon_days
--- gives: segments_in_place, segments_in_force, squared(), assigned, forecasts, asked_for, figure_within(),
+--     purchase_forecasts
+-- gives: segments_in_place, segments_in_force, squared(), assigned, forecasts, figure_within(),
 --     figure_at_most(), refund_share_of(), scored
 
 -- The segments of a version by key, each in its place.
@@ -32,7 +32,7 @@ with standardised as (
         t.*, m.* exclude (decided_on),
         (t.{trait} - m.mean_{trait}) / m.scale_{trait} as z_{trait},
     from levelled t
-    join segments_in_force m on is_in_force(m.decided_on, t.as_of)
+    left join segments_in_force m on is_in_force(m.decided_on, t.as_of)
 ),
 measured as (
     select
@@ -97,10 +97,6 @@ select
     1 - power((alpha + weeks) / (alpha + weeks + window_weeks), r + frequency - 1) as p_purchase_if_alive
 from purchase_forecasts;
 
-create or replace temp table asked_for as
-select
-    $clv_margin as clv_margin, $clv_horizon_days::double as horizon_days, $churn_window_days::double as window_days;
-
 -- Between the models and everybody who reads a figure: it is a number from 0 to the most that can be, or NULL. NaN and
 -- infinity are more than that. Never least() or greatest() alone: least() drops NaN.
 create or replace temp macro figure_within(figure, most) as case when figure between 0 and most then figure end;
@@ -114,7 +110,8 @@ create or replace temp macro refund_share_of(purchase_sales, net_sales, expected
 create or replace temp view scored as
 with foretold as (
     select
-        t.*, f.* exclude (purchase_version, forecast_from, frequency, weeks, spend_level, coupon_level), asked_for.*,
+        t.*, f.* exclude (purchase_version, forecast_from, frequency, weeks, spend_level, coupon_level),
+        m.clv_margin, m.horizon_days, m.window_days,
         m.spend_model, m.log_spend_scale, m.spend_prior_days, m.spend_mean, m.refund_share_mean, m.largest_mean_spend,
         f.purchases is not null as is_foretold,
         m.as_of > t.as_of as is_earlier_than_model,
@@ -129,8 +126,7 @@ with foretold as (
             + 1 / (t.frequency / m.log_spend_variance_within + 1 / m.log_spend_variance_between) / 2
         ) as log_normal_spend
     from assigned t
-    join purchases_in_force m on is_in_force(m.decided_on, t.as_of)
-    cross join asked_for
+    left join purchases_in_force m on is_in_force(m.decided_on, t.as_of)
     left join forecasts f
         on f.purchase_version = t.purchase_version and f.forecast_from is not distinct from t.forecast_from
         and f.frequency = t.frequency and f.weeks = t.weeks
