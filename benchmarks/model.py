@@ -28,7 +28,7 @@ from bridgecart_assets.warehouse.sampling import read_sample
 from bridgecart_assets.warehouse.writing import write_query
 
 FEW = 2_000
-SCORE, FIT = "score everybody, by SQL, DuckDB limited to 600 MB", "fit both models"
+SCORE, FIT = "score everybody, by SQL", "fit both models"
 _TILED = """
 insert into gold.customer_totals
 select t.* replace (

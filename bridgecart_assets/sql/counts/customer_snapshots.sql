@@ -1,4 +1,4 @@
--- The number of rows of the view, without a look at any of them: one of each opening, and one of everyone now.
+-- The number of rows of the view, without reading it: one for each opening of a customer, and one for each customer now.
 -- needs: gold.customer_openings, gold.customer_scores
 -- gives: rows
 

@@ -1,5 +1,5 @@
--- The number of rows of the view: the intervals, and one of everyone who is in another segment now than at the last
--- opening. How many these are the flows of the open period say.
+-- The number of rows of the view, without reading it: the intervals, and one for each customer who is in another segment
+-- now than at the last opening. How many these are, the flows of the open period say.
 -- needs: gold.segment_intervals, gold.segment_flows
 -- gives: rows
 

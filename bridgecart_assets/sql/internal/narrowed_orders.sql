@@ -1,13 +1,12 @@
--- What a table that carries its rows of customers has to read. Of who only gains orders, it is what came; where that is
--- not later than all that their row knows, every order since; and the row, unless what came is before all of it. Of
--- anybody else it is all of their orders.
+-- The orders from which a table carries its rows of customers on. Of customers who only gained orders these are the new
+-- ones, or every order since the first new one where their row knows of an order as late. Of other customers: all.
 -- needs: silver.order_changes, silver.orders, silver.customers, touched, $after, $revision
 -- gives: changed, gaining, narrowed_customers, narrowed_orders
 
 create or replace temp table changed as
 from silver.order_changes where revision > $after and revision <= $revision;
 
--- Two customers of one hash are not told apart here, and so never among these.
+-- Customers who only gained orders. Two customers of one hash cannot be told apart here, and are left out.
 create or replace temp table gaining as
 with came as (
     select customer_hash, min(customer_id) as customer_id, min(purchased_at) as since
@@ -34,7 +33,7 @@ select
     customer_id, customer_hash, purchased_at, purchased_on, order_kind, gross_amount, discount_amount, net_amount,
     coupon_used, product_category, topic_id, "partition", "offset", kafka_timestamp, batch_key, stated_attributes, part
 from (
-    -- Orders lie in the order of time: those of today are found without a look at the others.
+    -- Orders are stored in the order of time, so that those of today are found without a look at the others.
     from silver.orders
     where purchased_at >= (select min(since) from gaining where is_overtaken)
         and customer_hash in (select customer_hash from gaining where is_overtaken)

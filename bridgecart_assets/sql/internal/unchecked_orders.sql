@@ -1,5 +1,5 @@
--- Orders by which customers are checked who changed after some revision: of whom orders came and none went, those that
--- came, which are found by where they stand; of anybody else all.
+-- Orders by which customers who changed after some revision are checked: the new orders of those who only gained some,
+-- found by where they stand, and all orders of the others.
 -- needs: silver.orders, silver.order_changes, touched, $after, $revision
 -- gives: came, searched, unchecked_orders
 
