@@ -4,7 +4,6 @@
 """
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,10 +30,6 @@ from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.warehouse.ingest.ledger import EndOffsets, Ledger, load_position, newest_batches
 
 FIRST_BACKOFF = timedelta(seconds=5)
-# Dagster's daemon asks every 5 s at most. A tick that finds a run in progress has so long to see it end: the next batch
-# follows at once, not with the tick after.
-WAIT_SECONDS = 4.0
-_POLL_SECONDS = 0.1
 # A person may have added keys of another form after the newest batch.
 KEYS_LOOKED_AT = 100
 
@@ -139,7 +134,6 @@ def _decide_open_batch(batch: OpenBatch, *, now: datetime, max_attempts: int) ->
 def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
     """One tick: compare the topic's readable end with the ledger's and ask for a batch, a retry, or nothing."""
     warn_of_unknown_variables(context.log)
-    wait_for_runs(context.instance)
     return answer_of(context, lambda: tick(context.instance, platform, context.log))
 
 
@@ -161,13 +155,6 @@ def warn_of_unknown_variables(log: Logger) -> None:
         if sentence not in _warned_of:
             _warned_of.add(sentence)
             log.warning(sentence)
-
-
-def wait_for_runs(instance: dg.DagsterInstance, at_most: float = WAIT_SECONDS) -> None:
-    """Wait until no run is queued or in progress, but no longer than that many seconds."""
-    deadline = time.monotonic() + at_most
-    while unfinished_runs(instance) and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
 
 
 def tick(instance: dg.DagsterInstance, platform: Platform, log: Logger) -> dg.SensorResult | dg.SkipReason:

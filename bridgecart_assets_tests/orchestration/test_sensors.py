@@ -1,8 +1,6 @@
 import logging
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Timer
 
 import dagster as dg
 import pytest
@@ -15,7 +13,6 @@ from bridgecart_assets.orchestration.asset_specs import asset_key
 from bridgecart_assets.orchestration.batch_status import OpenBatch
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.run_limit import MAX_RUNTIME_TAG
-from bridgecart_assets.orchestration.runs import unfinished_runs
 from bridgecart_assets.orchestration.sensors import (
     FIRST_BACKOFF,
     Ask,
@@ -25,15 +22,8 @@ from bridgecart_assets.orchestration.sensors import (
     decide,
     orders_sensor,
     segment_changes_sensor,
-    wait_for_runs,
     warn_of_unknown_variables,
 )
-
-
-@dg.job
-def noop() -> None:
-    """Nothing."""
-
 
 NOW = datetime(2026, 1, 31, 7, 5, 10, tzinfo=UTC)
 NEW = "20260131T070510Z"
@@ -153,27 +143,6 @@ def test_a_mistyped_variable_is_logged_once_in_the_life_of_a_code_server(
     assert [record.getMessage() for record in caplog.records] == [
         "BRIDGECART_KPI_PERID is no setting of this version: did you mean BRIDGECART_KPI_PERIOD?"
     ]
-
-
-def test_a_tick_that_finds_a_run_in_progress_goes_on_as_soon_as_it_ends(data_dir: Path) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        run = instance.create_run_for_job(noop, status=dg.DagsterRunStatus.STARTED)
-        ending = Timer(0.3, instance.report_run_failed, (run,))
-        ending.start()
-        began = time.monotonic()
-        wait_for_runs(instance, at_most=60.0)
-        assert time.monotonic() - began < 60.0
-        ending.join()
-        assert unfinished_runs(instance) == []
-
-
-def test_a_tick_waits_for_a_run_in_progress_no_longer_than_until_the_next_tick(data_dir: Path) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.create_run_for_job(noop, status=dg.DagsterRunStatus.STARTED)
-        began = time.monotonic()
-        wait_for_runs(instance, at_most=0.3)
-        assert time.monotonic() - began >= 0.3
-        assert unfinished_runs(instance) != []
 
 
 def test_every_run_of_a_sensor_has_a_limit_that_dagster_sees_and_prints_no_more_than_info(
