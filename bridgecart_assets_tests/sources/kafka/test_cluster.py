@@ -4,17 +4,20 @@ import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from bridgecart_assets.sources.kafka.clients import answer, open_admin
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.errors import TopicNotFound
 from bridgecart_assets.sources.kafka.groups import commit_offsets, committed_offsets
 from bridgecart_assets.sources.kafka.offsets import plan_batch
-from bridgecart_assets.sources.kafka.positions import topic_state
+from bridgecart_assets.sources.kafka.positions import topic_id, topic_state
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.reading import read_slice
 from bridgecart_assets.sources.kafka.topics import create_topic
+from bridgecart_assets_tests.integration.processes import wait_until
 from bridgecart_assets_tests.sources.kafka.apache import ApacheKafka
 
 pytestmark = pytest.mark.kafka
@@ -22,11 +25,12 @@ pytestmark = pytest.mark.kafka
 # A consumer that does not fetch the whole slice ahead: what is read after a kill comes from another node.
 SMALL_QUEUE = {"queued.max.messages.kbytes": "512", "fetch.message.max.bytes": "131072"}
 PARTITIONS = 3
+NODES = 3
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
-    with ApacheKafka(tmp_path_factory.mktemp("cluster"), nodes=3) as kafka:
+    with ApacheKafka(tmp_path_factory.mktemp("cluster"), nodes=NODES) as kafka:
         yield kafka
 
 
@@ -35,7 +39,18 @@ def connection(cluster: ApacheKafka) -> KafkaConnection:
     name = f"orders-{uuid.uuid4().hex[:12]}"
     connection = KafkaConnection(cluster.bootstrap_servers, name, SMALL_QUEUE, timeout_seconds=30)
     create_topic(connection, PARTITIONS)
+    # It is there once one node knows it. One that was just started hears of it later, and may be asked next.
+    for node in range(1, NODES + 1):
+        of_node = replace(connection, bootstrap_servers=cluster.address(node))
+        wait_until(partial(is_known, of_node), 30, "the topic is known to every node")
     return connection
+
+
+def is_known(connection: KafkaConnection) -> bool:
+    try:
+        return bool(topic_id(connection))
+    except TopicNotFound:
+        return False
 
 
 def leaders(connection: KafkaConnection) -> dict[int, int]:
