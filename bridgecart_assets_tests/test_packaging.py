@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from bridgecart_assets.sources.purchase_logs.cdnow import REQUIREMENT
+from bridgecart_assets.sources.files.cdnow import REQUIREMENT
 from bridgecart_assets_tests.support import compose
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -26,7 +26,7 @@ def cdnow() -> None:
     """
     from bridgecart_assets.base.settings import load_settings
     from bridgecart_assets.commands.replay_log import run_replay
-    from bridgecart_assets.sources.purchase_logs.cdnow import read_cdnow
+    from bridgecart_assets.sources.files.cdnow import read_cdnow
     from bridgecart_assets.warehouse.published_kpis import kpi_rows
 
     log = read_cdnow()

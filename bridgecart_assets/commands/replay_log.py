@@ -18,13 +18,13 @@ from bridgecart_assets.contracts import RAW_ORDERS
 from bridgecart_assets.orchestration.instance import prepare_home
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock, serve_lock
+from bridgecart_assets.sources.files.purchase_log import PurchaseLog
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
 from bridgecart_assets.sources.kafka.positions import topic_state
 from bridgecart_assets.sources.kafka.producing import produce
 from bridgecart_assets.sources.kafka.reading import read_slice
 from bridgecart_assets.sources.kafka.topics import create_topic
-from bridgecart_assets.sources.purchase_logs.purchase_log import PurchaseLog
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 

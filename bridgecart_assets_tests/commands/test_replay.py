@@ -11,7 +11,7 @@ import pytest
 
 from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE
 from bridgecart_assets.commands.replay_log import ReplayAmongOthers, ReplayMismatch, run_replay
-from bridgecart_assets.sources.purchase_logs.purchase_log import LoggedOrder, PurchaseLog
+from bridgecart_assets.sources.files.purchase_log import LoggedOrder, PurchaseLog
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.command_line import Bridgecart, assert_one_line, content
 from bridgecart_assets_tests.support.state import digests, rows

@@ -10,7 +10,7 @@ import pytest
 
 from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.contracts.event import EVENT, RECORD_REASONS, EventField, Flag, Home, Text, event_column
-from bridgecart_assets.sources.purchase_logs.purchase_log import LoggedOrder
+from bridgecart_assets.sources.files.purchase_log import LoggedOrder
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.sql.event_lines import EVENT_LINES

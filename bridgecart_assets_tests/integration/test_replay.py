@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridgecart_assets.base.settings import Settings, load_settings
-from bridgecart_assets.sources.purchase_logs.cdnow import read_cdnow
+from bridgecart_assets.sources.files.cdnow import read_cdnow
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Ended, Killer

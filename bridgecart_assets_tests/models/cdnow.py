@@ -8,8 +8,8 @@ import numpy as np
 
 from bridgecart_assets.models.arrays import Floats
 from bridgecart_assets.models.purchase import Customers
-from bridgecart_assets.sources.purchase_logs.cdnow import read_cdnow
-from bridgecart_assets.sources.purchase_logs.purchase_log import LoggedOrder
+from bridgecart_assets.sources.files.cdnow import read_cdnow
+from bridgecart_assets.sources.files.purchase_log import LoggedOrder
 
 
 def summary(before: datetime) -> Customers:

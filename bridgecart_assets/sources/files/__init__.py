@@ -1,1 +1,1 @@
-"""Files with orders that are older than the topic: their rows, as records that a topic might have had."""
+"""Files with orders: history older than the topic as records, and published purchase logs as events."""

@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import pytest
 
-from bridgecart_assets.sources.purchase_logs import cdnow
-from bridgecart_assets.sources.purchase_logs.cdnow import LogMissing, parse_cdnow, read_cdnow
-from bridgecart_assets.sources.purchase_logs.purchase_log import LoggedOrder, PurchaseLog
+from bridgecart_assets.sources.files import cdnow
+from bridgecart_assets.sources.files.cdnow import LogMissing, parse_cdnow, read_cdnow
+from bridgecart_assets.sources.files.purchase_log import LoggedOrder, PurchaseLog
 
 # Everything up to and with 30 September 1997: the half on which the published models were fitted.
 CALIBRATED_UNTIL = datetime(1997, 10, 1, tzinfo=UTC)

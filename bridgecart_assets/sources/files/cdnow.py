@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from bridgecart_assets.base.errors import BridgeCartError
-from bridgecart_assets.sources.purchase_logs.purchase_log import LoggedOrder, PurchaseLog
+from bridgecart_assets.sources.files.purchase_log import LoggedOrder, PurchaseLog
 
 REQUIREMENT = "lifetimes==0.11.3"
 

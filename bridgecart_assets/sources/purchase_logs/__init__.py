@@ -1,1 +1,0 @@
-"""Purchase logs of real shops, as order events."""
