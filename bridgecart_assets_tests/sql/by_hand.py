@@ -68,7 +68,8 @@ def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
         _run_steps(connection, [computed.get(file, file) for file in files], snapshots)
         connection.execute("create temp table told as from timeline")
         connection.execute(_SEGMENTS)
-        connection.execute("create temp view summed as from told")
+        for relation in ("summed_openings", "summed_closes"):
+            connection.execute(f"create temp view {relation} as from told")
         connection.execute("create temp table summed_periods as from periods")
         flows = read_sql("gold/segment_flows")
         _execute(connection, f"create or replace table gold.segment_flows as {flows}", snapshots.parameters)

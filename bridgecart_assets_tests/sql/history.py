@@ -367,8 +367,9 @@ def compute_flows(warehouse: Warehouse, settings: Settings) -> None:
         run_steps(connection, ("gold/tmp_clock",), query.parameters)
         connection.execute("create temp table summed_periods as from periods")
         connection.execute(
-            "create temp view summed as select *, null::date as next_purchased_on from gold.customer_snapshots"
+            "create temp view summed_openings as select *, null::date as next_purchased_on from gold.customer_snapshots"
         )
+        connection.execute("create temp view summed_closes as from gold.customer_snapshots")
         connection.execute("delete from gold.segment_flows")
         select = read_sql("gold/segment_flows")
         insert_rows(connection, contracts.SEGMENT_FLOWS, select, {"churn_window_days": settings.churn_window_days})

@@ -94,7 +94,8 @@ _COLUMNS = {
     "made": "number bigint, customer bigint, ordered_ms bigint, gross_cents bigint, discount_cents bigint, "
     "spelling varchar, category varchar",
     "made_timeline": _TIMELINE,
-    "summed": _TIMELINE,
+    "summed_openings": _TIMELINE,
+    "summed_closes": _TIMELINE,
     "summed_periods": "period date, closes_on date, is_complete boolean",
     # Computed by Python of the rows of its file.
     "mapped": _MAPPED,

@@ -53,7 +53,7 @@ ERASURES = [
 # What openings follow by is no table's own: Python scores customers of these dates in turn.
 FOLLOWED = [
     chain("gold/tmp_late_orders"),
-    chain("gold/tmp_everybody_since", through=("gold/tmp_everybody_now",)),
+    chain("gold/tmp_everybody_since"),
     chain("gold/tmp_timeline", through=("gold/tmp_states_of_now",)),
     chain("gold/tmp_timeline", through=("gold/tmp_everybody_at_openings",)),
 ]

@@ -151,3 +151,19 @@ def test_a_new_period_opens_and_nobody_who_is_in_time_is_told_anew():
     assert records(warehouse, stood)[0]["last"] == date(2024, 8, 1)
     made = "select full_rebuilds from gold.refreshes where table_name = 'gold.customer_snapshots'"
     assert records(warehouse, made) == [{"full_rebuilds": 1}]
+
+
+def test_where_nobody_has_been_scored_on_a_new_day_its_flows_are_made_of_all_orders():
+    settings = tiny_settings()
+    warehouse = shop()
+    take_in(warehouse, 0, [arrival(n, order) for n, order in enumerate(busy_history(3))])
+    refresh(warehouse, settings)
+    # Then on the same day again: scores are of the day, and not of the order.
+    for batch, at in enumerate(("2024-05-30T09:00:00", "2024-05-31T09:00:00", "2024-05-31T10:00:00"), start=1):
+        take_in(warehouse, batch, [arrival(9_000 + batch, Order("C7", at, 50))])
+        write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(settings), only_changes=True)
+        if batch == 1:
+            write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(settings), only_changes=True)
+        write(warehouse, contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings), only_changes=True)
+        assert others_than_whole(warehouse, settings) == {}
+    assert_same_as_whole_after(warehouse, settings)

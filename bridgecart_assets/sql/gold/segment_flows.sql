@@ -1,17 +1,17 @@
 -- Every customer once a period, from the snapshot at its opening to the one at its close. What happened in between is
 -- the difference of the two.
--- needs: summed_periods, summed, $churn_window_days
+-- needs: summed_periods, summed_openings, summed_closes, $churn_window_days
 -- gives: gold.segment_flows
 
 with opening as (
     select p.period, p.closes_on, s.*
     from summed_periods p
-    join summed s on s.as_of = p.period
+    join summed_openings s on s.as_of = p.period
 ),
 closing as (
     select p.period, p.closes_on, s.*
     from summed_periods p
-    join summed s on s.as_of = p.closes_on
+    join summed_closes s on s.as_of = p.closes_on
 ),
 pairs as (
     select

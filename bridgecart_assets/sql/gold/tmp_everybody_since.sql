@@ -1,8 +1,9 @@
--- Customers as of the openings of the periods whose flows are made anew, and as of now.
--- needs: gold.customer_openings, gold.customer_totals, replaced, late_timeline, summed_periods, timeline
--- gives: everybody_since
+-- Customers as of the openings of the periods whose flows are made anew, and as of the closes: of the period that is open
+-- that is now, of which the scores have been written.
+-- needs: gold.customer_openings, gold.customer_totals, gold.customer_scores, replaced, late_timeline, summed_periods
+-- gives: everybody_at_openings, everybody_at_closes
 
-create or replace temp view everybody_since as
+create or replace temp view everybody_at_openings as
 select
     o.*,
     case
@@ -16,6 +17,14 @@ from gold.customer_openings o
 join gold.customer_totals t using (customer_id, customer_hash)
 left join replaced r using (customer_id, customer_hash)
 left join late_timeline l using (as_of, customer_id, customer_hash)
-where o.as_of in (select period from summed_periods)
+where o.as_of in (select period from summed_periods);
+
+create or replace temp view everybody_at_closes as
+from gold.customer_openings
+where as_of in (select closes_on from summed_periods)
 union all by name
-from timeline;
+select
+    s.as_of, s.customer_id, s.customer_hash, t.orders, t.zero_value_orders, t.refunds, t.purchase_sales, t.net_sales,
+    s.segment_key, s.predicted_clv
+from gold.customer_scores s
+join gold.customer_totals t using (customer_id, customer_hash);

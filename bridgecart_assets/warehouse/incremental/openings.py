@@ -15,6 +15,9 @@ import duckdb
 from bridgecart_assets.base.quoting import sql_name, sql_names
 from bridgecart_assets.contracts import (
     CUSTOMER_OPENINGS,
+    CUSTOMER_SCORES,
+    CUSTOMER_SEGMENTS,
+    REFRESHES,
     SEGMENT_FLOWS,
     SEGMENT_INTERVALS,
     SILVER_ORDERS,
@@ -37,11 +40,10 @@ from bridgecart_assets.warehouse.storage.tables import (
 )
 
 # The customers and dates that are scored.
-_FROM_ORDERS, _IN_TIME, _AT_OPENINGS, _NOW = (
+_FROM_ORDERS, _IN_TIME, _AT_OPENINGS = (
     "gold/tmp_snapshots",
     "gold/tmp_states_of_now",
     "gold/tmp_everybody_at_openings",
-    "gold/tmp_everybody_now",
 )
 _TIMELINE = "gold/tmp_timeline"
 _SINCE, _LATE_TIMELINE = "gold/tmp_everybody_since", "gold/tmp_late_timeline"
@@ -65,7 +67,7 @@ def follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, changes
     ((opening, is_same_date),) = connection.execute(
         "select max(period), (select as_of from clock) = $was from periods where period < $was", {"was": changes.was}
     ).fetchall()
-    if opening is None:
+    if opening is None or not (is_same_date or _are_scored(connection, changes.revision)):
         return False
     span = {"after": changes.after, "revision": changes.revision, "opening": opening.isoformat()}
     openings = _Openings(connection, query, {**query.parameters, **span})
@@ -74,6 +76,13 @@ def follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, changes
         return False
     openings.follow(is_same_date=is_same_date)
     return True
+
+
+def _are_scored(connection: duckdb.DuckDBPyConnection, revision: int) -> bool:
+    """Whether customers have been scored as of the clock, with all changes up to the revision."""
+    known = f"select 1 from {REFRESHES.full_name} where table_name = '{CUSTOMER_SEGMENTS.full_name}' and revision >= ?"
+    dated = f"(select max(as_of) from {CUSTOMER_SCORES.full_name}) = (select as_of from clock)"
+    return connection.execute(f"{known} and {dated}", [revision]).fetchone() is not None
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,8 @@ class _Openings:
             self.connection.execute("create or replace temp table made_timeline as from timeline")
             self._insert(CUSTOMER_OPENINGS, self._clusters())
             self._insert(SEGMENT_INTERVALS)
-            self._add_to_flows("from made_timeline limit 0", "from made_timeline")
+            self._sum("given", "from made_timeline")
+            self._add_to_flows("given")
             check_key(self.connection, CUSTOMER_OPENINGS, "made_timeline")
 
     def is_large(self) -> bool:
@@ -113,7 +123,9 @@ class _Openings:
         if is_same_date:
             self._tell_in_time()
         self._count_periods("true" if is_same_date else f"period < {self._opening}")
-        self._add_to_flows(*(f"select * exclude (side) from changed where side = '{side}'" for side in _SIDES))
+        for side in _SIDES:
+            self._sum(f"given_{side}", f"select * exclude (side) from changed where side = '{side}'")
+        self._add_to_flows("given_after", taken="given_before")
         self._run(_DELETE)
         if not is_same_date:
             self._open_periods()
@@ -159,11 +171,11 @@ class _Openings:
 
     def _make_open_flows(self) -> None:
         """Make the flows of the period that was open, and of those since, anew."""
-        self._tell(of=_NOW)
         self._count_periods(f"period >= {self._opening}")
         self._run(_SINCE)
         self.connection.execute(f"delete from gold.segment_flows where period >= {self._opening}")
-        self._add_to_flows("from everybody_since limit 0", "from everybody_since")
+        self._sum("given", "from everybody_at_openings", "from everybody_at_closes")
+        self._add_to_flows("given")
 
     @property
     def _opening(self) -> str:
@@ -203,27 +215,30 @@ class _Openings:
             for condition in conditions:
                 insert_rows(self.connection, table, f"select * from ({select}) as rows where {condition}", used)
 
-    def _add_to_flows(self, before: str, after: str) -> None:
-        """Replace what the rows `before` gave to the flows by what the rows `after` give."""
+    def _sum(self, name: str, at_openings: str, at_closes: str = "") -> None:
+        """Make a table of flows of rows at openings to those at closes, which are the same relation where not named."""
         select = read_sql(file_of(SEGMENT_FLOWS.full_name))
-        for rows, name in ((before, "given_before"), (after, "given_after")):
-            self.connection.execute(f"create or replace temp view summed as {rows}")
-            used = used_parameters(self.connection, select, self.parameters)
-            self.connection.execute(f"create or replace temp table {name} as {select}", used)
+        for moment, rows in (("openings", at_openings), ("closes", at_closes or at_openings)):
+            self.connection.execute(f"create or replace temp view summed_{moment} as {rows}")
+        used = used_parameters(self.connection, select, self.parameters)
+        self.connection.execute(f"create or replace temp table {name} as {select}", used)
+
+    def _add_to_flows(self, added: str, *, taken: str = "gold.segment_flows limit 0") -> None:
+        """Add flows to those that there are, and take others off."""
         keys = sql_names(SEGMENT_FLOWS.key)
         sums = [sql_name(column) for column in SEGMENT_FLOWS.column_names if column not in SEGMENT_FLOWS.key]
         negated = ", ".join(f"-{column} as {column}" for column in sums)
         self.connection.execute(
             f"create or replace temp table added_up as select {keys}, {', '.join(f'sum({c}) as {c}' for c in sums)} "
-            f"from (from {SEGMENT_FLOWS.full_name} union all by name from given_after "
-            f"union all by name select {keys}, {negated} from given_before) "
+            f"from (from {SEGMENT_FLOWS.full_name} union all by name from {added} "
+            f"union all by name select {keys}, {negated} from (from {taken})) "
             f"group by {keys} having {' or '.join(f'sum({c}) <> 0' for c in sums)}"
         )
         replace_rows(self.connection, SEGMENT_FLOWS, "select * from added_up", {}, None)
 
 
 def _files() -> tuple[str, ...]:
-    timelines = [chain(_TIMELINE, through=(of,)) for of in (_FROM_ORDERS, _IN_TIME, _AT_OPENINGS, _NOW)]
+    timelines = [chain(_TIMELINE, through=(of,)) for of in (_FROM_ORDERS, _IN_TIME, _AT_OPENINGS)]
     written = [file_of(table.full_name) for table in _WRITTEN]
     others = (*_CHANGES, _LATE_TIMELINE, _SINCE, _DELETE, _MOVE, *written)
     return tuple(dict.fromkeys([*itertools.chain(*timelines), *others]))
