@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import end_to_end, growing_history, importing, ingest, mapping, model, up
+from benchmarks import costs, end_to_end, growing_history, importing, ingest, mapping, model, up
 from benchmarks.benchmark import Benchmark, Scale
 from benchmarks.measuring import ROOT
 from benchmarks.results import RESULTS, Result
@@ -47,6 +47,8 @@ def render(document: str, folder: Path = RESULTS) -> str:
         blocks[benchmark.name] = table(benchmark, results[0]) if results else ()
         targets += verdicts(benchmark, results)
     blocks["targets"] = targets
+    history = Result.read(growing_history.GROWING_HISTORY.name, "full", folder)
+    blocks["costs"] = costs.rows_of(history) if history else ()
     return _BLOCK.sub(lambda found: found[1] + _lines(blocks[found[2]]), document)
 
 

@@ -101,19 +101,23 @@ def templates() -> tuple[dict[str, Any], ...]:
     return tuple(document for document in documents if document["purchase_amount"] > 0)
 
 
-def run_batch() -> Figures:
-    """One run of `orders_batch` for the next batch, its process and its instance started before."""
+def run_batch(*, is_whole: bool = False) -> Figures:
+    """One run of `orders_batch` for the next batch, its process and its instance started before.
+
+    Where it `is_whole` all tables are made anew after it.
+    """
     settings = load_settings()
     with dagster_instance(settings) as instance:
         known = [*newest_keys(instance, limit=1), *newest_batches(warehouse_from_settings(settings), limit=1)]
         key = next_batch_key(datetime.now(UTC), known)
         instance.add_dynamic_partitions(str(BATCHES.name), [key])
         job = defs.resolve_job_def("orders_batch")
+        run_config = QUIET if is_whole else {**QUIET, **FOLLOWS_CHANGES}
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = job.execute_in_process(
-                instance=instance, partition_key=key, run_config={**QUIET, **FOLLOWS_CHANGES}, raise_on_error=False
+                instance=instance, partition_key=key, run_config=run_config, raise_on_error=False
             )
         seconds = time.perf_counter() - started
     if not result.success:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import report
+from benchmarks import costs, report
 from benchmarks.benchmark import Benchmark, Side, Sizes, Target
 from benchmarks.results import Result, origin
 
@@ -51,6 +51,7 @@ def raced(**changed: Any) -> Result:
 NOT_MEASURED_YET = {
     "a new day on 100 million orders: 3 times the same day",
     "one order a year late on 10 million: 1.5 times the same day",
+    "one order a year late on 100 million: 1.5 times the same day",
     # The newest run was without PySpark.
     "faster than PySpark",
 }
@@ -145,6 +146,20 @@ def test_the_document_begins_with_the_targets_and_reads_in_five_minutes():
     assert document.index("<!-- figures: targets -->") == document.index("<!-- figures: ")
     words = [word for word in document.split() if word.strip("|-:")]
     assert len(words) <= 1_300
+
+
+def test_costs_are_a_line_through_the_histories_that_were_measured_and_say_how_far_it_is_off():
+    seconds = {"1,000,000 orders, same day": [4.0, 4.2, 9.0], "10,000,000 orders, same day": [6.0]}
+    # A new day was measured on one history only, which is no line.
+    seconds |= {"1,000,000 orders, new day": [8.0]}
+    rounds = [{"side": side, "seconds": value} for side, values in seconds.items() for value in values]
+    result = raced(benchmark="growing_history", sizes={"history": [10**6, 10**7]}, rounds=rounds)
+    assert costs.rows_of(result)[1:] == [("same day", "4.00", "0.20", "204.00", "0.00")]
+    fixed, each, off = costs.fit([10**6, 10**7, 10**8], [1.1, 2.0, 9.9])
+    # A tenth off of the shortest history and of the longest: none counts for nothing.
+    assert 0.9 < fixed < 1.2
+    assert 0.08 < each * 10**6 < 0.1
+    assert 0 < off < 0.1
 
 
 def test_what_is_measured_now_says_on_which_machine_and_of_which_commit():
