@@ -147,6 +147,16 @@ def test_a_refund_inside_an_order_is_a_row_of_its_own_that_comes_changes_and_goe
     assert rows(warehouse, "select count(*) from silver.superseded_orders") == [(3,)]
 
 
+@pytest.mark.parametrize("version", [1, 2], ids=["delivered again", "a later state"])
+def test_a_refund_inside_an_order_is_no_event_that_is_judged_again_with_those_of_its_order(version: int):
+    first, other = place([State(refunds=REFUNDED), State(version=version, refunds=REFUNDED)])
+    batches = (FIRST, [first]), (SECOND, [other])
+    warehouse = _run(*batches, *batches)
+    assert digests(warehouse) == digests(_run(*batches))
+    assert rows(warehouse, "select part from silver.orders order by part") == [(0,), (1,)]
+    assert len(stored_fates(warehouse).table) == 2
+
+
 def test_a_refund_falls_on_the_day_of_the_shop_on_which_money_was_given_back():
     said = place([State(refunds=(Refund(MARCH.replace(hour=20), Decimal("30.00")),))])
     warehouse = SilverWarehouse()

@@ -1,13 +1,35 @@
 -- The orders with more to say than one event that counts, and all of their events.
--- needs: accepted, affected_keys, known_events, standing_rows, $batch_key
+-- needs: accepted, standing_rows, silver.orders, silver.duplicate_orders, silver.conflicting_orders,
+--     silver.superseded_orders, silver.order_lines, $batch_key
 -- gives: standing, contested, claims
 
--- What other batches have of these orders. A place may be that of another row in another table.
+-- What other batches have of these orders, found by their places. An order that sums its lines is no event, nor is a
+-- refund inside an order.
 create temp table standing as
-select * exclude (stands_in, place)
-from known_events
-where place in (select place from standing_rows) and order_key in (select order_key from affected_keys)
-    and batch_key is distinct from $batch_key;
+with events as (
+    select * exclude (lines)
+    from silver.orders
+    where rowid in (select place from standing_rows where stands_in = 'orders') and lines = 1 and part = 0
+    union all by name
+    select * exclude (winner_topic_id, winner_partition, winner_offset)
+    from silver.duplicate_orders
+    where rowid in (select place from standing_rows where stands_in = 'duplicate_orders')
+    union all by name
+    select * exclude (winner_topic_id, winner_partition, winner_offset)
+    from silver.conflicting_orders
+    where rowid in (select place from standing_rows where stands_in = 'conflicting_orders')
+    union all by name
+    select * exclude (winner_topic_id, winner_partition, winner_offset, standing)
+    from silver.superseded_orders
+    where rowid in (select place from standing_rows where stands_in = 'superseded_orders')
+    union all by name
+    select * exclude (winner_topic_id, winner_partition, winner_offset)
+    from silver.order_lines
+    where rowid in (select place from standing_rows where stands_in = 'order_lines')
+)
+select *
+from events
+where batch_key is distinct from $batch_key;
 
 -- Most orders have one event only, which counts; unless it says that there is none.
 create temp table contested as
