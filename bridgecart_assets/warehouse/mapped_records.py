@@ -36,12 +36,13 @@ class BatchReaders:
 
     of_batch: "Mapping[str, MappedReader]" = field(default_factory=dict)
 
-    def read(self, records: pa.Table) -> pa.Table:
+    def read(self, records: pa.RecordBatchReader) -> pa.Table:
         """These records as their mappings read them, in the columns of `MAPPED` and in no order.
 
         Nothing of records whose batch has none.
         """
-        return pa.concat_tables([MAPPED.empty_table(), *self._parts(records)])
+        parts = (part for some in records for part in self._parts(pa.Table.from_batches([some])))
+        return pa.concat_tables([MAPPED.empty_table(), *parts])
 
     def _parts(self, records: pa.Table) -> Iterator[pa.Table]:
         batches: dict[MappedReader, list[str]] = {}
@@ -49,7 +50,7 @@ class BatchReaders:
             if key in self.of_batch:
                 batches.setdefault(self.of_batch[key], []).append(key)
         for reader, keys in batches.items():
-            said = reader.read(records.filter(pc.is_in(records[BATCH_COLUMN], pa.array(keys))))
+            said = reader.read(records.filter(pc.is_in(records[BATCH_COLUMN], pa.array(keys))).to_reader())
             yield said.select(MAPPED.names).cast(MAPPED)
 
 

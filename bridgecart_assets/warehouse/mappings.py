@@ -161,6 +161,6 @@ def _on_record(connection: duckdb.DuckDBPyConnection, batch_key: str) -> tuple[s
     return topic, text, is_file(topic_id)
 
 
-def not_mapped(_records: pa.Table) -> pa.Table:
+def not_mapped(_records: pa.RecordBatchReader) -> pa.Table:
     """No row: the records of a batch of BridgeCart's own event are read without a mapping."""
     return MAPPED.empty_table()

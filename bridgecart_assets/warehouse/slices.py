@@ -294,7 +294,7 @@ def _said_of_chunk(
 ) -> pa.Table:
     if not readers.of_batch:
         return MAPPED.empty_table()
-    return readers.read(connection.sql(_CHUNK_AS_IN_RAW, params=parameters).to_arrow_table())
+    return readers.read(connection.sql(_CHUNK_AS_IN_RAW, params=parameters).to_arrow_table().to_reader())
 
 
 def _as_structs(offsets: Mapping[int, OffsetRange]) -> list[dict[str, int]]:

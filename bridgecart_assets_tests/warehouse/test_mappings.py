@@ -161,7 +161,7 @@ def test_a_mapping_gives_exactly_the_columns_that_silver_judges() -> None:
     store_raw(warehouse, KEYS[0], placed(sample_lines("shopify-orders")))
     with warehouse.reading() as connection:
         columns = 'topic_id, "partition", "offset", kafka_timestamp, batch_key, key, headers, payload'
-        given = reader.read(connection.sql(f"select {columns} from raw.orders").to_arrow_table())
+        given = reader.read(connection.sql(f"select {columns} from raw.orders").to_arrow_reader())
         connection.register("given", given)
         connection.register("expected", MAPPED.empty_table())
         given_columns, expected = (

@@ -27,11 +27,10 @@ _RECORDS = "records"
 # Records that one thread takes at a time.
 _CHUNK = 16_384
 # Why a record cannot be read, whatever its bytes mean.
-_TOLD_BY_BYTES = f"""select case
+_TOLD_BY_BYTES = """case
     when payload = forgotten_payload() then 'forgotten'
     when payload is null then 'tombstone'
-    when octet_length(payload) > $max_payload_bytes then 'oversized' end as told
-from {_RECORDS}"""
+    when octet_length(payload) > {most} then 'oversized' end"""
 
 Places = NDArray[np.int64]
 
@@ -66,8 +65,34 @@ class MappedReader:
         self._schemas = schemas
         self._queries: dict[tuple[Form, Form], str] = {}
 
-    def read(self, records: pa.Table) -> pa.Table:
+    def read(self, records: pa.RecordBatchReader) -> pa.Table:
         """The table `mapped` of records, which have their coordinates, key, headers and payload."""
+        if {self.mapping.decode.value, self.mapping.decode.key} == {"json"}:
+            return self._read_as_they_come(records)
+        # Of no records once, for the columns.
+        parts = [self._read_decoded(pa.Table.from_batches([some])) for some in records]
+        return pa.concat_tables(parts or [self._read_decoded(records.schema.empty_table())])
+
+    def _read_as_they_come(self, records: pa.RecordBatchReader) -> pa.Table:
+        """Records that need no decoding: one query reads all of them, as to plan it takes longer than ten thousand."""
+        coordinates: list[pa.RecordBatch] = []
+
+        def noted() -> Iterator[pa.RecordBatch]:
+            for some in records:
+                coordinates.append(some.select(list(COORDINATES)))
+                yield from _in_chunks(some)
+
+        with self._registered(pa.RecordBatchReader.from_batches(records.schema, noted())) as connection:
+            undecoded = (
+                f"(select payload as value, key, headers, kafka_timestamp, {self._told_by_bytes} as undecodable "
+                f"from {_RECORDS})"
+            )
+            read = connection.sql(self._sql(connection, Form.JSON, Form.JSON, undecoded)).to_arrow_table()
+        placed = pa.Table.from_batches(coordinates, pa.schema([records.schema.field(name) for name in COORDINATES]))
+        return _with_coordinates(placed, read)
+
+    def _read_decoded(self, records: pa.Table) -> pa.Table:
+        """Records that are decoded before, those of one form by a query of their own."""
         told = self._told(records)
         compiled, decode = self.mapping.compiled, self.mapping.decode
         payloads = records["payload"]
@@ -108,30 +133,41 @@ class MappedReader:
         if len(places) < records.num_rows:
             rest = {name: column.take(pa.array(places)) for name, column in rest.items()}
         table = pa.table({"value": value.at(places), "key": key.at(places), **rest})
-        with self._registered(table) as connection:
-            return connection.sql(self._sql(connection, value.form, key.form)).to_arrow_table()
+        with self._registered(_as_chunks(table)) as connection:
+            return connection.sql(self._sql(connection, value.form, key.form, _RECORDS)).to_arrow_table()
 
-    def _sql(self, connection: duckdb.DuckDBPyConnection, value: Form, key: Form) -> str:
+    def _sql(self, connection: duckdb.DuckDBPyConnection, value: Form, key: Form, records: str) -> str:
         """The query on records of these forms, made once; but what is decoded has other types by another schema."""
         forms = (value, key)
         if forms not in self._queries or Form.DECODED in forms:
-            self._queries[forms] = self.mapping.query(value, key).sql(connection, _RECORDS)
+            self._queries[forms] = self.mapping.query(value, key).sql(connection, records)
         return self._queries[forms]
 
     def _told(self, records: pa.Table) -> pa.ChunkedArray:
         """The reason why each record cannot be read, as far as its bytes tell; NULL where it may be."""
-        with self._registered(records.select(["payload"])) as connection:
-            told = connection.sql(_TOLD_BY_BYTES, params={"max_payload_bytes": self._max_payload_bytes})
+        with self._registered(_as_chunks(records.select(["payload"]))) as connection:
+            told = connection.sql(f"select {self._told_by_bytes} as told from {_RECORDS}")
             return told.to_arrow_table()["told"]
 
+    @property
+    def _told_by_bytes(self) -> str:
+        return _TOLD_BY_BYTES.format(most=self._max_payload_bytes)
+
     @contextmanager
-    def _registered(self, records: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
-        chunks = pa.Table.from_batches(records.to_batches(max_chunksize=_CHUNK), records.schema)
-        self._connection.register(_RECORDS, chunks)
+    def _registered(self, records: pa.Table | pa.RecordBatchReader) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._connection.register(_RECORDS, records)
         try:
             yield self._connection
         finally:
             self._connection.unregister(_RECORDS)
+
+
+def _as_chunks(records: pa.Table) -> pa.Table:
+    return pa.Table.from_batches(records.to_batches(max_chunksize=_CHUNK), records.schema)
+
+
+def _in_chunks(records: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    return (records.slice(first, _CHUNK) for first in range(0, records.num_rows, _CHUNK))
 
 
 def _reasons(decoded: Decoded, count: int) -> pa.Array:

@@ -36,5 +36,15 @@ def kept_sandbox(timezone: str) -> duckdb.DuckDBPyConnection:
     """The one of this thread: to make a new one takes as long as to read ten thousand records."""
     of = (os.getpid(), threading.get_ident(), timezone)
     if of not in _kept:
+        _close_those_of_ended_threads()
         _kept[of] = sandbox(timezone)
     return _kept[of]
+
+
+def _close_those_of_ended_threads() -> None:
+    running = {thread.ident for thread in threading.enumerate()}
+    for of in list(_kept):
+        process, thread, _ = of
+        ended = _kept.pop(of, None) if process == os.getpid() and thread not in running else None
+        if ended is not None:
+            ended.close()

@@ -50,7 +50,7 @@ class Read:
 
     file: str
     name: str
-    function: "Callable[[pa.Table], pa.Table]"
+    function: "Callable[[pa.RecordBatchReader], pa.Table]"
 
 
 @dataclass(frozen=True)

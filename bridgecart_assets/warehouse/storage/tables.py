@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 
 from bridgecart_assets.base.quoting import sql_name, sql_names, sql_text
 from bridgecart_assets.contracts import (
@@ -237,14 +236,10 @@ def _compute(connection: duckdb.DuckDBPyConnection, table: Computed) -> None:
 def _read(connection: duckdb.DuckDBPyConnection, table: Read, parameters: Mapping[str, Parameter]) -> None:
     """Read some rows at a time: what is read of them is small, and they themselves may not be. Nothing is copied."""
     select = read_sql(table.file)
-    rows = connection.sql(select, params=used_parameters(connection, select, parameters)).to_arrow_reader(
-        _COMPUTED_AT_ONCE
-    )
-    # Of no rows once, for the columns.
-    parts = [table.function(pa.Table.from_batches([some])) for some in rows] or [
-        table.function(rows.schema.empty_table())
-    ]
-    connection.register(table.name, pa.concat_tables(parts))
+    rows = connection.sql(select, params=used_parameters(connection, select, parameters))
+    with rows.to_arrow_reader(_COMPUTED_AT_ONCE) as some:
+        read = table.function(some)
+    connection.register(table.name, read)
 
 
 def _take(connection: duckdb.DuckDBPyConnection, name: str, rows: pd.DataFrame, *, is_first: bool) -> None:

@@ -82,5 +82,5 @@ def _reader(text: str, zone: str) -> MappedReader:
 
 def rows(reader: MappedReader, records: pa.Table) -> list[Row]:
     """What is read of each record, without what is NULL and without coordinates."""
-    read = reader.read(records).drop_columns(list(COORDINATES))
+    read = reader.read(records.to_reader()).drop_columns(list(COORDINATES))
     return [{name: value for name, value in row.items() if value is not None} for row in read.to_pylist()]

@@ -400,13 +400,13 @@ def test_the_largest_is_the_first_of_those_that_are_as_large(lines: list[list[ob
 
 def test_a_reader_gives_a_row_a_record_in_their_order_with_their_coordinates():
     records = raw_records([order(), None, b"x"] * 20_000)
-    read = reader(mapping_of()).read(records)
+    read = reader(mapping_of()).read(records.to_reader())
     assert read.select(list(COORDINATES)).equals(records.select(list(COORDINATES)))
     assert read.column("unreadable").to_pylist() == [None, "tombstone", "not_json"] * 20_000
 
 
 def test_no_record_is_read_as_no_row():
-    assert reader(mapping_of()).read(raw_records([])).num_rows == 0
+    assert reader(mapping_of()).read(raw_records([]).to_reader()).num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -424,5 +424,5 @@ def test_what_an_expression_may_not_do_its_database_does_not_do_either(statement
 
 def test_a_field_that_is_null_by_the_file_has_its_type():
     null = {name: "null" for name in MAPPED_TYPES if not name.startswith("refunded")}
-    said = reader(mapping_of({"order_id": "value.id", "version": "1"})).read(raw_records([order()]))
-    assert reader(mapping_of(null)).read(raw_records([order()])).schema == said.schema
+    said = reader(mapping_of({"order_id": "value.id", "version": "1"})).read(raw_records([order()]).to_reader())
+    assert reader(mapping_of(null)).read(raw_records([order()]).to_reader()).schema == said.schema
