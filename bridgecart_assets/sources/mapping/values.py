@@ -44,10 +44,10 @@ def field_value(kind: MappedType, expression: str, type_of: TypeOf, minor_digits
 
 def _value(kind: MappedType, expression: str, given: str, minor_digits: int | None) -> str | None:
     is_text = given == _TEXT
-    text = f"trimmed({expression})" if is_text else f"({expression})::varchar"
+    text = expression if is_text else f"({expression})::varchar"
     match kind:
         case Text():
-            return text
+            return f"trimmed({text})" if is_text else text
         case Money() if is_text or _is_number(given):
             return _money(expression, given, text, minor_digits)
         case Instant():
@@ -66,7 +66,7 @@ def _value(kind: MappedType, expression: str, given: str, minor_digits: int | No
 def _instant(expression: str, given: str, text: str) -> str | None:
     if given.startswith(_TIMES):
         return f"({expression})::timestamptz"
-    return f"instant_from({text})" if given == _TEXT else None
+    return f"instant_from(trimmed({text}))" if given == _TEXT else None
 
 
 def _is_number(given: str) -> bool:

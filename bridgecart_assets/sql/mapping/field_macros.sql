@@ -1,8 +1,8 @@
 -- Helpers for the expressions of a mapping, and how their values become those of the event. What cannot become one is
 -- cast to what it is not: that fails inside TRY, where DuckDB has no other error.
 -- needs: instant_of(), is_number(), money_of(), flag_of(), with_quoted_numbers()
--- gives: total_of(), largest_of(), connect_decimal(), trimmed(), instant_from(), number_from(), money_from(), whole_from(),
---     flag_from(), refund_from(), with_exact_numbers(), has_long_number_after(), with_all_digits(),
+-- gives: total_of(), largest_of(), connect_decimal(), trimmed(), instant_from(), number_from(), money_from(), is_whole(),
+--     whole_from(), flag_from(), refund_from(), with_exact_numbers(), has_long_number_after(), with_all_digits(),
 --     is_in_braces(), header_of()
 
 -- A list of one, so that an argument is computed once: a macro puts it wherever it is named.
@@ -48,7 +48,7 @@ create or replace temp macro connect_decimal(base64, scale) as list_transform(
 
 -- A text without white space, control and other invisible characters around it; blank is NULL.
 create or replace temp macro trimmed(text) as case
-    when unicode(text) between 33 and 126 and right(text, 1) between '!' and '~' then text
+    when text between '!' and '~' and text[-1] between '!' and '~' then text
     else nullif(regexp_replace(text, '^[\s\pZ\p{Cc}\p{Cf}]+|[\s\pZ\p{Cc}\p{Cf}]+$', '', 'g'), '') end;
 
 create or replace temp macro instant_from(text) as coalesce(
@@ -57,13 +57,17 @@ create or replace temp macro instant_from(text) as coalesce(
     instant_of(text),
     (text || ' ?')::timestamptz
 );
-create or replace temp macro number_from(text) as
-    case when is_number(text) then text else (text || '?')::decimal(18, 2)::varchar end;
-create or replace temp macro money_from(text) as coalesce(money_of(text), (text || '?')::decimal(18, 2));
-create or replace temp macro whole_from(text) as
-    case when regexp_full_match(text, '[+-]?[0-9]+([.]0+)?') then text else text || '?' end::decimal(38, 0);
-create or replace temp macro flag_from(text) as
-    coalesce(flag_of(regexp_replace(text, '[.]0+$', '')), (text || '?')::boolean);
+-- Of these most texts are as they should be: only the others are trimmed first.
+create or replace temp macro number_from(text) as case when is_number(text) then text
+    when is_number(trimmed(text)) then trimmed(text) else (trimmed(text) || '?')::decimal(18, 2)::varchar end;
+create or replace temp macro money_from(text) as
+    coalesce(money_of(text), money_of(trimmed(text)), (trimmed(text) || '?')::decimal(18, 2));
+create or replace temp macro is_whole(text) as regexp_full_match(text, '[+-]?[0-9]+([.]0+)?');
+create or replace temp macro whole_from(text) as case when is_whole(text) then text
+    when is_whole(trimmed(text)) then trimmed(text) else trimmed(text) || '?' end::decimal(38, 0);
+create or replace temp macro flag_from(text) as coalesce(
+    flag_of(text), flag_of(regexp_replace(trimmed(text), '[.]0+$', '')), (trimmed(text) || '?')::boolean
+);
 -- A refund of nothing may be without its instant.
 create or replace temp macro refund_from(instant, money) as {
     'at': instant,

@@ -111,3 +111,19 @@ def read(bodies: Sequence[str]) -> list[Row]:
 @given(st.lists(BODIES, min_size=1, max_size=6))
 def test_whatever_a_record_says_is_what_each_expression_says_alone(bodies: list[str]):
     assert read(bodies) == [defined(body) for body in bodies]
+
+
+TEXTS = st.tuples(
+    st.sampled_from(("", " ", "\u00a0", "\u200b", "\t")),
+    st.sampled_from(("", "7", "-7.0", "+12.50", ".5", "1e3", "1e400", "yes", "TRUE", "0", "nan", "x", "7 7", "9" * 40)),
+    st.sampled_from(("", " ", "\n", "\ufeff")),
+).map("".join)
+
+
+@examples(30)
+@given(text=TEXTS, macro=st.sampled_from(("number_from", "money_from", "whole_from", "flag_from")))
+def test_a_text_says_what_it_says_without_the_white_space_around_it(text: str, macro: str):
+    connection, _ = definition()
+    both = f"select try([{macro}(text)]), try([{macro}(trimmed(text))]) from (select $text::varchar as text)"
+    ((found, expected),) = connection.execute(both, {"text": text}).fetchall()
+    assert found == expected
