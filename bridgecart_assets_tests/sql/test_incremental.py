@@ -19,6 +19,7 @@ from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.incremental import rebuild as refreshing
 from bridgecart_assets.warehouse.incremental import scope
+from bridgecart_assets.warehouse.incremental.refresh import made_by
 from bridgecart_assets.warehouse.storage.database import standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Query
 from bridgecart_assets.warehouse.storage.tables import count_rows
@@ -111,6 +112,13 @@ def arrival(number: int, order: Order, *, minute: int = 0) -> Record:
     return Record(payload, kafka_timestamp=ARRIVED + timedelta(minutes=minute))
 
 
+def contents(warehouse: MemoryWarehouse) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of all that is stored, what is noted of refreshes too."""
+    with warehouse.reading() as connection:
+        names = sorted(standing_tables(connection))
+    return {name: rows(warehouse, f"from {name} order by all") for name in names}
+
+
 def full_rebuilds(warehouse: MemoryWarehouse) -> dict[str, int]:
     rows = records(warehouse, "select table_name, full_rebuilds from gold.refreshes")
     return {str(row["table_name"]): int(row["full_rebuilds"]) for row in rows}
@@ -191,6 +199,27 @@ def test_batches_that_are_given_another_calendar_are_followed_to_the_tables_of_a
     assert digests(warehouse) == digests(always)
     moved = "select count(*) as orders from silver.orders where purchased_on <> purchased_at::date"
     assert records(warehouse, moved)[0]["orders"] > 10
+
+
+@pytest.mark.parametrize("only_changes", [True, False], ids=["what changed", "everything"])
+def test_what_has_to_be_made_is_decided_without_writing_anything(only_changes: bool):
+    warehouse = shop_with_history(5)
+    take_in(warehouse, 1, [arrival(900, Order("C7", "2024-06-30T09:00:00", 40))])
+    stored = contents(warehouse)
+    query = queries.features_query(SETTINGS)
+    assert query.incremental is not None
+    with warehouse.transaction() as connection:
+        decision = refreshing.decide(
+            connection,
+            contracts.CUSTOMER_FEATURES,
+            contracts.CUSTOMER_TOTALS,
+            query.incremental,
+            made_by(contracts.CUSTOMER_TOTALS, query, query.incremental),
+            query.parameters,
+            only_changes=only_changes,
+        )
+    assert isinstance(decision.scope, scope.ChangedScope if only_changes else scope.FullScope)
+    assert contents(warehouse) == stored
 
 
 def test_a_batch_of_the_same_day_touches_only_its_own_customers():

@@ -44,7 +44,15 @@ class RefreshState:
     as_of: date | None
 
 
-def begin_refresh(
+@dataclass(frozen=True)
+class Decision:
+    """The part of a table whose rows are made, and what is noted of the table once they are."""
+
+    scope: Scope
+    state: RefreshState
+
+
+def decide(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
     stored: Contract,
@@ -53,8 +61,8 @@ def begin_refresh(
     parameters: Mapping[str, Parameter],
     *,
     only_changes: bool,
-) -> Scope:
-    """The part of the table that is rebuilt; notes it already.
+) -> Decision:
+    """The part of the table that has to be made. Nothing stored is written; who changed is put into `touched`.
 
     The rows stand in the table `stored`. `made_by` are the SQL files that make them: another version of BridgeCart
     makes other rows.
@@ -73,8 +81,7 @@ def begin_refresh(
     is_whole = isinstance(scope, FullScope)
     times = before.full_rebuilds if before is not None else 0
     checked = before.checked if before is not None and not is_whole else None
-    note_refresh(connection, contract, RefreshState(revision, checked, times + is_whole, state, as_of))
-    return scope
+    return Decision(scope, RefreshState(revision, checked, times + is_whole, state, as_of))
 
 
 def goes_on(known: date | None, as_of: date | None) -> bool:
@@ -120,6 +127,12 @@ def note_refresh(connection: duckdb.DuckDBPyConnection, contract: Contract, refr
     """Note how far the table has followed."""
     connection.execute("delete from gold.refreshes where table_name = ?", [contract.full_name])
     connection.execute("insert into gold.refreshes values (?, ?, ?, ?, ?, ?)", [contract.full_name, *astuple(refresh)])
+
+
+def forget_followed(connection: duckdb.DuckDBPyConnection, replaced: Contract) -> None:
+    """Delete the replaced rows that no table needs any more, because all have followed and were checked."""
+    known = "select min(coalesce(checked, revision)) from gold.refreshes"
+    connection.execute(f"delete from {replaced.full_name} where revision <= ({known})")
 
 
 def scope_unchecked(

@@ -11,9 +11,9 @@ import duckdb
 from bridgecart_assets.contracts import BOOKKEEPING, Contract
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain, files_before
-from bridgecart_assets.warehouse.incremental.rebuild import begin_refresh
+from bridgecart_assets.warehouse.incremental.rebuild import decide, forget_followed, note_refresh
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope
-from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter, Query
+from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Read
 from bridgecart_assets.warehouse.storage.tables import (
     check_key,
     checked_parameters,
@@ -43,17 +43,36 @@ def refresh_customers(
     stored = query.stored_in or contract
     for table in (stored, *BOOKKEEPING):
         prepare(connection, table)
-    made_by = chain(*files_of(stored, query), *filter(None, (incremental.carried, incremental.narrowed)))
-    scope = begin_refresh(
-        connection, contract, stored, incremental, made_by, query.parameters, only_changes=only_changes
-    )
-    refresh = _Refresh(connection, stored, query, incremental, {**query.parameters, **scope.parameters})
+    files = made_by(stored, query, incremental)
+    decision = decide(connection, contract, stored, incremental, files, query.parameters, only_changes=only_changes)
+    make_rows(connection, stored, query, incremental, decision.scope)
+    note_refresh(connection, contract, decision.state)
+    if incremental.replaced is not None:
+        forget_followed(connection, incremental.replaced)
+    if contract.is_view:
+        make_view(connection, contract, query.parameters)
+
+
+def made_by(stored: Contract, query: Query, incremental: Incremental) -> Sequence[str]:
+    """The SQL files that make the rows of a table of customers."""
+    return chain(*files_of(stored, query), *filter(None, (incremental.carried, incremental.narrowed)))
+
+
+def make_rows(
+    connection: duckdb.DuckDBPyConnection,
+    stored: Contract,
+    query: Query,
+    incremental: Incremental,
+    scope: Scope,
+    *,
+    done: Sequence[str] = (),
+) -> None:
+    """Make the rows of the scope in the table that stores them. SQL files in `done` have run already."""
+    refresh = _Refresh(connection, stored, query, incremental, {**query.parameters, **scope.parameters}, done)
     if isinstance(scope, FullScope):
         refresh.rebuild(scope)
     else:
         refresh.update(scope)
-    if contract.is_view:
-        make_view(connection, contract, query.parameters)
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,7 @@ class _Refresh:
     query: Query
     incremental: Incremental
     parameters: Mapping[str, Parameter]
+    done: Sequence[str]
 
     @property
     def _select(self) -> str:
@@ -76,7 +96,7 @@ class _Refresh:
         for target in (self.table, *replaced):
             delete_slice(self.connection, target, None)
         for part in whole.parts(self.connection):
-            self._run_steps(part)
+            self._make_inputs(part)
             used = checked_parameters(self.connection, self.table, self._select, self.parameters)
             with explaining(self.table):
                 insert_rows(self.connection, self.table, self._select, used)
@@ -86,12 +106,13 @@ class _Refresh:
     def update(self, changes: ChangedScope) -> None:
         """Replace the rows that may have changed."""
         carried = self.incremental.carried
-        done = files_before(carried) if carried else ()
-        run_steps(self.connection, done, self.parameters)
+        first = files_before(carried) if carried else ()
+        self._run_steps(first)
         ((touched,),) = self.connection.execute("select count(*) from touched").fetchall()
         if not touched:
             return
-        self._run_steps(replace(changes, people="late") if carried else changes, done)
+        late = replace(changes, people="late") if carried else changes
+        self._make_inputs(late, without=first)
         used = checked_parameters(self.connection, self.table, self._select, self.parameters)
         self.connection.execute(f"create temp table fresh as from {self.table.full_name} limit 0")
         self.connection.execute(f"insert into fresh by name {self._select}", used)
@@ -103,16 +124,16 @@ class _Refresh:
         with explaining(self.table):
             insert_rows(self.connection, self.table, "select * from fresh", {})
 
-    def _run_steps(self, scope: Scope, done: Sequence[str] = ()) -> None:
+    def _make_inputs(self, scope: Scope, *, without: Sequence[str] = ()) -> None:
+        """Make what the rows of the scope are selected from."""
         scope.relate(self.connection, self.incremental)
-        steps = [step for step in steps_of(self.table, self.query) if step not in done]
-        run_steps(self.connection, steps, self.parameters)
+        self._run_steps([step for step in steps_of(self.table, self.query) if step not in without])
+
+    def _run_steps(self, steps: Sequence[str | Computed | Read]) -> None:
+        run_steps(self.connection, [step for step in steps if step not in self.done], self.parameters)
 
     def _keep_replaced(self, revision: int) -> None:
         """Keep the rows that are about to go, until every table has followed."""
         replaced = self.incremental.replaced
-        if replaced is None:
-            return
-        insert_rows(self.connection, replaced, read_sql(file_of(replaced.full_name)), {"revision": revision})
-        known = "select min(coalesce(checked, revision)) from gold.refreshes"
-        self.connection.execute(f"delete from {replaced.full_name} where revision <= ({known})")
+        if replaced is not None:
+            insert_rows(self.connection, replaced, read_sql(file_of(replaced.full_name)), {"revision": revision})
