@@ -25,28 +25,11 @@ from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_bro
 from bridgecart_assets_tests.sources.mapping.records import SAMPLES, SENT_AT, sample_lines
 from bridgecart_assets_tests.sources.registry.apicurio import Apicurio
 from bridgecart_assets_tests.support.state import digests, rows
-from bridgecart_assets_tests.warehouse.test_mappings import ENDS, NESTED_ENDS, SHOPIFY_ENDS
+from bridgecart_assets_tests.warehouse.test_mappings import AVRO_ENDS, ENDS, NESTED_ENDS, SHOPIFY_ENDS
 
 IN_BATCHES = {"BRIDGECART_MAX_BATCH_RECORDS": "5"}
 SENT_MS = int(SENT_AT.timestamp() * 1000)
 AVRO = json.loads((SAMPLES / "debezium-orders.avsc").read_text())
-AVRO_ENDS = [
-    (-1, "tombstone", "1"),
-    (0, "orders", "7000 50.00 2025-01-01 10:00:00"),
-    (1, "superseded", "4"),
-    (2, "duplicate", "4"),
-    (3, "superseded", "5"),
-    (4, "orders", "7001 119.90 2026-01-01 10:00:00"),
-    (5, "void", "5"),
-    (6, "superseded", "7"),
-    (7, "void", "7"),
-    (9, "rejected", "missing_purchase_amount"),
-    (10, "orders", "7005 -30.00 2026-01-01 10:05:00"),
-    (10, "orders", "7005 80.00 2026-01-01 10:00:00"),
-    (11, "rejected", "bad_avro"),
-    (12, "rejected", "bad_avro"),
-    (13, "rejected", "unknown_schema"),
-]
 # With the records of a damaged stream it rejects nearly all of them, and that is no fault of the run.
 FORGIVING = {"BRIDGECART_MAX_REJECT_SHARE": "1", "BRIDGECART_ERROR_REJECT_SHARE": "1"}
 
