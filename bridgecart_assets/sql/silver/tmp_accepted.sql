@@ -1,7 +1,7 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
 -- needs: validated, fields, mapped_events, spellings, lookup_key_of(), key_of(), customer_hash_of(), day_of(), utc_of(),
 --     raw.orders, raw.withdrawn_orders, $amount_is_net, $calendar_timezone, $batch_key
--- gives: cleaned, refused, canonicalized, accepted
+-- gives: cleaned, refused_unread, refused, canonicalized, accepted
 
 create temp view cleaned as
 select
@@ -32,25 +32,27 @@ select
 from mapped_events
 where reasons is null;
 
+-- Refused records of which `fields` has no payload. Few, and known to be few before raw is joined: else all payloads of the
+-- batch would become a hash table.
+create temp table refused_unread as
+select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ',') as reasons, batch_key
+from mapped_events
+where reasons is not null
+union all
+select topic_id, "partition", "offset", kafka_timestamp, ['withdrawn'], batch_key
+from cleaned c
+-- A state of an order is of that order, whoever has it and whether it says so.
+semi join raw.withdrawn_orders w
+    on w.order_id = c.order_id and (w.customer_id = c.customer_id or c.is_void is not null);
+
 create temp table refused as
 select v.topic_id, v."partition", v."offset", v.kafka_timestamp, string_split(v.reasons, ',') as reasons, v.batch_key, f.payload
 from validated v
 join fields f using (topic_id, "partition", "offset")
 where v.reasons is not null
 union all
--- Records of which `fields` has no payload.
-select other.*, r.payload
-from (
-    select topic_id, "partition", "offset", kafka_timestamp, string_split(reasons, ','), batch_key
-    from mapped_events
-    where reasons is not null
-    union all
-    select topic_id, "partition", "offset", kafka_timestamp, ['withdrawn'], batch_key
-    from cleaned c
-    -- A state of an order is of that order, whoever has it and whether it says so.
-    semi join raw.withdrawn_orders w
-        on w.order_id = c.order_id and (w.customer_id = c.customer_id or c.is_void is not null)
-) other
+select u.*, r.payload
+from refused_unread u
 join raw.orders r using (topic_id, "partition", "offset")
 where r.batch_key = $batch_key;
 
