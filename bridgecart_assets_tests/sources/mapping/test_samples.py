@@ -158,6 +158,20 @@ def test_a_table_in_json_is_read_by_the_preset_and_the_columns_of_the_table():
     assert [row.get("bad_fields") for row in read if "bad_fields" in row] == [["purchase_amount"]]
 
 
+def test_of_a_table_only_rows_are_read_and_no_truncation_message_or_tombstone():
+    mapping = parse_mapping(
+        "preset = 'debezium'\nformat = 1\n[order]\ncustomer_id = 'value.after.customer'\n"
+        "purchase_date = 'value.after.at'\npurchase_amount = 'value.after.total'",
+        "mapping.toml",
+    )
+    payloads = [json.dumps({"op": op, "source": {"lsn": 1}}).encode() for op in ("t", "m")]
+    assert [row.get("skipped") for row in rows(reader(mapping), raw_records([*payloads, None]))] == [
+        "where",
+        "where",
+        "tombstone",
+    ]
+
+
 def test_a_table_of_mysql_whose_envelope_was_taken_off_has_versions_too():
     order = {
         "order_id": "value.id",
