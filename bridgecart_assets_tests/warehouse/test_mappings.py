@@ -13,7 +13,7 @@ import pytest
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_SCHEMAS, SILVER_MAPPINGS, SILVER_ORDERS, TABLES
-from bridgecart_assets.orchestration.metadata import mapping_metadata
+from bridgecart_assets.orchestration.metadata import batch_figures, mapping_metadata
 from bridgecart_assets.sources.mapping.errors import MappingError
 from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 from bridgecart_assets.sources.mapping.reading import MappedReader
@@ -142,6 +142,19 @@ def test_a_sample_ends_where_its_shop_says_in_one_batch_and_in_shuffled_ones(
     assert rows(warehouse, ENDS) == ends
     make_silver(warehouse, settings, KEYS[1])
     assert rows(warehouse, ENDS) == ends
+
+
+def test_superseded_void_and_skipped_records_are_numbers_of_their_batch_that_are_plotted() -> None:
+    with read(Settings(mapping=SHOPIFY), placed(sample_lines("shopify-orders"))).reading() as connection:
+        figures = batch_figures(connection, KEYS[0])
+    assert {name: number for name, number in figures.items() if number} == {
+        "records": 6,
+        "orders": 2,
+        "superseded": 3,
+        "void": 1,
+        "skipped": 1,
+        "refunds_inside": 1,
+    }
 
 
 def test_the_event_of_bridgecart_said_as_a_mapping_becomes_the_same_orders() -> None:
