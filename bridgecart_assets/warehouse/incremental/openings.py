@@ -27,7 +27,7 @@ from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.incremental.rebuild import is_large_share
 from bridgecart_assets.warehouse.incremental.scope import FullScope, relate_rows
-from bridgecart_assets.warehouse.storage.outputs import Carried, Changes, Parameter, Query
+from bridgecart_assets.warehouse.storage.outputs import Carried, Changes, Following, Parameter, Query
 from bridgecart_assets.warehouse.storage.tables import (
     check_key,
     checked_parameters,
@@ -48,11 +48,14 @@ _FROM_ORDERS, _IN_TIME, _AT_OPENINGS = (
 _TIMELINE = "gold/tmp_timeline"
 _SINCE, _LATE_TIMELINE = "gold/tmp_everybody_since", "gold/tmp_late_timeline"
 _DELETE, _MOVE = "internal/delete_retold", "internal/move_intervals"
-_SIDES = ("before", "after")
+# With the sign that flows of these rows have.
+_SIDES = {"before": "-", "after": "+"}
 _WRITTEN = (CUSTOMER_OPENINGS, SEGMENT_INTERVALS, SEGMENT_FLOWS)
 _CLOCK = "gold/tmp_clock"
 # What is read of the changes before anything is written.
-_CHANGES = [file for file in chain("gold/tmp_late_orders", "gold/tmp_changed") if file != _CLOCK]
+_CHANGES = chain("gold/tmp_late_orders", "gold/tmp_changed")
+_KEYS = sql_names(SEGMENT_FLOWS.key)
+_SUMS = [sql_name(column) for column in SEGMENT_FLOWS.column_names if column not in SEGMENT_FLOWS.key]
 
 
 def make_openings(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
@@ -61,25 +64,57 @@ def make_openings(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
     _Openings(connection, query, query.parameters).make()
 
 
-def follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, changes: Changes) -> bool:
-    """Take in what came and went. False where nothing is there to follow from, or so many customers are late."""
+def can_follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, changes: Changes) -> Following | None:
+    """The way to what the orders say now, with the changes read and nothing written.
+
+    None where nothing is there to follow from, or so many customers are late that it is faster to make all rows.
+    """
     run_steps(connection, [_CLOCK], query.parameters)
     ((opening, is_same_date),) = connection.execute(
         "select max(period), (select as_of from clock) = $was from periods where period < $was", {"was": changes.was}
     ).fetchall()
     if opening is None or not (is_same_date or _are_scored(connection, changes.revision)):
-        return False
-    span = {"after": changes.after, "revision": changes.revision, "opening": opening.isoformat()}
-    openings = _Openings(connection, query, {**query.parameters, **span})
-    run_steps(connection, _CHANGES, openings.parameters)
-    if openings.is_large():
-        return False
-    openings.follow(is_same_date=is_same_date)
-    return True
+        return None
+    following = Following(changes, opening, is_same_date)
+    read_changes(connection, {**query.parameters, **following.parameters}, done=[_CLOCK])
+    ((late, everybody),) = connection.execute(
+        "select (select count(*) from retold), (select count(*) from gold.customer_totals)"
+    ).fetchall()
+    return None if is_large_share(late, everybody) else following
+
+
+def read_changes(
+    connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, Parameter], *, done: Sequence[str] = ()
+) -> None:
+    """Read what came and went of what is stored, before anything is written. SQL files in `done` have run already."""
+    run_steps(connection, [file for file in _CHANGES if file not in done], parameters)
+
+
+def follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, following: Following) -> None:
+    """Take in what came and went, as `read_changes` found it."""
+    _Openings(connection, query, {**query.parameters, **following.parameters}).follow(following)
+
+
+def add_to_flows(connection: duckdb.DuckDBPyConnection, kept: str) -> None:
+    """Put the sums in `added` on the stored flows that are kept; all others go, and those of periods that are gone."""
+    sums = ", ".join(f"sum({column}) as {column}" for column in _SUMS)
+    connection.execute(
+        f"create or replace temp table added_up as select {_KEYS}, {sums} "
+        f"from (from {SEGMENT_FLOWS.full_name} where {kept} union all by name from added) "
+        # Where the first order of all went, its period did.
+        "where period in (select period from periods) "
+        f"group by {_KEYS} having {' or '.join(f'sum({column}) <> 0' for column in _SUMS)}"
+    )
+    replace_rows(connection, SEGMENT_FLOWS, "select * from added_up", {}, None)
+
+
+def kept_flows(following: Following) -> str:
+    """Condition of the stored flows that stay: on a new date those of the period that was open are made anew."""
+    return "true" if following.is_same_date else f"period < date '{following.opening.isoformat()}'"
 
 
 def _are_scored(connection: duckdb.DuckDBPyConnection, revision: int) -> bool:
-    """Whether customers have been scored as of the clock, with all changes up to the revision."""
+    """True if customers have been scored as of the clock, with all changes up to the revision."""
     known = f"select 1 from {REFRESHES.full_name} where table_name = '{CUSTOMER_SEGMENTS.full_name}' and revision >= ?"
     dated = f"(select max(as_of) from {CUSTOMER_SCORES.full_name}) = (select as_of from clock)"
     return connection.execute(f"{known} and {dated}", [revision]).fetchone() is not None
@@ -100,40 +135,33 @@ class _Openings:
         """Make all rows, one part of the customers after the other."""
         for table in _WRITTEN:
             delete_slice(self.connection, table, None)
-        self._count_periods("true")
+        self._begin_flows("true")
         for part in FullScope().parts(self.connection):
             relate_rows(self.connection, part, SILVER_ORDERS)
             self._tell(of=_FROM_ORDERS)
             self.connection.execute("create or replace temp table made_timeline as from timeline")
             self._insert(CUSTOMER_OPENINGS, self._clusters())
             self._insert(SEGMENT_INTERVALS)
-            self._sum("given", "from made_timeline")
-            self._add_to_flows("given")
+            self._add("from made_timeline")
             check_key(self.connection, CUSTOMER_OPENINGS, "made_timeline")
+        add_to_flows(self.connection, "true")
 
-    def is_large(self) -> bool:
-        """True if so many customers are late that it is faster to make all rows."""
-        sql = "select (select count(*) from retold), (select count(*) from gold.customer_totals)"
-        ((late, everybody),) = self.connection.execute(sql).fetchall()
-        return is_large_share(late, everybody)
-
-    def follow(self, *, is_same_date: bool) -> None:
+    def follow(self, following: Following) -> None:
         """Take in the changes. On a new date everybody is another, but as of now only."""
         self._tell_late()
-        if is_same_date:
+        if following.is_same_date:
             self._tell_in_time()
-        self._count_periods("true" if is_same_date else f"period < {self._opening}")
-        for side in _SIDES:
-            self._sum(f"given_{side}", f"select * exclude (side) from changed where side = '{side}'")
-        self._add_to_flows("given_after", taken="given_before")
+        kept = kept_flows(following)
+        self._begin_flows(kept)
+        for side, sign in _SIDES.items():
+            self._add(f"select * exclude (side) from changed where side = '{side}'", sign=sign)
         self._run(_DELETE)
-        if not is_same_date:
+        if not following.is_same_date:
             self._open_periods()
         self._insert_late()
-        if not is_same_date:
-            self._make_open_flows()
-        # Where the first order of all went, its period did.
-        self.connection.execute("delete from gold.segment_flows where period not in (select period from periods)")
+        if not following.is_same_date:
+            self._add_open_flows()
+        add_to_flows(self.connection, kept)
 
     def _tell_late(self) -> None:
         """Add who is late to what changed, as told by their orders before and after."""
@@ -169,13 +197,11 @@ class _Openings:
         theirs = "as_of > (select min(since) from retold) and customer_hash in (select customer_hash from retold)"
         check_key(self.connection, CUSTOMER_OPENINGS, f"(from gold.customer_openings where {theirs})")
 
-    def _make_open_flows(self) -> None:
-        """Make the flows of the period that was open, and of those since, anew."""
+    def _add_open_flows(self) -> None:
+        """Add the flows of the period that was open, and of those since, which are made anew."""
         self._count_periods(f"period >= {self._opening}")
         self._run(_SINCE)
-        self.connection.execute(f"delete from gold.segment_flows where period >= {self._opening}")
-        self._sum("given", "from everybody_at_openings", "from everybody_at_closes")
-        self._add_to_flows("given")
+        self._add("from everybody_at_openings", "from everybody_at_closes")
 
     @property
     def _opening(self) -> str:
@@ -188,7 +214,7 @@ class _Openings:
         """Make `timeline` of the customers and dates that this file gives."""
         computed = {step.file: step for step in self.query.computed}
         files = chain(_TIMELINE, through=(of,))
-        steps = [computed.get(file, file) for file in files if file not in (_CLOCK, *_CHANGES)]
+        steps = [computed.get(file, file) for file in files if file not in _CHANGES]
         run_steps(self.connection, steps, {**self.parameters, **parameters})
 
     def _any(self, relation: str) -> bool:
@@ -215,26 +241,19 @@ class _Openings:
             for condition in conditions:
                 insert_rows(self.connection, table, f"select * from ({select}) as rows where {condition}", used)
 
-    def _sum(self, name: str, at_openings: str, at_closes: str = "") -> None:
-        """Make a table of flows of rows at openings to those at closes, which are the same relation where not named."""
-        select = read_sql(file_of(SEGMENT_FLOWS.full_name))
+    def _begin_flows(self, periods: str) -> None:
+        """Begin the sums that are added to the flows of these periods."""
+        self._count_periods(periods)
+        self.connection.execute(f"create or replace temp table added as from {SEGMENT_FLOWS.full_name} limit 0")
+
+    def _add(self, at_openings: str, at_closes: str = "", *, sign: str = "+") -> None:
+        """Add the flows of rows at openings to those at closes, which are the same rows where not named."""
         for moment, rows in (("openings", at_openings), ("closes", at_closes or at_openings)):
             self.connection.execute(f"create or replace temp view summed_{moment} as {rows}")
+        select = read_sql(file_of(SEGMENT_FLOWS.full_name))
         used = used_parameters(self.connection, select, self.parameters)
-        self.connection.execute(f"create or replace temp table {name} as {select}", used)
-
-    def _add_to_flows(self, added: str, *, taken: str = "gold.segment_flows limit 0") -> None:
-        """Add flows to those that there are, and take others off."""
-        keys = sql_names(SEGMENT_FLOWS.key)
-        sums = [sql_name(column) for column in SEGMENT_FLOWS.column_names if column not in SEGMENT_FLOWS.key]
-        negated = ", ".join(f"-{column} as {column}" for column in sums)
-        self.connection.execute(
-            f"create or replace temp table added_up as select {keys}, {', '.join(f'sum({c}) as {c}' for c in sums)} "
-            f"from (from {SEGMENT_FLOWS.full_name} union all by name from {added} "
-            f"union all by name select {keys}, {negated} from (from {taken})) "
-            f"group by {keys} having {' or '.join(f'sum({c}) <> 0' for c in sums)}"
-        )
-        replace_rows(self.connection, SEGMENT_FLOWS, "select * from added_up", {}, None)
+        signed = ", ".join(f"{sign}{column} as {column}" for column in _SUMS)
+        self.connection.execute(f"insert into added by name select {_KEYS}, {signed} from ({select})", used)
 
 
 def _files() -> tuple[str, ...]:
@@ -248,6 +267,7 @@ OPENINGS = Carried(
     _WRITTEN,
     _files(),
     make_openings,
+    can_follow_openings,
     follow_openings,
 )
 """Openings, intervals and flows: what the snapshots and the membership of segments are views of."""

@@ -89,6 +89,28 @@ class Changes:
 
 
 @dataclass(frozen=True)
+class Following:
+    """The way from what tables say to what they say once they have taken in what came and went.
+
+    Attributes:
+        changes: what came and went.
+        opening: of the period that was open when the tables were written.
+        is_same_date: whether they are as of the same date afterwards.
+
+    """
+
+    changes: Changes
+    opening: date
+    is_same_date: bool
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Parameters of the SQL files: the changes that they follow."""
+        span = {"after": self.changes.after, "revision": self.changes.revision}
+        return {**span, "opening": self.opening.isoformat()}
+
+
+@dataclass(frozen=True)
 class Carried:
     """Tables of customers, and of sums over them, that are carried on by what came and went.
 
@@ -96,14 +118,16 @@ class Carried:
         tables: the tables; none for a view of what others write.
         files: the SQL files that make their rows.
         make: makes all of their rows.
-        follow: takes in the changes; False where it was faster to make all rows.
+        can_follow: reads the changes and writes nothing; None where all rows have to be made, or that is faster.
+        follow: takes in the changes, as they have been read.
 
     """
 
     tables: "tuple[Contract, ...]"
     files: tuple[str, ...]
     make: "Callable[[duckdb.DuckDBPyConnection, Query], None]"
-    follow: "Callable[[duckdb.DuckDBPyConnection, Query, Changes], bool]"
+    can_follow: "Callable[[duckdb.DuckDBPyConnection, Query, Changes], Following | None]"
+    follow: "Callable[[duckdb.DuckDBPyConnection, Query, Following], None]"
 
 
 @dataclass(frozen=True)
