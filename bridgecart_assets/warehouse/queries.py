@@ -148,7 +148,7 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
         computed=(_purchase_forecasts(settings),),
         inputs=inputs,
         incremental=Incremental(
-            scoped=(CUSTOMER_FEATURES,), materialized=(CUSTOMER_FEATURES,), state=("internal/state_models",)
+            scoped=(CUSTOMER_FEATURES,), narrowed="internal/narrowed_features", state=("internal/state_models",)
         ),
         stored_in=CUSTOMER_SCORES,
     )

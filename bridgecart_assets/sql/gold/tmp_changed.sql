@@ -6,7 +6,14 @@
 
 create or replace temp table changed as
 with held as (
-    select *, max(last_purchased_on) over (partition by customer_id) as last_known_on
+    select
+        * replace (
+            -- No flow asks for these, and of a few customers everybody's would be read.
+            null::double as {trait},
+            null::integer as frequency, null::integer as model_version, null::double as p_alive,
+            null::decimal(18, 2) as expected_window_sales
+        ),
+        max(last_purchased_on) over (partition by customer_id) as last_known_on
     from gold.customer_openings
     -- Of those before, a purchase in the open period tells nothing.
     where as_of > $opening::date - $churn_window_days and as_of <= $opening::date

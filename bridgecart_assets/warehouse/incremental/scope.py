@@ -101,8 +101,7 @@ class ChangedScope:
             return
         for table in incremental.scoped:
             # Orders are looked for among everybody's, which takes longer than whatever is made of them.
-            once = table == SILVER_ORDERS or table in incremental.materialized
-            relate_rows(connection, self, table, materialized=once)
+            relate_rows(connection, self, table, materialized=table == SILVER_ORDERS)
 
 
 Scope = FullScope | ChangedScope

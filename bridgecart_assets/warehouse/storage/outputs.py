@@ -59,19 +59,17 @@ class Incremental:
 
     Attributes:
         scoped: inputs that the SQL reads as `scoped_<table>`: everything, or the rows of changed customers.
-        materialized: those of them that it reads more than once; few rows are then looked for once.
         state: SQL files; when one says something else than the last time, everything is rebuilt.
         is_dated: whether the rows are as of the clock's date; with another date everything is rebuilt.
         carried: the SQL file of the rows of customers in time, to whose totals changes are added; rebuilt are only
             those whose hash is put into `late`. Of a dated table it also takes in what a later date lets in.
-        narrowed: the SQL file that gives `narrowed_<table>` of each input where only some customers changed: of those
-            in time what came and their row, of anybody else all orders, so that the same SQL makes their rows.
+        narrowed: the SQL file that gives `narrowed_<table>` of each input where only some customers changed: what the
+            same SQL makes their rows of, and no more.
         replaced: the table that keeps the rows which were replaced, as they were, for those that follow this one.
 
     """
 
     scoped: tuple[Contract, ...]
-    materialized: tuple[Contract, ...] = ()
     state: tuple[str, ...] = ()
     is_dated: bool = False
     carried: str = ""
