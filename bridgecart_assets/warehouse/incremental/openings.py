@@ -116,7 +116,7 @@ def kept_flows(following: Following) -> str:
 def _are_scored(connection: duckdb.DuckDBPyConnection, revision: int) -> bool:
     """True if customers have been scored as of the clock, with all changes up to the revision."""
     known = f"select 1 from {REFRESHES.full_name} where table_name = '{CUSTOMER_SEGMENTS.full_name}' and revision >= ?"
-    dated = f"(select max(as_of) from {CUSTOMER_SCORES.full_name}) = (select as_of from clock)"
+    dated = f"(select min(as_of) from {CUSTOMER_SCORES.full_name}) = (select as_of from clock)"
     return connection.execute(f"{known} and {dated}", [revision]).fetchone() is not None
 
 
@@ -155,10 +155,13 @@ class _Openings:
         self._begin_flows(kept)
         for side, sign in _SIDES.items():
             self._add(f"select * exclude (side) from changed where side = '{side}'", sign=sign)
-        self._run(_DELETE)
+        is_late = self._any("retold")
+        if is_late:
+            self._run(_DELETE)
         if not following.is_same_date:
             self._open_periods()
-        self._insert_late()
+        if is_late:
+            self._insert_late()
         if not following.is_same_date:
             self._add_open_flows()
         add_to_flows(self.connection, kept)
