@@ -23,8 +23,9 @@ from bridgecart_assets.commands.own_broker import BOOTSTRAP_VARIABLE, own_broker
 from bridgecart_assets.commands.run_pipeline import QUIET, failure_of
 from bridgecart_assets.definitions import defs
 from bridgecart_assets.orchestration.instance import dagster_instance
-from bridgecart_assets.orchestration.jobs import FOLLOWS_CHANGES
+from bridgecart_assets.orchestration.jobs import refresh_config
 from bridgecart_assets.orchestration.partitions import BATCHES, newest_keys, next_batch_key
+from bridgecart_assets.orchestration.resources import RefreshMode
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.from_settings import kafka_connection
 from bridgecart_assets.sources.kafka.producing import produce
@@ -112,12 +113,12 @@ def run_batch(*, is_whole: bool = False) -> Figures:
         key = next_batch_key(datetime.now(UTC), known)
         instance.add_dynamic_partitions(str(BATCHES.name), [key])
         job = defs.resolve_job_def("orders_batch")
-        run_config = QUIET if is_whole else {**QUIET, **FOLLOWS_CHANGES}
+        mode = RefreshMode.EVERYTHING if is_whole else RefreshMode.CHANGES
         started = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = job.execute_in_process(
-                instance=instance, partition_key=key, run_config=run_config, raise_on_error=False
+                instance=instance, partition_key=key, run_config={**QUIET, **refresh_config(mode)}, raise_on_error=False
             )
         seconds = time.perf_counter() - started
     if not result.success:
