@@ -20,7 +20,13 @@ from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.incremental.verification import wrong_totals
 from bridgecart_assets.warehouse.publishing import published_path
 from bridgecart_assets.warehouse.queries import features_query
-from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable, reason_of, standing_tables
+from bridgecart_assets.warehouse.storage.database import (
+    DuckDBFailed,
+    Warehouse,
+    WarehouseUnusable,
+    reason_of,
+    standing_tables,
+)
 
 # Done, of how many, and what is read next.
 Reading = Callable[[int, int, str], None]
@@ -34,7 +40,7 @@ _REMEDY = (
 def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
     """Tables and published files that cannot be read, or do not say what they should.
 
-    Raises WarehouseUnusable when the warehouse cannot even be opened.
+    Raises WarehouseUnusable or DuckDBFailed when the warehouse cannot even be opened.
     """
     warehouse = warehouse_from_settings(settings)
     tables = _tables(warehouse)
@@ -46,7 +52,7 @@ def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
         progress(done, steps, table)
         try:
             sums[table] = _sum_of_table(warehouse, table)
-        except WarehouseUnusable as error:
+        except (WarehouseUnusable, DuckDBFailed) as error:
             damaged[table] = error.reason
     findings = [Finding("warehouse", f"{table} cannot be read ({why}).", _REMEDY) for table, why in damaged.items()]
     if damaged:

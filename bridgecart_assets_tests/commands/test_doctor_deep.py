@@ -15,7 +15,7 @@ from bridgecart_assets.contracts import TABLES
 from bridgecart_assets.sources.kafka.offsets import OffsetRange, TopicState
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.publishing import publish, published_path
-from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseUnusable
+from bridgecart_assets.warehouse.storage.database import DuckDBFailed, Warehouse, WarehouseUnusable
 from bridgecart_assets_tests.support.state import digests
 
 FLIPS = 10
@@ -83,7 +83,7 @@ def test_a_flipped_bit_anywhere_in_the_warehouse_is_found_or_changes_nothing(
         flip(warehouse.path, chance.randrange(len(good)), chance.randrange(8))
         try:
             findings = found(settings)
-        except WarehouseUnusable:
+        except (WarehouseUnusable, DuckDBFailed):
             damaged += 1
             continue
         damaged += bool(findings)
@@ -138,7 +138,7 @@ def damage_a_table(settings: Settings, file: Path) -> None:
     whole = file.read_bytes()
     for position in range(len(whole) // 2, len(whole), 262_144):
         flip(file, position)
-        with suppress(WarehouseUnusable):
+        with suppress(WarehouseUnusable, DuckDBFailed):
             if [finding for finding in found(settings) if finding.where == "warehouse"]:
                 return
         file.write_bytes(whole)

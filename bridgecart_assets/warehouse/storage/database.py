@@ -35,7 +35,7 @@ _DISK_FULL = re.compile(
 )
 _FORBIDDEN = re.compile(r"permission denied|read-only file system|operation not permitted", re.IGNORECASE)
 _SYSTEM = re.compile(f"{_DISK_FULL.pattern}|{_FORBIDDEN.pattern}|no such file or directory", re.IGNORECASE)
-_UNUSABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException, duckdb.InternalException)
+_UNUSABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
 
 
 class WarehouseError(BridgeCartError):
@@ -51,6 +51,17 @@ class WarehouseUnusable(WarehouseError):
         super().__init__(
             f"The warehouse {path} cannot be used ({reason}): restore it from a backup, or move it away and run "
             "`bridgecart run` to build it again from the topic."
+        )
+        self.reason = reason
+
+
+class DuckDBFailed(WarehouseError):
+    """DuckDB found something in itself that cannot be; `reason` says what. A damaged file may lead to it too."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"DuckDB itself failed on {path} ({reason}): nothing was written, run again. If it fails again, "
+            "`bridgecart doctor --deep` says whether the file is damaged; if it is not, report this line with the log."
         )
         self.reason = reason
 
@@ -402,6 +413,9 @@ def explain(error: duckdb.Error, path: Path, memory_limit: str) -> WarehouseErro
         return WarehouseError(too_little(memory_limit, bound()))
     if isinstance(error, duckdb.IOException) and (_FORBIDDEN.search(text) or not path.exists()):
         return _unwritable(path, text.splitlines()[0])
+    # Whatever is asked after an error of DuckDB itself is refused with its text.
+    if isinstance(error, duckdb.InternalException) or "INTERNAL Error" in text:
+        return DuckDBFailed(path, text.splitlines()[0])
     # A damaged block is reported by the base class of all errors.
     if isinstance(error, _UNUSABLE) or "Corrupt database file" in text:
         return WarehouseUnusable(path, text.splitlines()[0])

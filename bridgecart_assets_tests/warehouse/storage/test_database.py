@@ -20,6 +20,7 @@ from bridgecart_assets.contracts import SEGMENT_MODEL
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage import database
 from bridgecart_assets.warehouse.storage.database import (
+    DuckDBFailed,
     Warehouse,
     WarehouseError,
     WarehouseLocked,
@@ -527,6 +528,8 @@ def test_too_little_memory_is_one_line_that_names_the_setting(stored: Warehouse)
         (duckdb.FatalException("database is invalidated\nmore"), WarehouseUnusable, "(database is invalidated)"),
         (duckdb.SerializationException("Failed to deserialize"), WarehouseUnusable, "cannot be used"),
         (duckdb.Error("Corrupt database file: computed checksum 1"), WarehouseUnusable, "cannot be used"),
+        (duckdb.InternalException("INTERNAL Error: index 5\nmore"), DuckDBFailed, "(INTERNAL Error: index 5): nothing"),
+        (duckdb.FatalException('invalidated: "INTERNAL Error: index 5"\nmore'), DuckDBFailed, "DuckDB itself failed"),
     ],
 )  # fmt: skip
 def test_failures_of_file_disk_and_memory_are_explained(
@@ -537,6 +540,13 @@ def test_failures_of_file_disk_and_memory_are_explained(
     explained = explain(error, path, "1500MB")
     assert type(explained) is kind
     _assert_one_line(explained, words)
+
+
+def test_of_an_error_of_duckdb_itself_nobody_is_told_to_move_the_warehouse_away(tmp_path: Path) -> None:
+    explained = explain(duckdb.InternalException("INTERNAL Error: index 5"), tmp_path, "1500MB")
+    assert explained is not None
+    assert "move it away" not in str(explained)
+    assert not explained.is_mended_by_topic
 
 
 @pytest.mark.parametrize("error", [duckdb.BinderException("x"), duckdb.ConversionException("x"), duckdb.Error("x")])
