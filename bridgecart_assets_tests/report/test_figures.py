@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import duckdb
 import pytest
 
 from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.commands.export_file import export_customers
 from bridgecart_assets.contracts import KPIS, Kpi
 from bridgecart_assets.report import figures
 from bridgecart_assets.report.charts import AGES
@@ -20,7 +22,9 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets_tests.report.pages import objects
 from bridgecart_assets_tests.report.shops import open_shop
-from bridgecart_assets_tests.support.records import Record, event
+from bridgecart_assets_tests.sources.mapping.records import SAMPLES, sample_lines
+from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
+from bridgecart_assets_tests.support.records import Record, event, store_batch
 
 CENT = pytest.approx
 FACTS = (
@@ -345,3 +349,18 @@ def test_purchases_and_value_since_the_first_purchase_are_of_the_days_of_the_sho
     assert {row["period"] for row in objects(shown["tables"]["purchases"])} == {"2025-01-01", "2025-03-01"}
     (cohort,) = objects(shown["tables"]["cohorts"])
     assert (cohort["cohort"], cohort["mean_clv_30"]) == ("2025-01-01", 200)
+
+
+def test_orders_of_a_mapping_that_were_sent_again_or_are_void_count_once_or_not_in_report_and_export(tmp_path: Path):
+    shop = Settings(data_dir=tmp_path / "data", mapping=SAMPLES / "mappings" / "shopify.toml")
+    warehouse, key = warehouse_from_settings(shop), "20300101T000000Z"
+    store_batch(warehouse, key, [Record(line) for line in sample_lines("shopify-orders")])
+    run_silver(warehouse, shop, key)
+    run_whole_tables(warehouse, shop)
+    with warehouse.reading() as reading:
+        totals = [row for row in rows(reading, shop, "figures") if row["segment_key"] == "all"]
+    # Two orders of 119.90, one with a refund of 29.70 inside; three older states and an order that became void.
+    assert (sum(row["orders"] for row in totals), sum(row["sales"] for row in totals)) == (2, CENT(210.10))
+    assert export_customers(shop, [], "parquet", tmp_path / "customers.parquet") == 2
+    ((worth,),) = duckdb.read_parquet(str(tmp_path / "customers.parquet")).sum("net_sales").fetchall()
+    assert worth == Decimal("210.10")
