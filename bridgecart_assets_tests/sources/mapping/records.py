@@ -7,12 +7,14 @@ from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
 from bridgecart_assets.sources.mapping.mapping_file import Mapping, load_mapping, parse_mapping
 from bridgecart_assets.sources.mapping.reading import COORDINATES, MappedReader
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+_SPAN = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
 SENT_AT = datetime(2026, 1, 10, tzinfo=UTC)
 Row = Entries[str, object]
 
@@ -83,4 +85,14 @@ def _reader(text: str, zone: str) -> MappedReader:
 def rows(reader: MappedReader, records: pa.Table) -> list[Row]:
     """What is read of each record, without what is NULL and without coordinates."""
     read = reader.read(records.to_reader()).drop_columns(list(COORDINATES))
-    return [{name: value for name, value in row.items() if value is not None} for row in read.to_pylist()]
+    told = pa.table({name: _in_python(read[name]) for name in read.column_names})
+    return [{name: value for name, value in row.items() if value is not None} for row in told.to_pylist()]
+
+
+def _in_python(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Infinite instants as DuckDB gives them to Python, where Arrow fails."""
+    if not pa.types.is_timestamp(column.type):
+        return column
+    first, last = (pa.scalar(instant, column.type) for instant in _SPAN)
+    from_first = pc.if_else(pc.less(column, first), first, column)
+    return pc.if_else(pc.greater(from_first, last), last, from_first)

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 
 import duckdb
 import hypothesis.strategies as st
-from hypothesis import given
+from hypothesis import example, given
 
 from bridgecart_assets.base.quoting import sql_text
 from bridgecart_assets.contracts.event import MAPPED_TYPES
@@ -98,8 +99,13 @@ def defined(body: str) -> Row:
         return {"unreadable": unreadable}
     told = dict(zip(MAPPING.compiled.fields, fields, strict=True))
     bad = [name for name, value in told.items() if value is None]
-    there = {name: value[0] for name, value in told.items() if value is not None and value[0] is not None}
+    there = {name: _aware(value[0]) for name, value in told.items() if value is not None and value[0] is not None}
     return there | ({"bad_fields": bad} if bad else {})
+
+
+def _aware(value: object) -> object:
+    """DuckDB gives an infinite instant to Python without a zone, whatever its type."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
 def read(bodies: Sequence[str]) -> list[Row]:
@@ -109,6 +115,7 @@ def read(bodies: Sequence[str]) -> list[Row]:
 
 @examples(10)
 @given(st.lists(BODIES, min_size=1, max_size=6))
+@example(['{"at": Infinity}', "{}"])
 def test_whatever_a_record_says_is_what_each_expression_says_alone(bodies: list[str]):
     assert read(bodies) == [defined(body) for body in bodies]
 
