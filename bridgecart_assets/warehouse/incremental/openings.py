@@ -53,7 +53,7 @@ _SIDES = {"before": "-", "after": "+"}
 _WRITTEN = (CUSTOMER_OPENINGS, SEGMENT_INTERVALS, SEGMENT_FLOWS)
 _CLOCK = "gold/tmp_clock"
 # What is read of the changes before anything is written.
-_CHANGES = chain("gold/tmp_late_orders", "gold/tmp_changed")
+_CHANGES = [file for file in chain("gold/tmp_late_orders", "gold/tmp_changed") if file != _CLOCK]
 _KEYS = sql_names(SEGMENT_FLOWS.key)
 _SUMS = [sql_name(column) for column in SEGMENT_FLOWS.column_names if column not in SEGMENT_FLOWS.key]
 
@@ -76,22 +76,15 @@ def can_follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, cha
     if opening is None or not (is_same_date or _are_scored(connection, changes.revision)):
         return None
     following = Following(changes, opening, is_same_date)
-    read_changes(connection, {**query.parameters, **following.parameters}, done=[_CLOCK])
+    run_steps(connection, _CHANGES, {**query.parameters, **following.parameters})
     ((late, everybody),) = connection.execute(
         "select (select count(*) from retold), (select count(*) from gold.customer_totals)"
     ).fetchall()
     return None if is_large_share(late, everybody) else following
 
 
-def read_changes(
-    connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, Parameter], *, done: Sequence[str] = ()
-) -> None:
-    """Read what came and went of what is stored, before anything is written. SQL files in `done` have run already."""
-    run_steps(connection, [file for file in _CHANGES if file not in done], parameters)
-
-
 def follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, following: Following) -> None:
-    """Take in what came and went, as `read_changes` found it."""
+    """Take in what came and went, as it was read when the way was found."""
     _Openings(connection, query, {**query.parameters, **following.parameters}).follow(following)
 
 
@@ -217,7 +210,7 @@ class _Openings:
         """Make `timeline` of the customers and dates that this file gives."""
         computed = {step.file: step for step in self.query.computed}
         files = chain(_TIMELINE, through=(of,))
-        steps = [computed.get(file, file) for file in files if file not in _CHANGES]
+        steps = [computed.get(file, file) for file in files if file not in (_CLOCK, *_CHANGES)]
         run_steps(self.connection, steps, {**self.parameters, **parameters})
 
     def _any(self, relation: str) -> bool:
