@@ -71,7 +71,7 @@ class Kpi:
         matures: whether it exists only once a window after the opening is over; people see the latest that does.
         beside: further figures that people and programs are shown with it.
         evidence: the customers behind it in the report, where it has rows of them under other names than its own.
-        total: of all customers; without one `sql/report/figures.sql` has the KPI, and `page.js` its card.
+        total: of all customers; without one `sql/report/figures.sql` has the KPI, and `kpis.js` its card.
 
     """
 

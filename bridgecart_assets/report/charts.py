@@ -24,7 +24,7 @@ SHORT_PERIOD = "unit == 'month' ? slice(datum.value, 0, 7) : datum.value"
 LABELLED = alt.condition("datum.label", alt.value(1), alt.value(0))
 # Neither good nor bad.
 BLUE, OCHRE, GREY = "#2f7fc1", "#b7791f", "#6b7683"
-# How a segment looks as a line, a point and a bar; `page.js` says which key looks how.
+# How a segment looks as a line, a point and a bar; `numbers.js` says which key looks how.
 LOOK = ("segment_key", "name", "color", "dash", "shape", "fill", "edge", "edge_dash", "ink")
 TREND_FORMATS = {"signed": "+.0%", "share": ".0%", "money": ",.0f", "ratio": ",.2f"}
 RATES: Mapping[str, tuple[str, list[int], str]] = {

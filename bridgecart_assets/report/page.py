@@ -20,7 +20,9 @@ from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import KPIS, Kpi
 
 _PAGE = Path(__file__).parent / "page"
-_MADE_OF = ("page/page.html", "page/page.css", "page/page.js", "charts.py", "page.py")
+# The parts of the page's one script, in the order in which they are read.
+_PROGRAM = ("state", "numbers", "rows", "choosing", "kpis", "segments", "notes", "tables", "charts", "page")
+_MADE_OF = ("page/page.html", "page/page.css", *(f"page/{part}.js" for part in _PROGRAM), "charts.py", "page.py")
 _FIGURES = "{{figures}}"
 # Scripts run that are named by their hash, no other; nothing is loaded but newer figures from where the page is from.
 _POLICY = (
@@ -102,7 +104,7 @@ def _make_frame() -> str:
 
     vega_lite = ".".join(SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     libraries = vl_convert.javascript_bundle(vl_version=vega_lite)  # type: ignore[call-arg] # has a default
-    program = _part("page.js")
+    program = "\n".join(['"use strict";', "(() => {", *(_part(f"{part}.js") for part in _PROGRAM), "})();"])
     parts = {
         "policy": _POLICY.format(scripts=" ".join(map(_hash, (libraries, program)))),
         "style": _part("page.css"),

@@ -1,0 +1,45 @@
+// Choosing a segment and a period: filters, legend, and the address that remembers them.
+
+function readHash() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const known = (value, values) => (values.includes(value) ? value : "");
+  chosen = {
+    segment: known(given.get("segment"), segmentKeys()),
+    period: known(given.get("period"), periods()),
+  };
+}
+
+function choose(change) {
+  chosen = { ...chosen, ...change };
+  const kept = Object.entries(chosen).filter(([, value]) => value);
+  history.replaceState(null, "", kept.length ? `#${new URLSearchParams(kept)}` : location.pathname + location.search);
+  show();
+}
+
+function showFilters() {
+  const fill = (select, first, options, value) => {
+    select.replaceChildren(element("option", { value: "" }, first));
+    for (const [key, text] of options) select.append(element("option", { value: key }, text));
+    select.value = value;
+  };
+  const open = new Set(tables.figures.filter((row) => !row.is_complete).map((row) => row.period));
+  fill(byId("segment"), "All segments", segmentKeys().map((key) => [key, nameOf(key)]), chosen.segment);
+  fill(
+    byId("period"),
+    "All periods",
+    periods()
+      .reverse()
+      .map((period) => [period, periodName(period) + (open.has(period) ? " (still open)" : "")]),
+    chosen.period,
+  );
+  byId("clear").disabled = !chosen.segment && !chosen.period;
+  byId("legend").replaceChildren(
+    ...segmentKeys().map((key) => {
+      const isChosen = chosen.segment === key;
+      const button = element("button", { type: "button", "aria-pressed": String(isChosen) }, swatch(key), nameOf(key));
+      button.addEventListener("click", () => choose({ segment: isChosen ? "" : key }));
+      button.dataset.key = key;
+      return element("li", {}, button);
+    }),
+  );
+}

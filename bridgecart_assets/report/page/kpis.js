@@ -1,0 +1,110 @@
+// The cards of the KPIs.
+
+function card(title, value, ...lines) {
+  const written = lines
+    .filter((line) => line)
+    .map((line) => (typeof line === "string" ? element("p", {}, line) : line));
+  return element("div", { className: "card" }, element("h3", {}, title), element("p", { className: "value" }, value), ...written);
+}
+
+// Coloured only where one direction is better for a shop whatever else happens.
+function change(now, before, { relative = false, better = 0, than }) {
+  if (!is(now) || !is(before) || (relative && before === 0)) return null;
+  const difference = relative ? now / before - 1 : now - before;
+  const size = relative ? format.growth(difference) : `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toFixed(1)} points`;
+  const judged = better * difference;
+  return element("p", { className: judged > 0 ? "better" : judged < 0 ? "worse" : "" }, `${size} against ${than}`);
+}
+
+// Those that the page has no words of its own for.
+const plainKpis = () => figures.kpis.filter((kpi) => kpi.has_card);
+
+function showCards() {
+  const period = shownPeriod();
+  const key = chosen.segment || "all";
+  const row = figureOf(period, key);
+  const earlier = periods().filter((one) => one < period);
+  const last = earlier.length ? figureOf(earlier[earlier.length - 1], key) : undefined;
+  const than = last ? periodName(last.period) : "";
+  const isOpen = row.is_complete ? null : "The period is still open.";
+  const evidence = (count, isLow, who) =>
+    `${isLow ? "Low confidence: only " : "Of "}${whole.format(count)} ${who}${isLow ? ", below 30" : ""}.`;
+  const why = (reason) => (reason ? `None: ${reasons[reason] ?? reason}.` : null);
+  const units = figures.settings.currency ? "" : " currency units";
+  byId("cards").replaceChildren(
+    card(
+      "CLV growth",
+      shown(row.clv_growth, "growth"),
+      why(row.clv_growth_reason),
+      change(row.clv_growth, last?.clv_growth, { than }),
+      "Of the net sales so far of the same customers. It falls as history gets longer: compare segments, not periods.",
+      `Net sales so far of those in it at the close: ${brief(row.closing_clv)}.`,
+      evidence(row.customers, row.low_sample, "customers at the opening"),
+      isOpen,
+    ),
+    churnCard(row, key, evidence),
+    card(
+      "Average order value",
+      shown(row.average_order_value, "money"),
+      why(row.average_order_value_reason),
+      change(row.average_order_value, last?.average_order_value, { relative: true, better: 1, than }),
+      `Net of discounts, refunds not taken off. ${whole.format(row.orders)} purchases.`,
+      ...besideWords("average_order_value", row),
+      evidence(row.buyers, row.order_low_sample, "customers who bought"),
+      isOpen,
+    ),
+    key === "all"
+      ? card(
+          "Net sales",
+          brief(row.sales),
+          change(row.sales, last?.sales, { relative: true, better: 1, than }),
+          `${amount(row.sales)}${units}, refunds taken off.`,
+          isOpen,
+        )
+      : card(
+          "Contribution to sales",
+          shown(row.sales_contribution, "share"),
+          why(row.sales_contribution_reason),
+          change(row.sales_contribution, last?.sales_contribution, { than }),
+          `${amount(row.sales)} of ${amount(figureOf(period, "all").sales)}${units}.`,
+          ...besideWords("sales_contribution", row),
+          isOpen,
+        ),
+    ...plainKpis().map((kpi) =>
+      card(
+        kpi.label,
+        shown(row[kpi.column], KINDS[kpi.format]),
+        why(row[`${kpi.column}_reason`]),
+        change(row[kpi.column], last?.[kpi.column], {
+          relative: kpi.format === "money" || kpi.format === "ratio", better: BETTER[kpi.direction], than,
+        }),
+        kpi.meaning,
+        ...besideWords(kpi.column, row),
+        evidence(row[kpi.customers], row[kpi.low_sample], "customers"),
+        isOpen,
+      ),
+    ),
+  );
+}
+
+// A churn rate exists once its window is over: the card shows the latest that does, and the estimate until then.
+function churnCard(row, key, evidence) {
+  const rated = tables.figures.filter((one) => one.segment_key === key && one.period <= row.period && is(one.churn_rate));
+  const latest = rated[rated.length - 1];
+  const before = rated[rated.length - 2];
+  const kind = row.in_hindsight ? "Estimate in hindsight" : "Early estimate";
+  const estimate =
+    is(row.estimated_churn_rate) && !is(row.churn_rate)
+      ? `${kind} for ${periodName(row.period)}: ${format.share(row.estimated_churn_rate)} of the customers active at its opening.`
+      : null;
+  if (!latest) return card("Churn rate", "-", `None: ${reasons[row.churn_rate_reason] ?? row.churn_rate_reason}.`, estimate);
+  return card(
+    "Churn rate",
+    format.share(latest.churn_rate),
+    latest.period === row.period ? null : `Of ${periodName(latest.period)}, the latest whose window is over.`,
+    change(latest.churn_rate, before?.churn_rate, { better: -1, than: before ? periodName(before.period) : "" }),
+    `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95 %).`,
+    evidence(latest.active, latest.churn_low_sample, "customers active at the opening"),
+    estimate,
+  );
+}

@@ -1,0 +1,167 @@
+// The tables below the charts: columns, sorting, download.
+
+const COLUMNS = {
+  figures: [
+    ["period", "Period", "text"], ["name", "Segment", "text"], ["is_complete", "Complete", "flag"], ["customers", "Customers at the opening", "count"],
+    ["clv_growth", "CLV growth", "growth"], ["clv_growth_reason", "Why none", "reason"], ["churn_rate", "Churn rate", "share"],
+    ["churn_rate_reason", "Why none", "reason"], ["average_order_value", "Average order", "money"], ["buyers", "Customers who bought", "count"], ["orders", "Purchases", "count"],
+    ["sales", "Net sales", "money"], ["sales_contribution", "Contribution", "share"], ["model_changed", "Model changed", "flag"], ["low_sample", "Low sample", "flag"],
+  ],
+  churn: [
+    ["period", "Period", "text"], ["name", "Segment", "text"], ["active", "Active at the opening", "count"], ["churned", "Of these churned", "count"],
+    ["churn_rate", "Churn rate", "share"], ["churn_rate_low", "95 % from", "share"], ["churn_rate_high", "to", "share"],
+    ["estimated_churn_rate", "Estimate", "share"], ["estimate_error", "Error", "growth"], ["in_hindsight", "In hindsight", "flag"],
+    ["matures_on", "Window over on", "text"],
+  ],
+  segments: [
+    ["name", "Segment", "text"], ["customers", "Customers", "count"], ["share_of_customers", "Of customers", "share"],
+    ["net_sales", "Net sales so far", "money"], ["share_of_sales", "Of net sales", "share"], ["mean_clv", "Each", "money"],
+    ["predicted_clv", "Predicted value", "money"], ["mean_predicted_clv", "Each", "money"],
+    ["mean_churn_risk", "Churn risk, all of them", "share"], ["active_churn_risk", "Churn risk, the active", "share"],
+    ["purchase_days_a_year", "Purchase days a year", "figure"], ["net_a_purchase_day", "Net sales a purchase day", "money"],
+    ["average_order_value", "Average order so far", "money"], ["refund_share", "Refund share", "share"],
+    ["largest_customer_share", "Largest customer, of its net sales", "share"], ["coupon_share", "Purchases with coupon", "share"],
+    ["ambiguous_share", "Between segments", "share"],
+  ],
+  flows: [
+    ["period", "Period", "text"], ["opening_key", "Opening", "text"], ["closing_key", "Close", "text"], ["customers", "Customers", "count"],
+  ],
+  bridge: [
+    ["period", "Period", "text"], ["name", "Segment", "text"], ["place", "Step", "count"], ["step", "What", "text"],
+    ["change", "Amount", "money"], ["ends", "Reached", "money"],
+  ],
+  categories: [
+    ["period", "Period", "text"], ["name", "Segment", "text"], ["value", "Category", "text"], ["orders", "Purchases", "count"],
+    ["sales", "Sales", "money"], ["discounts", "Discounts", "money"], ["with_coupon", "With coupon", "count"],
+  ],
+  payments: [
+    ["period", "Period", "text"], ["name", "Segment", "text"], ["value", "Payment", "text"], ["orders", "Purchases", "count"],
+    ["sales", "Sales", "money"], ["discounts", "Discounts", "money"], ["with_coupon", "With coupon", "count"],
+  ],
+  ages: [["name", "Segment", "text"], ["from_age", "From age", "count"], ["customers", "Customers", "count"]],
+  cohorts: [
+    ["cohort", "First purchase in", "text"], ["customers", "Customers", "count"], ["mean_clv_30", "Each, first 30 days", "money"],
+    ["mean_clv_90", "90 days", "money"], ["mean_clv_180", "180 days", "money"], ["mean_clv_365", "365 days", "money"],
+    ["net_sales", "Net sales so far, all", "money"],
+  ],
+  versions: [
+    ["version", "Version", "count"], ["status", "Status", "text"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
+    ["segments", "Segments", "count"], ["fitted_customers", "Customers", "count"], ["silhouette", "Silhouette", "figure"],
+    ["stability", "Stability", "figure"], ["smallest_share", "Smallest segment", "share"], ["agreement", "Agreement", "share"],
+  ],
+  purchase_models: [
+    ["version", "Version", "count"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
+    ["fitted_customers", "Customers", "count"], ["repeat_customers", "Repeat buyers", "count"], ["history_days", "History, days", "count"],
+    ["r", "r", "figure"], ["alpha", "alpha", "figure"], ["a", "a", "figure"], ["b", "b", "figure"], ["no_prediction_reason", "No predictions", "text"],
+  ],
+  drift: [
+    ["measure", "Measure", "text"], ["psi", "PSI", "figure"], ["threshold", "Threshold", "figure"], ["alert", "Alert", "flag"],
+    ["customers", "Customers", "count"], ["model_version", "Model", "count"], ["as_of", "As of", "text"],
+  ],
+  stored: [["table", "Table", "text"], ["rows", "Rows", "count"], ["meaning", "What it holds", "long"]],
+  failed: [["severity", "Severity", "text"], ["asset", "Asset", "text"], ["check", "Check", "text"], ["says", "What it says", "long"]],
+  rejects: [["reason", "Reason", "text"], ["records", "Records", "count"]],
+  batches: [
+    ["batch_key", "Batch", "text"], ["topic", "Topic", "text"], ["planned_records", "Planned", "count"], ["records", "Records", "count"],
+  ],
+};
+
+function columnsOf(name) {
+  if (name !== "figures") return COLUMNS[name];
+  const beside = figures.kpis.flatMap((kpi) => kpi.beside.map((one) => [one.column, one.label, KINDS[one.format]]));
+  const further = plainKpis().flatMap((kpi) => [
+    [kpi.column, kpi.label, KINDS[kpi.format]], [`${kpi.column}_reason`, "Why none", "reason"],
+  ]);
+  return [...COLUMNS.figures.slice(0, -2), ...beside, ...further, ...COLUMNS.figures.slice(-2)];
+}
+
+function isShown(row) {
+  const inSegment =
+    !chosen.segment ||
+    !("segment_key" in row || "opening_key" in row) ||
+    [row.segment_key, row.opening_key, row.closing_key].includes(chosen.segment);
+  return inSegment && (!chosen.period || !("period" in row) || row.period === chosen.period);
+}
+
+function sorted(name, rows) {
+  const by = sorting.get(name);
+  if (!by) return rows;
+  const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en") : a - b);
+  return [...rows].sort((one, other) => {
+    const [a, b] = [one[by.column], other[by.column]];
+    if (!is(a) || !is(b)) return is(a) ? -1 : is(b) ? 1 : 0;
+    return by.descending ? compare(b, a) : compare(a, b);
+  });
+}
+
+function showTable(place) {
+  const name = place.dataset.table;
+  const rows = tables[name].filter(isShown);
+  let details = place.querySelector("details");
+  if (!details) {
+    details = element("details", {}, element("summary", {}), element("div", {}));
+    details.addEventListener("toggle", () => fillTable(place));
+    place.append(details);
+  }
+  details.querySelector("summary").textContent = `${place.dataset.title} (${rows.length === 1 ? "1 row" : `${whole.format(rows.length)} rows`})`;
+  if (details.open) fillTable(place);
+  else details.lastElementChild.replaceChildren();
+}
+
+function fillTable(place) {
+  const name = place.dataset.table;
+  const details = place.querySelector("details");
+  if (!details.open) return;
+  const columns = columnsOf(name);
+  const rows = sorted(name, tables[name].filter(isShown));
+  const by = sorting.get(name);
+  const heading = ([column, title, kind]) => {
+    const isBy = by?.column === column;
+    const button = element("button", { type: "button" }, title + (isBy ? (by.descending ? " ↓" : " ↑") : ""));
+    button.addEventListener("click", () => {
+      sorting.set(name, { column, descending: isBy ? !by.descending : isNumber(kind) });
+      fillTable(place);
+      details.querySelectorAll("th button")[columns.findIndex((one) => one[0] === column)].focus();
+    });
+    const order = isBy ? (by.descending ? "descending" : "ascending") : "none";
+    return element("th", { scope: "col", className: isNumber(kind) ? "number" : "", "aria-sort": order }, button);
+  };
+  const cell = (row, [column, , kind]) =>
+    element("td", { className: isNumber(kind) ? "number" : kind === "long" ? "long" : "" }, shown(row[column], kind));
+  const table = element(
+    "table",
+    {},
+    element("thead", {}, element("tr", {}, ...columns.map(heading))),
+    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...columns.map((column) => cell(row, column))))),
+  );
+  const download = element("button", { type: "button" }, "Download as CSV");
+  download.addEventListener("click", () => save(`${name}.csv`, csv(columns, rows)));
+  details.lastElementChild.replaceChildren(
+    element("div", { className: "tools" }, download),
+    rows.length
+      ? element("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": place.dataset.title }, table)
+      : element("p", { className: "nothing" }, "Nothing here for this choice."),
+  );
+}
+
+function csv(columns, rows) {
+  const field = (value, kind) => {
+    if (!is(value)) return "";
+    if (kind === "money") return value.toFixed(2);
+    // A text that a spreadsheet would take for a formula.
+    const text = typeof value === "string" && /^[=+@\t\r-]/.test(value) ? `'${value}` : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const lines = [
+    columns.map(([column]) => column),
+    ...rows.map((row) => columns.map(([column, , kind]) => field(row[column], kind))),
+  ];
+  // Spreadsheets know by the byte order mark that it is UTF-8.
+  return "\ufeff" + lines.map((line) => line.join(",") + "\r\n").join("");
+}
+
+function save(file, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+  element("a", { href: url, download: file }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
