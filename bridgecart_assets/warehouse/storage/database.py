@@ -76,13 +76,17 @@ class WarehouseMissing(WarehouseError):
 
 @dataclass
 class _KeptOpen:
-    """A file that is left open by one reader for the next; nothing before the first, and after a write."""
+    """A file that is left open by one reader for the next; nothing before the first, and after a write.
+
+    Its layout is asked for once while it is open: nobody writes meanwhile.
+    """
 
     attached: Attached | None = None
+    has_known_layout: bool = False
 
     def close(self) -> None:
         """Close the file; the next reader opens it."""
-        attached, self.attached = self.attached, None
+        attached, self.attached, self.has_known_layout = self.attached, None, False
         if attached is not None:
             attached.close()
 
@@ -140,7 +144,7 @@ class Warehouse:
             raise WarehouseMissing(f"There is no warehouse at {self.path} yet: run `bridgecart run` first.")
         with self._explaining(), ExitStack() as stack:
             connection = stack.enter_context(self._open(read_only=True))
-            if not has_known_layout(connection, self.path) and not is_empty(connection):
+            if not self._is_readable(connection):
                 stack.close()
                 with self.transaction():
                     pass
@@ -151,6 +155,16 @@ class Warehouse:
                 self._erase(known)
                 connection = stack.enter_context(self._open(read_only=True))
             yield connection
+
+    def _is_readable(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """True unless the file was written by an older version. Raises WarehouseTooNew."""
+        kept = _kept_open.get(self.path)
+        if kept is not None and kept.has_known_layout:
+            return True
+        is_known = has_known_layout(connection, self.path)
+        if kept is not None:
+            kept.has_known_layout = is_known
+        return is_known or is_empty(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
