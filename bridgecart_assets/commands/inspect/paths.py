@@ -23,7 +23,7 @@ _DEEPEST = 20
 _MOST_ITEMS = 50
 _MOST_NAMES = 200
 _KEPT_VALUES = 500
-_NAME = re.compile(r"(?!.*\d{5})[^\W\d][\w .:#/()-]{0,63}")
+_NAME = re.compile(r"(?!.*\d{5})[^\W\d][\w .:#/()°%&$€£-]{0,63}")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # In fewer objects nobody can tell a name of the source from one of a customer by how often it comes.
 _FEW_OBJECTS = 20

@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bridgecart_assets.commands.inspect.guesses import REQUIRED, Guess, guesses, is_minor, one_of
+from bridgecart_assets.commands.inspect.guesses import guesses
 from bridgecart_assets.commands.inspect.paths import Document, Path, Steps, expression, paths_of, says_something
 from bridgecart_assets.commands.inspect.presets import Shape
+from bridgecart_assets.commands.inspect.readings import one_of
+from bridgecart_assets.commands.inspect.seeking import REQUIRED, Guess, is_minor
 from bridgecart_assets.sources.mapping.mapping_file import NEEDS
 
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_KINDS = ("event", "type", "event_type", "eventType", "kind", "topic")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
+_KINDS = ("event", "type", "event_type", "eventType", "event_name", "eventName", "kind", "topic", "action")
 _KIND = re.compile(r"[^\W\d][\w .:/-]{0,63}")
 _HEAD = (
     "# Proposed by `bridgecart inspect`. Hold each line against what the source means, then try it:\n"
@@ -35,19 +37,39 @@ def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str)
     sections = [
         f"{_HEAD}format = 1\n{preset}",
         f'[decode]\nvalue = "{decode}"\n' if decode != "json" else "",
-        _records(shape, where, len(orders), len(documents)),
+        _records(shape, where, orders, len(documents)),
         _order(found, shape),
         _money(found, _currencies(paths)),
     ]
     return "\n".join(filter(None, sections))
 
 
-def _records(shape: Shape | None, where: str | None, orders: int, documents: int) -> str:
+def _records(shape: Shape | None, where: str | None, orders: Sequence[Document], documents: int) -> str:
     if shape is not None:
         lines = {} if shape.is_preset else shape.said("records")
         said = "".join(f"{name:{_WIDTH}} = {_toml(line)}\n" for name, line in lines.items())
         return f"[records]\n{said}" if said else ""
-    return f"[records]\n# {orders:,} of {documents:,} records\nwhere = {_toml(where)}\n" if where else ""
+    if where:
+        return f"[records]\n# {len(orders):,} of {documents:,} records\nwhere = {_toml(where)}\n"
+    return _kinds_to_choose(orders)
+
+
+def _kinds_to_choose(orders: Sequence[Document]) -> str:
+    """A question, where records say what kind they are and all of them look like orders."""
+    for name in _KINDS:
+        kinds = _kinds(orders, name)
+        if len(kinds) > 1:
+            said = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.most_common())
+            where = _toml(one_of(expression(("value", name)), [kinds.most_common(1)[0][0]]))
+            return f"[records]\n# The records have several kinds: {said}. Which are orders?\n# where = {where}\n"
+    return ""
+
+
+def _kinds(orders: Sequence[Document], name: str) -> Counter[str]:
+    """The kinds that the orders say by this name; nothing where some say none, or so many that they are no kinds."""
+    values = [_at(document, ("value", name)) for document in orders]
+    kinds = Counter(value if isinstance(value, str) else "" for value in values)
+    return kinds if len(kinds) <= _MOST_KINDS and all(map(_KIND.fullmatch, kinds)) else Counter()
 
 
 def _order(found: Mapping[str, Guess], shape: Shape | None) -> str:
@@ -102,7 +124,7 @@ def _is_whole(path: Path) -> bool:
 def _currencies(paths: Sequence[Path]) -> Counter[str]:
     """Currencies that the records name, by how often."""
     return Counter(
-        value
+        value.upper()
         for path in paths
         if "currency" in path.steps[-1].lower() and "presentment" not in path.name
         for value in path.values
@@ -119,10 +141,10 @@ def _orders(documents: Sequence[Document], root: Steps) -> tuple[str | None, Seq
     if order_id is None:
         return None, within
     orders = [document for document in within if says_something(_at(document, order_id.steps))]
-    for name in _KINDS:
-        kinds = {kind if isinstance(kind := _at(document, ("value", name)), str) else "" for document in orders}
-        if all(map(_KIND.fullmatch, kinds)) and 0 < len(kinds) <= _MOST_KINDS and len(orders) < len(documents):
-            return one_of(expression(("value", name)), kinds), orders
+    if len(orders) < len(documents):
+        for name in _KINDS:
+            if kinds := _kinds(orders, name):
+                return one_of(expression(("value", name)), kinds), orders
     return None, orders
 
 

@@ -1,0 +1,127 @@
+"""Fields that no single path says: sums over lines, refunds in a list, names in two parts."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+from bridgecart_assets.commands.inspect.fields import (
+    BIRTH_YEAR,
+    CATEGORY,
+    COUPONS,
+    FIRST_NAME,
+    LAST_NAME,
+    PRICE,
+    QUANTITY,
+    REFUND_AMOUNT,
+    REFUND_TIME,
+    REFUNDS,
+)
+from bridgecart_assets.commands.inspect.paths import ITEM, Path, Steps, expression
+from bridgecart_assets.commands.inspect.readings import texts_of
+from bridgecart_assets.commands.inspect.seeking import Guess, guess
+
+
+def compound(field: str, paths: Sequence[Path]) -> Guess | None:
+    """A guess for a field from several paths, or from a list."""
+    single = [path for path in paths if not path.is_in_list]
+    match field:
+        case "purchase_amount":
+            return _of_lines(field, paths) or _of_a_line(single)
+        case "product_category":
+            return _of_lines(field, paths)
+        case "refunded_amount":
+            return _refunded(paths)
+        case "coupon_used":
+            return next((Guess(field, f"len({path.name}) > 0") for path in _lists(paths, COUPONS)), None)
+        case "name":
+            parts = [found.expression for one in (FIRST_NAME, LAST_NAME) if (found := guess(one, single, 0))]
+            return Guess(field, f"concat_ws(' ', {', '.join(parts)})") if len(parts) > 1 else None
+        case "age":
+            born = guess(BIRTH_YEAR, single, 0)
+            return Guess(field, f"year(timestamp) - {born.expression}::int") if born else None
+        case _:
+            return None
+
+
+def refunds_of(paths: Sequence[Path]) -> Guess | None:
+    """The refunds inside an order, where each says when it was and how much."""
+    for refunds in _lists(paths, REFUNDS):
+        items = _items(paths, refunds.steps)
+        time, amount = guess(REFUND_TIME, items, 0), guess(REFUND_AMOUNT, items, 0)
+        if time and amount and amount.path:
+            said = f"{{'at': {time.expression}, 'amount': abs({amount.expression}::{_kind(amount.path)})}}"
+            return Guess("refunds", f"[{said} for r in {refunds.name}]")
+    return None
+
+
+def _refunded(paths: Sequence[Path]) -> Guess | None:
+    for refunds in _lists(paths, REFUNDS):
+        amount = guess(REFUND_AMOUNT, _items(paths, refunds.steps), 0)
+        if amount and amount.path:
+            amounts = f"[abs({amount.expression}::{_kind(amount.path)}) for r in {refunds.name}]"
+            return Guess("refunded_amount", f"total_of({amounts})", "refunds without a time of their own")
+    return None
+
+
+def _of_lines(field: str, paths: Sequence[Path]) -> Guess | None:
+    """The sum over the lines of an order, or the category of the largest of them."""
+    lines = [path for path in paths if path.steps.count(ITEM) == 1 and path.steps[-1] != ITEM]
+    price, quantity = guess(PRICE, lines, 0), guess(QUANTITY, lines, 0)
+    if not (price and quantity and price.path and quantity.path) or _list(price.path) != _list(quantity.path):
+        return None
+    kind = _kind(price.path)
+    amounts = (
+        f"[{_of_line(price.path)}::{kind} * {_of_line(quantity.path)}::bigint for l in {expression(_list(price.path))}]"
+    )
+    if field == "purchase_amount":
+        return Guess(
+            field, f"total_of({amounts})", "the sum of the lines; does it have shipping and taxes?", price.path
+        )
+    category = guess(CATEGORY, [path for path in lines if _list(path) == _list(price.path)], 0)
+    if category is None or category.path is None:
+        return None
+    names = f"[{_of_line(category.path)} for l in {expression(_list(price.path))}]"
+    return Guess(field, f"largest_of({names}, {amounts})", path=category.path)
+
+
+def _of_a_line(single: Sequence[Path]) -> Guess | None:
+    """Price by quantity, where a record is a line of an order."""
+    price, quantity = guess(PRICE, single, 0), guess(QUANTITY, single, 0)
+    if not (price and quantity and price.path):
+        return None
+    return Guess(
+        "purchase_amount",
+        f"{price.expression}::{_kind(price.path)} * {quantity.expression}::bigint",
+        "the amount of a line: with several records an order, set BRIDGECART_ORDER_EVENTS=lines",
+        price.path,
+    )
+
+
+def _kind(path: Path) -> str:
+    """Whole cents are multiplied and summed as they are."""
+    return "decimal(18, 2)" if any("." in text for text in texts_of(path)) else "bigint"
+
+
+def _lists(paths: Sequence[Path], names: Collection[str]) -> Iterator[Path]:
+    """Lists of these names that some document has filled."""
+    for path in paths:
+        if not path.is_in_list and path.types["list"] and re.sub(r"[\W_]", "", path.steps[-1]).lower() in names:
+            yield path
+
+
+def _items(paths: Sequence[Path], steps: Steps) -> list[Path]:
+    """Paths within an item of the list, from `r` on."""
+    begins = (*steps, ITEM)
+    return [
+        replace(path, steps=("r", *path.steps[len(begins) :]))
+        for path in paths
+        if path.steps[: len(begins)] == begins and ITEM not in path.steps[len(begins) :] and path.steps != begins
+    ]
+
+
+def _list(path: Path) -> Steps:
+    return path.steps[: path.steps.index(ITEM)]
+
+
+def _of_line(path: Path) -> str:
+    return expression(("l", *path.steps[path.steps.index(ITEM) + 1 :]))

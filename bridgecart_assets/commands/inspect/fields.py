@@ -1,0 +1,108 @@
+"""The fields of an order that are looked for, and the names that sources give them."""
+
+from bridgecart_assets.commands.inspect.readings import (
+    as_coupon,
+    as_discount,
+    as_money,
+    as_number,
+    as_text,
+    as_time,
+    as_version,
+    as_void,
+)
+from bridgecart_assets.commands.inspect.seeking import Sought
+
+FIELDS = (
+    Sought(
+        "order_id",
+        "orderid orderno ordernumber ordernr orderref orderreference orderuuid ordercode incrementid amazonorderid "
+        "bestellnummer auftragsnummer numerocommande numerodecommande ncommande numeropedido numerodepedido idpedido "
+        "bestelnummer",
+        "purchaseid transactionid invoiceno invoiceid invoice rechnungsnummer pedido commande number reference id",
+        as_text,
+    ),
+    Sought(
+        "version",
+        "version revision orderversion sourcelsn lsn",
+        "sequence sourcetsms updatedat updated modifiedat datemodified dateupdated dateupd lastmodified "
+        "lastmodifiedat lastupdatedat lastupdatedate",
+        as_version,
+    ),
+    Sought(
+        "is_void",
+        "cancelled canceled iscancelled iscanceled cancelledat canceledat isvoid voided orderstatus status orderstate "
+        "state",
+        "deleted isdeleted deletedat",
+        as_void,
+    ),
+    Sought(
+        "customer_id",
+        "customerid customeruniqueid idcustomer customerref customerno customernumber customernr customeruuid customer "
+        "kundennummer kundennr numeroclient ncliente nclient idclient idcliente klantnummer",
+        "clientid userid userpseudoid buyerid accountid memberid contactid kunde client cliente email customeremail "
+        "buyeremail",
+        as_text,
+    ),
+    Sought(
+        "purchase_date",
+        "purchasedate purchasedat orderpurchase orderedat orderdate placedat orderplacedat ordercreatedat createdat "
+        "created createdon creationdate datecreated bestelldatum auftragsdatum datecommande datedecommande fechapedido "
+        "fechadepedido besteldatum",
+        "completedat processedat transactiondate invoicedate rechnungsdatum date timestamp occurredat time dateadd "
+        "datum fecha eventtimestamp",
+        as_time,
+    ),
+    Sought(
+        "purchase_amount",
+        "purchaseamount ordertotal orderamount totalamount amounttotal grandtotal totalprice ordervalue grossamount "
+        "grosstotal totalmoney totalpaid totalinctax totalincltax purchaserevenue gesamtbetrag gesamtsumme bestellwert "
+        "montanttotal importetotal totaalbedrag total",
+        "amount amountmoney subtotal revenue gross price paymentvalue paymentamount value sum betrag summe montant "
+        "importe",
+        as_money,
+    ),
+    Sought(
+        "discount_amount",
+        "discountamount totaldiscount totaldiscounts discounttotal discount rabatt remise descuento korting",
+        "discounts discountvalue rebate",
+        as_discount,
+    ),
+    Sought("refunded_amount", "refundedamount amountrefunded totalrefunded refunded", "", as_money),
+    Sought(
+        "refunded_date",
+        "refundedat refunddate refundedon",
+        "updatedat datemodified dateupdated dateupd lastmodifiedat lastupdatedate",
+        as_time,
+    ),
+    Sought("currency", "currency currencycode ordercurrency ordercurrencycode", "", as_text),
+    Sought(
+        "coupon_used",
+        "couponused couponcode coupon vouchercode voucher promocode promotioncode gutscheincode",
+        "discountcode",
+        as_coupon,
+    ),
+    Sought(
+        "payment_method",
+        "paymentmethod paymenttype paymethod zahlungsart zahlungsmethode",
+        "paymentprovider paymentgateway paymentmethoddetails payment",
+        as_text,
+    ),
+    Sought("product_category", "productcategory category", "producttype department", as_text),
+    Sought("name", "customername customerfullname fullname", "username buyername", as_text),
+    Sought("mobile", "mobile mobilenumber customerphone phonenumber phone", "telephone", as_text),
+    Sought("gender", "gender sex", "", as_text),
+    Sought("age", "age customerage", "", as_number),
+    Sought("income", "income annualincome", "", as_number),
+)
+"""In the order in which they stand in a mapping."""
+
+PRICE = Sought("price", "unitprice price unitamount unit", "amount", as_number)
+QUANTITY = Sought("quantity", "quantity qty units", "count", as_number)
+CATEGORY = Sought("category", "category productcategory producttype", "department", as_text)
+FIRST_NAME = Sought("first name", "firstname givenname customerfirstname", "", as_text)
+LAST_NAME = Sought("last name", "lastname surname familyname customerlastname", "", as_text)
+BIRTH_YEAR = Sought("birth year", "birthyear yearofbirth", "", as_number)
+REFUNDS = frozenset({"refunds", "refund", "creditmemos"})
+REFUND_AMOUNT = Sought("refund", "amount refundamount refundedamount total totalamount", "", as_money)
+REFUND_TIME = Sought("refund time", "refundedat refunddate createdat datecreated processedat created date", "", as_time)
+COUPONS = frozenset({"couponlines", "coupons", "discountcodes", "vouchers", "couponcodes"})

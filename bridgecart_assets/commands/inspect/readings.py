@@ -1,0 +1,152 @@
+"""Readings: how the values of a path are read as a type, and what is to be said of it."""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+
+from bridgecart_assets.commands.inspect.paths import Path
+
+Reading = tuple[str, str]
+"""SQL that reads a path as a type, and what is to be said of it; empty where nothing is."""
+
+Read = Callable[[Path], Reading | None]
+
+NAIVE = "it has no time zone: BRIDGECART_NAIVE_TIMEZONE counts"
+
+_FITTING = 0.9
+_VOID_WORDS = re.compile(
+    r"cancell?ed|cancellation|void(ed)?|deleted|annulled|storniert|annul[ée]e?|cancelad[ao]", re.IGNORECASE
+)
+_DECIMAL_POINT = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+_BOOLEAN = re.compile(r"true|false", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*(,\d+)?")
+_THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d+)?")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
+_ZONE = re.compile(r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$", re.IGNORECASE)
+_SAYS_UTC = re.compile(r"(gmt|utc)$", re.IGNORECASE)
+_MAIL_DATE = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}")
+_WRITTEN_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})( \d{1,2}:\d{2}(:\d{2})?)?")
+# Instants as numbers: how many are a second, and SQL of a whole number of them.
+_EPOCHS = (
+    (1, "to_timestamp({})"),
+    (1_000, "make_timestamptz({} * 1000)"),
+    (1_000_000, "make_timestamptz({})"),
+)
+_EARLIEST, _LATEST = 631_152_000, 4_102_444_800  # 1990 and 2100, seconds since 1970
+
+
+def texts_of(path: Path) -> list[str]:
+    """The values of a path as texts."""
+    return [str(value).strip() for value in path.values]
+
+
+def as_text(path: Path) -> Reading | None:
+    """Any value."""
+    return path.name, ""
+
+
+def as_number(path: Path) -> Reading | None:
+    """A number with a decimal point or none."""
+    return (path.name, "") if _fits(texts_of(path), _DECIMAL_POINT) else None
+
+
+def as_money(path: Path) -> Reading | None:
+    """An amount, with either mark before its decimals, or as Kafka Connect writes one into JSON."""
+    texts = texts_of(path)
+    if _fits(texts, _DECIMAL_POINT):
+        return path.name, ""
+    if _fits(texts, _DECIMAL_COMMA):
+        return f"replace(replace({path.name}, '.', ''), ',', '.')", ""
+    if _fits(texts, _THOUSANDS_COMMA):
+        return f"replace({path.name}, ',', '')", ""
+    if _fits(texts, _BASE64):
+        return f"connect_decimal({path.name}, 2)", "its table says how many decimal places it has: here 2"
+    return None
+
+
+def as_discount(path: Path) -> Reading | None:
+    """An amount that some write as what is taken off, below zero."""
+    read = as_money(path)
+    signs = {text[:1] == "-" for text in texts_of(path) if text.strip("+-0.,")}
+    if read is None or signs != {True}:
+        return read
+    sql, remark = read
+    return f"abs({sql}::decimal(18, 2))", remark
+
+
+def as_time(path: Path) -> Reading | None:
+    """An instant: a number of seconds, milliseconds or microseconds, ISO 8601, or a date as people write it."""
+    texts = texts_of(path)
+    if all(isinstance(value, datetime) for value in path.values):
+        return path.name, ""
+    if _fits(texts, re.compile(r"\d{9,17}")):
+        return _as_epoch(path.name, [int(text) for text in texts if text.isdecimal()])
+    if _fits(texts, _ISO):
+        return _as_iso(path, texts)
+    if _fits(texts, _MAIL_DATE):
+        return f"strptime({path.name}, '%a, %d %b %Y %H:%M:%S %z')", ""
+    return _as_written_date(path, texts)
+
+
+def as_version(path: Path) -> Reading | None:
+    """A number that rises with each state of an order, or the time of its last change."""
+    if _fits(texts_of(path), re.compile(r"\d{1,38}")):
+        return path.name, ""
+    read = as_time(path)
+    return None if read is None else (f"epoch_us({read[0]})", read[1])
+
+
+def as_void(path: Path) -> Reading | None:
+    """True where an order was cancelled: a flag, a time that is there, or a word."""
+    name = path.name
+    if _fits(texts_of(path), _BOOLEAN):
+        return f"{name}::boolean", ""
+    if as_time(path) is not None:
+        return f"{name} is not null", ""
+    words = {text for text in texts_of(path) if _VOID_WORDS.fullmatch(text)}
+    return (one_of(name, words), "") if words else None
+
+
+def as_coupon(path: Path) -> Reading | None:
+    """True where a coupon was used: a flag, or a code that is there."""
+    if _fits(texts_of(path), _BOOLEAN):
+        return path.name, ""
+    return f"{path.name} is not null", ""
+
+
+def one_of(value: str, words: Collection[str]) -> str:
+    """SQL that is true where the value is one of the words."""
+    listed = ", ".join(f"'{word}'" for word in sorted(words))
+    return f"{value} = {listed}" if len(words) == 1 else f"{value} in ({listed})"
+
+
+def _fits(texts: Sequence[str], pattern: re.Pattern[str]) -> bool:
+    return sum(pattern.fullmatch(text) is not None for text in texts) >= _FITTING * len(texts)
+
+
+def _as_epoch(name: str, numbers: Sequence[int]) -> Reading | None:
+    for parts, sql in _EPOCHS:
+        if all(_EARLIEST <= number // parts < _LATEST for number in numbers):
+            return sql.format(f"{name}::bigint"), ""
+    return None
+
+
+def _as_iso(path: Path, texts: Sequence[str]) -> Reading:
+    if all(_ZONE.search(text[10:]) for text in texts):
+        return f"{path.name}::timestamptz", ""
+    if _SAYS_UTC.search(path.steps[-1]):
+        return f"({path.name} || 'Z')::timestamptz", ""
+    return f"{path.name}::timestamptz", NAIVE
+
+
+def _as_written_date(path: Path, texts: Sequence[str]) -> Reading | None:
+    matches = [match for text in texts if (match := _WRITTEN_DATE.fullmatch(text))]
+    if len(matches) < _FITTING * len(texts):
+        return None
+    mark, has_time, has_seconds = matches[0][2], matches[0][5], matches[0][6]
+    is_month_first = any(int(match[3]) > 12 for match in matches)
+    is_certain = is_month_first or mark == "." or any(int(match[1]) > 12 for match in matches)
+    day = mark.join(("%m", "%d", "%Y") if is_month_first else ("%d", "%m", "%Y"))
+    form = f"{day}{' %H:%M' if has_time else ''}{':%S' if has_seconds else ''}"
+    return f"strptime({path.name}, '{form}')", NAIVE if is_certain else f"day or month first? {NAIVE}"

@@ -1,0 +1,117 @@
+"""Seeking the path that is a field, by names alike and values that fit."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bridgecart_assets.commands.inspect.paths import ITEM, Path, Steps
+from bridgecart_assets.commands.inspect.readings import Read, Reading
+from bridgecart_assets.contracts.event import EVENT
+
+REQUIRED = ("order_id", *(one.name for one in EVENT if one.required))
+"""Fields without which a mapping is of no use."""
+
+_MOST_OTHERS = 3
+# A required field that fewer orders say is hardly the one.
+_MOSTLY = 0.9
+_MINOR = ("cents", "cent", "minor", "pence")
+# Words at the end of a name that tell how its value is written, not what it is.
+_WRITTEN = (*_MINOR, "gmt", "utc", "timestamp", "iso")
+# Names that say nothing without the one before them, as in `total_price.amount`.
+_EMPTY = frozenset({"amount", "centamount", "value", "type"})
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The expression that is probably a field; `doubt` says why it may not be, empty where it hardly can."""
+
+    field: str
+    expression: str
+    doubt: str = ""
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Sought:
+    """A field of the event: names that are clearly its own, names that may be, and what reads its values.
+
+    Names are letters and digits in lower case, with spaces between them; the likeliest come first.
+    """
+
+    field: str
+    clear: str
+    vague: str
+    reading: Read
+
+    @property
+    def is_required(self) -> bool:
+        """True for a field that every order has."""
+        return self.field in REQUIRED
+
+    def rank(self, path: Path) -> int | None:
+        """The place of the path's name among the names; None where it is none of them."""
+        names = _names(path.steps)
+        ranks = [rank for rank, name in enumerate(f"{self.clear} {self.vague}".split()) if name in names]
+        return min(ranks, default=None)
+
+
+def guess(sought: Sought, paths: Sequence[Path], orders: int, near: Steps = ()) -> Guess | None:
+    """The best path for a field, of `orders` documents that are orders; None where nothing fits.
+
+    Of paths of the same name the one is taken that is nearest to `near`.
+    """
+
+    def fitness(candidate: tuple[int, Path, Reading]) -> tuple[int, int, bool, int]:
+        rank, path, (_, remark) = candidate
+        return rank, -len(common(path.steps, near)), bool(remark), len(path.steps)
+
+    found = sorted(_candidates(sought, paths), key=fitness)
+    if not found:
+        return None
+    rank, path, (sql, remark) = found[0]
+    doubts = [remark] if remark else []
+    if rank >= len(sought.clear.split()):
+        doubts.append("by its name it may be something else")
+    if sought.is_required and path.filled < _MOSTLY * orders:
+        doubts.append(f"{path.filled:,} of {orders:,} orders say it")
+    others = [other.name for _, other, _ in found[1:] if other.filled >= path.filled / 2]
+    if others and doubts:
+        doubts.append(f"or {', '.join(others[:_MOST_OTHERS])}?")
+    return Guess(sought.field, sql, "; ".join(doubts), path)
+
+
+def is_minor(path: Path | None) -> bool:
+    """True where the name says that the amount is in cents."""
+    name = path.steps[-1].lower() if path is not None else ""
+    return name.endswith(_MINOR) or name.startswith(("cent_", "centamount"))
+
+
+def common(some: Steps, others: Steps) -> Steps:
+    """The steps with which both begin."""
+    same = 0
+    while same < min(len(some), len(others)) and some[same] == others[same]:
+        same += 1
+    return some[:same]
+
+
+def _candidates(sought: Sought, paths: Sequence[Path]) -> Iterator[tuple[int, Path, Reading]]:
+    for path in paths:
+        rank = sought.rank(path)
+        if rank is not None and path.values and (reading := sought.reading(path)) is not None:
+            yield rank, path, reading
+
+
+def _names(steps: Steps) -> set[str]:
+    """The last step as letters and digits alone, also with the one before it; without how its value is written."""
+    plain = [_plain(step) for step in steps if step != ITEM]
+    last, before = plain[-1], plain[-2] if len(plain) > 2 else ""
+    names = {last, before.removesuffix("s") + last}
+    if last in _EMPTY:
+        names.add(before)
+    return names | {name.removesuffix(word) for name in names for word in _WRITTEN if name != word}
+
+
+def _plain(step: str) -> str:
+    letters = unicodedata.normalize("NFKD", step)
+    return re.sub(r"[\W_]", "", "".join(one for one in letters if not unicodedata.combining(one))).lower()

@@ -1,0 +1,494 @@
+"""What `bridgecart inspect` proposes for orders in the shapes of systems that it has no preset for.
+
+The records are made up, after the public descriptions of these systems.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridgecart_assets.base.settings import Settings
+from bridgecart_assets.commands.inspect.dry_run import dry_run
+from bridgecart_assets.commands.inspect.look import look_at
+from bridgecart_assets.commands.inspect.records import Records
+
+Value = Mapping[str, Any]
+
+WOOCOMMERCE: list[Value] = [
+    {
+        "id": 700 + n,
+        "parent_id": 0,
+        "status": status,
+        "currency": "USD",
+        "version": "8.2.1",
+        "date_created": f"2025-03-0{n + 1}T05:00:00",
+        "date_modified": f"2025-03-0{n + 1}T06:00:00",
+        "discount_total": "1.00" if coupons else "0.00",
+        "total": "29.35",
+        "customer_id": 20 + n,
+        "order_key": f"wc_order_{n}",
+        "billing": {"first_name": "Ada", "last_name": "Muster", "email": "ada@shop.example", "phone": "555"},
+        "payment_method": "bacs",
+        "payment_method_title": "Direct bank transfer",
+        "date_created_gmt": f"2025-03-0{n + 1}T10:00:00",
+        "date_modified_gmt": f"2025-03-0{n + 1}T11:00:00",
+        "line_items": [{"id": 315, "name": "Shirt", "quantity": 2, "subtotal": "6.00", "total": "6.00", "price": 3}],
+        "coupon_lines": coupons,
+        "refunds": refunds,
+    }
+    for n, (status, coupons, refunds) in enumerate(
+        [
+            ("completed", [{"id": 1, "code": "SPRING"}], []),
+            ("completed", [], [{"id": 9, "reason": "", "total": "-5.00"}]),
+            ("cancelled", [], []),
+        ]
+    )
+]
+
+STRIPE: list[Value] = [
+    {
+        "id": f"evt_{n}",
+        "object": "event",
+        "created": 1767261700 + n,
+        "type": kind,
+        "livemode": True,
+        "data": {
+            "object": {
+                "id": f"ch_{n}",
+                "object": "charge",
+                "amount": 2990,
+                "amount_captured": 2990,
+                "amount_refunded": 0,
+                "currency": "usd",
+                "created": 1767261600 + n,
+                "customer": f"cus_{n}",
+                "status": "succeeded",
+                "payment_method_details": {"type": "card", "card": {"brand": "visa"}},
+            }
+        },
+    }
+    for n, kind in enumerate(["charge.succeeded", "charge.succeeded", "charge.failed"])
+]
+
+SQUARE: list[Value] = [
+    {
+        "merchant_id": "M1",
+        "type": "payment.updated",
+        "event_id": f"e{n}",
+        "created_at": f"2025-02-0{n + 1}T10:00:09Z",
+        "data": {
+            "type": "payment",
+            "id": f"p{n}",
+            "object": {
+                "payment": {
+                    "id": f"p{n}",
+                    "created_at": f"2025-02-0{n + 1}T10:00:00Z",
+                    "updated_at": f"2025-02-0{n + 1}T10:00:05Z",
+                    "amount_money": {"amount": 1250, "currency": "USD"},
+                    "total_money": {"amount": 1350, "currency": "USD"},
+                    "customer_id": "C1",
+                    "order_id": f"o{n}",
+                    "status": status,
+                    "source_type": "CARD",
+                }
+            },
+        },
+    }
+    for n, status in enumerate(["COMPLETED", "CANCELED"])
+]
+
+COMMERCETOOLS: list[Value] = [
+    {
+        "id": "m1",
+        "version": 1,
+        "type": "OrderCreated",
+        "sequenceNumber": 1,
+        "createdAt": "2025-01-03T10:00:01.123Z",
+        "order": {
+            "type": "Order",
+            "id": "ord1",
+            "version": 4,
+            "createdAt": "2025-01-03T10:00:00.100Z",
+            "lastModifiedAt": "2025-01-03T10:00:00.900Z",
+            "customerId": "u-1",
+            "totalPrice": {"type": "centPrecision", "currencyCode": "EUR", "centAmount": 1999, "fractionDigits": 2},
+            "orderState": "Open",
+            "lineItems": [{"id": "l1", "quantity": 1, "price": {"value": {"centAmount": 1999, "currencyCode": "EUR"}}}],
+        },
+    }
+]
+
+MAGENTO: list[Value] = [
+    {
+        "entity_id": 12,
+        "increment_id": "000000012",
+        "state": state,
+        "status": state,
+        "coupon_code": "SPRING",
+        "store_id": 1,
+        "customer_id": 3,
+        "customer_email": "ada@shop.example",
+        "customer_firstname": "Ada",
+        "customer_lastname": "Muster",
+        "grand_total": "57.0000",
+        "base_grand_total": "57.0000",
+        "subtotal": "60.0000",
+        "discount_amount": "-3.0000",
+        "total_refunded": "10.0000",
+        "order_currency_code": "EUR",
+        "created_at": "2025-03-04 10:00:00",
+        "updated_at": "2025-03-05 10:00:00",
+    }
+    for state in ("complete", "canceled")
+]
+
+BIGCOMMERCE: list[Value] = [
+    {
+        "id": 100,
+        "customer_id": 10,
+        "date_created": "Wed, 05 Feb 2025 20:17:01 +0000",
+        "date_modified": "Mon, 10 Feb 2025 19:34:21 +0000",
+        "status": "Completed",
+        "subtotal_inc_tax": "85.0000",
+        "total_inc_tax": "85.0000",
+        "total_ex_tax": "80.0000",
+        "refunded_amount": "0.0000",
+        "discount_amount": "0.0000",
+        "payment_method": "Manual",
+        "currency_code": "USD",
+    }
+]
+
+PRESTASHOP: list[Value] = [
+    {
+        "id": "5",
+        "id_customer": "2",
+        "reference": "XKBKNABJK",
+        "payment": "Bank wire",
+        "total_discounts": "0.000000",
+        "total_paid": "55.000000",
+        "total_paid_tax_incl": "55.000000",
+        "date_add": "2025-03-04 10:00:00",
+        "date_upd": "2025-03-04 10:05:00",
+    }
+]
+
+AMAZON: list[Value] = [
+    {
+        "AmazonOrderId": "902-3159896-1390916",
+        "PurchaseDate": "2025-01-15T00:00:00Z",
+        "LastUpdateDate": "2025-01-17T00:00:00Z",
+        "OrderStatus": status,
+        "OrderTotal": {"CurrencyCode": "USD", "Amount": "25.00"},
+        "PaymentMethod": "Other",
+        "BuyerInfo": {"BuyerEmail": "b1@market.example"},
+    }
+    for status in ("Shipped", "Canceled")
+]
+
+ANALYTICS: list[Value] = [
+    {
+        "event_name": name,
+        "event_timestamp": 1767261600000000,
+        "user_pseudo_id": "1234.5678",
+        "ecommerce": {"transaction_id": "T1", "purchase_revenue": 12.5} if name == "purchase" else None,
+    }
+    for name in ("page_view", "purchase", "page_view")
+]
+
+RETAIL: list[Value] = [
+    {
+        "InvoiceNo": "536365",
+        "StockCode": code,
+        "Description": "LANTERN, WHITE",
+        "Quantity": quantity,
+        "InvoiceDate": "12/31/2025 08:26",
+        "UnitPrice": "2.55",
+        "CustomerID": "17850",
+        "Country": "United Kingdom",
+    }
+    for code, quantity in (("85123A", "6"), ("71053", "2"))
+]
+
+MARKETPLACE: list[Value] = [
+    {
+        "order_id": "e481f51c",
+        "customer_unique_id": "7c396fd4",
+        "order_status": "delivered",
+        "order_purchase_timestamp": "2025-10-02 10:56:33",
+        "order_delivered_customer_date": "2025-10-10 21:25:13",
+        "payment_type": "boleto",
+        "payment_value": "38,71",
+    }
+]
+
+GERMAN: list[Value] = [
+    {
+        "Bestellnummer": "4711",
+        "Bestelldatum": "31.01.2025 10:00",
+        "Kundennummer": "K-1",
+        "Gesamtbetrag": "1.234,50",
+        "Rabatt": "12,00",
+        "Zahlungsart": "Rechnung",
+    }
+]
+
+FRENCH: list[Value] = [
+    {"N° commande": "A1", "Date commande": "31/01/2025", "N° client": "C1", "Montant total": "12,50", "Remise": "1,00"}
+]
+
+SPANISH: list[Value] = [
+    {"Número de pedido": "A1", "Fecha de pedido": "31/01/2025", "Cliente": "C1", "Importe total": "12,50"}
+]
+
+EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
+    "WooCommerce": (
+        WOOCOMMERCE,
+        {
+            "order_id": "value.id",
+            "version": "epoch_us((value.date_modified_gmt || 'Z')::timestamptz)",
+            "is_void": "value.status = 'cancelled'",
+            "customer_id": "value.customer_id",
+            "purchase_date": "(value.date_created_gmt || 'Z')::timestamptz",
+            "purchase_amount": "value.total",
+            "discount_amount": "value.discount_total",
+            "refunded_amount": "total_of([abs(r.total::decimal(18, 2)) for r in value.refunds])",
+            "refunded_date": "(value.date_modified_gmt || 'Z')::timestamptz",
+            "currency": "value.currency",
+            "coupon_used": "len(value.coupon_lines) > 0",
+            "payment_method": "value.payment_method",
+            "name": "concat_ws(' ', value.billing.first_name, value.billing.last_name)",
+            "mobile": "value.billing.phone",
+        },
+    ),
+    "Stripe": (
+        STRIPE,
+        {
+            "order_id": "value.data.object.id",
+            "customer_id": "value.data.object.customer",
+            "purchase_date": "to_timestamp(value.data.object.created::bigint)",
+            "purchase_amount": "value.data.object.amount",
+            "currency": "value.data.object.currency",
+            "payment_method": "value.data.object.payment_method_details.type",
+        },
+    ),
+    "Square": (
+        SQUARE,
+        {
+            "order_id": "value.data.object.payment.order_id",
+            "version": "epoch_us(value.data.object.payment.updated_at::timestamptz)",
+            "is_void": "value.data.object.payment.status = 'CANCELED'",
+            "customer_id": "value.data.object.payment.customer_id",
+            "purchase_date": "value.data.object.payment.created_at::timestamptz",
+            "purchase_amount": "value.data.object.payment.total_money.amount",
+            "currency": "value.data.object.payment.total_money.currency",
+        },
+    ),
+    "commercetools": (
+        COMMERCETOOLS,
+        {
+            "order_id": "value.order.id",
+            "version": "value.order.version",
+            "customer_id": "value.order.customerId",
+            "purchase_date": "value.order.createdAt::timestamptz",
+            "purchase_amount": "value.order.totalPrice.centAmount",
+            "currency": "value.order.totalPrice.currencyCode",
+        },
+    ),
+    "Magento": (
+        MAGENTO,
+        {
+            "order_id": "value.increment_id",
+            "version": "epoch_us(value.updated_at::timestamptz)",
+            "is_void": "value.status = 'canceled'",
+            "customer_id": "value.customer_id",
+            "purchase_date": "value.created_at::timestamptz",
+            "purchase_amount": "value.grand_total",
+            "discount_amount": "abs(value.discount_amount::decimal(18, 2))",
+            "refunded_amount": "value.total_refunded",
+            "refunded_date": "value.updated_at::timestamptz",
+            "currency": "value.order_currency_code",
+            "coupon_used": "value.coupon_code is not null",
+            "name": "concat_ws(' ', value.customer_firstname, value.customer_lastname)",
+        },
+    ),
+    "BigCommerce": (
+        BIGCOMMERCE,
+        {
+            "order_id": "value.id",
+            "version": "epoch_us(strptime(value.date_modified, '%a, %d %b %Y %H:%M:%S %z'))",
+            "customer_id": "value.customer_id",
+            "purchase_date": "strptime(value.date_created, '%a, %d %b %Y %H:%M:%S %z')",
+            "purchase_amount": "value.total_inc_tax",
+            "discount_amount": "value.discount_amount",
+            "refunded_amount": "value.refunded_amount",
+            "refunded_date": "strptime(value.date_modified, '%a, %d %b %Y %H:%M:%S %z')",
+            "currency": "value.currency_code",
+            "payment_method": "value.payment_method",
+        },
+    ),
+    "PrestaShop": (
+        PRESTASHOP,
+        {
+            "order_id": "value.reference",
+            "version": "epoch_us(value.date_upd::timestamptz)",
+            "customer_id": "value.id_customer",
+            "purchase_date": "value.date_add::timestamptz",
+            "purchase_amount": "value.total_paid",
+            "discount_amount": "value.total_discounts",
+            "payment_method": "value.payment",
+        },
+    ),
+    "Amazon": (
+        AMAZON,
+        {
+            "order_id": "value.AmazonOrderId",
+            "version": "epoch_us(value.LastUpdateDate::timestamptz)",
+            "is_void": "value.OrderStatus = 'Canceled'",
+            "customer_id": "value.BuyerInfo.BuyerEmail",
+            "purchase_date": "value.PurchaseDate::timestamptz",
+            "purchase_amount": "value.OrderTotal.Amount",
+            "currency": "value.OrderTotal.CurrencyCode",
+            "payment_method": "value.PaymentMethod",
+        },
+    ),
+    "web analytics": (
+        ANALYTICS,
+        {
+            "order_id": "value.ecommerce.transaction_id",
+            "customer_id": "value.user_pseudo_id",
+            "purchase_date": "make_timestamptz(value.event_timestamp::bigint)",
+            "purchase_amount": "value.ecommerce.purchase_revenue",
+        },
+    ),
+    "lines of invoices": (
+        RETAIL,
+        {
+            "order_id": "value.InvoiceNo",
+            "customer_id": "value.CustomerID",
+            "purchase_date": "strptime(value.InvoiceDate, '%m/%d/%Y %H:%M')",
+            "purchase_amount": "value.UnitPrice::decimal(18, 2) * value.Quantity::bigint",
+        },
+    ),
+    "marketplace": (
+        MARKETPLACE,
+        {
+            "order_id": "value.order_id",
+            "customer_id": "value.customer_unique_id",
+            "purchase_date": "value.order_purchase_timestamp::timestamptz",
+            "purchase_amount": "replace(replace(value.payment_value, '.', ''), ',', '.')",
+            "payment_method": "value.payment_type",
+        },
+    ),
+    "German": (
+        GERMAN,
+        {
+            "order_id": "value.Bestellnummer",
+            "customer_id": "value.Kundennummer",
+            "purchase_date": "strptime(value.Bestelldatum, '%d.%m.%Y %H:%M')",
+            "purchase_amount": "replace(replace(value.Gesamtbetrag, '.', ''), ',', '.')",
+            "discount_amount": "replace(replace(value.Rabatt, '.', ''), ',', '.')",
+            "payment_method": "value.Zahlungsart",
+        },
+    ),
+    "French": (
+        FRENCH,
+        {
+            "order_id": 'value."N° commande"',
+            "customer_id": 'value."N° client"',
+            "purchase_date": "strptime(value.\"Date commande\", '%d/%m/%Y')",
+            "purchase_amount": "replace(replace(value.\"Montant total\", '.', ''), ',', '.')",
+            "discount_amount": "replace(replace(value.Remise, '.', ''), ',', '.')",
+        },
+    ),
+    "Spanish": (
+        SPANISH,
+        {
+            "order_id": 'value."Número de pedido"',
+            "customer_id": "value.Cliente",
+            "purchase_date": "strptime(value.\"Fecha de pedido\", '%d/%m/%Y')",
+            "purchase_amount": "replace(replace(value.\"Importe total\", '.', ''), ',', '.')",
+        },
+    ),
+}
+
+
+def mapping_of(values: list[Value]) -> str:
+    contents = [json.dumps(value).encode() for value in values]
+    nothing = [None] * len(values)
+    return str(look_at(Records("a test", contents, nothing, nothing), Settings()).mapping)
+
+
+@pytest.mark.parametrize("system", EXPECTED)
+def test_the_fields_of_a_strangers_order_are_found(system: str):
+    values, fields = EXPECTED[system]
+    assert tomllib.loads(mapping_of(values))["order"] == fields
+
+
+@pytest.mark.parametrize(
+    ("system", "orders", "net_sales"),
+    [
+        ("WooCommerce", 2, "52.70"),
+        ("Square", 1, "13.50"),
+        ("commercetools", 1, "19.99"),
+        ("Amazon", 0, None),
+        ("web analytics", 1, "12.50"),
+        ("marketplace", 1, "38.71"),
+        ("German", 1, "1222.50"),
+    ],
+)
+def test_a_proposal_counts_a_strangers_orders_as_it_stands(
+    system: str, orders: int, net_sales: str | None, settings: Settings, tmp_path: Path
+):
+    values, _ = EXPECTED[system]
+    mapping, file = tmp_path / "mapping.toml", tmp_path / "orders.ndjson"
+    text = mapping_of(values)
+    mapping.write_text(text.replace("# minor_units", "minor_units"), encoding="utf-8")
+    file.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+    tried = dry_run(mapping, file, 100, settings)
+    assert (tried.events["orders"], tried.events["rejected"]) == (orders, 0), tried.rejections
+    assert [str(month["net_sales"]) for month in tried.months] == ([net_sales] if net_sales else [])
+
+
+def test_cents_are_told_by_their_name_whichever_end_it_has():
+    assert "\nminor_units = true" in mapping_of(COMMERCETOOLS)
+
+
+def test_kinds_of_events_that_look_alike_are_named_with_their_counts_for_a_person_to_choose():
+    assert (
+        "# The records have several kinds: charge.succeeded (2), charge.failed (1). Which are orders?\n"
+        "# where = \"value.type = 'charge.succeeded'\"\n"
+    ) in mapping_of(STRIPE)
+
+
+def test_lines_in_records_of_their_own_name_the_setting_that_sums_them():
+    assert (
+        "# unsure: the amount of a line: with several records an order, set BRIDGECART_ORDER_EVENTS=lines\n"
+        "purchase_amount "
+    ) in mapping_of(RETAIL)
+
+
+def test_refunds_with_a_time_of_their_own_are_listed_with_it():
+    refunds = [{"refunded_at": "2025-03-09T10:00:00Z", "amount": "5.00"}]
+    fields = tomllib.loads(mapping_of([{"order_id": "1", "revision": 2, "total": "20.00", "refunds": refunds}]))[
+        "order"
+    ]
+    assert fields["refunds"] == (
+        "[{'at': r.refunded_at::timestamptz, 'amount': abs(r.amount::decimal(18, 2))} for r in value.refunds]"
+    )
+    assert "refunded_amount" not in fields
+
+
+def test_a_total_that_may_have_the_discount_off_already_names_the_setting_that_says_so():
+    said = "# unsure: if value.total is what was paid, after it, set BRIDGECART_AMOUNT_IS_NET=true\ndiscount_amount "
+    assert said in mapping_of(WOOCOMMERCE)
+    before: list[Value] = [{"order_id": "1", "customer_id": "C", "subtotal": "20.00", "discount": "1.00"}]
+    assert "BRIDGECART_AMOUNT_IS_NET" not in mapping_of(before)
+
+
+def test_a_currency_in_small_letters_is_one():
+    assert '\ncurrency = "USD"\n' in mapping_of(STRIPE)
