@@ -28,11 +28,13 @@ from bridgecart_assets.contracts.event import (
 )
 from bridgecart_assets.sources.mapping.allowed import HELPERS, LISTS, NUMBERS, TEXTS, TIMES
 from bridgecart_assets.sources.mapping.values import value_type
+from bridgecart_assets_tests.dbt_sources import sources
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 KPIS = ROOT / "docs" / "kpis.md"
 CONTRACTS = ROOT / "docs" / "contracts.md"
+SOURCES = ROOT / "docs" / "sources.yml"
 EVENTS = ROOT / "docs" / "events.md"
 MAPPING = ROOT / "docs" / "mapping.md"
 COMMANDS = ROOT / "docs" / "commands.md"
@@ -242,6 +244,7 @@ if __name__ == "__main__":
     TESTS_README.write_text(fresh_tests_readme(TESTS_README.read_text(encoding="utf-8")), encoding="utf-8")
     CONFIGURATION.write_text(fresh_configuration(CONFIGURATION.read_text(encoding="utf-8")), encoding="utf-8")
     CONTRACTS.write_text(contracts(), encoding="utf-8")
+    SOURCES.write_text(sources(), encoding="utf-8")
     EVENTS.write_text(fresh_events(EVENTS.read_text(encoding="utf-8")), encoding="utf-8")
     MAPPING.write_text(fresh_mapping(MAPPING.read_text(encoding="utf-8")), encoding="utf-8")
     KPIS.write_text(fresh_kpis(KPIS.read_text(encoding="utf-8")), encoding="utf-8")
