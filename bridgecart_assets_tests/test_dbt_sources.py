@@ -15,7 +15,7 @@ from bridgecart_assets_tests.docs import SOURCES
 
 def located(data_dir: Path) -> dict[str, dict[str, Any]]:
     """The tables by the file that dbt and dbt-duckdb make of their source's location."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for source in yaml.safe_load(SOURCES.read_text(encoding="utf-8"))["sources"]:
         location = Template(source["config"]["meta"]["external_location"]).render(env_var=lambda *_: str(data_dir))
         found |= {location.format(name=table["name"]): table for table in source["tables"]}
