@@ -1,5 +1,6 @@
 """The examples below docs/ run as they stand there, on the published tables of a shop."""
 
+import re
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 
@@ -9,13 +10,14 @@ from dagster._core.remote_origin import InProcessCodeLocationOrigin, ManagedGrpc
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
+from nbformat import NotebookNode
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import TABLES
+from bridgecart_assets.contracts import KPIS
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.publishing import publish
+from bridgecart_assets.warehouse.published_kpis import kpi_rows, latest_matured, latest_period
 from bridgecart_assets_tests.integration.processes import ROOT
-from bridgecart_assets_tests.report.shops import grown_shop
+from bridgecart_assets_tests.notebook import CHART, published_shop, read_notebook, run
 
 WORKSPACE = ROOT / "docs" / "examples" / "workspace"
 WIN_BACK = dg.AssetKey(["campaigns", "win_back"])
@@ -24,13 +26,7 @@ READ = {dg.AssetKey(["kpi", "churn_rate"]), dg.AssetKey(["gold", "customer_segme
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Eighteen months of a made-up shop, published."""
-    settings = grown_shop(tmp_path_factory.mktemp("shop"))
-    warehouse = warehouse_from_settings(settings)
-    for contract in TABLES.values():
-        if contract.published:
-            publish(warehouse, contract, settings.published_dir)
-    return settings
+    return published_shop(tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture
@@ -97,3 +93,66 @@ def test_a_refresh_of_the_tables_asks_for_the_asset_once(campaigns: dg.Definitio
         refreshed = dg.evaluate_automation_conditions(campaigns, instance, cursor=before.cursor)
         after = dg.evaluate_automation_conditions(campaigns, instance, cursor=refreshed.cursor)
     assert [one.get_num_requested(WIN_BACK) for one in (before, refreshed, after)] == [0, 1, 0]
+
+
+@pytest.fixture(scope="module")
+def done(shop: Settings) -> NotebookNode:
+    """The notebook, run."""
+    return run(read_notebook(), shop.data_dir)
+
+
+def test_the_notebook_shows_what_stands_in_it(done: NotebookNode):
+    assert shown(read_notebook()) == shown(done), "run: python -m bridgecart_assets_tests.notebook"
+
+
+def shown(notebook: NotebookNode) -> list[object]:
+    """All that its cells show; of a chart what it says of each mark, because its letters are as wide as a machine's."""
+    seen: list[object] = []
+    for cell in notebook.cells:
+        seen.append(cell.source)
+        for output in cell.get("outputs", []):
+            drawn = output.get("data", {}).get(CHART)
+            seen.append(re.findall('aria-label="([^"]+)"', drawn) if drawn else output)
+    return seen
+
+
+def test_its_kpis_are_those_of_the_command_line(done: NotebookNode, shop: Settings):
+    rows = kpi_rows(shop.published_dir)
+    period = str(latest_period(rows))
+    _, churn = latest_matured(next(kpi for kpi in KPIS if kpi.matures), rows, period)
+    expected = [
+        [
+            row["segment_key"],
+            row["segment"],
+            *map(percent, (row["clv_growth"], churn[row["segment_key"]])),
+            figure(row["average_order_value"]),
+            percent(row["sales_contribution"]),
+        ]
+        for row in rows
+        if row["period"] == period
+    ]
+    (table,) = [html for html in results(done, "text/html") if "CLV growth" in html]
+    assert [re.findall("<t[hd]>(.*?)</t[hd]>", row) for row in table.split("<tr>")[2:]] == expected
+
+
+def test_its_charts_have_a_mark_for_every_figure(done: NotebookNode, shop: Settings):
+    rows = kpi_rows(shop.published_dir)
+    last_year = sorted({row["period"] for row in rows if row["is_complete"]})[-12:]
+    sales, churn = results(done, CHART)
+    assert sales.count("; net sales: ") == len([row for row in rows if row["period"] >= last_year[0]])
+    points = [row["segment_key"] for row in rows if row["churn_rate"] is not None]
+    assert churn.count("; churn rate: ") == len(points) + len({*points}), "a point each, and the lines"
+
+
+def results(notebook: NotebookNode, kind: str) -> list[str]:
+    """What its cells show in this form, in their order."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.data[kind] for output in outputs if kind in output.get("data", {})]
+
+
+def percent(share: float | None) -> str:
+    return figure(None if share is None else 100 * share)
+
+
+def figure(value: float | None) -> str:
+    return "NaN" if value is None else f"{value:,.1f}"
