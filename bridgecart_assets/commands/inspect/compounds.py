@@ -8,6 +8,7 @@ from bridgecart_assets.commands.inspect.fields import (
     BIRTH_YEAR,
     CATEGORY,
     COUPONS,
+    EMAIL,
     FIRST_NAME,
     LAST_NAME,
     PRICE,
@@ -19,6 +20,9 @@ from bridgecart_assets.commands.inspect.fields import (
 from bridgecart_assets.commands.inspect.paths import ITEM, Path, Steps, expression
 from bridgecart_assets.commands.inspect.readings import texts_of
 from bridgecart_assets.commands.inspect.seeking import Guess, guess
+
+# The id of nobody, in shop systems that keep guests among the customers.
+_NOBODY = re.compile(r"0|-1")
 
 
 def compound(field: str, paths: Sequence[Path]) -> Guess | None:
@@ -52,6 +56,24 @@ def refunds_of(paths: Sequence[Path]) -> Guess | None:
             said = f"{{'at': {time.expression}, 'amount': abs({amount.expression}::{_kind(amount.path)})}}"
             return Guess("refunds", f"[{said} for r in {refunds.name}]")
     return None
+
+
+def with_guests(customer: Guess, single: Sequence[Path], orders: int) -> Guess:
+    """The customer, and where an order names none, or a number for nobody, the email of the guest."""
+    email = guess(EMAIL, single, 0)
+    path = customer.path
+    if email is None or path is None or path == email.path:
+        return customer
+    nobody = sorted({text for text in texts_of(path) if _NOBODY.fullmatch(text)})
+    if not nobody and path.filled == orders:
+        return customer
+    known = f"nullif({path.name}::varchar, '{nobody[0]}')" if nobody else f"{path.name}::varchar"
+    said = "orders without a customer are those of guests, told apart by their email"
+    return replace(
+        customer,
+        expression=f"coalesce({known}, 'guest:' || sha256(lower({email.expression})))",
+        doubt="; ".join(filter(None, (customer.doubt, said))),
+    )
 
 
 def _refunded(paths: Sequence[Path]) -> Guess | None:

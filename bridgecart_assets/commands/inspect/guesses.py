@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bridgecart_assets.commands.inspect.compounds import compound, refunds_of
+from bridgecart_assets.commands.inspect.compounds import compound, refunds_of, with_guests
 from bridgecart_assets.commands.inspect.fields import FIELDS
 from bridgecart_assets.commands.inspect.paths import Path, Steps
 from bridgecart_assets.commands.inspect.seeking import Guess, common, guess
@@ -37,7 +37,11 @@ def guesses(paths: Sequence[Path], orders: int) -> Iterator[Guess]:
             continue
         if sought.field == "purchase_amount":
             amount = found.path
-        yield _with_doubt_of(amount, found) if sought.field == "discount_amount" and amount is not None else found
+        if sought.field == "customer_id":
+            found = with_guests(found, single, orders)
+        if sought.field == "discount_amount" and amount is not None:
+            found = _with_doubt_of(amount, found)
+        yield found
 
 
 def _with_doubt_of(amount: Path, discount: Guess) -> Guess:

@@ -490,5 +490,28 @@ def test_a_total_that_may_have_the_discount_off_already_names_the_setting_that_s
     assert "BRIDGECART_AMOUNT_IS_NET" not in mapping_of(before)
 
 
+@pytest.mark.parametrize(
+    ("guest", "customer"),
+    [
+        (0, "coalesce(nullif(value.customer_id::varchar, '0'), 'guest:' || sha256(lower(value.billing.email)))"),
+        (None, "coalesce(value.customer_id::varchar, 'guest:' || sha256(lower(value.billing.email)))"),
+        (7, "value.customer_id"),
+    ],
+)
+def test_guests_are_told_apart_by_their_email(guest: int | None, customer: str):
+    values = [*WOOCOMMERCE, {**WOOCOMMERCE[0], "customer_id": guest}]
+    assert tomllib.loads(mapping_of(values))["order"]["customer_id"] == customer
+
+
+def test_orders_of_guests_are_read_by_the_proposal(settings: Settings, tmp_path: Path):
+    guests = [
+        {**WOOCOMMERCE[n], "customer_id": 0, "billing": {"email": f"guest{n}@shop.example"}, "id": n} for n in range(2)
+    ]
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(mapping_of([*WOOCOMMERCE, *guests]), encoding="utf-8")
+    (file := tmp_path / "orders.ndjson").write_text("".join(json.dumps(one) + "\n" for one in guests), encoding="utf-8")
+    assert dry_run(mapping, file, 10, settings).events["orders"] == 2
+
+
 def test_a_currency_in_small_letters_is_one():
     assert '\ncurrency = "USD"\n' in mapping_of(STRIPE)
