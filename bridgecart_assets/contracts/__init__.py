@@ -56,6 +56,7 @@ from bridgecart_assets.contracts.kpi import (
     SEGMENT_METRICS_HISTORY,
     Kpi,
 )
+from bridgecart_assets.contracts.lifecycles import LIFECYCLES
 from bridgecart_assets.contracts.raw import (
     RAW_BATCHES,
     RAW_ORDERS,
@@ -103,6 +104,7 @@ __all__ = [
     "INSTANT",
     "KPIS",
     "KPI_TABLES",
+    "LIFECYCLES",
     "MONEY",
     "ORDER_CHANGES",
     "OUTBOX_TABLES",

@@ -2,6 +2,7 @@
 
 from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT, SEGMENT_KEY, SUM, validity
 from bridgecart_assets.contracts.contract import MONEY, Column, Contract
+from bridgecart_assets.contracts.lifecycles import LIFECYCLES
 from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMNS, TRAITS, Trait
 
 # Fixed point, so that sums do not depend on the order of the rows.
@@ -209,7 +210,7 @@ CUSTOMER_SEGMENTS = Contract(
         Column(
             "lifecycle",
             "VARCHAR",
-            "new, active, needs attention, at risk or dormant; NULL without purchase",
+            f"{', '.join(LIFECYCLES[:-1])} or {LIFECYCLES[-1]}; NULL without purchase",
             nullable=True,
         ),
         *TRAIT_COLUMNS,

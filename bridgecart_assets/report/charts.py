@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from bridgecart_assets.contracts import KPIS, Kpi
+from bridgecart_assets.contracts import KPIS, LIFECYCLES, Kpi
 
 Chart = alt.TopLevelMixin
 
@@ -39,7 +39,6 @@ AGES: Mapping[int, tuple[str, list[int]]] = {
     180: ("#2a8f8f", [8, 3, 2, 3]),
     365: (BLUE, [1, 0]),
 }
-LIFECYCLES = ("new", "active", "needs attention", "at risk", "dormant")
 
 
 def specs() -> Mapping[str, Mapping[str, Any]]:
