@@ -13,6 +13,7 @@ from bridgecart_assets.orchestration.assets.kpis import kpis, segment_metrics_hi
 from bridgecart_assets.orchestration.assets.raw import kafka_orders, raw_batch
 from bridgecart_assets.orchestration.assets.report import segments_report
 from bridgecart_assets.orchestration.assets.segments import (
+    audiences,
     customer_segments,
     purchase_model,
     segment_drift,
@@ -43,6 +44,7 @@ def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definiti
             purchase_model,
             segment_model,
             customer_segments,
+            audiences,
             segment_drift,
             customer_snapshots,
             segment_membership,

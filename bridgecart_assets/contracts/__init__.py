@@ -17,6 +17,7 @@ from bridgecart_assets.contracts.contract import (
     Contract,
 )
 from bridgecart_assets.contracts.gold import (
+    AUDIENCES,
     CUSTOMER_FEATURES,
     CUSTOMER_SEGMENTS,
     CUSTOMER_SNAPSHOTS,
@@ -81,6 +82,7 @@ from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMN
 
 __all__ = [
     "ANNOUNCED_SEGMENTS",
+    "AUDIENCES",
     "AVERAGE_ORDER_VALUE",
     "BATCH_COLUMN",
     "BATCH_SUMS",

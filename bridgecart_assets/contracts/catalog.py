@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from bridgecart_assets.contracts.contract import Contract
 from bridgecart_assets.contracts.gold import (
+    AUDIENCES,
     CUSTOMER_FEATURES,
     CUSTOMER_SEGMENTS,
     CUSTOMER_SNAPSHOTS,
@@ -38,6 +39,7 @@ TABLES: Mapping[str, Contract] = MappingProxyType(
             PURCHASE_MODEL,
             SEGMENT_MODEL,
             CUSTOMER_SEGMENTS,
+            AUDIENCES,
             SEGMENT_DRIFT,
             CUSTOMER_SNAPSHOTS,
             SEGMENT_FLOWS,

@@ -1,7 +1,7 @@
 """Gold tables: what is known of each customer, the models, the segments, and their history."""
 
 from bridgecart_assets.contracts.columns import CUSTOMER_HASH, SEGMENT, SEGMENT_KEY, SUM, validity
-from bridgecart_assets.contracts.contract import MONEY, Column, Contract
+from bridgecart_assets.contracts.contract import MONEY, Column, Contract, taken_from
 from bridgecart_assets.contracts.lifecycles import LIFECYCLES
 from bridgecart_assets.contracts.traits import SEGMENTATION_TRAITS, TRAIT_COLUMNS, TRAITS, Trait
 
@@ -219,6 +219,30 @@ CUSTOMER_SEGMENTS = Contract(
         Column("expected_purchases", "DOUBLE", "Expected purchase days within the horizon", nullable=True),
         Column("no_prediction_reason", "VARCHAR", "Why there is no prediction; NULL when there is one", nullable=True),
         Column("net_sales", MONEY, "Historic customer lifetime value, currency units"),
+    ),
+    key=("customer_id",),
+    published=True,
+    is_view=True,
+)
+
+AUDIENCES = Contract(
+    schema="gold",
+    name="audiences",
+    meaning="Every customer as campaigns choose them: segment, lifecycle, value at risk, rank by value, id plain and "
+    "hashed. `bridgecart export` chooses from it.",
+    columns=(
+        *taken_from(CUSTOMER_SEGMENTS, "customer_id", "customer_hash", "as_of", "segment_key", "segment", "lifecycle"),
+        Column("at_risk", "BOOLEAN", "Whether the lifecycle is at risk"),
+        *taken_from(CUSTOMER_SEGMENTS, "net_sales", "predicted_clv"),
+        Column(
+            "value_at_risk", MONEY, "Predicted value of a customer at risk, 0 of others; NULL without", nullable=True
+        ),
+        Column(
+            "value_rank",
+            "BIGINT",
+            "1 for the highest predicted value, then by customer_id; without one after those who have, by net_sales",
+        ),
+        Column("hashed_id", "VARCHAR", "SHA-256 of customer_id in UTF-8, in lower-case hexadecimal digits"),
     ),
     key=("customer_id",),
     published=True,

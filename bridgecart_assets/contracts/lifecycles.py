@@ -1,3 +1,3 @@
-"""Stages of a customer's life, by the names that `gold.customer_segments.lifecycle` has for them."""
+"""The stages of a customer's lifecycle, from new to gone silent; docs/kpis.md defines them."""
 
 LIFECYCLES: tuple[str, ...] = ("new", "active", "needs attention", "at risk", "dormant")

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import dagster as dg
 
-from bridgecart_assets.contracts import SEGMENT_DRIFT, SEGMENT_MEMBERSHIP, SILVER_CUSTOMERS, Contract
+from bridgecart_assets.contracts import AUDIENCES, SEGMENT_DRIFT, SEGMENT_MEMBERSHIP, SILVER_CUSTOMERS, Contract
 from bridgecart_assets.orchestration.failures import cause_first
 from bridgecart_assets.orchestration.partitions import BATCHES
 
 OWNERS = ["team:bridgecart"]
 POOL = "duckdb"
 # Nothing that a KPI needs waits for these: their steps come when no other is ready.
-_NOT_FOR_KPIS = (SILVER_CUSTOMERS, SEGMENT_MEMBERSHIP, SEGMENT_DRIFT)
+_NOT_FOR_KPIS = (SILVER_CUSTOMERS, SEGMENT_MEMBERSHIP, SEGMENT_DRIFT, AUDIENCES)
 # Where orders are sold every day: none for a day deserves a look, none for two is a fault of somebody's.
 KPI_FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=2), warn_window=timedelta(days=1))
 KAFKA_ORDERS = dg.AssetKey(["kafka", "orders"])

@@ -85,7 +85,7 @@ _TOGETHER: tuple[tuple[Contract, ...], ...] = (
     (contracts.RAW_ORDERS, contracts.RAW_BATCHES),
     (contracts.SILVER_ORDERS, *contracts.WRITTEN_WITH_ORDERS),
     (contracts.CUSTOMER_SNAPSHOTS, contracts.SEGMENT_FLOWS),
-    (contracts.SEGMENT_MEMBERSHIP, contracts.SEGMENT_DRIFT),
+    (contracts.SEGMENT_MEMBERSHIP, contracts.SEGMENT_DRIFT, contracts.AUDIENCES),
     contracts.KPI_TABLES,
 )
 STEPS: tuple[tuple[Contract, ...], ...] = (

@@ -16,6 +16,7 @@ from bridgecart_assets.contracts import (
     BOOKKEEPING,
     CUSTOMER_FEATURES,
     CUSTOMER_SCORES,
+    CUSTOMER_SEGMENTS,
     CUSTOMER_SNAPSHOTS,
     CUSTOMER_TOTALS,
     ERASED_VALUE,
@@ -152,6 +153,11 @@ def segments_query(settings: Settings, *inputs: Table) -> Query:
         ),
         stored_in=CUSTOMER_SCORES,
     )
+
+
+def audiences_query(*inputs: Table) -> Query:
+    """Everyone as campaigns choose them: a view of the segments."""
+    return Query(inputs=inputs, incremental=Incremental(scoped=(CUSTOMER_SEGMENTS,)), carried=WRITTEN_BY_OTHERS)
 
 
 def snapshots_query(settings: Settings, *inputs: Table) -> Query:

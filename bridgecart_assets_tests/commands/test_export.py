@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.export_file import (
+    Audience,
     Format,
     NothingToExport,
+    Shape,
     export_customers,
     rows_for_spreadsheets,
 )
@@ -69,10 +71,10 @@ def segment_of(settings: Settings, customer: str) -> str:
 
 
 def exported(settings: Settings, segments: list[str], form: Format, target: Path) -> list[dict[str, object]]:
-    count = export_customers(settings, segments, form, target)
+    written = export_customers(settings, Audience(segments), Shape(form), target)
     rows = duckdb.read_parquet(str(target)) if form == "parquet" else duckdb.read_csv(str(target))
     found: list[dict[str, object]] = rows.df().to_dict("records")
-    assert len(found) == count
+    assert len(found) == written.customers
     return found
 
 
@@ -93,7 +95,7 @@ def test_without_a_segment_everybody_is_written_in_a_stable_order(settings: Sett
     first, second = tmp_path / "first.parquet", tmp_path / "second.parquet"
     found = exported(settings, [], "parquet", first)
     assert [row["customer_id"] for row in found] == sorted([FORMULA, "C1", "C2", *HARMLESS])
-    export_customers(settings, [], "parquet", second)
+    export_customers(settings, Audience(), Shape("parquet"), second)
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -104,15 +106,15 @@ def test_only_a_text_that_begins_like_a_formula_has_an_apostrophe_before_it_and_
         *("C1", "C2", FORMULA),
         *HARMLESS,
     }
-    export_customers(settings, [], "csv", tmp_path / "out.csv")
+    export_customers(settings, Audience(), Shape("csv"), tmp_path / "out.csv")
     rows = read_csv(tmp_path / "out.csv")
     assert {row["customer_id"] for row in rows} == {"C1", "C2", f"'{FORMULA}", *HARMLESS}
     assert {row["segment"] for row in rows} == {"large", "small"}
 
 
 def test_python_and_pandas_read_of_the_csv_what_is_in_the_parquet(settings: Settings, tmp_path: Path):
-    export_customers(settings, [], "csv", tmp_path / "out.csv")
-    export_customers(settings, [], "parquet", tmp_path / "out.parquet")
+    export_customers(settings, Audience(), Shape("csv"), tmp_path / "out.csv")
+    export_customers(settings, Audience(), Shape("parquet"), tmp_path / "out.parquet")
     stored = duckdb.read_parquet(str(tmp_path / "out.parquet"))
     written = [
         {
@@ -126,7 +128,7 @@ def test_python_and_pandas_read_of_the_csv_what_is_in_the_parquet(settings: Sett
 
 
 def test_amounts_have_two_decimals(settings: Settings, tmp_path: Path):
-    export_customers(settings, [], "csv", tmp_path / "out.csv")
+    export_customers(settings, Audience(), Shape("csv"), tmp_path / "out.csv")
     for row in read_csv(tmp_path / "out.csv"):
         for name in ("net_sales", "average_order_value", "predicted_clv"):
             assert re.fullmatch(r"\d+\.\d\d", row[name]), (name, row[name])
@@ -136,7 +138,7 @@ def test_amounts_have_two_decimals(settings: Settings, tmp_path: Path):
 
 
 def test_csv_begins_with_a_byte_order_mark_for_spreadsheets(settings: Settings, tmp_path: Path):
-    export_customers(settings, [], "csv", tmp_path / "out.csv")
+    export_customers(settings, Audience(), Shape("csv"), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfcustomer_id,segment_key,")
 
 
@@ -183,15 +185,15 @@ def read_csv(file: Path) -> list[dict[str, str]]:
 
 def test_a_segment_that_nobody_is_in_is_named_with_those_that_there_are(settings: Settings, tmp_path: Path):
     with pytest.raises(NothingToExport, match=r"^No customer is in segment S77; there are S0\d(, S0\d)+\.$"):
-        export_customers(settings, ["S77"], "csv", tmp_path / "out.csv")
+        export_customers(settings, Audience(["S77"]), Shape(), tmp_path / "out.csv")
     assert list(tmp_path.glob("out*")) == []
 
 
 def test_before_the_first_run_it_says_what_to_do(tmp_path: Path):
     with pytest.raises(NothingToExport, match="bridgecart run"):
-        export_customers(Settings(data_dir=tmp_path), [], "csv", tmp_path / "out.csv")
+        export_customers(Settings(data_dir=tmp_path), Audience(), Shape(), tmp_path / "out.csv")
 
 
 def test_a_file_that_cannot_be_written_is_an_error_in_one_line(settings: Settings, tmp_path: Path):
     with pytest.raises(BridgeCartError, match=r"^Cannot write .*: name another file\.$"):
-        export_customers(settings, [], "csv", tmp_path / "missing" / "out.csv")
+        export_customers(settings, Audience(), Shape("csv"), tmp_path / "missing" / "out.csv")

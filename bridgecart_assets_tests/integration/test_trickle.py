@@ -45,6 +45,6 @@ def test_the_kpis_stand_before_what_no_kpi_needs(shop: Shop, data_dir: Path) -> 
         done = build_defs().resolve_job_def("refresh").execute_in_process(instance=instance)
     order = [str(event.step_key) for event in done.all_events if event.is_step_success]
     last_kpi = order.index("kpis")
-    later = [step for step in order if step.endswith(("customers", "segment_membership", "segment_drift"))]
-    assert len(later) == 5
+    later = [step for step in order if step.endswith(("customers", "segment_membership", "segment_drift", "audiences"))]
+    assert len(later) == 6
     assert min(map(order.index, later)) > last_kpi

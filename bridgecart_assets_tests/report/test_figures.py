@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.export_file import export_customers
+from bridgecart_assets.commands.export_file import Audience, Shape, export_customers
 from bridgecart_assets.contracts import KPIS, Kpi
 from bridgecart_assets.report import figures
 from bridgecart_assets.report.charts import AGES
@@ -361,6 +361,6 @@ def test_orders_of_a_mapping_that_were_sent_again_or_are_void_count_once_or_not_
         totals = [row for row in rows(reading, shop, "figures") if row["segment_key"] == "all"]
     # Two orders of 119.90, one with a refund of 29.70 inside; three older states and an order that became void.
     assert (sum(row["orders"] for row in totals), sum(row["sales"] for row in totals)) == (2, CENT(210.10))
-    assert export_customers(shop, [], "parquet", tmp_path / "customers.parquet") == 2
+    assert export_customers(shop, Audience(), Shape("parquet"), tmp_path / "customers.parquet").customers == 2
     ((worth,),) = duckdb.read_parquet(str(tmp_path / "customers.parquet")).sum("net_sales").fetchall()
     assert worth == Decimal("210.10")

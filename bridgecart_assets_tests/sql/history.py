@@ -352,6 +352,7 @@ def compute_features(warehouse: Warehouse, settings: Settings) -> None:
     """Features and current segments."""
     write(warehouse, contracts.CUSTOMER_FEATURES, queries.features_query(settings))
     write(warehouse, contracts.CUSTOMER_SEGMENTS, queries.segments_query(settings))
+    write(warehouse, contracts.AUDIENCES, queries.audiences_query())
 
 
 def compute_snapshots(warehouse: Warehouse, settings: Settings) -> None:

@@ -23,6 +23,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "amount_is_net": False,
     "after": 0,
     "as_of": None,
+    "at_risk": False,
     "batch_key": "20300101T000000Z",
     "calendar_timezone": "Asia/Kolkata",
     "opening": "2024-02-01",
@@ -45,6 +46,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "only_changes": False,
     "max_prediction_error": 0.25,
     "kpi_period": "month",
+    "lifecycles": None,
     "known_as_of": None,
     "max_payload_bytes": 1000,
     "most_periods": 12,
@@ -57,6 +59,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "segments": None,
     "setting_names": [],
     "setting_values": [],
+    "top": None,
 }
 STORED: Mapping[str, Contract] = {
     contract.full_name: contract

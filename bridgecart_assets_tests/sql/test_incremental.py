@@ -58,6 +58,7 @@ def tables(settings: Settings) -> Iterator[tuple[Contract, Query]]:
     yield contracts.SILVER_CUSTOMERS, queries.customers_query()
     yield contracts.CUSTOMER_FEATURES, queries.features_query(settings)
     yield contracts.CUSTOMER_SEGMENTS, queries.segments_query(settings)
+    yield contracts.AUDIENCES, queries.audiences_query()
     yield contracts.CUSTOMER_SNAPSHOTS, queries.snapshots_query(settings)
     yield contracts.SEGMENT_MEMBERSHIP, queries.membership_query()
     for contract in contracts.KPI_TABLES:

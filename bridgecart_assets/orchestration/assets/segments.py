@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from bridgecart_assets.contracts import (
+    AUDIENCES,
     CUSTOMER_FEATURES,
     CUSTOMER_SEGMENTS,
     CUSTOMER_SNAPSHOTS,
@@ -26,7 +27,7 @@ from bridgecart_assets.orchestration.asset_specs import read_from, table_asset
 from bridgecart_assets.orchestration.metadata import table_metadata
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.warehouse.model_fits import fit_purchase_model, fit_segment_model
-from bridgecart_assets.warehouse.queries import membership_query, segments_query, segments_sample
+from bridgecart_assets.warehouse.queries import audiences_query, membership_query, segments_query, segments_sample
 from bridgecart_assets.warehouse.storage.outputs import Query, Table
 
 
@@ -161,6 +162,16 @@ def _known(drift: pd.DataFrame) -> list[tuple[str, float]]:
 def customer_segments(platform: Platform, features: Table, purchase_model: Table, segment_model: Table) -> Query:
     """Score everyone with the frozen parameters, scaler and centroids of the models in force."""
     return segments_query(platform.settings, features, purchase_model, segment_model)
+
+
+@table_asset(
+    AUDIENCES,
+    kinds={"sql"},
+    ins={"customer_segments": read_from(CUSTOMER_SEGMENTS)},
+)
+def audiences(customer_segments: Table) -> Query:
+    """Say of everyone who would be chosen for which campaign."""
+    return audiences_query(customer_segments)
 
 
 @table_asset(
