@@ -32,13 +32,6 @@ RATES: Mapping[str, tuple[str, list[int], str]] = {
     "early estimate": ("#c2410c", [5, 4], "diamond"),
     "estimate in hindsight": ("#8a5f2f", [2, 3], "triangle-down"),
 }
-# The days since the first purchase at which cohorts are compared (`mean_clv_<days>`).
-AGES: Mapping[int, tuple[str, list[int]]] = {
-    30: ("#8a6d1a", [2, 2]),
-    90: ("#9b5fb5", [6, 3]),
-    180: ("#2a8f8f", [8, 3, 2, 3]),
-    365: (BLUE, [1, 0]),
-}
 
 
 def specs() -> Mapping[str, Mapping[str, Any]]:
@@ -63,7 +56,6 @@ def _charts() -> Mapping[str, Chart]:
         "payments": _by_value("payments", "Payment method"),
         "ages": _ages(),
         "discounts": _discounts(),
-        "cohorts": _cohorts(),
         "batches": _batches(),
         "drift": _drift(),
     }
@@ -476,33 +468,6 @@ def _discounts() -> Chart:
             tooltip=_tooltips(("period", "Period", ""), ("kind", "Share", ""), ("share", "", ".1%")),
         )
     )
-
-
-def _cohorts() -> Chart:
-    month = alt.Axis(labelAngle=0, labelOverlap="greedy", labelExpr="slice(datum.value, 0, 7)")
-    kinds = {f"mean_clv_{days}": f"first {days} days" for days in AGES}
-    colors, dashes = ([looks[place] for looks in AGES.values()] for place in range(2))
-    base = (
-        _base("cohorts")
-        .transform_fold([*kinds], as_=["column", "value"])
-        .transform_calculate(kind=f"{kinds}[datum.column]")
-        .transform_filter("isValid(datum.value)")
-        .encode(
-            x=alt.X("cohort:O", title="Month of the first purchase", axis=month),
-            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
-            color=_kinds(alt.Color, kinds.values(), colors, legend=_dashes(2)),
-        )
-    )
-    lines = base.mark_line().encode(strokeDash=_kinds(alt.StrokeDash, kinds.values(), dashes))
-    points = base.mark_point(filled=True, size=36).encode(
-        tooltip=_tooltips(
-            ("cohort", "First purchase", ""),
-            ("customers", "Customers", ",d"),
-            ("kind", "Since the first purchase", ""),
-            ("value", "Net sales of a customer, mean", ",.2f"),
-        )
-    )
-    return alt.layer(lines, points)
 
 
 def _batches() -> Chart:

@@ -18,9 +18,13 @@ from bridgecart_assets.warehouse.storage.tables import count_rows, run_steps
 # More do not fit a chart.
 MOST_PERIODS = 120
 MOST_VALUES = 12
+# More do not fit a screen.
+MOST_COHORTS = 24
+MOST_AGES = 24
 
 SECTIONS: tuple[str, ...] = (
-    *("figures", "bridge", "flows", "segments", "everybody", "lifecycles", "ages", "purchases", "cohorts"),
+    *("figures", "bridge", "flows", "segments", "everybody", "lifecycles", "ages", "purchases"),
+    *("cohorts", "cohort_ages"),
     *("versions", "purchase_models", "drift", "rejects", "batches", "ends"),
 )
 
@@ -40,6 +44,8 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
         "churn_window_days": settings.churn_window_days,
         "most_periods": MOST_PERIODS,
         "most_values": MOST_VALUES,
+        "most_cohorts": MOST_COHORTS,
+        "most_ages": MOST_AGES,
     }
 
     def section(name: str) -> Rows:

@@ -37,7 +37,7 @@ PHONE = ViewportSize(width=375, height=800)
 
 def test_every_chart_is_drawn_and_every_kpi_has_a_figure(opened: Open, grown: Settings):
     page = opened(grown)
-    assert page.locator("figure[data-chart]").count() == page.locator("figure[data-chart] svg").count() == 18
+    assert page.locator("figure[data-chart]").count() == page.locator("figure[data-chart] svg").count() == 17
     assert page.locator("figure svg .mark-symbol path, figure svg .mark-rect path").count() > 100
     cards = page.locator("#cards .card")
     assert cards.locator("h3").all_inner_texts() == ["CLV growth", "Churn rate", "Average order value", "Net sales"]
@@ -310,6 +310,40 @@ def test_amounts_have_the_currency_of_the_shop(opened: Open, grown: Settings, tm
     expect(page.locator("figure[data-chart=bridge] figcaption")).to_contain_text("net sales so far, INR")
 
 
+def test_cohorts_are_a_table_of_who_came_back_or_of_value_and_nothing_is_shown_before_its_time(
+    opened: Open, grown: Settings
+):
+    with warehouse_from_settings(grown).reading() as connection:
+        tables = gather(connection, grown)["tables"]
+    cells = {(row["cohort"], row["age"]): row for row in objects(tables["cohort_ages"])}
+    cohorts = [row["cohort"] for row in objects(tables["cohorts"])]
+    ages = max(age for _, age in cells) + 1
+    page = opened(grown, choice="#segment=S02")
+    grid = page.locator("#cohorts table")
+    assert grid.locator("tbody th[scope=row]").all_inner_texts() == ["all of these", *(name[:7] for name in cohorts)]
+    assert grid.locator("th[scope=colgroup]").inner_text() == "Month of age: share who bought in it, %"
+
+    def lines() -> list[list[str]]:
+        return [row.locator("td").all_inner_texts()[1:] for row in grid.locator("tbody tr").all()]
+
+    retention = lines()
+    for cohort, line in zip(("all", *cohorts), retention, strict=True):
+        expected = [cells[cohort, age]["retention"] if (cohort, age) in cells else None for age in range(ages)]
+        assert [float(text) / 100 if text else None for text in line] == [
+            share if share is None else pytest.approx(share, abs=0.000501) for share in expected
+        ]
+    assert set(retention[-1]) == {""}, "the newest cohort is no month old"
+    shades = [float(shade) for (shade,) in computed(page, "#cohorts tbody tr:not(:first-child) td", "--shade") if shade]
+    assert (min(shades), max(shades)) == (0, 1)
+    expect(page.locator("#cohort-words")).to_contain_text("bought again in month 1. After ")
+    expect(page.locator("#cohort-words")).to_contain_text("These are all customers, whatever segment is chosen")
+    page.get_by_role("button", name="Value so far").click()
+    expect(page.get_by_role("button", name="Value so far")).to_be_focused()
+    expect(grid.locator("caption")).to_contain_text("Value so far: customers by the month of their first purchase")
+    assert [[bool(text) for text in line] for line in lines()] == [[bool(text) for text in line] for line in retention]
+    assert lines() != retention
+
+
 def test_growth_of_a_sum_and_parts_of_a_whole_are_not_coloured_good_or_bad(opened: Open, grown: Settings):
     page = opened(grown, choice="#segment=S02")
     judged = {
@@ -321,7 +355,6 @@ def test_growth_of_a_sum_and_parts_of_a_whole_are_not_coloured_good_or_bad(opene
     expect(page.locator("figure[data-chart=trend_clv_growth] figcaption")).to_contain_text(
         "compare segments, not periods"
     )
-    expect(page.locator("figure[data-chart=cohorts] figcaption")).to_contain_text("Value by cohort at the same age")
     assert {color for (color,) in computed(page, "figure[data-chart=bridge] .mark-rect path", "fill")} == {
         *("rgb(107, 118, 131)", "rgb(47, 127, 193)", "rgb(183, 121, 31)"),
     }

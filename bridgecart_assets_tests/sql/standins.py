@@ -51,6 +51,8 @@ PARAMETERS: Mapping[str, Parameter] = {
     "max_payload_bytes": 1000,
     "most_periods": 12,
     "most_values": 12,
+    "most_cohorts": 24,
+    "most_ages": 24,
     "order_events": "orders",
     "purchase_version": 1,
     "revision": 1,

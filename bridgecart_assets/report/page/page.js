@@ -9,6 +9,7 @@ function show() {
     showFilters();
     showCards();
     showProfiles();
+    showCohorts();
   }
   showWords();
   for (const place of document.querySelectorAll("[data-table]")) showTable(place);

@@ -40,9 +40,12 @@ const COLUMNS = {
   ],
   ages: [["name", "Segment", "text"], ["from_age", "From age", "count"], ["customers", "Customers", "count"]],
   cohorts: [
-    ["cohort", "First purchase in", "text"], ["customers", "Customers", "count"], ["mean_clv_30", "Each, first 30 days", "money"],
-    ["mean_clv_90", "90 days", "money"], ["mean_clv_180", "180 days", "money"], ["mean_clv_365", "365 days", "money"],
-    ["net_sales", "Net sales so far, all", "money"],
+    ["cohort", "First purchase in", "text"], ["customers", "Customers", "count"], ["net_sales", "Net sales so far, all", "money"],
+    ["whole_ages", "Whole months of age", "count"], ["is_shown", "In the grid", "flag"],
+  ],
+  cohort_ages: [
+    ["cohort", "First purchase in", "text"], ["age", "Month of age", "count"], ["customers", "Customers", "count"],
+    ["buyers", "Bought in it", "count"], ["retention", "Share", "share"], ["mean_clv", "Net sales so far, each", "money"],
   ],
   versions: [
     ["version", "Version", "count"], ["status", "Status", "text"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],

@@ -1,25 +1,26 @@
--- The orders until now by current segment of the customer and month of the first purchase: facts, not model traits.
--- needs: silver.orders, gold.customer_features, gold.customer_segments
+-- The orders until now by current segment of the customer, month of the first purchase and month of age: facts, not model
+-- traits. A month of age is 30 days, the first of them begins with the first purchase and holds what was before it.
+-- needs: silver.orders, gold.customer_features, gold.customer_segments, $most_ages
 -- gives: since_first_purchase, segment_facts
 
 create or replace temp table since_first_purchase as
 select
     s.segment_key,
     date_trunc('month', f.first_purchased_on)::date as cohort,
+    -- All that the grid does not show is one more.
+    least(greatest(o.purchased_on - f.first_purchased_on, 0) // 30, $most_ages) as age,
     count(*) filter (where o.order_kind = 'purchase') as orders,
     coalesce(sum(o.net_amount) filter (where o.order_kind = 'purchase'), 0) as purchase_sales,
     coalesce(-sum(o.net_amount) filter (where o.order_kind = 'refund'), 0) as refunded,
     count(*) filter (where o.order_kind = 'purchase' and o.coupon_used) as with_coupon,
     count(o.coupon_used) filter (where o.order_kind = 'purchase') as coupon_known,
-    sum(o.net_amount) filter (where o.purchased_on < f.first_purchased_on + 30) as net_sales_30,
-    sum(o.net_amount) filter (where o.purchased_on < f.first_purchased_on + 90) as net_sales_90,
-    sum(o.net_amount) filter (where o.purchased_on < f.first_purchased_on + 180) as net_sales_180,
-    sum(o.net_amount) filter (where o.purchased_on < f.first_purchased_on + 365) as net_sales_365
+    sum(o.net_amount) as net_sales,
+    count(distinct o.customer_id) filter (where o.order_kind = 'purchase') as buyers
 from silver.orders o
 join gold.customer_features f using (customer_hash, customer_id)
 join gold.customer_segments s using (customer_hash, customer_id)
 where o.purchased_on < s.as_of and f.first_purchased_on is not null
-group by s.segment_key, cohort;
+group by s.segment_key, cohort, age;
 
 -- What the customers of each segment, and all of them ('all'), did until now.
 create or replace temp table segment_facts as
