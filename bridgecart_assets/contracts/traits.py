@@ -3,8 +3,9 @@
 Sampling, scoring, model table, drift, names of segments, comparison of versions, report and documents read the records.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import exp
+from math import exp, floor, log10
 from typing import Literal
 
 from bridgecart_assets.contracts.contract import Column
@@ -34,6 +35,7 @@ class Trait:
         transform: log where the trait is the logarithm of what is readable.
         decimals: of the readable figure.
         low, high: the words of a segment's name.
+        described: a readable value in the name of a segment that no word tells from the others.
 
     """
 
@@ -48,6 +50,7 @@ class Trait:
     decimals: int
     low: Threshold | None = None
     high: Threshold | None = None
+    described: Callable[[float], str] | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +60,20 @@ class Trait:
     def readable_value(self, value: float) -> float:
         """A value of the trait in the units of `readable`."""
         return exp(value) if self.transform == "log" else value
+
+
+def _short(value: float) -> str:
+    """A positive number in two digits, without separators, which mean another thing elsewhere: 2900, 22k."""
+    rounded = round(value, 1 - floor(log10(value)))
+    for least, unit, letters in ((1e9, 1e9, "bn"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if rounded >= least:
+            return f"{rounded / unit:g}{letters}"
+    return f"{rounded:g}"
+
+
+def _interval(purchases_a_week: float) -> str:
+    days = _short(7 / purchases_a_week)
+    return "every day" if days == "1" else f"every {days} days"
 
 
 SEGMENTATION_TRAITS: tuple[Trait, ...] = (
@@ -74,6 +91,7 @@ SEGMENTATION_TRAITS: tuple[Trait, ...] = (
         decimals=4,
         low=Threshold(-0.5, "rare"),
         high=Threshold(0.5, "frequent"),
+        described=_interval,
     ),
     Trait(
         Column("log_spend", "DOUBLE", "Trait: ln of spend on a purchase day, shrunk to that of all", nullable=True),
@@ -88,6 +106,7 @@ SEGMENTATION_TRAITS: tuple[Trait, ...] = (
         decimals=2,
         low=Threshold(-0.5, "low-ticket"),
         high=Threshold(0.75, "high-ticket"),
+        described=lambda spend: f"{_short(spend)} a time",
     ),
     Trait(
         Column("coupon_share", "DOUBLE", "Trait: share of purchases with coupon, shrunk to that of all", nullable=True),
@@ -101,6 +120,7 @@ SEGMENTATION_TRAITS: tuple[Trait, ...] = (
         transform="none",
         decimals=4,
         high=Threshold(0.75, "coupon-driven"),
+        described=lambda share: f"{100 * share:.0f} % with coupon",
     ),
 )
 

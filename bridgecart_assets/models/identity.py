@@ -1,6 +1,7 @@
 """Keys and names of the clusters of a fit. A key never changes its meaning and is never used again."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from bridgecart_assets.contracts import SEGMENTATION_TRAITS, TRAITS, Trait
 from bridgecart_assets.models.arrays import Floats
-from bridgecart_assets.models.fitting import Fit, nearest
+from bridgecart_assets.models.fitting import LEFT_OUT_SCALE, Fit, nearest
 from bridgecart_assets.models.model_table import model_arrays
 from bridgecart_assets.models.telling_traits import FELT
 
@@ -83,31 +84,54 @@ def match_keys(fit: Fit, earlier: pd.DataFrame, previous: pd.DataFrame, *, used_
 
 
 def name_segments(fit: Fit) -> tuple[str, ...]:
-    """Names of the clusters from their centroids' z-scores; equal names are numbered by value, highest first.
+    """Names of the clusters from their centroids: the words of their z-scores, and figures where words do not tell.
 
-    A word needs a difference that a shop would feel, too: on nearly constant prices nobody is high-ticket.
+    A word needs a difference that a shop would feel, too: on nearly constant prices nobody is high-ticket. Names that
+    are equal with their figures are numbered by value, highest first.
     """
     if len(fit.centroids) == 1:
         return (EVERYBODY,)
-    plain = [_name(fit, centroid) for centroid in fit.centroids]
+    words = [_words(fit, centroid) for centroid in fit.centroids]
+    told = Counter(words)
+    names = [
+        _name(fit, centroid, own, is_telling=any(own) and told[own] == 1)
+        for centroid, own in zip(fit.centroids, words, strict=True)
+    ]
+    return _numbered(fit, names)
+
+
+def _numbered(fit: Fit, names: Sequence[str]) -> tuple[str, ...]:
     worth = fit.centroids[:, TRAITS.index("log_purchase_rate")] + fit.centroids[:, TRAITS.index("log_spend")]
-    by_value = sorted(range(len(plain)), key=lambda cluster: (-worth[cluster], cluster))
-    names = list(plain)
-    for name in set(plain):
-        same = [cluster for cluster in by_value if plain[cluster] == name]
+    by_value = sorted(range(len(names)), key=lambda cluster: (-worth[cluster], cluster))
+    numbered = list(names)
+    for name in set(names):
+        same = [cluster for cluster in by_value if names[cluster] == name]
         if len(same) > 1:
             for place, cluster in enumerate(same, start=1):
-                names[cluster] = f"{name} {place}"
-    return tuple(names)
+                numbered[cluster] = f"{name} ({place})"
+    return tuple(numbered)
 
 
 def _key(number: int) -> str:
     return f"S{number:02d}"
 
 
-def _name(fit: Fit, centroid: Floats) -> str:
-    words = [_word(trait, fit, place, centroid[place]) for place, trait in enumerate(SEGMENTATION_TRAITS)]
-    return ", ".join(word for word in words if word is not None) or "typical"
+def _name(fit: Fit, centroid: Floats, words: tuple[str | None, ...], *, is_telling: bool) -> str:
+    said = [word for word in words if word is not None]
+    if not is_telling:
+        said += list(_described(fit, centroid, words))[: max(1, 2 - len(said))]
+    return ", ".join(said)
+
+
+def _described(fit: Fit, centroid: Floats, words: tuple[str | None, ...]) -> Iterator[str]:
+    """The segment's own figures, of traits that count and have no word."""
+    for place, (trait, word) in enumerate(zip(SEGMENTATION_TRAITS, words, strict=True)):
+        if word is None and trait.described is not None and fit.scale[place] < LEFT_OUT_SCALE:
+            yield trait.described(trait.readable_value(centroid[place] * fit.scale[place] + fit.mean[place]))
+
+
+def _words(fit: Fit, centroid: Floats) -> tuple[str | None, ...]:
+    return tuple(_word(trait, fit, place, centroid[place]) for place, trait in enumerate(SEGMENTATION_TRAITS))
 
 
 def _word(trait: Trait, fit: Fit, place: int, deviations: float) -> str | None:

@@ -1,7 +1,9 @@
 """The segment model: fit, identity across refits, names, gates, and when a refit is due."""
 
+import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,7 +14,14 @@ from threadpoolctl import threadpool_limits
 
 from bridgecart_assets.contracts import SEGMENT_MODEL, TRAITS
 from bridgecart_assets.models.due import RefitMode, is_due
-from bridgecart_assets.models.fitting import Fit, different_customers, fit_segments, is_fittable, nearest
+from bridgecart_assets.models.fitting import (
+    LEFT_OUT_SCALE,
+    Fit,
+    different_customers,
+    fit_segments,
+    is_fittable,
+    nearest,
+)
 from bridgecart_assets.models.identity import name_segments
 from bridgecart_assets.models.model_table import active_version, model_arrays
 from bridgecart_assets.models.refitting import RefitOutcome, Segments, refit
@@ -284,9 +293,9 @@ def test_segment_sizes_add_up_to_the_customers_of_the_fit():
     ("z_scores", "name"),
     [
         ((0.51, 0.0, 0.0), "frequent"),
-        ((0.50, 0.75, 0.75), "typical"),
+        ((0.50, 0.75, 0.75), "every 4.2 days, 2.1 a time"),
         ((-0.51, 0.0, 0.0), "rare"),
-        ((-0.50, -0.50, 0.0), "typical"),
+        ((-0.50, -0.50, 0.0), "every 12 days, 0.61 a time"),
         ((0.0, 0.76, 0.0), "high-ticket"),
         ((0.0, -0.51, 0.0), "low-ticket"),
         ((0.0, 0.0, 0.76), "coupon-driven"),
@@ -298,9 +307,43 @@ def test_names_come_from_the_z_scores_of_the_centroid(z_scores: tuple[float, ...
     assert name_segments(_fit_with([z_scores, (-1.0, 1.0, 1.0)])) == (name, "rare, high-ticket, coupon-driven")
 
 
-def test_equal_names_are_numbered_by_value_from_the_highest():
+def test_segments_of_the_same_words_are_told_apart_by_their_figures_and_then_numbered_by_value():
     centroids = [(1.0, -0.4, 0.0), (0.6, 0.7, 0.0), (0.9, 0.1, 0.0), (0.0, 0.0, 0.0)]
-    assert name_segments(_fit_with(centroids)) == ("frequent 3", "frequent 1", "frequent 2", "typical")
+    assert name_segments(_fit_with(centroids)) == (
+        *("frequent, 0.67 a time", "frequent, 2 a time", "frequent, 1.1 a time", "every 7 days, 1 a time"),
+    )
+    alike = [(0.6, 0.1, 0.0), (0.9, 0.1, 0.0), (-1.0, 1.0, 0.0)]
+    assert name_segments(_fit_with(alike)) == (
+        "frequent, 1.1 a time (2)",
+        "frequent, 1.1 a time (1)",
+        "rare, high-ticket",
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "spend", "name"),
+    [
+        (12.4, 2_949.0, "every 12 days, 2900 a time"),
+        (1.04, 9_960.0, "every day, 10k a time"),
+        (1.5, 22_138.0, "every 1.5 days, 22k a time"),
+        (123.0, 1_240_000.0, "every 120 days, 1.2M a time"),
+        (7.0, 3.4e9, "every 7 days, 3.4bn a time"),
+        (7.0, 0.0341, "every 7 days, 0.034 a time"),
+    ],
+)
+def test_a_name_of_figures_has_two_digits_of_each_and_no_separator_that_means_another_thing_elsewhere(
+    days: float, spend: float, name: str
+):
+    fit = _fit_with([(0.0, 0.0, 0.0), (3.0, 3.0, 3.0)])
+    mean = np.array([math.log(7 / days), math.log(spend), 0.1])
+    assert name_segments(replace(fit, mean=mean, median=mean))[0] == name
+
+
+def test_a_trait_that_does_not_count_is_not_in_a_name():
+    fit = _fit_with([(0.0, 0.0, 0.0), (0.0, 0.0, 1.0)])
+    assert name_segments(replace(fit, scale=np.array([LEFT_OUT_SCALE, 1.0, 1.0]))) == (
+        *("1 a time, 0 % with coupon", "coupon-driven"),
+    )
 
 
 def test_a_refit_is_due_when_there_is_no_model():
