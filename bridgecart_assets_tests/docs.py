@@ -51,6 +51,7 @@ IN_THE_README = (
     "naive_timezone",
     "amount_is_net",
     "currency",
+    "locale",
     "order_events",
     "kpi_period",
     "churn_window_days",

@@ -38,6 +38,8 @@ _DAY = 86_400.0  # seconds
 _TEN_YEARS = 3_650  # days
 _MEMORY = re.compile(r"\s*\d*\.?\d*[1-9]\d*(\.\d*)?\s*[kmgt]i?b\s*", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Z]{3}")
+# Language, script, country: a browser takes whatever has this form.
+_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 _VISIBLE = re.compile(r"[!-~]+")
 
 
@@ -143,6 +145,11 @@ class Settings(BaseSettings):
         None,
         description="Currency of all amounts, ISO 4217, for example EUR; shown with them. An order in another is "
         "rejected. Unset: a check names the currencies that orders say.",
+    )
+    locale: str = Field(
+        "en",
+        description="How the report writes numbers, money and dates: a language and a country, for example de-DE or "
+        "ja-JP. Its words stay English.",
     )
     order_events: OrderEvents = Field(
         "orders",
@@ -269,6 +276,13 @@ class Settings(BaseSettings):
     def _currency_is_a_code(cls, value: str | None) -> str | None:
         if value is not None and not _CURRENCY.fullmatch(value):
             raise ValueError("give a code of ISO 4217, three capital letters, for example EUR")
+        return value
+
+    @field_validator("locale")
+    @classmethod
+    def _locale_is_a_tag(cls, value: str) -> str:
+        if not _LOCALE.fullmatch(value):
+            raise ValueError("give a language and a country as browsers name them, for example de-DE")
         return value
 
     @field_validator("segments", mode="before")

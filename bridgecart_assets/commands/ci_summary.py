@@ -18,6 +18,7 @@ from bridgecart_assets.warehouse.published_kpis import (
     latest_period,
     remarks,
     segment_text,
+    with_unit,
 )
 
 SUITE = "bridgecart"
@@ -82,9 +83,9 @@ def markdown(summary: Summary, kpis: Sequence[KpiRow], failure: str | None = Non
             if matured
             else f"KPIs of the period from {latest}; no churn window is over yet:",
             "",
-            f"| Segment | Customers | {' | '.join(kpi.label for kpi in KPIS)} |",
+            f"| Segment | Customers | {' | '.join(with_unit(kpi.label, kpi, currency) for kpi in KPIS)} |",
             f"| --- | ---: |{' ---: |' * len(KPIS)}",
-            *(_kpi_row(row, texts) for row, texts in kpi_texts(kpis, latest, currency=currency)),
+            *(_kpi_row(row, texts) for row, texts in kpi_texts(kpis, latest)),
             "",
         ]
         told = [f"- {_cell(remark)}" for remark in remarks(kpis, latest)]

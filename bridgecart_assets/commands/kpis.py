@@ -42,6 +42,7 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], settings: "Settings
         latest_period,
         remarks,
         segment_text,
+        with_unit,
     )
 
     if not rows:
@@ -53,9 +54,9 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], settings: "Settings
     complete = {row["period"] for row in rows if row["is_complete"]}
     shown = period or latest_period(rows) or periods[-1]
     matured, _ = latest_matured(CHURN, rows, shown)
-    headings = [f"{kpi.short_label}{'*' if kpi.matures else ''}>" for kpi in KPIS]
+    headings = [f"{with_unit(kpi.short_label, kpi, settings.currency)}{'*' if kpi.matures else ''}>" for kpi in KPIS]
     table = table_with("Segment", "Customers>", *headings)
-    for row, texts in kpi_texts(rows, shown, currency=settings.currency, signed=True):
+    for row, texts in kpi_texts(rows, shown, signed=True):
         table.add_row(segment_text(row), *texts)
     open_note = "" if shown in complete else ", still open"
     print(f"KPIs by segment, period from {shown}{open_note}")

@@ -63,7 +63,7 @@ class Kpi:
         label: what people call it.
         format: money, a share (12.3%), a plain ratio (1.23), or a growth with its sign (+12.3%).
         reasons: the codes of `<column>_reason`, in words.
-        caption: what stands below its trend; `{window}` is the churn window.
+        caption: what stands above its trend; `{window}` is the churn window, `{unit}` the currency.
         direction: which way is better for a shop whatever else happens.
         heading: the label where there is little room; as `label` without one.
         kept: further columns of the table that stand before the figure in the history and for programs.
@@ -317,7 +317,7 @@ KPIS: tuple[Kpi, ...] = (
         label="Average order",
         format="money",
         reasons={"no_orders": "no purchase in the period"},
-        caption="Average order value: sales over purchases, refunds not taken off, currency units",
+        caption="Average order value: sales over purchases, refunds not taken off, {unit}",
         direction="higher",
         heading="Avg order",
         shown=("orders",),

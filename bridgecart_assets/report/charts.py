@@ -26,7 +26,8 @@ LABELLED = alt.condition("datum.label", alt.value(1), alt.value(0))
 BLUE, OCHRE, GREY = "#2f7fc1", "#b7791f", "#6b7683"
 # How a segment looks as a line, a point and a bar; `numbers.js` says which key looks how.
 LOOK = ("segment_key", "name", "color", "dash", "shape", "fill", "edge", "edge_dash", "ink")
-TREND_FORMATS = {"signed": "+.0%", "share": ".0%", "money": ",.0f", "ratio": ",.2f"}
+# How the page writes the figure of a KPI; `charts.js` has all that it writes, as functions of the name `as_...`.
+WRITTEN = {"signed": "growth", "share": "share", "money": "money", "ratio": "ratio"}
 RATES: Mapping[str, tuple[str, list[int], str]] = {
     "what happened": (BLUE, [1, 0], "circle"),
     "early estimate": ("#c2410c", [5, 4], "diamond"),
@@ -105,16 +106,28 @@ def _keys(base: alt.Chart, fits: str, **place: Any) -> alt.Chart:
 
 
 def _tooltips(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
+    """What a tooltip says: field, title, and how the page writes it; a text as it is."""
     return [
-        alt.Tooltip(f"{name}:{'N' if not form else 'Q'}", title=title, format=form or alt.Undefined)
-        for name, title, form in fields
+        alt.Tooltip(f"{name}:Q", title=title, formatType=f"as_{written}")
+        if written
+        else alt.Tooltip(f"{name}:N", title=title)
+        for name, title, written in fields
     ]
+
+
+def _axis(written: str, **options: Any) -> alt.Axis:
+    return alt.Axis(formatType=f"as_axis_{written}", **options)
+
+
+def _log_axis(written: str, **options: Any) -> alt.Axis:
+    """Of a logarithmic scale: it has more lines than labels."""
+    label = f"datum.label ? as_{written}(datum.value) : ''"
+    return alt.Axis(labelExpr=label, tickCount=5, gridOpacity=LABELLED, tickOpacity=LABELLED, **options)
 
 
 def _trend(kpi: Kpi, scale: Literal["log"] | None = None) -> Chart:
     field, low_sample = kpi.column, kpi.customers.low_sample
-    form = "~s" if scale else TREND_FORMATS[kpi.format]
-    precise = ",.2f" if scale else form.replace(".0%", ".1%").replace(".0f", ".2f")
+    written = WRITTEN[kpi.format]
     base = (
         _base("figures")
         .transform_filter("datum.segment_key != 'all'")
@@ -123,7 +136,7 @@ def _trend(kpi: Kpi, scale: Literal["log"] | None = None) -> Chart:
             y=alt.Y(
                 f"{field}:Q",
                 title=None,
-                axis=alt.Axis(format=form, tickCount=5, gridOpacity=LABELLED, tickOpacity=LABELLED),
+                axis=_log_axis(f"axis_{written}") if scale else _axis(written, tickCount=5),
                 scale=alt.Scale(type=scale, nice=False) if scale else alt.Undefined,
             ),
             color=_color(),
@@ -132,8 +145,8 @@ def _trend(kpi: Kpi, scale: Literal["log"] | None = None) -> Chart:
             tooltip=_tooltips(
                 ("name", "Segment", ""),
                 ("period", "Period", ""),
-                (field, kpi.label, precise),
-                (kpi.customers.column, kpi.customers.words, ",d"),
+                (field, kpi.label, written),
+                (kpi.customers.column, kpi.customers.words, "count"),
             ),
         )
     )
@@ -173,12 +186,12 @@ def _shares() -> Chart:
     x: dict[str, Any] = {
         "shorthand": "share:Q",
         "title": None,
-        "axis": alt.Axis(format=".0%", tickCount=5),
+        "axis": _axis("share", tickCount=5),
         "stack": "normalize",
     }
     bars = base.mark_bar().encode(
         x=alt.X(**x),
-        tooltip=_tooltips(("name", "Segment", ""), ("of", "Share of", ""), ("share", "Share", ".1%")),
+        tooltip=_tooltips(("name", "Segment", ""), ("of", "Share of", ""), ("share", "Share", "share")),
         **_bar(),
     )
     return alt.layer(bars, _keys(base, "datum.share * width > 30", x=alt.X(**x, bandPosition=0.5)))
@@ -193,13 +206,13 @@ def _map() -> Chart:
                 "purchase_days_a_year:Q",
                 title="Purchase days of a customer a year (log scale)",
                 scale=alt.Scale(type="log", padding=50, nice=False),
-                axis=alt.Axis(tickCount=5, format="~g", grid=False),
+                axis=_log_axis("figure", grid=False),
             ),
             y=alt.Y(
                 "net_a_purchase_day:Q",
                 title="Net sales a purchase day (log scale)",
                 scale=alt.Scale(type="log", padding=50, nice=False),
-                axis=alt.Axis(tickCount=5, format="~s", grid=False),
+                axis=_log_axis("axis_money", grid=False),
             ),
             opacity=alt.condition(IS_CHOSEN, alt.value(0.85), alt.value(0.15)),
         )
@@ -212,9 +225,9 @@ def _map() -> Chart:
         size=alt.Size("customers:Q", scale=alt.Scale(range=[700, 2800], domainMin=0), legend=None),
         tooltip=_tooltips(
             ("name", "Segment", ""),
-            ("customers", "Customers", ",d"),
-            ("purchase_days_a_year", "Purchase days a year", ",.1f"),
-            ("net_a_purchase_day", "Net sales a purchase day", ",.2f"),
+            ("customers", "Customers", "count"),
+            ("purchase_days_a_year", "Purchase days a year", "tenths"),
+            ("net_a_purchase_day", "Net sales a purchase day", "money"),
         ),
     )
     keys = base.mark_text(fontWeight="bold").encode(text="segment_key:N", color=alt.Color("ink:N", scale=None))
@@ -231,7 +244,7 @@ def _apart() -> Chart:
         color=_color(),
         shape=_shape(),
         opacity=alt.condition(IS_CHOSEN, alt.value(0.9), alt.value(0.12)),
-        tooltip=_tooltips(("name", "Segment", ""), ("trait", "Trait", ""), ("apart", "Deviations", "+.2f")),
+        tooltip=_tooltips(("name", "Segment", ""), ("trait", "Trait", ""), ("apart", "Deviations", "signed")),
     )
     return alt.layer(mean, points)
 
@@ -245,7 +258,7 @@ def _lifecycles() -> Chart:
         )
         .mark_bar()
         .encode(
-            x=alt.X("customers:Q", stack="normalize", title=None, axis=alt.Axis(format=".0%", tickCount=5)),
+            x=alt.X("customers:Q", stack="normalize", title=None, axis=_axis("share", tickCount=5)),
             y=alt.Y("segment_key:N", title=None),
             color=alt.Color(
                 "lifecycle:N",
@@ -259,8 +272,8 @@ def _lifecycles() -> Chart:
             tooltip=_tooltips(
                 ("name", "Segment", ""),
                 ("lifecycle", "Lifecycle", ""),
-                ("customers", "Customers", ",d"),
-                ("share", "Share of the segment", ".1%"),
+                ("customers", "Customers", "count"),
+                ("share", "Share of the segment", "share"),
             ),
         )
     )
@@ -292,12 +305,12 @@ def _migration() -> Chart:
         tooltip=_tooltips(
             ("opening_key", "Opening", ""),
             ("closing_key", "Close", ""),
-            ("customers", "Customers", ",d"),
-            ("share", "Of those at the opening", ".1%"),
+            ("customers", "Customers", "count"),
+            ("share", "Of those at the opening", "share"),
         ),
     )
     numbers = base.mark_text(fontSize=12).encode(
-        text=alt.Text("customers:Q", format=",d"),
+        text=alt.Text("customers:Q", formatType="as_count"),
         color=alt.condition(f"datum.share > 0.5 && ({is_chosen})", alt.value("#ffffff"), alt.value("#10243e")),
     )
     return alt.layer(cells, numbers)
@@ -317,14 +330,14 @@ def _bridge() -> Chart:
                 sort=[*steps, "new customers", "erased", "closing value"],
                 axis=alt.Axis(labelLimit=190),
             ),
-            x=alt.X("begins:Q", title=None, axis=alt.Axis(format="~s", tickCount=6)),
+            x=alt.X("begins:Q", title=None, axis=_axis("money", tickCount=6)),
             x2="ends:Q",
             color=alt.Color(
                 "kind:N",
                 scale=alt.Scale(domain=["value", "more", "less"], range=[GREY, BLUE, OCHRE]),
                 legend=None,
             ),
-            tooltip=_tooltips(("step", "Step", ""), ("change", "Amount", ",.2f"), ("ends", "Reached", ",.2f")),
+            tooltip=_tooltips(("step", "Step", ""), ("change", "Amount", "money"), ("ends", "Reached", "money")),
         )
     )
 
@@ -333,7 +346,7 @@ def _churn() -> Chart:
     base = (
         _base("figures").transform_filter("datum.segment_key == (segment == '' ? 'all' : segment)").encode(x=_periods())
     )
-    axis = alt.Axis(format=".0%", tickCount=5)
+    axis = _axis("share", tickCount=5)
     happened, early, hindsight = RATES
     colors, dashes, shapes = ([looks[place] for looks in RATES.values()] for place in range(3))
     interval = (
@@ -358,8 +371,8 @@ def _churn() -> Chart:
         tooltip=_tooltips(
             ("period", "Period", ""),
             ("kind", "Churn rate", ""),
-            ("rate", "Rate", ".1%"),
-            ("active", "Customers active at the opening", ",d"),
+            ("rate", "Rate", "share"),
+            ("active", "Customers active at the opening", "count"),
         ),
     )
     return alt.layer(interval, lines, points)
@@ -395,13 +408,13 @@ def _by_value(rows: str, title: str) -> Chart:
     x: dict[str, Any] = {
         "shorthand": "sales:Q",
         "title": "Sales",
-        "axis": alt.Axis(format="~s", tickCount=4),
+        "axis": _axis("money", tickCount=4),
         "stack": "zero",
     }
     bars = base.mark_bar().encode(
         x=alt.X(**x),
         tooltip=_tooltips(
-            ("value", title, ""), ("name", "Segment", ""), ("sales", "Sales", ",.2f"), ("orders", "Purchases", ",d")
+            ("value", title, ""), ("name", "Segment", ""), ("sales", "Sales", "money"), ("orders", "Purchases", "count")
         ),
         **_bar(),
     )
@@ -420,12 +433,12 @@ def _ages() -> Chart:
     y: dict[str, Any] = {
         "shorthand": "customers:Q",
         "title": None,
-        "axis": alt.Axis(format="~s", tickCount=5),
+        "axis": _axis("count", tickCount=5),
         "stack": "zero",
     }
     bars = base.mark_bar().encode(
         y=alt.Y(**y),
-        tooltip=_tooltips(("name", "Segment", ""), ("from_age", "From age", ""), ("customers", "Customers", ",d")),
+        tooltip=_tooltips(("name", "Segment", ""), ("from_age", "From age", ""), ("customers", "Customers", "count")),
         **_bar(),
     )
     return alt.layer(bars, _keys(base, "datum.customers / datum.most * height > 14", y=alt.Y(**y, bandPosition=0.5)))
@@ -457,7 +470,7 @@ def _discounts() -> Chart:
         .mark_line(point=True)
         .encode(
             x=_periods(),
-            y=alt.Y("share:Q", title=None, axis=alt.Axis(format=".0%", tickCount=5)),
+            y=alt.Y("share:Q", title=None, axis=_axis("share", tickCount=5)),
             color=_kinds(
                 alt.Color,
                 kinds,
@@ -465,21 +478,21 @@ def _discounts() -> Chart:
                 legend=_dashes(1),
             ),
             strokeDash=_kinds(alt.StrokeDash, kinds, [[1, 0], [6, 3], [2, 2]]),
-            tooltip=_tooltips(("period", "Period", ""), ("kind", "Share", ""), ("share", "", ".1%")),
+            tooltip=_tooltips(("period", "Period", ""), ("kind", "Share", ""), ("share", "", "share")),
         )
     )
 
 
 def _batches() -> Chart:
     # A first batch may hold years, the others seconds: all have to be seen.
-    axis = alt.Axis(format=",d", values=[0, *(10**power for power in range(1, 9))])
+    axis = _axis("count", values=[0, *(10**power for power in range(1, 9))])
     return (
         _base("batches", 140)
         .mark_bar(color=BLUE, size=12)
         .encode(
             x=alt.X("batch_key:O", title="Batch, oldest to newest", axis=alt.Axis(labels=False, ticks=False)),
             y=alt.Y("records:Q", title=None, axis=axis, scale=alt.Scale(type="symlog")),
-            tooltip=_tooltips(("batch_key", "Batch", ""), ("records", "Records", ",d")),
+            tooltip=_tooltips(("batch_key", "Batch", ""), ("records", "Records", "count")),
         )
     )
 
@@ -487,8 +500,8 @@ def _batches() -> Chart:
 def _drift() -> Chart:
     base = _base("drift", alt.Step(28)).encode(y=alt.Y("measure:N", title=None, axis=alt.Axis(labelLimit=150)))
     bars = base.mark_bar().encode(
-        x=alt.X("psi:Q", title="Stability index; tick: threshold", axis=alt.Axis(tickCount=5)),
+        x=alt.X("psi:Q", title="Stability index; tick: threshold", axis=_axis("figure", tickCount=5)),
         color=alt.condition("datum.alert", alt.value("#c2410c"), alt.value(BLUE)),
-        tooltip=_tooltips(("measure", "Measure", ""), ("psi", "PSI", ".3f"), ("threshold", "Threshold", ".3f")),
+        tooltip=_tooltips(("measure", "Measure", ""), ("psi", "PSI", "figure"), ("threshold", "Threshold", "figure")),
     )
     return alt.layer(bars, base.mark_tick(thickness=2, size=20).encode(x="threshold:Q"))

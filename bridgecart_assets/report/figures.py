@@ -65,6 +65,7 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
             "churn_window_days": settings.churn_window_days,
             "clv_horizon_days": settings.clv_horizon_days,
             "currency": settings.currency,
+            "locale": settings.locale,
         },
         "kpis": [_record(kpi) for kpi in KPIS],
         "traits": {f"apart_{trait.short}": trait.label for trait in SEGMENTATION_TRAITS},

@@ -124,7 +124,9 @@ def _make_frame() -> str:
 
 def _trend(kpi: Kpi) -> str:
     """The figure of a KPI over time. Money may stand on a logarithmic scale, which the caption then says."""
-    chart, caption = f"trend_{kpi.column}", escape(kpi.caption).replace("{window}", _says("window"))
+    chart, caption = f"trend_{kpi.column}", escape(kpi.caption)
+    for what in ("window", "unit"):
+        caption = caption.replace(f"{{{what}}}", _says(what))
     far_apart = ""
     if kpi.format == "money":
         far_apart, caption = f' data-far-apart="{chart}_log"', caption + _says("scale")

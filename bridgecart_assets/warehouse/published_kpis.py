@@ -72,19 +72,19 @@ def latest_matured(kpi: Kpi, rows: Sequence[KpiRow], until: str) -> tuple[str | 
     return matured, {row["segment_key"]: row[kpi.column] for row in rows if row["period"] == matured}
 
 
-def kpi_texts(
-    rows: Sequence[KpiRow], period: str, *, currency: str | None, signed: bool = False
-) -> Iterator[tuple[KpiRow, list[str]]]:
+def kpi_texts(rows: Sequence[KpiRow], period: str, *, signed: bool = False) -> Iterator[tuple[KpiRow, list[str]]]:
     """The rows of a period, each with its customers and KPIs as people read them; with `signed`, growth has a sign."""
     matured = {kpi.column: latest_matured(kpi, rows, period)[1] for kpi in KPIS if kpi.matures}
     for row in rows:
         if row["period"] == period:
             figures = [matured[kpi.column].get(row["segment_key"]) if kpi.matures else row[kpi.column] for kpi in KPIS]
-            texts = [
-                _text(kpi.format, figure, currency=currency, signed=signed)
-                for kpi, figure in zip(KPIS, figures, strict=True)
-            ]
+            texts = [_text(kpi.format, figure, signed=signed) for kpi, figure in zip(KPIS, figures, strict=True)]
             yield row, [f"{row['customers']:,}", *texts]
+
+
+def with_unit(label: str, kpi: Kpi, currency: str | None) -> str:
+    """The head of a KPI's column: amounts say their currency there."""
+    return f"{label}, {currency}" if currency and kpi.format == "money" else label
 
 
 def segment_text(row: KpiRow) -> str:
@@ -104,10 +104,9 @@ def remarks(rows: Sequence[KpiRow], period: str) -> Iterator[str]:
         yield "The segment model changed in this period: who moved may have been relabelled."
 
 
-def _text(kind: Format, figure: float | None, *, currency: str | None = None, signed: bool = False) -> str:
+def _text(kind: Format, figure: float | None, *, signed: bool = False) -> str:
     if kind in ("money", "ratio"):
-        unit = f"{currency} " if currency and kind == "money" else ""
-        return "-" if figure is None else f"{unit}{figure:,.2f}"
+        return "-" if figure is None else f"{figure:,.2f}"
     return percent(figure, signed=signed and kind == "signed")
 
 

@@ -264,9 +264,9 @@ def test_the_cards_of_the_segments_say_what_their_customers_did_and_what_is_pred
     for row in objects(tables["segments"]):
         card = page.locator("#profiles .card", has_text=f"{row['segment_key']} ").inner_text()
         said = re.search(
-            r"Bought on ([\d.]+) days a year, ([\d.,]+) on each, ([\d.]+)\s% of the purchases with a coupon\.\s+"
+            r"Bought on ([\d.]+) days a year, ([\d.,]+) on each, ([\d.]+)% of the purchases with a coupon\.\s+"
             r"Average order so far ([\d.,]+) before refunds, ([\d.]+) orders on such a day\. Refunds take "
-            r"([\d.]+)\s% of the sales",
+            r"([\d.]+)% of the sales",
             card,
         )
         assert said, card
@@ -297,17 +297,9 @@ def test_a_giant_serial_returners_and_a_new_model_are_told_beside_the_figures(
     figures = replaced(figures, "segments", [{**row, "largest_customer_share": 0.97} for row in segments[:1]])
     figures = replaced(figures, "figures", [{**row, "refund_share": 0.8, "model_changed": True} for row in kpis])
     page = opened(page_with(figures, tmp_path), choice="#segment=S02")
-    expect(page.locator("#cards strong")).to_have_text("Refunds take 80.0 % of these sales.")
-    expect(page.locator("#profiles strong")).to_have_text("The largest customer makes 97.0 % of its net sales so far.")
+    expect(page.locator("#cards strong")).to_have_text("Refunds take 80.0% of these sales.")
+    expect(page.locator("#profiles strong")).to_have_text("The largest customer makes 97.0% of its net sales so far.")
     expect(page.locator("#movement-words")).to_contain_text("another segment model came into force")
-
-
-def test_amounts_have_the_currency_of_the_shop(opened: Open, grown: Settings, tmp_path: Path):
-    settings = grown.model_copy(update={"currency": "INR"})
-    page = opened(page_with(with_rows(settings, "segments", lambda row: row), tmp_path))
-    expect(page.locator("#cards")).to_contain_text(re.compile(r"INR [\d,.]+, refunds taken off"))
-    expect(page.locator("#profiles .card").first).to_contain_text(re.compile(r"INR [\d,.]+ on each"))
-    expect(page.locator("figure[data-chart=bridge] figcaption")).to_contain_text("net sales so far, INR")
 
 
 def test_cohorts_are_a_table_of_who_came_back_or_of_value_and_nothing_is_shown_before_its_time(
@@ -380,7 +372,7 @@ def test_segments_that_are_far_apart_stand_on_a_logarithmic_scale_and_others_do_
     def lowest_label(page: Page) -> float:
         texts = page.locator(f"{figure} .role-axis-label text").all_text_contents()
         return min(
-            float(text.replace("k", "e3").replace(",", "")) for text in texts if not text.startswith("202") and text
+            float(text.replace("K", "e3").replace(",", "")) for text in texts if not text.startswith("202") and text
         )
 
     page = opened(grown)

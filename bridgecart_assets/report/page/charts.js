@@ -2,6 +2,7 @@
 
 const CONFIG = {
   background: "transparent",
+  customFormatTypes: true,
   padding: { left: 5, top: 5, right: 20, bottom: 5 }, // the last label of an axis may stand half beyond its end
   font: "system-ui, sans-serif",
   view: { stroke: null },
@@ -17,6 +18,17 @@ const CONFIG = {
   tick: { color: "var(--text)" },
   errorbar: { rule: { color: "var(--soft)" }, ticks: { color: "var(--soft)" } },
 };
+
+// What the charts call their numbers (`formatType`), written as everywhere on the page.
+const AS = Object.fromEntries(
+  Object.entries({
+    money: amount, count: format.count, share: format.share, growth: format.growth, ratio: format.ratio, figure: format.figure,
+    tenths: (value) => write.tenths(value), signed: (value) => write.hundredths(value),
+    axis_money: (value) => write.axisMoney(value), axis_count: (value) => write.axisCount(value),
+    axis_ratio: (value) => write.figure(value), axis_figure: (value) => write.figure(value),
+    axis_share: (value) => write.axisShare(value), axis_growth: (value) => write.axisGrowth(value),
+  }).map(([name, written]) => [`as_${name}`, (value) => (is(value) ? written(value) : "-")]),
+);
 
 // Whether the money of one segment would press the lines of the others to the floor of a linear scale.
 function isFarApart(chart) {
@@ -58,7 +70,7 @@ async function draw(figure) {
   if (views.has(figure) && views.get(figure).chart !== chart) forget(figure);
   if (!views.has(figure)) {
     // Expressions are interpreted: the page's policy allows no code to be made from texts.
-    const options = { actions: false, ast: true, renderer: "svg", config: CONFIG, logLevel: ERRORS };
+    const options = { actions: false, ast: true, renderer: "svg", config: CONFIG, expressionFunctions: AS, logLevel: ERRORS };
     const { view } = await window.vegaEmbed(place, withRows(specs[chart], rows), options);
     views.set(figure, { view, chart });
     return;

@@ -11,7 +11,7 @@ function card(title, value, ...lines) {
 function change(now, before, { relative = false, better = 0, than }) {
   if (!is(now) || !is(before) || (relative && before === 0)) return null;
   const difference = relative ? now / before - 1 : now - before;
-  const size = relative ? format.growth(difference) : `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toFixed(1)} points`;
+  const size = relative ? format.growth(difference) : points(difference);
   const judged = better * difference;
   return element("p", { className: judged > 0 ? "better" : judged < 0 ? "worse" : "" }, `${size} against ${than}`);
 }
@@ -30,7 +30,7 @@ function showCards() {
   const evidence = (count, isLow, who) =>
     `${isLow ? "Low confidence: only " : "Of "}${whole.format(count)} ${who}${isLow ? ", below 30" : ""}.`;
   const why = (reason) => (reason ? `None: ${reasons[reason] ?? reason}.` : null);
-  const units = figures.settings.currency ? "" : " currency units";
+  const units = figures.settings.currency ? "" : ` ${currencyName()}`;
   byId("cards").replaceChildren(
     card(
       "CLV growth",
@@ -103,7 +103,7 @@ function churnCard(row, key, evidence) {
     format.share(latest.churn_rate),
     latest.period === row.period ? null : `Of ${periodName(latest.period)}, the latest whose window is over.`,
     change(latest.churn_rate, before?.churn_rate, { better: -1, than: before ? periodName(before.period) : "" }),
-    `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95 %).`,
+    `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95%).`,
     evidence(latest.active, latest.churn_low_sample, "customers active at the opening"),
     estimate,
   );

@@ -6,7 +6,7 @@ function showWords() {
     ? `Orders until ${clock.newest_order_at.slice(0, 16).replace("T", " ")} in the shop's calendar (${settings.calendar}).`
     : "";
   const says = {
-    unit: figures.settings.currency ?? "currency units",
+    unit: currencyName(),
     shown: tables.figures.length ? periodName(shownPeriod()) : "",
     segment: chosen.segment ? nameOf(chosen.segment) : "all customers",
     period: chosen.period ? periodName(chosen.period) : "all periods",

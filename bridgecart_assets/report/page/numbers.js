@@ -1,25 +1,61 @@
 // Numbers and names as people read them, and the look of a segment.
 
-const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const cents = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-const withCurrency = (text) => (figures.settings.currency ? `${figures.settings.currency} ${text}` : text);
-const amount = (value) => withCurrency(cents.format(value));
-const brief = (value) => withCurrency(short.format(value));
+let write = {}; // a number as a text, by how it is written: made by `readFormats` for the shop's locale and currency
+
+function readFormats() {
+  const { locale, currency } = figures.settings;
+  const written = (options) => {
+    const format = new Intl.NumberFormat(locale, options);
+    return (value) => format.format(value).replace("-", "−");
+  };
+  const unit = currency ? { style: "currency", currency } : {};
+  // A currency knows its decimals: yen have none, dinars three.
+  const { minimumFractionDigits: decimals } = currency ? new Intl.NumberFormat(locale, unit).resolvedOptions() : { minimumFractionDigits: 2 };
+  const fixed = (digits) => ({ minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const compact = (digits) => ({ useGrouping: true, notation: "compact", minimumSignificantDigits: 1, maximumSignificantDigits: digits });
+  const percent = { style: "percent", ...fixed(1) };
+  const signed = { ...fixed(1), signDisplay: "exceptZero" };
+  write = {
+    whole: written({ maximumFractionDigits: 0 }),
+    tenths: written(fixed(1)),
+    hundredths: written(fixed(2)),
+    figure: written({ maximumSignificantDigits: 5 }),
+    signed: written(signed),
+    money: written({ ...unit, ...fixed(decimals) }),
+    sum: written(fixed(decimals)),
+    shortMoney: written({ ...unit, ...compact(3) }),
+    share: written(percent),
+    growth: written({ ...percent, ...signed }),
+    // Of an axis: no digit that says nothing, and as many as neighbours need to differ.
+    axisMoney: written({ ...unit, ...compact(4) }),
+    axisCount: written(compact(4)),
+    axisShare: written({ style: "percent", maximumFractionDigits: 1 }),
+    axisGrowth: written({ style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" }),
+  };
+}
+
+const whole = { format: (value) => write.whole(value) };
+const amount = (value) => write.money(value);
+const brief = (value) => (Math.abs(value) < 1000 ? write.money(value) : write.shortMoney(value));
 const is = (value) => value !== null && value !== undefined;
 const format = {
   text: (value) => String(value),
   long: (value) => String(value),
   flag: (value) => (value ? "yes" : "no"),
   reason: (value) => reasons[value] ?? String(value),
-  count: (value) => whole.format(value),
+  count: (value) => write.whole(value),
   money: amount,
-  ratio: (value) => cents.format(value),
-  share: (value) => `${(100 * value).toFixed(1)} %`,
-  growth: (value) => `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)} %`,
-  figure: (value) => Number(value.toPrecision(5)).toString(),
+  ratio: (value) => write.hundredths(value),
+  share: (value) => write.share(value),
+  growth: (value) => write.growth(value),
+  figure: (value) => write.figure(value),
 };
-const shown = (value, kind) => (is(value) ? format[kind](value) : "-");
+// In a table the head says the unit.
+const cells = { ...format, money: (value) => write.sum(value), share: (value) => write.tenths(100 * value), growth: (value) => write.signed(100 * value) };
+const unitOf = (kind) => ({ money: currencyName(), share: "%", growth: "%" })[kind] ?? "";
+const currencyName = () => figures.settings.currency ?? "currency units";
+const points = (difference) => `${write.signed(100 * difference)} points`;
+const shown = (value, kind, how = format) => (is(value) ? how[kind](value) : kind === "reason" ? "" : "-");
 const isNumber = (kind) => !["text", "long", "flag", "reason"].includes(kind);
 const nameOf = (key) => names.get(key) ?? PLACES[key] ?? key;
 const periodName = (period) =>

@@ -1,6 +1,7 @@
 // The rows of each section as objects, and the periods and segments in them.
 
 function readRows() {
+  readFormats();
   const objects = ({ columns, rows }) =>
     rows.map((row) => Object.fromEntries(columns.map((column, place) => [column, row[place]])));
   tables = Object.fromEntries(Object.entries(figures.tables).map(([name, table]) => [name, objects(table)]));

@@ -4,8 +4,8 @@
 function deeds(row, bought = "Bought") {
   const coupons = is(row.coupon_share) ? `${format.share(row.coupon_share)} of the purchases with a coupon` : "coupons unknown";
   return [
-    `${bought} on ${row.purchase_days_a_year.toFixed(1)} days a year, ${format.money(row.net_a_purchase_day)} on each, ${coupons}.`,
-    `Average order so far ${format.money(row.average_order_value)} before refunds, ${row.orders_a_purchase_day.toFixed(2)} orders on such a day. ` +
+    `${bought} on ${write.tenths(row.purchase_days_a_year)} days a year, ${format.money(row.net_a_purchase_day)} on each, ${coupons}.`,
+    `Average order so far ${format.money(row.average_order_value)} before refunds, ${format.ratio(row.orders_a_purchase_day)} orders on such a day. ` +
       `Refunds take ${format.share(row.refund_share)} of the sales.`,
   ];
 }

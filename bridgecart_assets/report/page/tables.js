@@ -1,4 +1,4 @@
-// The tables below the charts: columns, sorting, download.
+// The tables below the charts: columns (name, head, kind, and the unit where the kind does not say it), sorting, download.
 
 const COLUMNS = {
   figures: [
@@ -9,7 +9,7 @@ const COLUMNS = {
   ],
   churn: [
     ["period", "Period", "text"], ["name", "Segment", "text"], ["active", "Active at the opening", "count"], ["churned", "Of these churned", "count"],
-    ["churn_rate", "Churn rate", "share"], ["churn_rate_low", "95 % from", "share"], ["churn_rate_high", "to", "share"],
+    ["churn_rate", "Churn rate", "share"], ["churn_rate_low", "95% from", "share"], ["churn_rate_high", "to", "share"],
     ["estimated_churn_rate", "Estimate", "share"], ["estimate_error", "Error", "growth"], ["in_hindsight", "In hindsight", "flag"],
     ["matures_on", "Window over on", "text"],
   ],
@@ -38,7 +38,7 @@ const COLUMNS = {
     ["period", "Period", "text"], ["name", "Segment", "text"], ["value", "Payment", "text"], ["orders", "Purchases", "count"],
     ["sales", "Sales", "money"], ["discounts", "Discounts", "money"], ["with_coupon", "With coupon", "count"],
   ],
-  ages: [["name", "Segment", "text"], ["from_age", "From age", "count"], ["customers", "Customers", "count"]],
+  ages: [["name", "Segment", "text"], ["from_age", "From age", "count", "years"], ["customers", "Customers", "count"]],
   cohorts: [
     ["cohort", "First purchase in", "text"], ["customers", "Customers", "count"], ["net_sales", "Net sales so far, all", "money"],
     ["whole_ages", "Whole months of age", "count"], ["is_shown", "In the grid", "flag"],
@@ -54,7 +54,7 @@ const COLUMNS = {
   ],
   purchase_models: [
     ["version", "Version", "count"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
-    ["fitted_customers", "Customers", "count"], ["repeat_customers", "Repeat buyers", "count"], ["history_days", "History, days", "count"],
+    ["fitted_customers", "Customers", "count"], ["repeat_customers", "Repeat buyers", "count"], ["history_days", "History", "count", "days"],
     ["r", "r", "figure"], ["alpha", "alpha", "figure"], ["a", "a", "figure"], ["b", "b", "figure"], ["no_prediction_reason", "No predictions", "text"],
   ],
   drift: [
@@ -118,9 +118,9 @@ function fillTable(place) {
   const columns = columnsOf(name);
   const rows = sorted(name, tables[name].filter(isShown));
   const by = sorting.get(name);
-  const heading = ([column, title, kind]) => {
+  const heading = ([column, title, kind, unit = unitOf(kind)]) => {
     const isBy = by?.column === column;
-    const button = element("button", { type: "button" }, title + (isBy ? (by.descending ? " ↓" : " ↑") : ""));
+    const button = element("button", { type: "button" }, (unit ? `${title}, ${unit}` : title) + (isBy ? (by.descending ? " ↓" : " ↑") : ""));
     button.addEventListener("click", () => {
       sorting.set(name, { column, descending: isBy ? !by.descending : isNumber(kind) });
       fillTable(place);
@@ -130,7 +130,7 @@ function fillTable(place) {
     return element("th", { scope: "col", className: isNumber(kind) ? "number" : "", "aria-sort": order }, button);
   };
   const cell = (row, [column, , kind]) =>
-    element("td", { className: isNumber(kind) ? "number" : kind === "long" ? "long" : "" }, shown(row[column], kind));
+    element("td", { className: isNumber(kind) ? "number" : kind === "long" ? "long" : "" }, shown(row[column], kind, cells));
   const table = element(
     "table",
     {},
