@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.report_server import report_server
@@ -343,6 +343,15 @@ def test_growth_of_a_sum_and_parts_of_a_whole_are_not_coloured_good_or_bad(opene
         for card in page.locator("#cards .card").all()
     }
     assert judged == {"CLV growth": 0, "Churn rate": 1, "Average order value": 1, "Contribution to sales": 0}
+    # In words and by an arrow too: not everybody sees the colour.
+    for verdict in page.locator("#cards .better, #cards .worse").all():
+        says = verdict.inner_text()
+        goes_up, is_better = says.startswith("▲ +"), says.endswith(": better")
+        assert goes_up != says.startswith("▼ \u2212")
+        assert is_better != says.endswith(": worse")
+        assert is_better == ("better" in str(verdict.get_attribute("class")))
+        title = verdict.locator("xpath=../h3").inner_text()
+        assert is_better == (goes_up if title == "Average order value" else not goes_up)
     expect(page.locator("#cards .card").first).to_contain_text("falls as history gets longer")
     expect(page.locator("figure[data-chart=trend_clv_growth] figcaption")).to_contain_text(
         "compare segments, not periods"
@@ -350,6 +359,32 @@ def test_growth_of_a_sum_and_parts_of_a_whole_are_not_coloured_good_or_bad(opene
     assert {color for (color,) in computed(page, "figure[data-chart=bridge] .mark-rect path", "fill")} == {
         *("rgb(107, 118, 131)", "rgb(47, 127, 193)", "rgb(183, 121, 31)"),
     }
+
+
+def test_every_card_has_the_trend_of_its_figure_as_a_picture_and_its_range_in_words(
+    opened: Open, grown: Settings, tmp_path: Path
+):
+    figures = with_rows(grown, "figures", _with_a_gap)
+    rows = [row for row in objects(figures["tables"]["figures"]) if row["segment_key"] == "S02"]
+    shares = [row["sales_contribution"] for row in rows if row["period"] <= "2025-11-01"][-13:]
+    page = opened(page_with(figures, tmp_path), choice="#segment=S02&period=2025-11-01")
+    growth, churn, order, share = page.locator("#cards .card").all()
+    expect(share).to_contain_text(f"Between {min(shares):.1%} and {max(shares):.1%} in 13 months.")
+    heights = [float(y) for _, y in re.findall(r"([\d.]+) ([\d.]+)", _line(share))]
+    assert [heights[place] for place in sorted(range(13), key=lambda place: -shares[place])] == sorted(heights)
+    assert (_line(share).count("M"), _line(churn).count("M")) == (1, 2)
+    # One figure is no trend.
+    assert growth.locator(".sparkline").count() == 0
+    assert order.locator(".sparkline[aria-hidden=true]").count() == 1
+
+
+def _with_a_gap(row: dict[str, Any]) -> dict[str, Any]:
+    growth = row["clv_growth"] if row["period"] == "2025-11-01" else None
+    return {**row, "clv_growth": growth, "churn_rate": None if row["period"] == "2025-06-01" else row["churn_rate"]}
+
+
+def _line(card: Locator) -> str:
+    return str(card.locator(".sparkline path").get_attribute("d"))
 
 
 def test_what_is_not_known_of_a_point_is_not_said_to_be_nobody(opened: Open, grown: Settings):

@@ -7,13 +7,17 @@ function card(title, value, ...lines) {
   return element("div", { className: "card" }, element("h3", {}, title), element("p", { className: "value" }, value), ...written);
 }
 
-// Coloured only where one direction is better for a shop whatever else happens.
+// Judged, by colour and in words, only where one direction is better for a shop whatever else happens.
 function change(now, before, { relative = false, better = 0, than }) {
   if (!is(now) || !is(before) || (relative && before === 0)) return null;
   const difference = relative ? now / before - 1 : now - before;
+  const tenths = Math.round(1000 * difference);
+  if (tenths === 0) return element("p", {}, `Unchanged against ${than}`);
+  const judged = tenths * better;
+  const verdict = judged > 0 ? "better" : judged < 0 ? "worse" : "";
+  const arrow = element("span", { "aria-hidden": "true" }, tenths > 0 ? "▲ " : "▼ ");
   const size = relative ? format.growth(difference) : points(difference);
-  const judged = better * difference;
-  return element("p", { className: judged > 0 ? "better" : judged < 0 ? "worse" : "" }, `${size} against ${than}`);
+  return element("p", { className: verdict }, arrow, `${size} against ${than}${verdict ? `: ${verdict}` : ""}`);
 }
 
 // Those that the page has no words of its own for.
@@ -23,6 +27,7 @@ function showCards() {
   const period = shownPeriod();
   const key = chosen.segment || "all";
   const row = figureOf(period, key);
+  const soFar = tables.figures.filter((one) => one.segment_key === key && one.period <= period);
   const earlier = periods().filter((one) => one < period);
   const last = earlier.length ? figureOf(earlier[earlier.length - 1], key) : undefined;
   const than = last ? periodName(last.period) : "";
@@ -37,6 +42,7 @@ function showCards() {
       shown(row.clv_growth, "growth"),
       why(row.clv_growth_reason),
       change(row.clv_growth, last?.clv_growth, { than }),
+      trend(soFar, "clv_growth", format.growth),
       "Of the net sales so far of the same customers. It falls as history gets longer: compare segments, not periods.",
       `Net sales so far of those in it at the close: ${brief(row.closing_clv)}.`,
       evidence(row.customers, row.low_sample, "customers at the opening"),
@@ -48,6 +54,7 @@ function showCards() {
       shown(row.average_order_value, "money"),
       why(row.average_order_value_reason),
       change(row.average_order_value, last?.average_order_value, { relative: true, better: 1, than }),
+      trend(soFar, "average_order_value", brief),
       `Net of discounts, refunds not taken off. ${whole.format(row.orders)} purchases.`,
       ...besideWords("average_order_value", row),
       evidence(row.buyers, row.order_low_sample, "customers who bought"),
@@ -58,6 +65,7 @@ function showCards() {
           "Net sales",
           brief(row.sales),
           change(row.sales, last?.sales, { relative: true, better: 1, than }),
+          trend(soFar, "sales", brief),
           `${amount(row.sales)}${units}, refunds taken off.`,
           isOpen,
         )
@@ -66,6 +74,7 @@ function showCards() {
           shown(row.sales_contribution, "share"),
           why(row.sales_contribution_reason),
           change(row.sales_contribution, last?.sales_contribution, { than }),
+          trend(soFar, "sales_contribution", format.share),
           `${amount(row.sales)} of ${amount(figureOf(period, "all").sales)}${units}.`,
           ...besideWords("sales_contribution", row),
           isOpen,
@@ -78,6 +87,7 @@ function showCards() {
         change(row[kpi.column], last?.[kpi.column], {
           relative: kpi.format === "money" || kpi.format === "ratio", better: BETTER[kpi.direction], than,
         }),
+        trend(soFar, kpi.column, kpi.format === "money" ? brief : format[KINDS[kpi.format]]),
         kpi.meaning,
         ...besideWords(kpi.column, row),
         evidence(row[kpi.customers], row[kpi.low_sample], "customers"),
@@ -89,7 +99,8 @@ function showCards() {
 
 // A churn rate exists once its window is over: the card shows the latest that does, and the estimate until then.
 function churnCard(row, key, evidence) {
-  const rated = tables.figures.filter((one) => one.segment_key === key && one.period <= row.period && is(one.churn_rate));
+  const soFar = tables.figures.filter((one) => one.segment_key === key && one.period <= row.period);
+  const rated = soFar.filter((one) => is(one.churn_rate));
   const latest = rated[rated.length - 1];
   const before = rated[rated.length - 2];
   const kind = row.in_hindsight ? "Estimate in hindsight" : "Early estimate";
@@ -103,6 +114,7 @@ function churnCard(row, key, evidence) {
     format.share(latest.churn_rate),
     latest.period === row.period ? null : `Of ${periodName(latest.period)}, the latest whose window is over.`,
     change(latest.churn_rate, before?.churn_rate, { better: -1, than: before ? periodName(before.period) : "" }),
+    trend(soFar.filter((one) => one.period <= latest.period), "churn_rate", format.share),
     `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95%).`,
     evidence(latest.active, latest.churn_low_sample, "customers active at the opening"),
     estimate,

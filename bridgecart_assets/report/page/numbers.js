@@ -88,14 +88,15 @@ function lookOf(key) {
   };
 }
 
+function drawn(tag, properties) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
+  return made;
+}
+
 // Its line with its point, as in the charts.
 function swatch(key) {
   const { color, dash, shape, fill } = lookOf(key);
-  const drawn = (tag, properties) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
-    return made;
-  };
   const mark = drawn("svg", { class: "swatch", viewBox: "0 0 36 12", "aria-hidden": "true" });
   mark.append(
     drawn("path", { d: "M0 6h36", stroke: color, "stroke-width": 2, "stroke-dasharray": dash.join(" ") }),
