@@ -120,6 +120,36 @@ def test_a_table_sorts_by_any_column_and_says_how(opened: Open, grown: Settings)
     assert column(page, 5) == [f"{value:,.2f}" for value in sorted(sales)]
 
 
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), (PHONE, "light")], ids=["wide", "phone"])
+def test_what_a_row_is_of_stays_in_sight_while_a_table_is_scrolled(
+    opened: Open, hostile: Settings, size: ViewportSize, scheme: str
+):
+    page = opened(hostile, size=size, scheme=scheme)
+    open_table(page, "Purchases by product category")
+    long_name = page.locator("table:visible tbody td", has_text="<script>").first
+    assert long_name.get_attribute("title") == HOSTILE
+    assert long_name.evaluate("cell => cell.clientWidth < cell.scrollWidth && cell.clientWidth < 300")
+    open_table(page, "KPIs by period")
+    scroll = page.locator(".scroll:visible").first
+    cells = "[...box.querySelectorAll('thead th, tbody tr:last-child td')]"
+    places = f"box => {cells}.map(one => one.getBoundingClientRect().left)"
+    scroll.evaluate("box => box.scrollTop = box.scrollHeight")
+    before = scroll.evaluate(places)
+    scroll.evaluate("box => box.scrollLeft = 200")
+    after = scroll.evaluate(places)
+    columns = len(before) // 2
+    moved = [one - other for one, other in zip(before, after, strict=True)]
+    assert moved == [0, 0, *[200] * (columns - 2)] * 2
+    # What is scrolled goes below them, and there is room for it.
+    left, top, room = scroll.evaluate(
+        "box => { const [all, name] = [box, box.querySelector('td + td')].map(one => one.getBoundingClientRect());"
+        "return [all.left, all.top, all.right - name.right] }"
+    )
+    assert page.evaluate(f"document.elementFromPoint({left + 20}, {top + 12}).innerText") == "Period"
+    assert all("rgba" not in color for (color,) in computed(page, "table:visible td:nth-child(2)", "background-color"))
+    assert room > 120
+
+
 def test_a_table_downloads_as_csv_with_what_is_chosen(opened: Open, grown: Settings, tmp_path: Path):
     page = opened(grown, choice="#segment=S03")
     open_table(page, "KPIs by period and segment")

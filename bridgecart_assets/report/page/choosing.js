@@ -36,7 +36,7 @@ function showFilters() {
   byId("legend").replaceChildren(
     ...segmentKeys().map((key) => {
       const isChosen = chosen.segment === key;
-      const button = element("button", { type: "button", "aria-pressed": String(isChosen) }, swatch(key), nameOf(key));
+      const button = element("button", { type: "button", "aria-pressed": String(isChosen) }, swatch(key), element("span", { className: "cut", title: nameOf(key) }, nameOf(key)));
       button.addEventListener("click", () => choose({ segment: isChosen ? "" : key }));
       button.dataset.key = key;
       return element("li", {}, button);

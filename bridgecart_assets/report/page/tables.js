@@ -111,6 +111,10 @@ function showTable(place) {
   else details.lastElementChild.replaceChildren();
 }
 
+const SHORT = 20; // characters: a longer text may be cut off in its cell, and is told whole on hovering
+
+const isName = ([column]) => ["name", "opening_key"].includes(column);
+
 function fillTable(place) {
   const name = place.dataset.table;
   const details = place.querySelector("details");
@@ -129,11 +133,15 @@ function fillTable(place) {
     const order = isBy ? (by.descending ? "descending" : "ascending") : "none";
     return element("th", { scope: "col", className: isNumber(kind) ? "number" : "", "aria-sort": order }, button);
   };
-  const cell = (row, [column, , kind]) =>
-    element("td", { className: isNumber(kind) ? "number" : kind === "long" ? "long" : "" }, shown(row[column], kind, cells));
+  const cell = (row, [column, , kind]) => {
+    const text = shown(row[column], kind, cells);
+    const isCut = kind === "text" && text.length > SHORT;
+    return element("td", { className: isNumber(kind) ? "number" : kind, title: isCut ? text : "" }, text);
+  };
+  // A row of a period is told by its segment, too.
   const table = element(
     "table",
-    {},
+    { className: columns[0][0] === "period" && isName(columns[1]) ? "named-by-two" : "" },
     element("thead", {}, element("tr", {}, ...columns.map(heading))),
     element("tbody", {}, ...rows.map((row) => element("tr", {}, ...columns.map((column) => cell(row, column))))),
   );
