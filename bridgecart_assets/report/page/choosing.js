@@ -2,6 +2,7 @@
 
 function readHash() {
   const given = new URLSearchParams(location.hash.slice(1));
+  isReading = given.has("read");
   const known = (value, values) => (values.includes(value) ? value : "");
   chosen = {
     segment: known(given.get("segment"), segmentKeys()),
@@ -11,9 +12,15 @@ function readHash() {
 
 function choose(change) {
   chosen = { ...chosen, ...change };
-  const kept = Object.entries(chosen).filter(([, value]) => value);
-  history.replaceState(null, "", kept.length ? `#${new URLSearchParams(kept)}` : location.pathname + location.search);
+  history.replaceState(null, "", addressOf(isReading) || location.pathname + location.search);
   show();
+}
+
+// The part of the address that keeps the choice, of the figures or of the page of the words.
+function addressOf(isRead) {
+  const kept = new URLSearchParams(Object.entries(chosen).filter(([, value]) => value)).toString();
+  const parts = [isRead ? "read" : "", kept].filter((part) => part);
+  return parts.length ? `#${parts.join("&")}` : "";
 }
 
 function showFilters() {

@@ -37,9 +37,9 @@ function scaleWords({ dataset }) {
 }
 
 function modelWords() {
-  const model = tables.versions.find((row) => row.status === "active");
+  const model = tables.versions.find((row) => row.standing === "in force");
   if (!model) return "There is no segment model yet: it takes some customers with purchases.";
-  const proposed = tables.versions.find((row) => row.status === "proposed");
+  const proposed = tables.versions.find((row) => row.standing === "proposed");
   const alerts = tables.drift.filter((row) => row.alert).length;
   return [
     `Version ${model.version} of the segment model: ${model.segments} segments, fitted to ${whole.format(model.fitted_customers)} customers as of ${model.as_of}.`,

@@ -2,8 +2,12 @@
 
 function show() {
   const isEmpty = tables.figures.length === 0;
-  byId("empty").hidden = !isEmpty;
-  byId("everything").hidden = isEmpty;
+  byId("empty").hidden = !isEmpty || isReading;
+  byId("everything").hidden = isEmpty || isReading;
+  byId("reader").hidden = !isReading;
+  byId("health").hidden = isReading;
+  byId("guide").textContent = isReading ? "Back to the figures" : "New here?";
+  byId("guide").href = addressOf(!isReading) || "#";
   byId("filters").hidden = isEmpty;
   if (!isEmpty) {
     showFilters();
@@ -12,6 +16,8 @@ function show() {
     showCohorts();
   }
   showWords();
+  showChanges();
+  showReader();
   for (const place of document.querySelectorAll("[data-table]")) showTable(place);
   return drawAll();
 }
@@ -46,6 +52,16 @@ async function lookForNews() {
   byId("news").textContent = "";
 }
 
+// Who comes to the other page begins at its top.
+function turnPage() {
+  const wasReading = isReading;
+  readHash();
+  show();
+  if (isReading === wasReading) return;
+  scrollTo(0, 0);
+  (isReading ? byId("h-reader") : byId("main")).focus({ preventScroll: true });
+}
+
 function start() {
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   setTheme(prefersDark.matches ? "dark" : "light");
@@ -59,10 +75,7 @@ function start() {
   prefersDark.addEventListener("change", () => setTheme(prefersDark.matches ? "dark" : "light"));
   addEventListener("beforeprint", drawForPaper);
   addEventListener("afterprint", drawForScreen);
-  addEventListener("hashchange", () => {
-    readHash();
-    show();
-  });
+  addEventListener("hashchange", turnPage);
   show();
   if (location.protocol.startsWith("http")) setInterval(lookForNews, REFRESH_MILLISECONDS);
 }

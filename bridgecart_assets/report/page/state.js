@@ -29,3 +29,4 @@ let tables = {};
 let reasons = {};
 let names = new Map();
 let chosen = { segment: "", period: "" };
+let isReading = false; // the page of the words, at the address #read

@@ -48,9 +48,13 @@ const COLUMNS = {
     ["buyers", "Bought in it", "count"], ["retention", "Share", "share"], ["mean_clv", "Net sales so far, each", "money"],
   ],
   versions: [
-    ["version", "Version", "count"], ["status", "Status", "text"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
+    ["version", "Version", "count"], ["standing", "Standing", "text"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
     ["segments", "Segments", "count"], ["fitted_customers", "Customers", "count"], ["silhouette", "Silhouette", "figure"],
     ["stability", "Stability", "figure"], ["smallest_share", "Smallest segment", "share"], ["agreement", "Agreement", "share"],
+  ],
+  segment_changes: [
+    ["version", "Version", "count"], ["segment_key", "Segment", "text"], ["earlier_segment", "Name before", "text"], ["segment", "Name", "text"],
+    ["became", "What became of it", "text"], ["earlier_segment_customers", "Customers of the fit before", "count"], ["segment_customers", "Of this fit", "count"],
   ],
   purchase_models: [
     ["version", "Version", "count"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
