@@ -18,6 +18,7 @@ import click
 
 from bridgecart_assets.base.errors import BridgeCartError, refusal
 from bridgecart_assets.commands.announce import announce
+from bridgecart_assets.commands.backup import backup
 from bridgecart_assets.commands.console import FAILED, STOPPED
 from bridgecart_assets.commands.demo import demo
 from bridgecart_assets.commands.doctor import doctor
@@ -31,6 +32,7 @@ from bridgecart_assets.commands.inspect import inspect
 from bridgecart_assets.commands.kpis import kpis
 from bridgecart_assets.commands.replay import replay
 from bridgecart_assets.commands.report import report
+from bridgecart_assets.commands.restore import restore
 from bridgecart_assets.commands.run import run
 from bridgecart_assets.commands.status import status
 from bridgecart_assets.commands.up import up
@@ -58,6 +60,7 @@ def cli(*, debug: bool) -> None:
 
 COMMANDS = (
     announce,
+    backup,
     demo,
     doctor,
     evaluate,
@@ -70,6 +73,7 @@ COMMANDS = (
     kpis,
     replay,
     report,
+    restore,
     run,
     status,
     up,

@@ -126,8 +126,8 @@ class Settings(BaseSettings):
         300.0,
         ge=0,
         le=_DAY,
-        description="How long `run`, `withdraw`, `forget` and `doctor --repair` wait for a run in progress to end, "
-        "seconds.",
+        description="How long `run`, `withdraw`, `forget`, `backup`, `restore` and `doctor --repair` wait for a run in "
+        "progress to end, seconds.",
     )
     memory_limit: str | None = Field(
         None,

@@ -33,7 +33,8 @@ Reading = Callable[[int, int, str], None]
 
 _NAMED = 3
 _REMEDY = (
-    "Put the warehouse back from a copy, or move it away and run `bridgecart run` to build it again from the topic."
+    "Restore it from a backup (`bridgecart restore`), or move it away and run `bridgecart run` to build it again "
+    "from the topic."
 )
 
 

@@ -1,5 +1,8 @@
-"""SQLite files of Dagster's, as files: held open on behalf of other processes, and made small again."""
+"""SQLite files of Dagster's, as files: held open on behalf of other processes, copied, and made small again."""
 
+import errno
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -28,6 +31,20 @@ def held_open(files: Iterable[Path]) -> Iterator[None]:
                 # Reading joins the log.
                 connection.execute("select count(*) from sqlite_master").fetchall()
         yield
+
+
+def copy(file: Path, target: Path) -> None:
+    """Copy a file as it is at one moment, whoever writes to it meanwhile. Raises FileNotFoundError."""
+    try:
+        # Else one that is not there would be made.
+        opened = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS)
+    except sqlite3.OperationalError as error:
+        if file.exists():
+            raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file)) from error
+    with closing(opened) as source, closing(sqlite3.connect(target)) as copied:
+        source.backup(copied)
+    shutil.copymode(file, target)
 
 
 def can_shrink(file: Path) -> None:

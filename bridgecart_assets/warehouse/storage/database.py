@@ -3,6 +3,7 @@
 What belongs elsewhere: what is written (`tables.py`) and Dagster (`orchestration/`).
 """
 
+import os
 import random
 import re
 import shutil
@@ -12,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -49,8 +50,8 @@ class WarehouseUnusable(WarehouseError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"The warehouse {path} cannot be used ({reason}): restore it from a backup, or move it away and run "
-            "`bridgecart run` to build it again from the topic."
+            f"The warehouse {path} cannot be used ({reason}): restore it from a backup (`bridgecart restore`), or move "
+            "it away and run `bridgecart run` to build it again from the topic."
         )
         self.reason = reason
 
@@ -116,6 +117,11 @@ class Warehouse:
         except OSError as error:
             raise _unwritable(self.path.parent, error.strerror) from error
 
+    def require(self) -> None:
+        """Raise WarehouseMissing when the file is not there."""
+        if not self.exists:
+            raise WarehouseMissing(f"There is no warehouse at {self.path} yet: run `bridgecart run` first.")
+
     @contextmanager
     def kept_open(self) -> Iterator[None]:
         """Meanwhile a reader leaves the file open for the next one in this process, until one of them writes.
@@ -140,8 +146,7 @@ class Warehouse:
         So is one that has customers who are on the list of the forgotten beside it. Raises WarehouseMissing when there
         is no file, WarehouseTooNew, ForgottenListUnusable.
         """
-        if not self.exists:
-            raise WarehouseMissing(f"There is no warehouse at {self.path} yet: run `bridgecart run` first.")
+        self.require()
         with self._explaining(), ExitStack() as stack:
             connection = stack.enter_context(self._open(read_only=True))
             if not self._is_readable(connection):
@@ -256,6 +261,44 @@ class Warehouse:
                 copy.path.replace(target)
             finally:
                 _remove_database(copy.path)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[BinaryIO]:
+        """The open file with everything committed in it, which nobody writes to meanwhile; others may read it.
+
+        Raises WarehouseMissing, WarehouseLocked, WarehouseError.
+        """
+        self.require()
+        while True:
+            with self.transaction():
+                # What a killed process left in the log goes to the file.
+                pass
+            # Whoever closes a file gives up the locks that its process has on it, DuckDB's too: closed last.
+            with self.path.open("rb") as file, self.reading():
+                if self._is_settled(file):
+                    yield file
+                    return
+
+    def _is_settled(self, file: BinaryIO) -> bool:
+        """False where another process wrote a log, or another file, between two looks of ours."""
+        return not self._log.exists() and os.path.samestat(os.fstat(file.fileno()), self.path.stat())
+
+    @property
+    def _log(self) -> Path:
+        target = self.path.resolve()
+        return target.with_name(f"{target.name}.wal")
+
+    def give_way_to(self, file: Path) -> None:
+        """Put another file in the place of this one, whose log is of no use any more. Raises WarehouseLocked."""
+        gate = self._gate()
+        try:
+            with gate.acquire(timeout=self.lock_timeout_seconds):
+                self._log.unlink(missing_ok=True)
+                file.replace(self.path.resolve())
+        except Timeout:
+            raise WarehouseLocked(
+                f"The warehouse {self.path} is being written: wait for it, or stop it, and try again."
+            ) from None
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

@@ -117,6 +117,53 @@ def test_a_rewrite_waits_for_whoever_has_the_file_open(stored: Warehouse) -> Non
     assert _total(stored) == UNTOUCHED
 
 
+def test_while_it_stands_still_others_read_it_and_nobody_writes(stored: Warehouse) -> None:
+    with stored.standing_still() as file:
+        begun = file.read(100)
+        assert run(stored.path, "with warehouse.reading(): print('read')") == "read\n"
+        write = "\nwith Warehouse(path, lock_timeout_seconds=0.2).transaction(): print('wrote')"
+        assert (
+            run(stored.path, f"try:{write.replace(chr(10), chr(10) + '    ')}\nexcept WarehouseError: print('held')")
+            == "held\n"
+        )
+        assert begun + file.read() == stored.path.read_bytes()
+    assert run(stored.path, write) == "wrote\n"
+
+
+def test_what_a_killed_process_had_committed_is_in_the_file_that_stands_still(stored: Warehouse) -> None:
+    killed = """
+connection = duckdb.connect(str(path), config={"checkpoint_threshold": "1GB"})
+connection.execute("create table late as select 7 as n")
+ready()
+"""
+    with process(stored.path, killed) as writer:
+        writer.kill()
+        writer.wait()
+    assert _log(stored).exists()
+    copy = Warehouse(stored.path.with_name("copy.duckdb"))
+    with stored.standing_still() as file:
+        copy.path.write_bytes(file.read())
+    with copy.reading() as connection:
+        assert connection.execute("select n from late").fetchall() == [(7,)]
+    assert not _log(stored).exists()
+
+
+def test_a_file_that_gives_way_to_another_leaves_no_log_that_would_be_written_over_it(
+    stored: Warehouse, tmp_path: Path
+) -> None:
+    other = Warehouse(tmp_path / "other.duckdb")
+    _execute(other, "create table kept as select 5 as n, repeat('a', 32) as text")
+    _log(stored).write_bytes(b"of the file before")
+    with process(stored.path, "with warehouse.reading(): ready()"):
+        stored.give_way_to(other.path)
+        assert _total(stored) == 5
+    assert not _log(stored).exists()
+
+
+def _log(warehouse: Warehouse) -> Path:
+    return warehouse.path.with_name(f"{warehouse.path.name}.wal")
+
+
 def _assert_one_line(error: BridgeCartError, *parts: object) -> None:
     text = str(error)
     assert "\n" not in text
