@@ -2,8 +2,8 @@
 
 Each names the rows it draws; the page hands them in, with `name` (the segment in words) and the look of the segment
 (`LOOK`: its own, always the same) beside a segment key. Colours are the page's CSS variables, so that a theme and paper
-need no other drawing. The signals `segment`, `period` (both '' for all) and `shown` (the period that cards
-speak of) filter them; `unit` is the length of the periods.
+need no other drawing. The signals `segment`, `period`, `lifecycle` ('' for all) and `shown` (the period
+that cards speak of) filter them; `unit` is the length of the periods.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +18,7 @@ Chart = alt.TopLevelMixin
 HEIGHT = 220
 ALL = "segment == '' "
 IS_CHOSEN = f"{ALL}|| datum.segment_key == segment"
+IN_LIFECYCLE = "lifecycle == '' || datum.lifecycle == lifecycle"
 IN_PERIOD = "period == '' || datum.period == period"
 SHORT_PERIOD = "unit == 'month' ? slice(datum.value, 0, 7) : datum.value"
 # A logarithmic scale has more lines than labels.
@@ -63,7 +64,7 @@ def _charts() -> Mapping[str, Chart]:
 
 
 def _base(rows: str, height: int | alt.Step = HEIGHT) -> alt.Chart:
-    signals = [alt.param(name=name, value="") for name in ("segment", "period", "shown", "unit")]
+    signals = [alt.param(name=name, value="") for name in ("segment", "period", "lifecycle", "shown", "unit")]
     return alt.Chart(alt.NamedData(name=rows), width="container", height=height).add_params(*signals)
 
 
@@ -268,7 +269,7 @@ def _lifecycles() -> Chart:
                 legend=alt.Legend(orient="top", columns=3, labelLimit=120),
             ),
             order=alt.Order("place:Q"),
-            opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.25)),
+            opacity=alt.condition(f"({IS_CHOSEN}) && ({IN_LIFECYCLE})", alt.value(1), alt.value(0.25)),
             tooltip=_tooltips(
                 ("name", "Segment", ""),
                 ("lifecycle", "Lifecycle", ""),

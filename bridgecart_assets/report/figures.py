@@ -7,7 +7,8 @@ from typing import Any
 import duckdb
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import KPIS, SEGMENTATION_TRAITS, TABLES, Kpi
+from bridgecart_assets.contracts import KPIS, LIFECYCLES, SEGMENTATION_TRAITS, TABLES, Kpi
+from bridgecart_assets.contracts.opportunities import FACTS, NO_ADVICE, OPPORTUNITIES
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.ingest.ledger import history_sentence
@@ -24,7 +25,7 @@ MOST_AGES = 24
 
 SECTIONS: tuple[str, ...] = (
     *("figures", "bridge", "flows", "segments", "everybody", "lifecycles", "ages", "purchases"),
-    *("cohorts", "cohort_ages"),
+    *("cohorts", "cohort_ages", "opportunities"),
     *("versions", "segment_changes", "purchase_models", "drift", "rejects", "batches", "ends"),
 )
 
@@ -35,7 +36,8 @@ Rows = Mapping[str, Sequence[Any]]
 def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures:
     """All of the report's figures in plain JSON types: money and shares as numbers, dates as ISO texts.
 
-    `history` says where it begins if it does not begin with the topic; `kpis` and `traits` say how each is shown.
+    `history` says where it begins if it does not begin with the topic; `kpis`, `opportunities` and `traits`
+    say how each is shown.
     `tables` has a section per SQL file, with the names of its `columns` and its `rows` as lists.
     """
     parameters: dict[str, Parameter] = {
@@ -68,6 +70,8 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
             "locale": settings.locale,
         },
         "kpis": [_record(kpi) for kpi in KPIS],
+        "opportunities": {"kinds": list(map(asdict, OPPORTUNITIES)), "facts": FACTS, "no_advice": NO_ADVICE},
+        "lifecycles": list(LIFECYCLES),
         "traits": {f"apart_{trait.short}": trait.label for trait in SEGMENTATION_TRAITS},
         "tables": {name: section(name) for name in SECTIONS},
         "stored": {

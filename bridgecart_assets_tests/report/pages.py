@@ -45,7 +45,7 @@ def open_table(page: Page, title: str) -> None:
 
 
 def column(page: Page, place: int) -> list[str]:
-    return page.locator("table:visible tbody tr").locator(f"td:nth-child({place})").all_inner_texts()
+    return page.locator("[data-table] table:visible tbody tr").locator(f"td:nth-child({place})").all_inner_texts()
 
 
 def objects(table: Mapping[str, Any]) -> list[Row]:

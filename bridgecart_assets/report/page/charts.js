@@ -45,6 +45,7 @@ function signals() {
   return {
     segment: chosen.segment,
     period: chosen.period,
+    lifecycle: chosen.lifecycle,
     shown: tables.figures.length ? shownPeriod() : "",
     unit: figures.settings.period,
   };

@@ -1,4 +1,4 @@
-// Choosing a segment and a period: filters, legend, and the address that remembers them.
+// Choosing a segment, a period and a lifecycle: filters, legend, and the address that remembers them.
 
 function readHash() {
   const given = new URLSearchParams(location.hash.slice(1));
@@ -7,6 +7,7 @@ function readHash() {
   chosen = {
     segment: known(given.get("segment"), segmentKeys()),
     period: known(given.get("period"), periods()),
+    lifecycle: known(given.get("lifecycle"), figures.lifecycles),
   };
 }
 
@@ -39,7 +40,8 @@ function showFilters() {
       .map((period) => [period, periodName(period) + (open.has(period) ? " (still open)" : "")]),
     chosen.period,
   );
-  byId("clear").disabled = !chosen.segment && !chosen.period;
+  fill(byId("lifecycle"), "All lifecycles", figures.lifecycles.map((one) => [one, one]), chosen.lifecycle);
+  byId("clear").disabled = !Object.values(chosen).some((value) => value);
   byId("legend").replaceChildren(
     ...segmentKeys().map((key) => {
       const isChosen = chosen.segment === key;

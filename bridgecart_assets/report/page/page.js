@@ -12,6 +12,8 @@ function show() {
   if (!isEmpty) {
     showFilters();
     showCards();
+    showOpportunities();
+    showGrid();
     showProfiles();
     showCohorts();
   }
@@ -69,7 +71,12 @@ function start() {
   readHash();
   byId("segment").addEventListener("change", (event) => choose({ segment: event.target.value }));
   byId("period").addEventListener("change", (event) => choose({ period: event.target.value }));
-  byId("clear").addEventListener("click", () => choose({ segment: "", period: "" }));
+  byId("lifecycle").addEventListener("change", (event) => choose({ lifecycle: event.target.value }));
+  byId("clear").addEventListener("click", () => choose({ segment: "", period: "", lifecycle: "" }));
+  byId("more-advice").addEventListener("click", () => {
+    showsEveryOpportunity = !showsEveryOpportunity;
+    showOpportunities();
+  });
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
   prefersDark.addEventListener("change", () => setTheme(prefersDark.matches ? "dark" : "light"));

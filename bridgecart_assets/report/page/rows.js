@@ -27,6 +27,7 @@ function readRows() {
       if ("segment_key" in row) Object.assign(row, { name: nameOf(row.segment_key) }, lookOf(row.segment_key));
     }
   }
+  readOpportunities();
 }
 
 const periods = () => [...new Set(tables.figures.map((row) => row.period))].sort();

@@ -28,5 +28,5 @@ let figures = JSON.parse(byId("figures").textContent);
 let tables = {};
 let reasons = {};
 let names = new Map();
-let chosen = { segment: "", period: "" };
+let chosen = { segment: "", period: "", lifecycle: "" };
 let isReading = false; // the page of the words, at the address #read

@@ -23,6 +23,15 @@ const COLUMNS = {
     ["largest_customer_share", "Largest customer, of its net sales", "share"], ["coupon_share", "Purchases with coupon", "share"],
     ["ambiguous_share", "Between segments", "share"],
   ],
+  opportunities: [
+    ["title", "What", "text"], ["name", "Segment", "text"], ["lifecycle", "Lifecycle", "text"], ["customers", "Customers", "count"],
+    ["money", "Amount", "money"], ["why", "Why none", "long"], ["like_them", "Compared with", "count"], ["came", "Of these bought again", "count"],
+    ["with_coupon", "Purchases with coupon", "count"], ["without_coupon", "without", "count"], ["refund_share", "Refund share", "share"],
+  ],
+  lifecycles: [
+    ["name", "Segment", "text"], ["lifecycle", "Lifecycle", "text"], ["customers", "Customers", "count"], ["net_sales", "Net sales so far", "money"],
+    ["predicted_clv", "Predicted value", "money"], ["value_at_risk", "Value at risk", "money"],
+  ],
   flows: [
     ["period", "Period", "text"], ["opening_key", "Opening", "text"], ["closing_key", "Close", "text"], ["customers", "Customers", "count"],
   ],
@@ -87,7 +96,8 @@ function isShown(row) {
     !chosen.segment ||
     !("segment_key" in row || "opening_key" in row) ||
     [row.segment_key, row.opening_key, row.closing_key].includes(chosen.segment);
-  return inSegment && (!chosen.period || !("period" in row) || row.period === chosen.period);
+  const inLifecycle = !chosen.lifecycle || !("lifecycle" in row) || row.lifecycle === chosen.lifecycle;
+  return inSegment && inLifecycle && (!chosen.period || !("period" in row) || row.period === chosen.period);
 }
 
 function sorted(name, rows) {
