@@ -79,6 +79,54 @@ def test_choosing_a_period_shows_its_figures_and_the_address_keeps_the_choice(op
     assert again.locator("#cards").inner_text() == page.locator("#cards").inner_text()
 
 
+def test_the_advice_and_the_grid_lead_to_exactly_the_customers_that_are_meant(
+    opened: Open, grown: Settings, tmp_path: Path
+):
+    figures = with_rows(grown, "segments", lambda row: {**row, "segment": HOSTILE})
+    rows = {(row["segment_key"], row["lifecycle"]): row for row in objects(figures["tables"]["lifecycles"])}
+    advised = [row for row in objects(figures["tables"]["opportunities"]) if row["money"] is not None]
+    page = opened(page_with(figures, tmp_path))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    cards = page.locator("#advice > li")
+    assert len(advised) > 1
+    assert cards.locator(".value").all_inner_texts() == [f"{row['money']:,.2f}" for row in advised]
+    assert advised == sorted(advised, key=lambda row: -row["money"])
+    first = cards.first.inner_text()
+    for words in (HOSTILE, f"{advised[0]['customers']:,} customers", "The amount: ", "Who: ", "If it works: "):
+        assert words in first
+    assert not re.search(r"[{}]|undefined|NaN", " ".join(cards.locator("p").all_inner_texts()))
+    expect(page.locator("#no-advice")).to_contain_text("keep (fewer than 30 customers)")
+    assert page.locator("#everything img, #everything script").count() == 0
+
+    cell = page.locator('[data-cell="S02/active"]')
+    expect(cell).to_contain_text(f"{rows['S02', 'active']['customers']:,} customers")
+    cell.focus()
+    page.keyboard.press("Enter")
+    drawn(page, 2)
+    expect(cell).to_have_attribute("aria-pressed", "true")
+    expect(cell).to_be_focused()
+    assert page.evaluate("location.hash") == "#segment=S02&lifecycle=active"
+    expect(page.locator("#lifecycle")).to_have_value("active")
+    assert cards.count() == sum((row["segment_key"], row["lifecycle"]) == ("S02", "active") for row in advised)
+    command, query = page.locator("#chosen-customers code").all_inner_texts()
+    assert command == "bridgecart export --segment S02 --lifecycle active"
+    page.get_by_role("button", name=f"Copy: {command}").click()
+    expect(page.locator("#chosen-customers")).to_contain_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == command
+    with warehouse_from_settings(grown).reading() as connection:
+        meant = connection.execute(query.replace("'published/gold/audiences.parquet'", "gold.customer_segments"))
+        assert len(meant.fetchall()) == rows["S02", "active"]["customers"]
+
+    page.locator('[data-cell="/at risk"]').click()
+    expect(page.locator("#chosen-customers code").first).to_have_text('bridgecart export --lifecycle "at risk"')
+    expect(page.locator("#advice")).to_have_text("")
+    page.get_by_role("button", name="Show all").click()
+    assert page.evaluate("location.hash") == ""
+    assert cards.count() == len(advised)
+    assert page.locator("#cells [aria-pressed=true]").count() == 0
+
+
 @pytest.mark.parametrize(("length", "name"), [("week", "week of 2025-12-22"), ("day", "2025-12-31")])
 def test_periods_of_any_length_have_a_name_and_only_as_many_as_fit(
     opened: Open, tmp_path: Path, length: str, name: str
@@ -170,7 +218,7 @@ def test_a_table_downloads_as_csv_with_what_is_chosen(opened: Open, grown: Setti
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_axe_finds_nothing_that_keeps_people_out(opened: Open, grown: Settings, size: ViewportSize, scheme: str):
-    page = opened(grown, size=size, scheme=scheme, choice="#segment=S02")
+    page = opened(grown, size=size, scheme=scheme, choice="#segment=S02&lifecycle=active")
     for title in ("KPIs by period", "Rows per table", "Why records were rejected"):
         open_table(page, title)
     found = Axe().run(page).response["violations"]
