@@ -33,7 +33,9 @@ RATES: Mapping[str, tuple[str, list[int], str]] = {
     "what happened": (BLUE, [1, 0], "circle"),
     "early estimate": ("#c2410c", [5, 4], "diamond"),
     "estimate in hindsight": ("#8a5f2f", [2, 3], "triangle-down"),
+    "a year before": (GREY, [8, 3], "square"),
 }
+WHO: Mapping[str, tuple[str, list[int]]] = {"new": (OCHRE, [6, 3]), "returning": (BLUE, [1, 0])}
 
 
 def specs() -> Mapping[str, Mapping[str, Any]]:
@@ -58,6 +60,8 @@ def _charts() -> Mapping[str, Chart]:
         "payments": _by_value("payments", "Payment method"),
         "ages": _ages(),
         "discounts": _discounts(),
+        "newcomers": _newcomers(),
+        "newcomer_orders": _newcomer_orders(),
         "batches": _batches(),
         "drift": _drift(),
     }
@@ -348,7 +352,7 @@ def _churn() -> Chart:
         _base("figures").transform_filter("datum.segment_key == (segment == '' ? 'all' : segment)").encode(x=_periods())
     )
     axis = _axis("share", tickCount=5)
-    happened, early, hindsight = RATES
+    happened, early, hindsight, year_before = RATES
     colors, dashes, shapes = ([looks[place] for looks in RATES.values()] for place in range(3))
     interval = (
         base.transform_filter("isValid(datum.churn_rate)")
@@ -356,9 +360,10 @@ def _churn() -> Chart:
         .encode(y=alt.Y("churn_rate_low:Q", title=None, axis=axis), y2="churn_rate_high:Q")
     )
     rates = (
-        base.transform_fold(["churn_rate", "estimated_churn_rate"], as_=["what", "rate"])
+        base.transform_fold(["churn_rate", "estimated_churn_rate", "churn_rate_year_before"], as_=["what", "rate"])
         .transform_calculate(
-            kind=f"datum.what == 'churn_rate' ? '{happened}' : datum.in_hindsight ? '{hindsight}' : '{early}'"
+            kind=f"datum.what == 'churn_rate' ? '{happened}' : datum.what == 'churn_rate_year_before' ? "
+            f"'{year_before}' : datum.in_hindsight ? '{hindsight}' : '{early}'"
         )
         .transform_filter("isValid(datum.rate)")
         .encode(
@@ -482,6 +487,56 @@ def _discounts() -> Chart:
             tooltip=_tooltips(("period", "Period", ""), ("kind", "Share", ""), ("share", "", "share")),
         )
     )
+
+
+def _newcomers() -> Chart:
+    return (
+        _base("new_and_returning")
+        .mark_bar()
+        .encode(
+            x=_periods(),
+            y=alt.Y("sales:Q", title=None, stack="zero", axis=_axis("money", tickCount=5)),
+            color=_who(alt.Color, 0, legend=alt.Legend(orient="top")),
+            order=alt.Order("who:N", sort="descending"),
+            opacity=alt.condition(IN_PERIOD, alt.value(1), alt.value(0.3)),
+            tooltip=_tooltips(
+                ("period", "Period", ""),
+                ("who", "Customers", ""),
+                ("sales", "Net sales", "money"),
+                ("share", "Share of all", "share"),
+                ("orders", "Purchases", "count"),
+            ),
+        )
+    )
+
+
+def _newcomer_orders() -> Chart:
+    base = (
+        _base("new_and_returning")
+        .transform_filter("isValid(datum.average_order_value)")
+        .encode(
+            x=_periods(),
+            y=alt.Y("average_order_value:Q", title=None, axis=_axis("money", tickCount=5)),
+            color=_who(alt.Color, 0, legend=_dashes(2)),
+        )
+    )
+    # Hollow as in the trends.
+    points = base.mark_point(size=36, strokeWidth=1.5).encode(
+        fill=alt.condition("datum.low_sample || !datum.is_complete", alt.value("transparent"), _who(alt.Fill, 0)),
+        tooltip=_tooltips(
+            ("period", "Period", ""),
+            ("who", "Customers", ""),
+            ("average_order_value", "Average order", "money"),
+            ("orders", "Purchases", "count"),
+            ("buyers", "Customers who bought", "count"),
+        ),
+    )
+    return alt.layer(base.mark_line().encode(strokeDash=_who(alt.StrokeDash, 1)), points)
+
+
+def _who(channel: Any, place: int, **options: Any) -> Any:
+    scale = alt.Scale(domain=[*WHO], range=[looks[place] for looks in WHO.values()])
+    return channel("who:N", title=None, scale=scale, **options)
 
 
 def _batches() -> Chart:

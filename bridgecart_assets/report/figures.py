@@ -25,7 +25,7 @@ MOST_AGES = 24
 
 SECTIONS: tuple[str, ...] = (
     *("figures", "bridge", "flows", "segments", "everybody", "lifecycles", "ages", "purchases"),
-    *("cohorts", "cohort_ages", "opportunities"),
+    *("new_and_returning", "cohorts", "cohort_ages", "opportunities"),
     *("versions", "segment_changes", "purchase_models", "drift", "rejects", "batches", "ends"),
 )
 

@@ -22,8 +22,8 @@ from bridgecart_assets.contracts import KPIS, Kpi
 _PAGE = Path(__file__).parent / "page"
 # The parts of the page's one script, in the order in which they are read.
 _PROGRAM = (
-    *("state", "numbers", "rows", "choosing", "sparkline", "kpis", "opportunities", "grid", "segments", "cohorts"),
-    *("notes", "changes", "reader", "tables", "charts", "page"),
+    *("state", "numbers", "rows", "choosing", "seasons", "sparkline", "kpis", "opportunities", "grid", "segments"),
+    *("cohorts", "notes", "changes", "reader", "tables", "charts", "page"),
 )
 _MADE_OF = ("page/page.html", "page/page.css", *(f"page/{part}.js" for part in _PROGRAM), "charts.py", "page.py")
 _FIGURES = "{{figures}}"

@@ -37,7 +37,7 @@ PHONE = ViewportSize(width=375, height=800)
 
 def test_every_chart_is_drawn_and_every_kpi_has_a_figure(opened: Open, grown: Settings):
     page = opened(grown)
-    assert page.locator("figure[data-chart]").count() == page.locator("figure[data-chart] svg").count() == 17
+    assert page.locator("figure[data-chart]").count() == page.locator("figure[data-chart] svg").count() == 19
     assert page.locator("figure svg .mark-symbol path, figure svg .mark-rect path").count() > 100
     cards = page.locator("#cards .card")
     assert cards.locator("h3").all_inner_texts() == ["CLV growth", "Churn rate", "Average order value", "Net sales"]
@@ -380,6 +380,39 @@ def test_a_giant_serial_returners_and_a_new_model_are_told_beside_the_figures(
     expect(page.locator("#movement-words")).to_contain_text("another segment model came into force")
 
 
+def test_a_season_is_told_from_a_loss_by_the_same_period_a_year_before(opened: Open, grown: Settings, tmp_path: Path):
+    with warehouse_from_settings(grown).reading() as connection:
+        figures = gather(connection, grown)
+    page = opened(page_with(figures, tmp_path))
+    expect(page.locator("#year-words")).to_have_text(
+        "Compared with the period before and, because of the season, with the same one a year before, 2024-12."
+    )
+    order, churn = (page.locator("#cards .card", has_text=title) for title in ("Average order value", "Churn rate"))
+    rows = {(row["period"], row["segment_key"]): row for row in objects(figures["tables"]["figures"])}
+    now, then = (rows[period, "all"]["average_order_value"] for period in ("2025-12-01", "2024-12-01"))
+    expect(order).to_contain_text(f"{100 * abs(now / then - 1):.1f} % against 2024-12")
+    expect(churn).to_contain_text(re.compile(r"points against 2025-09.*points against 2024-10", re.DOTALL))
+    expect(churn).to_contain_text("Within chance the same as in 2024-10")
+    expect(page.locator("#churn-words")).to_contain_text("The purchase model counts every day alike")
+    (share,) = [
+        row["share"]
+        for row in objects(figures["tables"]["new_and_returning"])
+        if (row["period"], row["who"]) == ("2025-12-01", "new")
+    ]
+    expect(page.locator("#newcomer-words")).to_contain_text(f"In 2025-12 new customers made {100 * share:.1f} % of")
+
+    season = [0.7, 0.7, 0.8, 0.9, 0.9, 0.9, 0.8, 0.8, 1.0, 1.1, 1.3, 2.1]
+    (model,) = objects(figures["tables"]["purchase_models"])
+    figures = replaced(figures, "purchase_models", [{**model, "season": season}])
+    worse = [{**row, "churn_change_low": 0.01} for row in rows.values()]
+    page = opened(page_with(replaced(figures, "figures", worse), tmp_path), choice="#period=2025-03-01")
+    expect(page.locator("#year-words")).to_contain_text(
+        "of the same one a year before, 2024-03, there are no figures here"
+    )
+    expect(page.locator("#cards")).to_contain_text("by more than chance: not the season alone")
+    expect(page.locator("#churn-words")).to_contain_text("a day in December as 2.1, in January as 0.7 days")
+
+
 def test_cohorts_are_a_table_of_who_came_back_or_of_value_and_nothing_is_shown_before_its_time(
     opened: Open, grown: Settings
 ):
@@ -420,7 +453,8 @@ def test_growth_of_a_sum_and_parts_of_a_whole_are_not_coloured_good_or_bad(opene
         card.locator("h3").inner_text(): card.locator(".better, .worse").count()
         for card in page.locator("#cards .card").all()
     }
-    assert judged == {"CLV growth": 0, "Churn rate": 1, "Average order value": 1, "Contribution to sales": 0}
+    # Against the period before and against the same one a year before.
+    assert judged == {"CLV growth": 0, "Churn rate": 2, "Average order value": 2, "Contribution to sales": 0}
     # In words and by an arrow too: not everybody sees the colour.
     for verdict in page.locator("#cards .better, #cards .worse").all():
         says = verdict.inner_text()
@@ -515,7 +549,7 @@ def test_an_estimate_in_hindsight_looks_different_and_is_called_so(opened: Open,
     assert colors.count("rgb(138, 95, 47)") == estimated(rows, in_hindsight=True) > 5
     assert colors.count("rgb(194, 65, 12)") == estimated(rows, in_hindsight=False) > 2
     legend = page.locator("figure[data-chart=churn] .role-legend-label text").all_text_contents()
-    assert legend == ["what happened", "early estimate", "estimate in hindsight"]
+    assert legend == ["what happened", "early estimate", "estimate in hindsight", "a year before"]
     expect(page.locator("#cards")).to_contain_text("Early estimate for 2025-12")
     expect(page.locator("#cards")).to_contain_text("of the customers active at its opening")
 

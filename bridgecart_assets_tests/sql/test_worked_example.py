@@ -9,6 +9,10 @@ import pytest
 
 from bridgecart_assets import contracts
 from bridgecart_assets.contracts import Contract
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.sql.chain import files_before
+from bridgecart_assets.warehouse.storage.database import rows_of
+from bridgecart_assets.warehouse.storage.tables import run_steps
 from bridgecart_assets_tests.docs import KPIS
 from bridgecart_assets_tests.sql.history import (
     MemoryWarehouse,
@@ -74,6 +78,20 @@ def test_the_growth_by_hand_is_the_one_computed():
         *(f"**{row[name]:.1%}**" for row in (large, small) for name in ("clv_growth", "clv_growth_mix_included")),
         *(f"**{row['closing_clv']:,}**" for row in (large, small)),
     )
+
+
+def test_new_and_returning_customers_by_hand_are_those_computed():
+    file, parameters = "report/new_and_returning", {"most_periods": 12}
+    with _shop().reading() as connection:
+        run_steps(connection, files_before(file), parameters)
+        columns, rows = rows_of(connection, read_sql(file), parameters)
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    new, returning = [row for row in found if str(row["period"]) == FEBRUARY]
+    said = " ".join(KPIS.read_text(encoding="utf-8").partition("## New and returning customers")[2].split())
+    assert f"new (E) {new['sales']:.0f} of 1,070, a share of **{new['share']}**" in said
+    assert f"= **{new['average_order_value']:.2f}**; returning" in said
+    assert f"= {returning['sales']:.0f}, **{returning['share']}**" in said
+    assert f"/ {returning['orders']} = **{returning['average_order_value']:.2f}**" in said
 
 
 def test_the_churn_by_hand_is_the_one_computed():

@@ -1,4 +1,4 @@
-// The grid of cohorts: customers by the month of their first purchase, at equal age.
+// New against returning customers, and the grid of cohorts: customers by the month of their first purchase, at equal age.
 
 const AGE_DAYS = 30; // of a month of age; sql/report/segment_facts.sql counts the same
 const FEW = 30; // customers
@@ -113,4 +113,24 @@ function cohortWords() {
     last && tables.cohorts.some((row) => row.is_shown && row.whole_ages > last.age + 1) ? `Months after the ${last.age}th are not shown.` : "",
     chosen.segment ? "These are all customers, whatever segment is chosen: the segment they are in now follows from the same purchases." : "",
   ].filter((sentence) => sentence);
+}
+
+// All customers, whatever segment is chosen: new ones have none.
+function newcomerWords() {
+  const newcomers = (period) => tables.new_and_returning.find((row) => row.period === period && row.who === "new");
+  const now = tables.figures.length ? newcomers(shownPeriod()) : undefined;
+  if (!now) return "";
+  const others = tables.new_and_returning.find((row) => row.period === now.period && row.who === "returning");
+  const before = newcomers(figureOf(now.period, "all").year_before);
+  const order = (row, who) => (is(row?.average_order_value) ? [`${format.money(row.average_order_value)} for ${who}`] : []);
+  const orders = [...order(now, "new customers"), ...order(others, "returning ones")];
+  return [
+    "New are customers whose first order lies within the period, returning all others; of all segments together.",
+    is(now.share) ? `In ${periodName(now.period)} new customers made ${format.share(now.share)} of the net sales` : "",
+    is(now.share) && is(before?.share) ? `(${periodName(before.period)}: ${format.share(before.share)})` : "",
+    is(now.share) ? `with ${whole.format(now.orders)} of ${whole.format(now.orders + (others?.orders ?? 0))} purchases.` : "",
+    orders.length ? `Average order: ${orders.join(", ")}.` : "",
+  ]
+    .filter((part) => part)
+    .join(" ");
 }

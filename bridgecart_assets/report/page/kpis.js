@@ -28,20 +28,21 @@ function showCards() {
   const key = chosen.segment || "all";
   const row = figureOf(period, key);
   const soFar = tables.figures.filter((one) => one.segment_key === key && one.period <= period);
-  const earlier = periods().filter((one) => one < period);
-  const last = earlier.length ? figureOf(earlier[earlier.length - 1], key) : undefined;
-  const than = last ? periodName(last.period) : "";
+  const earlier = earlierFigures(row);
+  const changes = (column, options = {}) =>
+    earlier.map((one) => one && change(row[column], one[column], { ...options, than: periodName(one.period) }));
   const isOpen = row.is_complete ? null : "The period is still open.";
   const evidence = (count, isLow, who) =>
     `${isLow ? "Low confidence: only " : "Of "}${whole.format(count)} ${who}${isLow ? ", below 30" : ""}.`;
   const why = (reason) => (reason ? `None: ${reasons[reason] ?? reason}.` : null);
   const units = figures.settings.currency ? "" : ` ${currencyName()}`;
+  byId("year-words").textContent = yearWords(row);
   byId("cards").replaceChildren(
     card(
       "CLV growth",
       shown(row.clv_growth, "growth"),
       why(row.clv_growth_reason),
-      change(row.clv_growth, last?.clv_growth, { than }),
+      ...changes("clv_growth"),
       trend(soFar, "clv_growth", format.growth),
       "Of the net sales so far of the same customers. It falls as history gets longer: compare segments, not periods.",
       `Net sales so far of those in it at the close: ${brief(row.closing_clv)}.`,
@@ -53,7 +54,7 @@ function showCards() {
       "Average order value",
       shown(row.average_order_value, "money"),
       why(row.average_order_value_reason),
-      change(row.average_order_value, last?.average_order_value, { relative: true, better: 1, than }),
+      ...changes("average_order_value", { relative: true, better: 1 }),
       trend(soFar, "average_order_value", brief),
       `Net of discounts, refunds not taken off. ${whole.format(row.orders)} purchases.`,
       ...besideWords("average_order_value", row),
@@ -64,7 +65,7 @@ function showCards() {
       ? card(
           "Net sales",
           brief(row.sales),
-          change(row.sales, last?.sales, { relative: true, better: 1, than }),
+          ...changes("sales", { relative: true, better: 1 }),
           trend(soFar, "sales", brief),
           `${amount(row.sales)}${units}, refunds taken off.`,
           isOpen,
@@ -73,7 +74,7 @@ function showCards() {
           "Contribution to sales",
           shown(row.sales_contribution, "share"),
           why(row.sales_contribution_reason),
-          change(row.sales_contribution, last?.sales_contribution, { than }),
+          ...changes("sales_contribution"),
           trend(soFar, "sales_contribution", format.share),
           `${amount(row.sales)} of ${amount(figureOf(period, "all").sales)}${units}.`,
           ...besideWords("sales_contribution", row),
@@ -84,9 +85,7 @@ function showCards() {
         kpi.label,
         shown(row[kpi.column], KINDS[kpi.format]),
         why(row[`${kpi.column}_reason`]),
-        change(row[kpi.column], last?.[kpi.column], {
-          relative: kpi.format === "money" || kpi.format === "ratio", better: BETTER[kpi.direction], than,
-        }),
+        ...changes(kpi.column, { relative: kpi.format === "money" || kpi.format === "ratio", better: BETTER[kpi.direction] }),
         trend(soFar, kpi.column, kpi.format === "money" ? brief : format[KINDS[kpi.format]]),
         kpi.meaning,
         ...besideWords(kpi.column, row),
@@ -114,8 +113,10 @@ function churnCard(row, key, evidence) {
     format.share(latest.churn_rate),
     latest.period === row.period ? null : `Of ${periodName(latest.period)}, the latest whose window is over.`,
     change(latest.churn_rate, before?.churn_rate, { better: -1, than: before ? periodName(before.period) : "" }),
+    change(latest.churn_rate, latest.churn_rate_year_before, { better: -1, than: periodName(latest.year_before) }),
     trend(soFar.filter((one) => one.period <= latest.period), "churn_rate", format.share),
     `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95%).`,
+    churnSeasonWords(latest),
     evidence(latest.active, latest.churn_low_sample, "customers active at the opening"),
     estimate,
   );

@@ -10,6 +10,7 @@ const COLUMNS = {
   churn: [
     ["period", "Period", "text"], ["name", "Segment", "text"], ["active", "Active at the opening", "count"], ["churned", "Of these churned", "count"],
     ["churn_rate", "Churn rate", "share"], ["churn_rate_low", "95% from", "share"], ["churn_rate_high", "to", "share"],
+    ["churn_rate_year_before", "A year before", "share"],
     ["estimated_churn_rate", "Estimate", "share"], ["estimate_error", "Error", "growth"], ["in_hindsight", "In hindsight", "flag"],
     ["matures_on", "Window over on", "text"],
   ],
@@ -48,6 +49,11 @@ const COLUMNS = {
     ["sales", "Sales", "money"], ["discounts", "Discounts", "money"], ["with_coupon", "With coupon", "count"],
   ],
   ages: [["name", "Segment", "text"], ["from_age", "From age", "count", "years"], ["customers", "Customers", "count"]],
+  new_and_returning: [
+    ["period", "Period", "text"], ["who", "Customers", "text"], ["is_complete", "Complete", "flag"], ["buyers", "Customers who bought", "count"],
+    ["orders", "Purchases", "count"], ["sales", "Net sales", "money"], ["share", "Share of net sales", "share"],
+    ["average_order_value", "Average order", "money"], ["low_sample", "Low sample", "flag"],
+  ],
   cohorts: [
     ["cohort", "First purchase in", "text"], ["customers", "Customers", "count"], ["net_sales", "Net sales so far, all", "money"],
     ["whole_ages", "Whole months of age", "count"], ["is_shown", "In the grid", "flag"],

@@ -1,6 +1,7 @@
--- The KPIs of the newest periods by segment, and those of all customers together ('all').
+-- The KPIs of the newest periods by segment, and those of all customers together ('all'); churn also beside that of the
+-- same period a year before.
 -- needs: gold.segment_flows, kpi.clv_growth, shown_periods, kpi.churn_rate, kpi.average_order_value,
---     kpi.sales_contribution
+--     kpi.sales_contribution, $kpi_period
 -- gives: rows
 
 with estimates as (
@@ -76,18 +77,32 @@ ratios as (
     join shown_periods using (period)
     join kpi.{ratio} as of_{ratio} using (period, segment_key)
     group by grouping sets ((frame.period, frame.segment_key), (frame.period))
+),
+with_intervals as (
+    select
+        * exclude (organic, removed, of_all, wide, spread),
+        -- Wilson's interval of 95 %.
+        case when churn_rate is not null then greatest(0, (churn_rate + wide / 2 - spread) / (1 + wide)) end as churn_rate_low,
+        case when churn_rate is not null then least(1, (churn_rate + wide / 2 + spread) / (1 + wide)) end as churn_rate_high,
+        -- Weeks and days have their weekdays a year before, too.
+        case when $kpi_period = 'month' then (period - interval 1 year)::date else period - 364 end as year_before
+    from (
+        select
+            *,
+            3.8416 / nullif(active, 0) as wide,
+            1.96 * sqrt((churn_rate * (1 - churn_rate) + 3.8416 / (4 * nullif(active, 0))) / nullif(active, 0)) as spread
+        from figures
+        left join ratios using (period, segment_key)
+    )
 )
 select
-    * exclude (organic, removed, of_all, wide, spread),
-    -- Wilson's interval of 95 %.
-    case when churn_rate is not null then greatest(0, (churn_rate + wide / 2 - spread) / (1 + wide)) end as churn_rate_low,
-    case when churn_rate is not null then least(1, (churn_rate + wide / 2 + spread) / (1 + wide)) end as churn_rate_high
-from (
-    select
-        *,
-        3.8416 / nullif(active, 0) as wide,
-        1.96 * sqrt((churn_rate * (1 - churn_rate) + 3.8416 / (4 * nullif(active, 0))) / nullif(active, 0)) as spread
-    from figures
-    left join ratios using (period, segment_key)
-)
-order by period, segment_key
+    f.*,
+    y.churn_rate as churn_rate_year_before,
+    -- Newcombe's interval of the difference of two rates, 95 %.
+    f.churn_rate - y.churn_rate
+    - sqrt(pow(f.churn_rate - f.churn_rate_low, 2) + pow(y.churn_rate_high - y.churn_rate, 2)) as churn_change_low,
+    f.churn_rate - y.churn_rate
+    + sqrt(pow(f.churn_rate_high - f.churn_rate, 2) + pow(y.churn_rate - y.churn_rate_low, 2)) as churn_change_high
+from with_intervals f
+left join with_intervals y on y.segment_key = f.segment_key and y.period = f.year_before
+order by f.period, f.segment_key

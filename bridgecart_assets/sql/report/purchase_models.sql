@@ -4,7 +4,7 @@
 
 select
     version, as_of, in_force_from, fitted_customers, repeat_customers, history_days, r, alpha, a, b, log_likelihood,
-    no_prediction_reason
+    candidate, season, no_prediction_reason
 from gold.purchase_model
 order by version desc
 limit 12
