@@ -40,6 +40,7 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], settings: "Settings
         kpi_texts,
         latest_matured,
         latest_period,
+        missing,
         remarks,
         segment_text,
         with_unit,
@@ -71,5 +72,7 @@ def print_kpis(console: "Console", rows: Sequence["KpiRow"], settings: "Settings
         "  Customers: at the opening. new: first order in the period. unassigned: ordered before, had no segment.\n"
         f"  Periods and days: in the shop's calendar ({settings.calendar_timezone})."
     )
+    for absent in missing(rows, shown):
+        print(f"  {absent}")
     for remark in remarks(rows, shown):
         print(f"! {remark}")

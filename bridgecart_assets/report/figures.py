@@ -36,8 +36,8 @@ Rows = Mapping[str, Sequence[Any]]
 def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures:
     """All of the report's figures in plain JSON types: money and shares as numbers, dates as ISO texts.
 
-    `history` says where it begins if it does not begin with the topic; `kpis`, `opportunities` and `traits`
-    say how each is shown.
+    `history` says where it begins if it does not begin with the topic; `gates` what segments and predictions take;
+    `kpis`, `opportunities` and `traits` say how each is shown.
     `tables` has a section per SQL file, with the names of its `columns` and its `rows` as lists.
     """
     parameters: dict[str, Parameter] = {
@@ -69,6 +69,7 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
             "currency": settings.currency,
             "locale": settings.locale,
         },
+        "gates": _gates(settings),
         "kpis": [_record(kpi) for kpi in KPIS],
         "opportunities": {"kinds": list(map(asdict, OPPORTUNITIES)), "facts": FACTS, "no_advice": NO_ADVICE},
         "lifecycles": list(LIFECYCLES),
@@ -78,6 +79,21 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
             "columns": ["table", "rows", "meaning"],
             "rows": [[c.full_name, count_rows(connection, c), c.meaning] for c in standing],
         },
+    }
+
+
+def _gates(settings: Settings) -> Mapping[str, int]:
+    """How much there has to be for segments and for predictions."""
+    from bridgecart_assets.models.choice_of_k import FALLBACK
+    from bridgecart_assets.models.fitting import MIN_CUSTOMERS_PER_SEGMENT
+    from bridgecart_assets.models.purchase_table import MIN_CUSTOMERS, MIN_HISTORY_DAYS, MIN_REPEAT_CUSTOMERS
+
+    segments = FALLBACK if settings.segments == "auto" else settings.segments
+    return {
+        "segment_customers": MIN_CUSTOMERS_PER_SEGMENT * segments,
+        "prediction_customers": MIN_CUSTOMERS,
+        "repeat_customers": MIN_REPEAT_CUSTOMERS,
+        "history_days": MIN_HISTORY_DAYS,
     }
 
 

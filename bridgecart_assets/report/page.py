@@ -23,7 +23,7 @@ _PAGE = Path(__file__).parent / "page"
 # The parts of the page's one script, in the order in which they are read.
 _PROGRAM = (
     *("state", "numbers", "rows", "choosing", "seasons", "sparkline", "kpis", "opportunities", "grid", "segments"),
-    *("cohorts", "notes", "changes", "reader", "tables", "charts", "page"),
+    *("cohorts", "missing", "notes", "changes", "reader", "tables", "charts", "page"),
 )
 _MADE_OF = ("page/page.html", "page/page.css", *(f"page/{part}.js" for part in _PROGRAM), "charts.py", "page.py")
 _FIGURES = "{{figures}}"

@@ -93,6 +93,17 @@ def segment_text(row: KpiRow) -> str:
     return str(key) if key == segment else f"{key} {segment}"
 
 
+def missing(rows: Sequence[KpiRow], period: str) -> Iterator[str]:
+    """Sentences that say which KPI no segment has in a period, and why; a churn rate that comes later is no such."""
+    of_period = [row for row in rows if row["period"] == period]
+    for kpi in KPIS:
+        if not kpi.matures and all(row[kpi.column] is None for row in of_period):
+            reasons = sorted({kpi.reasons[row[kpi.reason]] for row in of_period})
+            yield f"No {kpi.short_label}: {'; '.join(reasons)}."
+    if not any(row["segment_key"].startswith("S") for row in of_period):
+        yield "No segments yet: they take some dozens of customers who bought. The report says how many."
+
+
 def remarks(rows: Sequence[KpiRow], period: str) -> Iterator[str]:
     """Sentences that people should read beside the KPIs of a period, because one of them alone would mislead."""
     of_period = [row for row in rows if row["period"] == period]

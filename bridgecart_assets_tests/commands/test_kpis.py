@@ -32,10 +32,17 @@ def test_kpis_are_a_table_of_the_latest_complete_period(bridgecart: Bridgecart, 
     assert bridgecart("kpis", "--period", "2025-03-01").out.startswith("KPIs by segment, period from 2025-03-01, still")
 
 
+def test_a_column_of_dashes_has_its_reason_below_the_table(bridgecart: Bridgecart, filled: Warehouse) -> None:
+    reason = "  No CLV growth: the first period: there is nothing to compare with.\n"
+    assert reason in bridgecart("kpis", "--period", "2025-01-01").out
+    assert "No CLV growth" not in bridgecart("kpis").out
+
+
 def test_kpis_say_what_would_mislead_alone(capsys: pytest.CaptureFixture[str]) -> None:
     row = {
         **dict.fromkeys(kpi.column for kpi in contracts.KPIS),
         **dict.fromkeys(one.column for kpi in contracts.KPIS for one in kpi.beside),
+        **{kpi.reason: next(iter(kpi.reasons)) for kpi in contracts.KPIS},
         "segment_key": "S01",
         "segment": "rare",
         "period": "2025-02-01",

@@ -43,6 +43,7 @@ def test_every_chart_is_drawn_and_every_kpi_has_a_figure(opened: Open, grown: Se
     assert cards.locator("h3").all_inner_texts() == ["CLV growth", "Churn rate", "Average order value", "Net sales"]
     assert all(re.search(r"\d", text) for text in cards.locator(".value").all_inner_texts())
     expect(page.locator("#empty")).to_be_hidden()
+    expect(page.locator("#missing")).to_be_hidden()
     expect(page.locator("#profiles .card").first).to_contain_text("of the customers")
 
 

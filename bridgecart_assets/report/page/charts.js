@@ -60,12 +60,12 @@ async function draw(figure) {
     place = element("div", { className: "chart", "aria-hidden": "true" });
     figure.append(element("div", { role: "img" }, place));
   }
-  const isEmpty = tables[rows].length === 0;
+  const nothing = nothingToDraw(figure.dataset);
   const caption = figure.querySelector("figcaption").textContent;
-  place.parentElement.setAttribute("aria-label", isEmpty ? `${caption}: nothing to draw yet` : caption);
-  if (isEmpty) {
+  place.parentElement.setAttribute("aria-label", nothing ? `${caption}. ${nothing}` : caption);
+  if (nothing) {
     forget(figure);
-    place.replaceChildren(element("p", { className: "nothing" }, "Nothing to draw yet."));
+    place.replaceChildren(element("p", { className: "nothing" }, nothing));
     return;
   }
   if (views.has(figure) && views.get(figure).chart !== chart) forget(figure);

@@ -32,8 +32,9 @@ function showCards() {
   const changes = (column, options = {}) =>
     earlier.map((one) => one && change(row[column], one[column], { ...options, than: periodName(one.period) }));
   const isOpen = row.is_complete ? null : "The period is still open.";
+  // "customers ..."; of nobody there is no figure, and its reason says so.
   const evidence = (count, isLow, who) =>
-    `${isLow ? "Low confidence: only " : "Of "}${whole.format(count)} ${who}${isLow ? ", below 30" : ""}.`;
+    count ? `${isLow ? "Low confidence: only " : "Of "}${counted(count, "customer")}${who.replace("customers", "")}${isLow ? ", below 30" : ""}.` : null;
   const why = (reason) => (reason ? `None: ${reasons[reason] ?? reason}.` : null);
   const units = figures.settings.currency ? "" : ` ${currencyName()}`;
   byId("year-words").textContent = yearWords(row);
@@ -56,7 +57,7 @@ function showCards() {
       why(row.average_order_value_reason),
       ...changes("average_order_value", { relative: true, better: 1 }),
       trend(soFar, "average_order_value", brief),
-      `Net of discounts, refunds not taken off. ${whole.format(row.orders)} purchases.`,
+      `Net of discounts, refunds not taken off. ${counted(row.orders, "purchase")}.`,
       ...besideWords("average_order_value", row),
       evidence(row.buyers, row.order_low_sample, "customers who bought"),
       isOpen,

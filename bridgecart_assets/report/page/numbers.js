@@ -12,7 +12,7 @@ function readFormats() {
   // A currency knows its decimals: yen have none, dinars three.
   const { minimumFractionDigits: decimals } = currency ? new Intl.NumberFormat(locale, unit).resolvedOptions() : { minimumFractionDigits: 2 };
   const fixed = (digits) => ({ minimumFractionDigits: digits, maximumFractionDigits: digits });
-  const compact = (digits) => ({ useGrouping: true, notation: "compact", minimumSignificantDigits: 1, maximumSignificantDigits: digits });
+  const compact = (digits) => ({ useGrouping: true, notation: "compact", maximumSignificantDigits: digits });
   const percent = { style: "percent", ...fixed(1) };
   const signed = { ...fixed(1), signDisplay: "exceptZero" };
   write = {
@@ -23,7 +23,7 @@ function readFormats() {
     signed: written(signed),
     money: written({ ...unit, ...fixed(decimals) }),
     sum: written(fixed(decimals)),
-    shortMoney: written({ ...unit, ...compact(3) }),
+    shortMoney: written({ ...unit, ...compact(3), minimumSignificantDigits: 3 }),
     share: written(percent),
     growth: written({ ...percent, ...signed }),
     // Of an axis: no digit that says nothing, and as many as neighbours need to differ.

@@ -11,6 +11,7 @@ function show() {
   byId("filters").hidden = isEmpty;
   if (!isEmpty) {
     showFilters();
+    showMissing();
     showCards();
     showOpportunities();
     showGrid();

@@ -12,7 +12,7 @@ function readRows() {
   for (const row of [...tables.figures, ...tables.segments]) {
     names.set(row.segment_key, PLACES[row.segment_key] ?? `${row.segment_key} ${row.segment}`);
   }
-  tables.traits = tables.segments.flatMap((row) =>
+  tables.traits = tables.segments.filter((row) => !(row.segment_key in PLACES)).flatMap((row) =>
     Object.entries(figures.traits)
       .filter(([column]) => is(row[column]))
       .map(([column, trait]) => ({ segment_key: row.segment_key, trait, apart: row[column] })),

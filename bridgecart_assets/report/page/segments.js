@@ -1,10 +1,16 @@
 // The segments in words.
 
+const LEAST_DAYS = 60; // since the first purchase, in the mean: below it, purchase days a year are mostly extrapolated
+
 // What customers did, counted from their orders.
 function deeds(row, bought = "Bought") {
+  const often =
+    row.days_each < LEAST_DAYS
+      ? `${write.tenths(row.purchase_days_each)} of the first ${write.tenths(row.days_each)} days, too few for a yearly figure`
+      : `${write.tenths(row.purchase_days_a_year)} days a year`;
   const coupons = is(row.coupon_share) ? `${format.share(row.coupon_share)} of the purchases with a coupon` : "coupons unknown";
   return [
-    `${bought} on ${write.tenths(row.purchase_days_a_year)} days a year, ${format.money(row.net_a_purchase_day)} on each, ${coupons}.`,
+    `${bought} on ${often}, ${format.money(row.net_a_purchase_day)} on each, ${coupons}.`,
     `Average order so far ${format.money(row.average_order_value)} before refunds, ${format.ratio(row.orders_a_purchase_day)} orders on such a day. ` +
       `Refunds take ${format.share(row.refund_share)} of the sales.`,
   ];

@@ -32,7 +32,7 @@ summed as (
     select
         period, closes_on, any_value(is_complete) as is_complete, any_value(model_changed) as model_changed,
         sum(customers) as customers, sum(closing_customers) as closing_customers,
-        sum(opening_clv) as opening_clv, sum(organic) as organic, sum(removed) as removed,
+        bool_and(clv_growth_reason is not distinct from 'no_baseline') as is_first, sum(opening_clv) as opening_clv, sum(organic) as organic, sum(removed) as removed,
         sum(closing_clv) as closing_clv,
         any_value(matures_on) as matures_on, any_value(matured) as matured,
         sum(active) as active, sum(churned) as churned, bool_or(in_hindsight) as in_hindsight,
@@ -46,7 +46,10 @@ total as (
         s.*,
         'all' as segment_key, 'All customers' as segment,
         case when opening_clv - removed > 0 then organic::double / (opening_clv - removed)::double end as clv_growth,
-        case when clv_growth is null then 'opening_value_not_positive' end as clv_growth_reason,
+        case
+            when clv_growth is null and is_first then 'no_baseline'
+            when clv_growth is null then 'opening_value_not_positive'
+        end as clv_growth_reason,
         case when matured and active > 0 then churned::double / active end as churn_rate,
         case when not matured then 'not_matured' when active = 0 then 'nobody_active' end as churn_rate_reason,
         e.estimated_churn_rate,
@@ -80,7 +83,7 @@ ratios as (
 ),
 with_intervals as (
     select
-        * exclude (organic, removed, of_all, wide, spread),
+        * exclude (organic, removed, is_first, of_all, wide, spread),
         -- Wilson's interval of 95 %.
         case when churn_rate is not null then greatest(0, (churn_rate + wide / 2 - spread) / (1 + wide)) end as churn_rate_low,
         case when churn_rate is not null then least(1, (churn_rate + wide / 2 + spread) / (1 + wide)) end as churn_rate_high,

@@ -38,6 +38,7 @@ days as (
         sum(f.frequency) as purchase_days,
         -- From the first purchase to now, both days counted.
         sum(f.tenure_days + 1) as days,
+        count(*) as customers,
         sum(f.net_sales) as net_sales
     from gold.customer_segments s
     join gold.customer_features f using (customer_hash, customer_id)
@@ -47,6 +48,8 @@ days as (
 select
     segment_key,
     round(365 * d.purchase_days::double / d.days, 6) as purchase_days_a_year,
+    round(d.purchase_days::double / d.customers, 6) as purchase_days_each,
+    round(d.days::double / d.customers, 6) as days_each,
     round(d.net_sales::double / d.purchase_days, 2) as net_a_purchase_day,
     round(b.purchase_sales::double / b.orders, 2) as average_order_value,
     round(b.refunded::double / b.purchase_sales::double, 6) as refund_share,
