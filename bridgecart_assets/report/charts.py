@@ -32,7 +32,7 @@ WRITTEN = {"signed": "growth", "share": "share", "money": "money", "ratio": "rat
 RATES: Mapping[str, tuple[str, list[int], str]] = {
     "what happened": (BLUE, [1, 0], "circle"),
     "early estimate": ("#c2410c", [5, 4], "diamond"),
-    "estimate in hindsight": ("#8a5f2f", [2, 3], "triangle-down"),
+    "estimate in hindsight": ("#97693a", [2, 3], "triangle-down"),
     "a year before": (GREY, [8, 3], "square"),
 }
 WHO: Mapping[str, tuple[str, list[int]]] = {"new": (OCHRE, [6, 3]), "returning": (BLUE, [1, 0])}
@@ -269,7 +269,7 @@ def _lifecycles() -> Chart:
                 "lifecycle:N",
                 title=None,
                 sort=list(LIFECYCLES),
-                scale=alt.Scale(domain=list(LIFECYCLES), range=["#5aa9e6", "#1b7f5c", "#c9a227", "#d2691e", "#7a7f87"]),
+                scale=alt.Scale(domain=list(LIFECYCLES), range=["#3b8ed4", "#1b7f5c", "#a8871c", "#d2691e", "#7a7f87"]),
                 legend=alt.Legend(orient="top", columns=3, labelLimit=120),
             ),
             order=alt.Order("place:Q"),

@@ -39,21 +39,21 @@ SENTENCES = [
     (
         "Version 5 is proposed on the orders before 2025-12-01 and waits for a person: until bridgecart run "
         "--accept-model the one before decides. Fitted to 2,000 customers. Another number of segments was asked "
-        "for: 3 instead of 4. Kept key and name: S01; S02; S06. Gone: S03 “frequent, low-ticket”. 1,600 of 2,000 "
+        "for: 3 instead of 4. Kept key and name: S01, S02, S06. Gone: S03 “frequent, low-ticket”. 1,600 of 2,000 "
         "customers would keep their segment (80.0 %)."
     ),
     (
         "Version 4 is in force since 2025-11-15, when a person accepted what was fitted on the orders before "
-        "2025-11-01. Fitted to 2,000 customers. Kept key and name: S01; S02; S03. New: S06 “coupon-driven”. Gone:"
+        "2025-11-01. Fitted to 2,000 customers. Kept key and name: S01, S02, S03. New: S06 “coupon-driven”. Gone:"
         " S04 “coupon-driven”. 1,428 of 2,000 customers kept their segment (71.4 %)."
     ),
     (
         "Version 3 was proposed on the orders before 2025-10-01, and nobody accepted it before the next one. "
-        "Fitted to 1,000 customers. Kept key and name: S01; S02; S03. New: S05 “coupon-driven”. Gone: S04 "
+        "Fitted to 1,000 customers. Kept key and name: S01, S02, S03. New: S05 “coupon-driven”. Gone: S04 "
         "“coupon-driven”. 620 of 1,000 customers would keep their segment (62.0 %)."
     ),
     (
-        "Version 2 came into force on 2025-09-01. Fitted to 1,000 customers. Kept key and name: S01; S03; S04. "
+        "Version 2 came into force on 2025-09-01. Fitted to 1,000 customers. Kept key and name: S01, S03, S04. "
         "Renamed: S02, “typical” before, “everyday” after. 950 of 1,000 customers kept their segment (95.0 %)."
     ),
     (

@@ -12,11 +12,12 @@ function changeWords(version) {
   const rows = tables.segment_changes.filter((row) => row.version === version.version);
   const became = (what) => rows.filter((row) => row.became === what);
   const told = (title, found, words) => (found.length ? `${title}: ${found.map(words).join("; ")}.` : null);
+  const kept = became("kept").map((row) => row.segment_key);
   return [
     `Fitted to ${whole.format(version.fitted_customers)} customers.`,
     askedWords(version),
     told("The first segments", became("first"), called),
-    told("Kept key and name", became("kept"), (row) => row.segment_key),
+    kept.length ? `Kept key and name: ${kept.join(", ")}.` : null,
     told("Renamed", became("renamed"), (row) => `${row.segment_key}, “${row.earlier_segment}” before, “${row.segment}” after`),
     told("New", became("new"), called),
     told("Gone", became("gone"), (row) => `${row.segment_key} “${row.earlier_segment}”`),
