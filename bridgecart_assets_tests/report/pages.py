@@ -16,6 +16,7 @@ from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 Row = dict[str, Any]
 Open = Callable[..., Page]
 WIDE = ViewportSize(width=1280, height=900)
+PHONE = ViewportSize(width=390, height=844)
 DRAW_SECONDS = 15.0
 
 

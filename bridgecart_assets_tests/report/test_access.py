@@ -16,9 +16,8 @@ from bridgecart_assets.report.figures import gather
 from bridgecart_assets.report.page import write_page
 from bridgecart_assets.report.writing import write_report
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets_tests.report.pages import WIDE, Open, open_table, page_with, with_segments
+from bridgecart_assets_tests.report.pages import PHONE, WIDE, Open, open_table, page_with, with_segments
 
-PHONE = ViewportSize(width=390, height=844)
 # Every rule of the levels A and AA of WCAG 2.0, 2.1 and 2.2, and of what axe calls best practice; none is left out.
 RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],

@@ -17,6 +17,8 @@ from bridgecart_assets.report.page import write_page
 from bridgecart_assets.report.writing import write_report
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets_tests.report.pages import (
+    PHONE,
+    WIDE,
     Open,
     column,
     computed,
@@ -171,7 +173,7 @@ def test_what_a_row_is_of_stays_in_sight_while_a_table_is_scrolled(
 ):
     page = opened(hostile, size=size, scheme=scheme)
     open_table(page, "Purchases by product category")
-    long_name = page.locator("table:visible tbody td", has_text="<script>").first
+    long_name = page.locator("[data-table] table:visible tbody td", has_text="<script>").first
     assert long_name.get_attribute("title") == HOSTILE
     assert long_name.evaluate("cell => cell.clientWidth < cell.scrollWidth && cell.clientWidth < 300")
     open_table(page, "KPIs by period")
@@ -191,7 +193,10 @@ def test_what_a_row_is_of_stays_in_sight_while_a_table_is_scrolled(
         "return [all.left, all.top, all.right - name.right] }"
     )
     assert page.evaluate(f"document.elementFromPoint({left + 20}, {top + 12}).innerText") == "Period"
-    assert all("rgba" not in color for (color,) in computed(page, "table:visible td:nth-child(2)", "background-color"))
+    assert all(
+        "rgba" not in color
+        for (color,) in computed(page, "[data-table] table:visible td:nth-child(2)", "background-color")
+    )
     assert room > 120
 
 

@@ -6,12 +6,12 @@ const MEASURES = {
   retention: {
     label: "Who came back",
     head: () => "Month of age: share who bought in it, %",
-    shown: (value) => (100 * value).toFixed(1),
+    shown: cells.share,
   },
   mean_clv: {
     label: "Value so far",
     head: () => `Month of age: net sales of a customer up to its end, ${figures.settings.currency ?? "currency units"}`,
-    shown: (value) => short.format(value),
+    shown: (value) => write.axisCount(value),
   },
 };
 const ALL_COHORTS = "all";

@@ -67,13 +67,13 @@ function segmentTerm(about) {
   if (!about) return [meaning];
   if (!about.made.length) return [meaning, "This shop has no segments yet: they take some customers with purchases."];
   const model = tables.versions.find((row) => row.standing === "in force");
-  return [meaning, element("ul", {}, ...about.made.map((row) => element("li", {}, swatch(row.segment_key), segmentWords(row)))), model?.remarks ?? null];
+  return [meaning, element("ul", {}, ...about.made.map((row) => element("li", {}, swatch(row.segment_key), whoTheyAre(row)))), model?.remarks ?? null];
 }
 
-function segmentWords(row) {
+function whoTheyAre(row) {
   const customers = `${nameOf(row.segment_key)}: ${plural(row.customers, "customer", "customers")}`;
   if (!is(row.purchase_days_a_year)) return `${customers}.`;
-  return `${customers} who bought on ${row.purchase_days_a_year.toFixed(1)} days a year, ${amount(row.net_a_purchase_day)} on each.`;
+  return `${customers} who bought on ${write.tenths(row.purchase_days_a_year)} days a year, ${amount(row.net_a_purchase_day)} on each.`;
 }
 
 function lifecycleTerm(about) {

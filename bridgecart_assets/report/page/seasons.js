@@ -33,7 +33,7 @@ function modelSeasonWords() {
   const month = (factor) => MONTHS[season.indexOf(factor)];
   const [least, most] = [Math.min(...season), Math.max(...season)];
   return (
-    `The purchase model counts time in days of the shop's season: a day in ${month(most)} as ${most.toFixed(1)}, in ${month(least)} as ${least.toFixed(1)} days. ` +
+    `The purchase model counts time in days of the shop's season: a day in ${month(most)} as ${write.tenths(most)}, in ${month(least)} as ${write.tenths(least)} days. ` +
     "So nobody is expected to buy as in the strong months, nor given up for being silent in the weak ones."
   );
 }
