@@ -31,7 +31,7 @@ class Opportunity:
 
 # How the page writes each figure.
 FACTS: Mapping[str, str] = {
-    **dict.fromkeys(("customers", "in_group", "like_them", "came", "expected", "days"), "count"),
+    **dict.fromkeys(("customers", "in_group", "like_them", "came", "expected", "fewest", "most", "days"), "count"),
     **dict.fromkeys(("with_coupon", "without_coupon"), "count"),
     **dict.fromkeys(("money", "each", "coupon_discounts", "refunded", "sales"), "money"),
     **dict.fromkeys(("discount_share", "shop_discount_share", "refund_share", "shop_refund_share"), "share"),
@@ -54,7 +54,7 @@ NO_ADVICE: Mapping[str, str] = {
 
 _SINCE = (
     "{came} of those bought again in the {days} days since. At the same rates about {expected} of these do in the next "
-    "{days} days and bring {money}, {each} each."
+    "{days} days ({fewest} to {most} at 95 %) and bring {money}, {each} each."
 )
 _COMES_BY_ITSELF = (
     "net sales in the next {days} days if as many buy again as did then. As much comes by itself: a campaign is worth "

@@ -1,5 +1,6 @@
 """What is to be done, once more in plain Python from the orders: what the SQL of the report must agree with."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -165,7 +166,7 @@ def _reference(orders: oracle.Orders, settings: Settings, as_of: date) -> date |
 def _by_history(
     members: list[Customer], before: list[Customer], now: dict[str, Customer], window: int, *, has_opening: bool
 ) -> Row:
-    people, money, expected, most = 0, 0.0, 0.0, 0.0
+    people, money, expected, most, doubt = 0, 0.0, 0.0, 0.0, 0.0
     for silence in {band(c.recency, window) for c in members}:
         mine = sum(band(c.recency, window) == silence for c in members)
         like = [c for c in before if band(c.recency, window) == silence and c.segment == members[0].segment]
@@ -175,6 +176,7 @@ def _by_history(
             money += mine * sum(brought) / len(like)
             expected += mine * sum(now[c.name].purchase_days > c.purchase_days for c in like) / len(like)
             most = max(most, mine * max(brought) / len(like))
+            doubt += mine * mine / len(like)
     reason = (
         "few_customers"
         if len(members) < ENOUGH
@@ -184,7 +186,17 @@ def _by_history(
         if people < ENOUGH
         else _too_little(money, most)
     )
-    return {"customers": people, "money": money, "reason": reason, "expected": expected}
+    row: Row = {"customers": people, "money": money, "reason": reason, "expected": expected}
+    if people:
+        row["fewest"], row["most"] = (people * end for end in wilson(expected / people, people * people / doubt))
+    return row
+
+
+def wilson(rate: float, told_by: float) -> tuple[float, float]:
+    """Both ends of the interval of 95 % around a rate among so many."""
+    middle, size = (rate + 1.96**2 / (2 * told_by)), 1 + 1.96**2 / told_by
+    spread = 1.96 * math.sqrt(rate * (1 - rate) / told_by + 1.96**2 / (4 * told_by * told_by))
+    return max(0.0, (middle - spread) / size), min(1.0, (middle + spread) / size)
 
 
 def _judged(members: Sequence[Customer], amounts: Sequence[Decimal]) -> Row:

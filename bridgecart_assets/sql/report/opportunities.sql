@@ -39,6 +39,8 @@ looked_at as (
         sum(brought) as money,
         max(most) as largest,
         sum(like_them) as like_them, sum(came) as came, sum(expected) as expected,
+        -- As many of one silence would tell as much.
+        (sum(customers) filter (like_them is not null))::double ** 2 / sum(customers::double ** 2 / like_them) as told_by,
         case
             when (select opened_on from reference_opening) is null then 'short_history'
             when money is null then 'nobody_like_them'
@@ -81,6 +83,15 @@ judged as (
             when 2 * largest > money then 'one_customer'
         end as reason
     from looked_at l
+),
+-- Wilson's interval of 95 %, as of the churn rate.
+ranged as (
+    select
+        *,
+        case when reason is null then expected::double / customers end as rate,
+        3.8416 / told_by as wide,
+        1.96 * sqrt((rate * (1 - rate) + wide / 4) / told_by) as spread
+    from judged
 )
 select
     kind, segment_key, lifecycle, customers, coalesce(in_group, customers) as in_group,
@@ -89,9 +100,13 @@ select
     r.opened_on, r.days,
     like_them, came,
     case when reason is null then expected end as expected,
+    case when rate is not null then (customers * greatest(0, (rate + wide / 2 - spread) / (1 + wide)))::decimal(18, 2) end
+        as fewest,
+    case when rate is not null then (customers * least(1, (rate + wide / 2 + spread) / (1 + wide)))::decimal(18, 2) end
+        as most,
     case when reason is null then (money / nullif(expected, 0))::decimal(18, 2) end as each,
     with_coupon, without_coupon, coupon_discounts, discount_share, shop_discount_share,
     refunded, sales, refund_share, shop_refund_share
-from judged
+from ranged
 cross join reference_opening r
 order by case when reason is null then 0 else 1 end, money desc, kind, segment_key, lifecycle
