@@ -7,6 +7,7 @@ import dagster as dg
 from bridgecart_assets.contracts import (
     CUSTOMER_FEATURES,
     CUSTOMER_SEGMENTS,
+    CUSTOMER_SNAPSHOTS,
     KPI_TABLES,
     PURCHASE_MODEL,
     RAW_BATCHES,
@@ -26,7 +27,7 @@ from bridgecart_assets.report.writing import may_wait, write_report
 
 _READ = (
     *(RAW_BATCHES, SILVER_ORDERS, SILVER_REJECTS, SILVER_CUSTOMERS, CUSTOMER_FEATURES, PURCHASE_MODEL, SEGMENT_MODEL),
-    *(CUSTOMER_SEGMENTS, SEGMENT_DRIFT, SEGMENT_FLOWS, *KPI_TABLES),
+    *(CUSTOMER_SEGMENTS, CUSTOMER_SNAPSHOTS, SEGMENT_DRIFT, SEGMENT_FLOWS, *KPI_TABLES),
 )
 
 
@@ -42,8 +43,8 @@ _READ = (
     output_required=False,
     # After everything that others wait for.
     op_tags={"dagster/priority": "-2"},
-    description="One web page with the KPIs, segments, migration, churn, models and the pipeline's health. Needs no "
-    "network and no server. `bridgecart up` serves it, `bridgecart report` writes it at any time.",
+    description="One web page with the KPIs, what to do, segments, migration, churn, models and the pipeline's health. "
+    "Needs no network and no server. `bridgecart up` serves it, `bridgecart report` writes it at any time.",
 )
 def segments_report(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[dg.MaterializeResult[None]]:
     """Write the page, unless it is recent and the history is so long that a batch should not wait for it."""
