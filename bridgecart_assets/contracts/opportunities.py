@@ -83,8 +83,8 @@ OPPORTUNITIES: tuple[Opportunity, ...] = (
         money=_COMES_BY_ITSELF,
         rule="No purchase for more than {window} days. Compared within the segment and by how long they are silent: "
         "up to two windows of {window} days, up to four, longer.",
-        seen="More than {expected} of them buy within {days} days. Leave out every tenth by chance, to see how many "
-        "come by themselves.",
+        seen="More than {most} of them buy within {days} days; up to that it may be chance. Leave out every tenth by "
+        "chance, and compare.",
         nobody="nobody is dormant",
     ),
     Opportunity(
@@ -95,8 +95,8 @@ OPPORTUNITIES: tuple[Opportunity, ...] = (
         money=_COMES_BY_ITSELF,
         rule="One purchase day, and neither at risk nor dormant: those are counted there. Compared within the segment "
         "and by thirds of {window} days since the purchase.",
-        seen="More than {expected} of them buy again within {days} days, and the first 90 days of newer cohorts are "
-        "worth more.",
+        seen="More than {most} of them buy again within {days} days; up to that it may be chance. The first 90 days of "
+        "newer cohorts are worth more.",
         nobody="nobody has bought on one day only and is neither at risk nor dormant",
     ),
     Opportunity(
