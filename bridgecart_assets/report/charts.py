@@ -55,6 +55,7 @@ def _charts() -> Mapping[str, Chart]:
         "lifecycles": _lifecycles(),
         "migration": _migration(),
         "bridge": _bridge(),
+        "bridge_near": _bridge(from_zero=False),
         "churn": _churn(),
         "categories": _by_value("categories", "Product category"),
         "payments": _by_value("payments", "Payment method"),
@@ -130,6 +131,13 @@ def _log_axis(written: str, **options: Any) -> alt.Axis:
     return alt.Axis(labelExpr=label, tickCount=5, gridOpacity=LABELLED, tickOpacity=LABELLED, **options)
 
 
+def _y(field: str, written: str, scale: Literal["log"] | None) -> alt.Y:
+    axis = _log_axis(f"axis_{written}") if scale else _axis(written, tickCount=5)
+    return alt.Y(
+        f"{field}:Q", title=None, axis=axis, scale=alt.Scale(type=scale, nice=False) if scale else alt.Undefined
+    )
+
+
 def _trend(kpi: Kpi, scale: Literal["log"] | None = None) -> Chart:
     field, low_sample = kpi.column, kpi.customers.low_sample
     written = WRITTEN[kpi.format]
@@ -138,12 +146,7 @@ def _trend(kpi: Kpi, scale: Literal["log"] | None = None) -> Chart:
         .transform_filter("datum.segment_key != 'all'")
         .encode(
             x=_periods(),
-            y=alt.Y(
-                f"{field}:Q",
-                title=None,
-                axis=_log_axis(f"axis_{written}") if scale else _axis(written, tickCount=5),
-                scale=alt.Scale(type=scale, nice=False) if scale else alt.Undefined,
-            ),
+            y=_y(field, written, scale),
             color=_color(),
             detail="segment_key:N",
             opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.12)),
@@ -321,30 +324,53 @@ def _migration() -> Chart:
     return alt.layer(cells, numbers)
 
 
-def _bridge() -> Chart:
+def _bridge(*, from_zero: bool = True) -> Chart:
+    """From the opening to the closing value; not `from_zero` where the steps are small beside it."""
     steps = ["opening value", "added by the same customers", "came from other segments", "left for other segments"]
-    return (
+    is_value = "datum.place == 1 || datum.place == 7"
+    start = "min(0, datum.least)" if from_zero else "datum.least - 0.2 * (datum.most - datum.least)"
+    base = (
         _base("bridge", 260)
         .transform_filter("datum.period == shown && datum.segment_key == (segment == '' ? 'all' : segment)")
-        .transform_calculate(kind="datum.place == 1 || datum.place == 7 ? 'value' : datum.change < 0 ? 'less' : 'more'")
-        .mark_bar(cornerRadius=2)
+        .transform_joinaggregate(least="min(ends)", most="max(ends)")
+        .transform_calculate(kind=f"{is_value} ? 'value' : datum.change < 0 ? 'less' : 'more'", start=start)
+        .transform_calculate(left="datum.begins" if from_zero else f"{is_value} ? datum.start : datum.begins")
         .encode(
             y=alt.Y(
                 "step:N",
                 title=None,
                 sort=[*steps, "new customers", "erased", "closing value"],
                 axis=alt.Axis(labelLimit=190),
-            ),
-            x=alt.X("begins:Q", title=None, axis=_axis("money", tickCount=6)),
-            x2="ends:Q",
-            color=alt.Color(
-                "kind:N",
-                scale=alt.Scale(domain=["value", "more", "less"], range=[GREY, BLUE, OCHRE]),
-                legend=None,
-            ),
-            tooltip=_tooltips(("step", "Step", ""), ("change", "Amount", "money"), ("ends", "Reached", "money")),
+            )
         )
     )
+    x: dict[str, Any] = {
+        "title": None,
+        "axis": _axis("money", tickCount=5),
+        "scale": alt.Scale(zero=from_zero, nice=from_zero),
+    }
+    bars = base.mark_bar(cornerRadius=2).encode(
+        x=alt.X("left:Q", **x),
+        x2="ends:Q",
+        color=alt.Color(
+            "kind:N",
+            scale=alt.Scale(domain=["value", "more", "less"], range=[GREY, BLUE, OCHRE]),
+            legend=None,
+        ),
+        tooltip=_tooltips(("step", "Step", ""), ("change", "Amount", "money"), ("ends", "Reached", "money")),
+    )
+    return alt.layer(
+        bars, *_amounts(base, "change", ends="max(datum.left, datum.ends)", whole="datum.most - datum.start", x=x)
+    )
+
+
+def _amounts(base: alt.Chart, field: str, *, ends: str, whole: str, x: Mapping[str, Any]) -> tuple[alt.Chart, ...]:
+    """The amount in figures where each bar `ends`, so that small bars say something beside large ones; room for it."""
+    base = base.transform_calculate(bar_ends=ends, room=f"{ends} + 0.18 * ({whole})")
+    texts = base.mark_text(align="left", dx=4, fontSize=11).encode(
+        x=alt.X("bar_ends:Q", **x), text=alt.Text(f"{field}:Q", formatType="as_axis_money")
+    )
+    return texts, base.mark_text(text="").encode(x=alt.X("room:Q", **x))
 
 
 def _churn() -> Chart:
@@ -424,7 +450,10 @@ def _by_value(rows: str, title: str) -> Chart:
         ),
         **_bar(),
     )
-    return alt.layer(bars, _keys(base, "datum.sales / datum.most * width > 30", x=alt.X(**x, bandPosition=0.5)))
+    keys = _keys(base, "datum.sales / datum.most * width > 30", x=alt.X(**x, bandPosition=0.5))
+    whole = base.transform_aggregate(of_value="max(of_value)", most="max(most)", groupby=["value"])
+    axis = {name: x[name] for name in ("title", "axis")}
+    return alt.layer(bars, keys, *_amounts(whole, "of_value", ends="datum.of_value", whole="datum.most", x=axis))
 
 
 def _ages() -> Chart:

@@ -513,15 +513,48 @@ def test_segments_that_are_far_apart_stand_on_a_logarithmic_scale_and_others_do_
             float(text.replace("K", "e3").replace(",", "")) for text in texts if not text.startswith("202") and text
         )
 
+    bridge = "figure[data-chart=bridge]"
     page = opened(grown)
     expect(page.locator(f"{figure} figcaption")).to_contain_text("logarithmic scale")
     assert lowest_label(page) > 0
+    expect(page.locator(f"{bridge} figcaption")).to_contain_text("does not begin at zero")
+    assert "0" not in page.locator(f"{bridge} .role-axis-label text").all_text_contents()
     near = with_rows(
         grown, "figures", lambda row: {**row, "average_order_value": 50.0 + int(row["customers"] or 0) % 7}
     )
-    page = opened(page_with(near, tmp_path))
+    cohorts = [{**row, "mean_clv_30": 50.0, "mean_clv_90": 900.0} for row in objects(near["tables"]["cohorts"])]
+    page = opened(page_with(replaced(near, "cohorts", cohorts), tmp_path), choice="#period=2024-08-01")
     expect(page.locator(f"{figure} figcaption")).not_to_contain_text("logarithmic")
     assert lowest_label(page) == 0
+    expect(page.locator("figure[data-chart=cohorts] figcaption")).to_contain_text("logarithmic")
+    expect(page.locator(f"{bridge} figcaption")).not_to_contain_text("begin at zero")
+    assert "0" in page.locator(f"{bridge} .role-axis-label text").all_text_contents()
+
+
+def test_bars_of_money_say_their_amounts(opened: Open, grown: Settings):
+    with warehouse_from_settings(grown).reading() as connection:
+        tables = gather(connection, grown)["tables"]
+    page = opened(grown, choice="#period=2024-08-01&segment=S01")
+    steps = [row["change"] for row in objects(tables["bridge"]) if _is_shown(row)]
+    written = page.locator("figure[data-chart=bridge] .mark-text.role-mark text").all_text_contents()
+    amounts = [_amount(text) for text in written if text]
+    assert sorted(amounts) == [pytest.approx(value, rel=0.001, abs=0.01) for value in sorted(map(float, steps))]
+    sales: dict[str, float] = {}
+    for row in objects(tables["purchases"]):
+        if _is_shown(row) and row["attribute"] == "category":
+            sales[row["value"]] = sales.get(row["value"], 0) + row["sales"]
+    texts = page.locator("figure[data-chart=categories] .mark-text.role-mark text").all_text_contents()
+    totals = [_amount(text) for text in texts if text and not text.startswith("S")]
+    assert sorted(totals) == [pytest.approx(value, rel=0.001) for value in sorted(sales.values())]
+
+
+def _is_shown(row: Mapping[str, Any]) -> bool:
+    return bool(row["period"] == "2024-08-01" and row["segment_key"] == "S01")
+
+
+def _amount(text: str) -> float:
+    size = {"K": 1e3, "M": 1e6}.get(text[-1], 1.0)
+    return float(text.rstrip("KM").replace(",", "").replace("\u2212", "-")) * size
 
 
 def test_an_estimate_in_hindsight_looks_different_and_is_called_so(opened: Open, grown: Settings, tmp_path: Path):

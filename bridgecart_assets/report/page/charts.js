@@ -30,11 +30,23 @@ const AS = Object.fromEntries(
   }).map(([name, written]) => [`as_${name}`, (value) => (is(value) ? written(value) : "-")]),
 );
 
-// Whether the money of one segment would press the lines of the others to the floor of a linear scale.
+// Whether the largest would press the others to the floor of a scale that begins at zero.
 function isFarApart(chart) {
+  const [least, most] = extent(chart);
+  return least > 0 && most > FAR_APART * least;
+}
+
+// The least and the most that a chart has to tell apart: money above zero, of a bridge how far its steps reach.
+function extent(chart) {
   const column = chart.replace("trend_", "");
-  const values = tables.figures.filter((row) => row.segment_key !== "all" && row[column] > 0).map((row) => row[column]);
-  return Math.max(...values) > FAR_APART * Math.min(...values);
+  const values = {
+    bridge: () => {
+      const reached = tables.bridge.filter((row) => row.period === shownPeriod() && row.segment_key === (chosen.segment || "all")).map((row) => row.ends);
+      return [Math.max(...reached) - Math.min(...reached), Math.max(...reached)];
+    },
+    cohorts: () => tables.cohorts.flatMap((row) => Object.keys(row).filter((name) => name.startsWith("mean_clv_")).map((name) => row[name])).filter(is),
+  }[chart] ?? (() => tables.figures.filter((row) => row.segment_key !== "all" && row[column] > 0).map((row) => row[column]));
+  return [Math.min(...values()), Math.max(...values())];
 }
 
 function chartOf({ dataset }) {

@@ -33,9 +33,10 @@ function showWords() {
 }
 
 function scaleWords({ dataset }) {
-  return isFarApart(dataset.chart)
-    ? "; on a logarithmic scale, because the segments are far apart: the same distance is the same ratio"
-    : "";
+  if (!isFarApart(dataset.chart)) return "";
+  return dataset.chart === "bridge"
+    ? "; the axis does not begin at zero, because the steps are small beside the value"
+    : "; on a logarithmic scale, because they are far apart: the same distance is the same ratio";
 }
 
 function modelWords() {
