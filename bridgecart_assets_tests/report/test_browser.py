@@ -522,11 +522,9 @@ def test_segments_that_are_far_apart_stand_on_a_logarithmic_scale_and_others_do_
     near = with_rows(
         grown, "figures", lambda row: {**row, "average_order_value": 50.0 + int(row["customers"] or 0) % 7}
     )
-    cohorts = [{**row, "mean_clv_30": 50.0, "mean_clv_90": 900.0} for row in objects(near["tables"]["cohorts"])]
-    page = opened(page_with(replaced(near, "cohorts", cohorts), tmp_path), choice="#period=2024-08-01")
+    page = opened(page_with(near, tmp_path), choice="#period=2024-08-01")
     expect(page.locator(f"{figure} figcaption")).not_to_contain_text("logarithmic")
     assert lowest_label(page) == 0
-    expect(page.locator("figure[data-chart=cohorts] figcaption")).to_contain_text("logarithmic")
     expect(page.locator(f"{bridge} figcaption")).not_to_contain_text("begin at zero")
     assert "0" in page.locator(f"{bridge} .role-axis-label text").all_text_contents()
 

@@ -38,15 +38,13 @@ function isFarApart(chart) {
 
 // The least and the most that a chart has to tell apart: money above zero, of a bridge how far its steps reach.
 function extent(chart) {
+  if (chart === "bridge") {
+    const reached = tables.bridge.filter((row) => row.period === shownPeriod() && row.segment_key === (chosen.segment || "all")).map((row) => row.ends);
+    return [Math.max(...reached) - Math.min(...reached), Math.max(...reached)];
+  }
   const column = chart.replace("trend_", "");
-  const values = {
-    bridge: () => {
-      const reached = tables.bridge.filter((row) => row.period === shownPeriod() && row.segment_key === (chosen.segment || "all")).map((row) => row.ends);
-      return [Math.max(...reached) - Math.min(...reached), Math.max(...reached)];
-    },
-    cohorts: () => tables.cohorts.flatMap((row) => Object.keys(row).filter((name) => name.startsWith("mean_clv_")).map((name) => row[name])).filter(is),
-  }[chart] ?? (() => tables.figures.filter((row) => row.segment_key !== "all" && row[column] > 0).map((row) => row[column]));
-  return [Math.min(...values()), Math.max(...values())];
+  const values = tables.figures.filter((row) => row.segment_key !== "all" && row[column] > 0).map((row) => row[column]);
+  return [Math.min(...values), Math.max(...values)];
 }
 
 function chartOf({ dataset }) {
