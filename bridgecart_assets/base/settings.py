@@ -58,7 +58,8 @@ class Settings(BaseSettings):
     )
     kafka_topic: str = Field("bridgecart.orders", description="Topic that carries the order events.")
     segment_changes_topic: str = Field(
-        "bridgecart.segment-changes", description="Topic to which `bridgecart announce` sends changes of segments."
+        "bridgecart.segment-changes",
+        description="Topic to which `bridgecart announce` sends changes of segments and lifecycles.",
     )
     kafka_group: str = Field(
         "bridgecart", description="Consumer group whose offsets are committed for monitoring tools only."

@@ -5,7 +5,7 @@ import click
 
 @click.command()
 def announce() -> None:
-    """Send who entered, moved or left which segment to a Kafka topic, each change once.
+    """Send who entered, moved or left which segment, or turned to another lifecycle, to a Kafka topic, each once.
 
     The topic is BRIDGECART_SEGMENT_CHANGES_TOPIC; the first time everybody enters. In the Dagster UI the sensor
     segment_changes_sensor, off by default, does so after every batch.
@@ -14,4 +14,4 @@ def announce() -> None:
 
     platform = Platform()
     sent = platform.announce_segments()
-    print(f"{sent:,} changes of segments sent to topic {platform.settings.segment_changes_topic}.")
+    print(f"{sent:,} changes of segments and lifecycles sent to topic {platform.settings.segment_changes_topic}.")

@@ -213,8 +213,12 @@ WITHDRAWN_ORDERS = Contract(
 ANNOUNCED_SEGMENTS = Contract(
     schema="gold",
     name="announced_segments",
-    meaning="The segment of every customer that the topic of segment changes tells.",
-    columns=(Column("customer_id", "VARCHAR", "Customer"), SEGMENT_KEY),
+    meaning="The segment and lifecycle of every customer that the topic of segment changes tells.",
+    columns=(
+        Column("customer_id", "VARCHAR", "Customer"),
+        SEGMENT_KEY,
+        Column("lifecycle", "VARCHAR", "Lifecycle; NULL without purchase, or before one was told", nullable=True),
+    ),
     key=("customer_id",),
 )
 
@@ -230,6 +234,8 @@ SEGMENT_CHANGES = Contract(
         Column("model_version", "INTEGER", "Version of the segment model; NULL when unassigned", nullable=True),
         Column("as_of", "DATE", "Date of the assignment, exclusive; NULL when nobody is left", nullable=True),
         Column("sent", "BOOLEAN", "Whether it is known here that it was sent; the topic's marker knows it first"),
+        Column("from_lifecycle", "VARCHAR", "Lifecycle that was told before; NULL where none was", nullable=True),
+        Column("to_lifecycle", "VARCHAR", "Lifecycle now; NULL without purchase, or when gone", nullable=True),
     ),
     key=("change",),
 )

@@ -1,6 +1,7 @@
-"""Changes of segments in a Kafka topic, for other programs. Nothing is sent until somebody switches the sensor on.
+"""Changes of segments and lifecycles in a Kafka topic, for other programs.
 
-The topic is an asset that no run of tables materializes: only the job that sends does.
+Nothing is sent until somebody switches the sensor on. The topic is an asset that no run of tables materializes: only
+the job that sends does.
 """
 
 import dagster as dg
@@ -16,9 +17,9 @@ segment_changes = dg.AssetSpec(
     group_name="announced",
     kinds={"kafka"},
     owners=OWNERS,
-    description="The Kafka topic that tells who entered, moved or left which segment, each change once. The sensor "
-    "segment_changes_sensor, which is off by default, sends them after every batch; so do the job announce_segments "
-    "and `bridgecart announce`.",
+    description="The Kafka topic that tells who entered, moved or left which segment, or turned to another lifecycle, "
+    "each change once. The sensor segment_changes_sensor, which is off by default, sends them after every batch; so do "
+    "the job announce_segments and `bridgecart announce`.",
 )
 
 
@@ -31,7 +32,7 @@ def send_segment_changes(context: dg.OpExecutionContext, platform: Platform) -> 
     context.log_event(dg.AssetMaterialization(SEGMENT_CHANGES_TOPIC, metadata=metadata))
 
 
-@dg.job(description="Send changes of segments to their Kafka topic, each once.")
+@dg.job(description="Send changes of segments and lifecycles to their Kafka topic, each once.")
 def announce_segments() -> None:
     """One op."""
     send_segment_changes()

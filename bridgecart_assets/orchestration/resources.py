@@ -98,7 +98,10 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         return planned
 
     def announce_segments(self) -> int:
-        """Send changes of segments to their topic; how many. Raises NoBroker, NothingToAnnounce, KafkaFailure."""
+        """Send changes of segments and lifecycles to their topic; how many.
+
+        Raises NoBroker, NothingToAnnounce, KafkaFailure.
+        """
         settings = self.settings
         connection = replace(self.kafka, topic=settings.segment_changes_topic)
         return announce(self.warehouse, connection, f"{settings.kafka_group}.segment-changes")

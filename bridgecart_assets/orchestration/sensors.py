@@ -142,7 +142,8 @@ def orders_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg
     job=announce_segments,
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Off until somebody switches it on: sends changes of segments to their Kafka topic after every batch.",
+    description="Off until somebody switches it on: sends changes of segments and lifecycles to their Kafka topic "
+    "after every batch.",
 )
 def segment_changes_sensor(platform: Platform) -> dg.RunRequest:
     """Customers were scored: say who changed."""

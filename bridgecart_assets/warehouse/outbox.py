@@ -1,4 +1,4 @@
-"""Telling other programs about customers who changed their segment: each change once, in a topic of its own.
+"""Telling other programs who changed segment or lifecycle: each change once, in a topic of its own.
 
 The changes are written to an outbox in the warehouse first, together with what they change, and sent from there.
 """
@@ -19,12 +19,27 @@ PARTITIONS = 3
 # Of one Kafka transaction; a reader of committed records sees none before it ends.
 CHANGES_AT_ONCE = 10_000
 
+# The columns are the fields of a record.
 _NEXT = """
-select change, customer_id, from_key, to_key, model_version, as_of
-from gold.segment_changes
-where change > ? and not sent
-order by change
-limit ?
+select
+    c.change as number,
+    c.customer_id,
+    case
+        when c.from_key is null then 'entered'
+        when c.to_key is null then 'left'
+        when c.from_key <> c.to_key then 'moved'
+        else 'turned'
+    end as change,
+    c.from_key as "from",
+    c.to_key as "to",
+    c.from_lifecycle as lifecycle_from,
+    c.to_lifecycle as lifecycle_to,
+    c.model_version,
+    c.as_of
+from gold.segment_changes c
+where c.change > $delivered and not c.sent
+order by c.change
+limit $limit
 """
 
 
@@ -68,22 +83,7 @@ def _fill_outbox(warehouse: Warehouse, delivered: int) -> None:
 
 def _next(warehouse: Warehouse, delivered: int) -> Sequence[Numbered]:
     with warehouse.reading() as connection:
-        rows = connection.execute(_NEXT, [delivered, CHANGES_AT_ONCE]).fetchall()
-    return [
-        Numbered(
-            number,
-            str(customer_id).encode(),
-            orjson.dumps(
-                {
-                    "number": number,
-                    "customer_id": customer_id,
-                    "change": "entered" if from_key is None else "left" if to_key is None else "moved",
-                    "from": from_key,
-                    "to": to_key,
-                    "model_version": model_version,
-                    "as_of": as_of,
-                }
-            ),
-        )
-        for number, customer_id, from_key, to_key, model_version, as_of in rows
-    ]
+        found = connection.execute(_NEXT, {"delivered": delivered, "limit": CHANGES_AT_ONCE})
+        fields = [column[0] for column in found.description or ()]
+        changes = [dict(zip(fields, row, strict=True)) for row in found.fetchall()]
+    return [Numbered(change["number"], change["customer_id"].encode(), orjson.dumps(change)) for change in changes]

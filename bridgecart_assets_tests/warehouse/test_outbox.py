@@ -5,14 +5,18 @@ On Apache Kafka: the embedded broker commits transactions, but never ends one th
 
 import json
 import random
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import CUSTOMER_SEGMENTS, OUTBOX_TABLES
+from bridgecart_assets.contracts.lifecycles import LIFECYCLES
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import KafkaFailure
 from bridgecart_assets.sources.kafka.transactions import Numbered, Transactions
@@ -20,13 +24,18 @@ from bridgecart_assets.warehouse import outbox as announcing
 from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.outbox import NothingToAnnounce, announce
 from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets.warehouse.storage.migrations import MIGRATIONS
 from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.sources.kafka.contents import records_of
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
 from bridgecart_assets_tests.support.pipeline import run_small_shop
 
+TOOLS = Path(__file__).parents[2] / "docs" / "tools.md"
 pytestmark = only_apache
 Segments = dict[str, str]
+Lifecycles = Mapping[str, str | None]
+NONE_TOLD: Lifecycles = MappingProxyType({})
+LIFECYCLES_ARE_TOLD = MIGRATIONS.index("migrations/0008_lifecycles_are_told")
 
 
 class Cut(Exception):
@@ -38,16 +47,17 @@ def connection(topic: TopicFactory) -> KafkaConnection:
     return topic(3)
 
 
-def score(warehouse: Warehouse, segments: Segments) -> None:
-    """The customers that there are, and the segment of each."""
+def score(warehouse: Warehouse, segments: Segments, lifecycles: Lifecycles = NONE_TOLD) -> None:
+    """The customers that there are, and the segment and lifecycle of each."""
     with warehouse.transaction() as connection:
         prepare(connection, replace(CUSTOMER_SEGMENTS, is_view=False))
         connection.execute("delete from gold.customer_segments")
         for customer, key in segments.items():
             connection.execute(
                 "insert into gold.customer_segments by name select ? as customer_id, 0 as customer_hash, "
-                "date '2025-03-01' as as_of, ? as segment_key, 'any' as segment, 1 as model_version, 0 as net_sales",
-                [customer, key],
+                "date '2025-03-01' as as_of, ? as segment_key, 'any' as segment, 1 as model_version, ? as lifecycle, "
+                "0 as net_sales",
+                [customer, key, lifecycles.get(customer)],
             )
 
 
@@ -64,17 +74,26 @@ def told(connection: KafkaConnection) -> list[dict[str, object]]:
     return sorted(changes, key=lambda change: change["number"])
 
 
-def followed(changes: list[dict[str, object]]) -> Segments:
-    """The segments of a program that believes the topic: it would notice a change that is missing or comes twice."""
-    known: Segments = {}
+def states(changes: list[dict[str, object]]) -> dict[str, tuple[object, object]]:
+    """Segment and lifecycle as a program that believes the topic knows them.
+
+    It would notice a change that is missing or comes twice.
+    """
+    known: dict[str, tuple[object, object]] = {}
     for change in changes:
         customer = str(change["customer_id"])
-        assert known.get(customer) == change["from"], change
+        assert known.get(customer, (None, None)) == (change["from"], change["lifecycle_from"]), change
         if change["to"] is None:
             del known[customer]
         else:
-            known[customer] = str(change["to"])
+            known[customer] = (change["to"], change["lifecycle_to"])
+        assert (change["change"] == "turned") == (change["from"] == change["to"]), change
     return known
+
+
+def followed(changes: list[dict[str, object]]) -> Segments:
+    """The segments as they are known so."""
+    return {customer: str(key) for customer, (key, _) in states(changes).items()}
 
 
 def test_first_everybody_enters_then_only_changes_are_told(warehouse: Warehouse, connection: KafkaConnection) -> None:
@@ -93,6 +112,63 @@ def test_first_everybody_enters_then_only_changes_are_told(warehouse: Warehouse,
     ]
     last = told(connection)[-1]
     assert (last["model_version"], last["as_of"]) == (1, "2025-03-01")
+
+
+def test_a_change_of_the_lifecycle_is_told_beside_the_segment_or_alone(
+    warehouse: Warehouse, connection: KafkaConnection
+) -> None:
+    score(warehouse, {"C1": "S01", "C2": "S02", "C3": "S02"}, {"C1": "active", "C2": "new"})
+    assert tell(warehouse, connection) == 3
+    score(warehouse, {"C1": "S01", "C2": "S01", "C3": "S02"}, {"C1": "at risk", "C2": "active"})
+    assert tell(warehouse, connection) == 2
+    assert tell(warehouse, connection) == 0
+    score(warehouse, {"C2": "S01", "C3": "S02"}, {"C2": "active", "C3": "new"})
+    assert tell(warehouse, connection) == 2
+    fields = ("change", "customer_id", "from", "to", "lifecycle_from", "lifecycle_to")
+    assert [tuple(change[field] for field in fields) for change in told(connection)] == [
+        ("entered", "C1", None, "S01", None, "active"),
+        ("entered", "C2", None, "S02", None, "new"),
+        ("entered", "C3", None, "S02", None, None),
+        ("turned", "C1", "S01", "S01", "active", "at risk"),
+        ("moved", "C2", "S02", "S01", "new", "active"),
+        ("left", "C1", "S01", None, "at risk", None),
+        ("turned", "C3", "S02", "S02", None, "new"),
+    ]
+
+
+def test_a_record_has_the_fields_of_the_documents_example(warehouse: Warehouse, connection: KafkaConnection) -> None:
+    score(warehouse, {"C1": "S01"})
+    tell(warehouse, connection)
+    (example,) = re.findall(r"```json\n(.*?)```", TOOLS.read_text(encoding="utf-8"), re.DOTALL)
+    assert list(told(connection)[0]) == list(json.loads(example))
+
+
+def test_a_warehouse_from_before_lifecycles_were_told_tells_them_once_and_no_segment_twice(
+    warehouse: Warehouse, connection: KafkaConnection
+) -> None:
+    score(warehouse, {"C1": "S01", "C2": "S02"})
+    assert tell(warehouse, connection) == 2
+    score(warehouse, {"C1": "S01", "C2": "S02", "C3": "S01"}, {"C1": "active", "C2": "dormant", "C3": "new"})
+    with warehouse.transaction() as writing:
+        # One that was not sent yet.
+        writing.execute(
+            "insert into gold.segment_changes by name select 3 as change, 'C3' as customer_id, 'S01' as to_key, "
+            "1 as model_version, date '2025-03-01' as as_of, false as sent"
+        )
+        writing.execute("insert into gold.announced_segments by name select 'C3' as customer_id, 'S01' as segment_key")
+        writing.execute("alter table gold.announced_segments drop column lifecycle")
+        for column in ("from_lifecycle", "to_lifecycle"):
+            writing.execute(f"alter table gold.segment_changes drop column {column}")
+        writing.execute(f"update main.layout_version set version = {LIFECYCLES_ARE_TOLD}")
+    assert tell(warehouse, connection) == 4
+    assert tell(warehouse, connection) == 0
+    assert [(c["change"], c["customer_id"], c["lifecycle_to"]) for c in told(connection)[2:]] == [
+        ("entered", "C3", None),
+        ("turned", "C1", "active"),
+        ("turned", "C2", "dormant"),
+        ("turned", "C3", "new"),
+    ]
+    assert states(told(connection)) == {"C1": ("S01", "active"), "C2": ("S02", "dormant"), "C3": ("S01", "new")}
 
 
 def _fails(*_: object) -> None:
@@ -146,13 +222,15 @@ def test_in_any_history_of_changes_and_cuts_a_reader_knows_every_segment(
     draw = random.Random(seed)
     monkeypatch.setattr(announcing, "CHANGES_AT_ONCE", 3)
     segments: Segments = {}
+    lifecycles: dict[str, str | None] = {}
     for _ in range(8):
         for customer in draw.sample([f"C{number}" for number in range(9)], 4):
             if draw.random() < 0.2:
                 segments.pop(customer, None)
             else:
                 segments[customer] = f"S0{draw.randint(1, 3)}"
-        score(warehouse, segments)
+                lifecycles[customer] = draw.choice([None, *LIFECYCLES[:2]])
+        score(warehouse, segments, lifecycles)
         with monkeypatch.context() as patch:
             place = draw.choice([*CUTS, "nowhere"])
             CUTS.get(place, lambda _: None)(patch)
@@ -161,7 +239,7 @@ def test_in_any_history_of_changes_and_cuts_a_reader_knows_every_segment(
             except Cut:
                 assert place != "nowhere"
     tell(warehouse, connection)
-    assert followed(told(connection)) == segments
+    assert states(told(connection)) == {customer: (key, lifecycles[customer]) for customer, key in segments.items()}
 
 
 def test_an_older_sender_can_not_go_on_beside_a_newer_one(
