@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--at-risk", is_flag=True, help="Only those at risk.")
 @click.option("--top", type=click.IntRange(min=1), help="Of them, so many with the highest predicted value.")
 @click.option("--hashed", is_flag=True, help="SHA-256 of the ids instead of the ids.")
-@click.option("--for", "tool", type=click.Choice(list(TOOLS)), help="A file that this tool takes as it is.")
+@click.option("--for", "tool", type=click.Choice(list(TOOLS)), help="The columns that this tool takes, by its names.")
 @click.option(
     "--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the file."
 )
