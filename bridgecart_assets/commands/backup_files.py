@@ -22,7 +22,7 @@ MAPPING = "mapping.toml"
 FORGOTTEN = "forgotten_customers.json"
 FOLDERS = ("published", "reports")
 SINGLE_FILES = (FORGOTTEN, "alerts.json")
-# Of the machine and not of the figures.
+# Of the machine.
 _OF_THE_MACHINE = frozenset({"data_dir", "kafka_bootstrap_servers", "report_url", "memory_limit", "mapping"})
 _PARTIAL = ".partial"
 
@@ -77,7 +77,7 @@ def _copy(
         size=size,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("bridgecart"),
-        settings=settings_of_figures(settings),
+        settings=plain_settings(settings),
         copied=in_megabytes(size, copied),
     ) as backup:
         backup.add(WAREHOUSE, warehouse)
@@ -89,8 +89,8 @@ def _copy(
     return list(backup.files.values())
 
 
-def settings_of_figures(settings: Settings) -> dict[str, str]:
-    """The variables on which figures may depend, with their values, empty where unset; no secret is among them."""
+def plain_settings(settings: Settings) -> dict[str, str]:
+    """The variables that are no secrets and no matter of the machine, with their values, empty where unset."""
     values = {name: getattr(settings, name) for name in sorted(Settings.model_fields)}
     return {
         f"{PREFIX}{name.upper()}": "" if value is None else str(value)

@@ -18,7 +18,7 @@ from bridgecart_assets.commands.backup_files import (
     WAREHOUSE,
     Megabytes,
     in_megabytes,
-    settings_of_figures,
+    plain_settings,
 )
 from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_runs
 from bridgecart_assets.orchestration.resources import Platform
@@ -28,7 +28,7 @@ from bridgecart_assets.warehouse.storage.backup_folder import Backup, BackupUnus
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 
 _RESTORING = "restoring"
-_FOLLOW = "figures follow what is set here."
+_COUNTS = "what is set here counts."
 
 
 class WarehouseInTheWay(BridgeCartError):
@@ -134,11 +134,11 @@ def _put_the_rest(settings: Settings, fresh: Path, *, keeps_home: bool) -> None:
 
 
 def _of_settings(settings: Settings, backup: Backup) -> Iterator[str]:
-    here = settings_of_figures(settings)
+    here = plain_settings(settings)
     for name, value in backup.settings.items():
         now = here.get(name, value)
         if now != value:
-            yield f"{name} was {value or 'not set'} when it was saved, and is {now or 'not set'}: {_FOLLOW}"
+            yield f"{name} was {value or 'not set'} when it was saved, and is {now or 'not set'}: {_COUNTS}"
 
 
 def _of_mapping(settings: Settings, backup: Backup) -> Iterator[str]:

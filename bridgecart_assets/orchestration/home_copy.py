@@ -3,7 +3,7 @@
 What belongs elsewhere: records on a PostgreSQL server, which has backups of its own, and what Dagster prints.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -51,12 +51,11 @@ def size_of(home: Path) -> int:
     return sum(file.stat().st_size for file in _files(home) if file.exists())
 
 
-def _files(home: Path) -> Iterator[Path]:
-    yield home / "dagster.yaml"
-    yield from sqlite_files.shared_databases(home)
+def _files(home: Path) -> list[Path]:
     runs = home / "history" / "runs"
-    yield from sorted(runs.glob("*.db"))
-    yield from sorted(runs.glob(_PACKED))
+    shared = sqlite_files.shared_databases(home)
+    of_runs = {*runs.glob("*.db"), *runs.glob(_PACKED)}.difference(shared)
+    return [home / "dagster.yaml", *shared, *sorted(of_runs)]
 
 
 def _copy(file: Path, name: str, target: Target) -> None:

@@ -52,7 +52,7 @@ class Backup:
         folder: where the files are.
         made_at: when, UTC, ISO 8601.
         version: of the BridgeCart that made it.
-        settings: the variables that figures depend on, as they were set; none of them is a secret.
+        settings: variables with their values, empty where unset; none of them is a secret.
         files: by path below the folder.
 
     """
