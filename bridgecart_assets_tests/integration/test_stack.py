@@ -3,6 +3,8 @@
 One story, whose steps stand here in their order.
 """
 
+import json
+import logging
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -15,16 +17,19 @@ from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets_tests.integration.faults import warehouse_in
 from bridgecart_assets_tests.integration.postgres import postgres_server
-from bridgecart_assets_tests.integration.processes import bridgecart, wait_until
+from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.integration.stack import Stack, running
+from bridgecart_assets_tests.integration.stack import PASSWORD, Stack, running
 from bridgecart_assets_tests.sources.kafka.fixtures import only_apache
-from bridgecart_assets_tests.support.state import rows
+from bridgecart_assets_tests.support.compose import services, size
+from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.support.steps import tell
 from bridgecart_assets_tests.warehouse.test_outbox import followed, told
 
 pytestmark = only_apache
+logger = logging.getLogger(__name__)
 START = """mutation ($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { ... on Sensor {
   sensorState { status } } } }"""
 RETRY_SECONDS = 90.0
@@ -114,6 +119,34 @@ def switched_on_the_sensor_tells_every_change_of_a_segment_once(stack: Stack, sh
     assert len({change["number"] for change in told(changes)}) == len(told(changes))
 
 
+def no_service_needs_the_memory_that_its_container_has(stack: Stack, warehouse: Warehouse) -> None:
+    needed = {name: stack.memory(name) for name in stack.processes}
+    logger.info("memory, MB: %s", {name: held // 2**20 for name, held in needed.items()})
+    # Half of it, so that a larger shop has some left.
+    assert [name for name, held in needed.items() if 2 * held > size(services()[name]["mem_limit"])] == []
+
+
+def the_password_is_in_no_variable_no_log_and_no_backup(stack: Stack, tmp_path: Path) -> None:
+    done = bridgecart("backup", str(tmp_path / "saved"), "--json", **stack.variables("code"))
+    assert (done.returncode, json.loads(done.stdout)["has_records"]) == (0, False), done.stderr
+    files = [*(tmp_path / "saved").rglob("*"), *stack.data_dir.rglob("*"), *stack.data_dir.parent.glob("*.log")]
+    assert [str(file) for file in files if file.is_file() and PASSWORD.encode() in file.read_bytes()] == []
+    for process in processes_of(stack.data_dir):
+        assert PASSWORD not in process.environ().values()
+        assert not any(PASSWORD in word for word in process.cmdline())
+
+
+def a_backup_goes_on_elsewhere_without_dagsters_history(stack: Stack, tmp_path: Path, warehouse: Warehouse) -> None:
+    there = {**stack.variables("code"), "BRIDGECART_DATA_DIR": str(tmp_path / "there")}
+    here = str(tmp_path / "there" / "dagster_home")
+    restored = bridgecart("restore", str(tmp_path / "saved"), **{**there, "DAGSTER_HOME": here})
+    assert restored.returncode == 0, restored.stderr
+    assert "Dagster's records are not those of the backup" in restored.stdout
+    repaired = bridgecart("doctor", "--repair", **{**there, "DAGSTER_HOME": here})
+    assert (repaired.returncode, "agree" in repaired.stdout) == (0, True), repaired.stdout
+    assert digests(warehouse_in(tmp_path / "there")) == digests(warehouse)
+
+
 def the_commands_work_beside_the_stack(stack: Stack, warehouse: Warehouse) -> None:
     done = bridgecart("doctor", **stack.variables("code"))
     assert done.returncode == 0, done.stdout
@@ -122,7 +155,7 @@ def the_commands_work_beside_the_stack(stack: Stack, warehouse: Warehouse) -> No
 
 @pytest.mark.timeout(STORY_SECONDS)
 def test_the_stack_takes_orders_to_kpis_and_tells_changes_of_segments(
-    stack: Stack, shop: Shop, warehouse: Warehouse
+    stack: Stack, shop: Shop, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     tell(
         orders_in_kafka_become_kpis_by_themselves,
@@ -132,7 +165,11 @@ def test_the_stack_takes_orders_to_kpis_and_tells_changes_of_segments(
         a_run_that_dies_with_its_code_server_is_done_again_by_the_next_one_at_the_same_port,
         switched_on_the_sensor_tells_every_change_of_a_segment_once,
         the_commands_work_beside_the_stack,
+        no_service_needs_the_memory_that_its_container_has,
+        the_password_is_in_no_variable_no_log_and_no_backup,
+        a_backup_goes_on_elsewhere_without_dagsters_history,
         stack=stack,
         shop=shop,
         warehouse=warehouse,
+        tmp_path=tmp_path,
     )

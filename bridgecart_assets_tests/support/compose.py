@@ -1,5 +1,6 @@
 """The compose file with what it includes."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ def volumes() -> set[str]:
 def text() -> str:
     """All of it as it stands."""
     return "\n".join(file.read_text(encoding="utf-8") for file in files())
+
+
+def size(said: str) -> int:
+    """A size as the file says it, bytes; that of a variable is its default."""
+    found = re.fullmatch(r"(?:\$\{\w+:-)?(\d+)([mg])\}?", said)
+    assert found is not None, said
+    return int(found[1]) * {"m": 2**20, "g": 2**30}[found[2]]
 
 
 def files() -> list[Path]:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]
 
+from bridgecart_assets.sources.kafka.clients import open_admin
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.groups import committed_offsets
 from bridgecart_assets.sources.kafka.positions import topic_state
@@ -13,6 +15,7 @@ from bridgecart_assets.sources.kafka.topics import create_topic
 from bridgecart_assets_tests.integration.processes import ROOT, wait_until
 from bridgecart_assets_tests.sources.kafka.apache import ApacheKafka, ApacheKafkaFailed
 from bridgecart_assets_tests.sources.kafka.apache_jars import KAFKA_VERSION
+from bridgecart_assets_tests.sources.kafka.fixtures import only_apache
 from bridgecart_assets_tests.support.compose import services
 from bridgecart_assets_tests.support.requirements import missing
 
@@ -56,6 +59,17 @@ def test_no_node_outlives_a_killed_parent(tmp_path: Path) -> None:
 def test_a_node_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(ApacheKafkaFailed, match=r"num\.partitions"):
         ApacheKafka(tmp_path, properties={"num.partitions": "none"}).start()
+
+
+@only_apache
+def test_every_setting_of_the_compose_file_is_one_of_kafka_itself(broker: str) -> None:
+    with open_admin(KafkaConnection(broker, "orders")) as admin:
+        (node, *_) = admin.client.list_topics(timeout=10).brokers
+        (answer,) = admin.client.describe_configs([ConfigResource(ConfigResource.Type.BROKER, str(node))]).values()
+        known = answer.result(timeout=10).keys()
+    variables = services()["kafka"]["environment"].keys() - {"KAFKA_HEAP_OPTS"}
+    assert len(variables) > 10
+    assert {name.removeprefix("KAFKA_").lower().replace("_", ".") for name in variables} <= known
 
 
 def test_docker_users_get_the_version_that_is_tested() -> None:
