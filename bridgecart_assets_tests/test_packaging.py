@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bridgecart_assets.cli import COMMANDS
 from bridgecart_assets.processes.memory import LEAST, MEGABYTE, MOST, Bound, duckdb_limit
 from bridgecart_assets.sources.files.cdnow import REQUIREMENT
 from bridgecart_assets_tests.support import compose
@@ -212,6 +214,18 @@ def test_a_service_gets_what_it_reads_and_nothing_else():
         assert ("DAGSTER_POSTGRES_PASSWORD_FILE" in variables) == (name in OPEN_DAGSTER), name
         assert ("BRIDGECART_KAFKA_BOOTSTRAP_SERVERS" in variables) == (name in READ_KAFKA), name
         assert ("BRIDGECART_ALERT_WEBHOOK" in variables) == (name == "code"), name
+
+
+def test_the_lines_that_are_shown_for_containers_name_services_and_commands_that_there_are():
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/operations.md", "CHANGELOG.md")]
+    lines = [line for text in texts for line in re.findall(r"docker compose (?:run|exec|stop) [^`\n]+", text)]
+    assert len(lines) > 8
+    for line in lines:
+        _, _, verb, *words = shlex.split(line, comments=True)
+        named = [word for word, before in zip(words, ["", *words], strict=False) if word[0] != "-" and before != "-v"]
+        services, program = (named, []) if verb == "stop" else (named[:1], named[1:3])
+        assert set(services) <= compose.services().keys(), line
+        assert program[:1] != ["bridgecart"] or program[1] in {command.name for command in COMMANDS}, line
 
 
 def test_a_password_is_in_a_file_and_in_no_variable():

@@ -154,6 +154,13 @@ def test_the_image_loads_the_definitions_and_draws_the_report_with_its_own_files
     assert (tmp_path / "segments.html").stat().st_size > 500_000
 
 
+def test_a_new_version_with_the_same_dependencies_is_a_small_layer() -> None:
+    lines = steps("platform")
+    installs = next(number for number, line in enumerate(lines) if "--require-hashes" in line)
+    before = [line.split()[1] for line in lines[:installs] if line.startswith("COPY ")]
+    assert before == ["requirements-image.lock"]
+
+
 def test_the_image_does_not_run_as_root_and_its_data_belong_to_its_user() -> None:
     user = "10001:10001"
     for stage in ("platform", "orders"):
