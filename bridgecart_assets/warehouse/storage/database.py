@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from bridgecart_assets.warehouse.storage.outputs import Parameter
 
 POLL_SECONDS = 0.05
+# Another process may write and be killed between two looks of ours, but not time and again.
+_LOOKS = 5
 _HOLDER = re.compile(r"lock is held in (?P<holder>.*?\bPID \d+\)?)")
 _DISK_FULL = re.compile(
     r"no space left(?: on device)?|quota exceeded|file too large|max_temp_directory_size", re.IGNORECASE
@@ -269,7 +271,7 @@ class Warehouse:
         Raises WarehouseMissing, WarehouseLocked, WarehouseError.
         """
         self.require()
-        while True:
+        for _ in range(_LOOKS):
             with self.transaction():
                 # What a killed process left in the log goes to the file.
                 pass
@@ -278,6 +280,9 @@ class Warehouse:
                 if self._is_settled(file):
                     yield file
                     return
+        raise WarehouseError(
+            f"The log of {self.path} does not go to the file: free some space on its disk and run again."
+        )
 
     def _is_settled(self, file: BinaryIO) -> bool:
         """False where another process wrote a log, or another file, between two looks of ours."""

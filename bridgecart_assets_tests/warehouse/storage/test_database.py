@@ -148,6 +148,15 @@ ready()
     assert not _log(stored).exists()
 
 
+def test_a_log_that_never_goes_to_the_file_is_told_and_not_waited_for(
+    stored: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Warehouse, "_is_settled", lambda *_: False)
+    with pytest.raises(WarehouseError, match=r"^The log of .* free some space"), stored.standing_still():
+        pass
+    assert _total(stored) == UNTOUCHED
+
+
 def test_a_file_that_gives_way_to_another_leaves_no_log_that_would_be_written_over_it(
     stored: Warehouse, tmp_path: Path
 ) -> None:
