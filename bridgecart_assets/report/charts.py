@@ -73,11 +73,11 @@ def _base(rows: str, height: int | alt.Step = HEIGHT) -> alt.Chart:
     return alt.Chart(alt.NamedData(name=rows), width="container", height=height).add_params(*signals)
 
 
-def _periods(field: str = "period") -> alt.X:
+def _periods(padding: float = 0.7) -> alt.X:
     axis = alt.Axis(
         labelAngle=0, labelOverlap="greedy", labelSeparation=6, labelExpr=SHORT_PERIOD, title=None, offset=6
     )
-    return alt.X(f"{field}:O", axis=axis, scale=alt.Scale(padding=0.7))
+    return alt.X("period:O", axis=axis, scale=alt.Scale(padding=padding))
 
 
 def _color() -> alt.Color:
@@ -523,7 +523,7 @@ def _newcomers() -> Chart:
         _base("new_and_returning")
         .mark_bar()
         .encode(
-            x=_periods(),
+            x=_periods(padding=0.25),
             y=alt.Y("sales:Q", title=None, stack="zero", axis=_axis("money", tickCount=5)),
             color=_who(alt.Color, 0, legend=alt.Legend(orient="top")),
             order=alt.Order("who:N", sort="descending"),

@@ -24,7 +24,7 @@ MOST_COHORTS = 24
 MOST_AGES = 24
 
 SECTIONS: tuple[str, ...] = (
-    *("figures", "bridge", "flows", "segments", "everybody", "lifecycles", "ages", "purchases"),
+    *("figures", "bridge", "flows", "segments", "everybody", "lifecycles", "silent", "ages", "purchases"),
     *("new_and_returning", "cohorts", "cohort_ages", "opportunities"),
     *("versions", "segment_changes", "purchase_models", "drift", "rejects", "batches", "ends"),
 )

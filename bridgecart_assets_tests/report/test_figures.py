@@ -5,7 +5,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -127,33 +127,6 @@ def test_a_churn_rate_stands_beside_that_of_the_same_month_a_year_before(
         assert row["churn_change_low"] == CENT(rate - then - math.hypot(rate - low, high_then - then))
         assert row["churn_change_high"] == CENT(rate - then + math.hypot(high - rate, then - low_then))
     assert compared > 8
-
-
-def test_the_interval_of_the_difference_to_a_year_before_is_the_published_one(tmp_path: Path):
-    # Newcombe 1998, table II, first example: of 70 customers 56 churned, of 80 a year before 48; 0.0524 to 0.3339.
-    days = [
-        *((f"{year}-01-15", who) for year, active in ((2024, 80), (2025, 70)) for who in range(active)),
-        *((f"{year}-02-15", who) for year, returned in ((2024, 32), (2025, 14)) for who in range(returned)),
-        ("2025-04-01", 0),
-    ]
-    orders = [
-        event(order_id=f"{day} {who}", customer_id=f"{who}", purchase_date=f"{day}T10:00:00Z") for day, who in days
-    ]
-    shop = open_shop(tmp_path, [Record(order) for order in orders], churn_window_days=30)
-    with warehouse_from_settings(shop).reading() as reading:
-        (row,) = [r for r in rows(reading, shop, "figures") if (r["period"], r["segment_key"]) == ("2025-02-01", "all")]
-    assert (row["churn_rate"], row["churn_rate_year_before"]) == (CENT(0.8), CENT(0.6))
-    assert [row["churn_change_low"], row["churn_change_high"]] == [CENT(0.0524, abs=5e-5), CENT(0.3339, abs=5e-5)]
-
-
-@pytest.mark.parametrize(("unit", "before"), [("week", "2024-01-01"), ("day", "2024-01-02")])
-def test_weeks_and_days_are_compared_with_the_same_days_of_a_week_a_year_before(unit: str, before: str, tmp_path: Path):
-    times = [f"{date.fromisoformat(before) + timedelta(days=364 * year)}T10:00:00Z" for year in (0, 1)]
-    orders = [event(order_id=time, customer_id="C", purchase_date=time) for time in times]
-    shop = open_shop(tmp_path, [Record(order) for order in orders], kpi_period=unit)
-    with warehouse_from_settings(shop).reading() as reading:
-        newest = rows(reading, shop, "figures")[-1]
-    assert newest["year_before"] == before
 
 
 def test_new_customers_and_returning_ones_are_told_apart_by_their_first_order(

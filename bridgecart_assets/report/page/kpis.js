@@ -108,13 +108,15 @@ function churnCard(row, key, evidence) {
     is(row.estimated_churn_rate) && !is(row.churn_rate)
       ? `${kind} for ${periodName(row.period)}: ${format.share(row.estimated_churn_rate)} of the customers active at its opening.`
       : null;
+  // What is the season's is neither better nor worse.
+  const better = isOfSeason(latest) ? 0 : -1;
   if (!latest) return card("Churn rate", "-", `None: ${reasons[row.churn_rate_reason] ?? row.churn_rate_reason}.`, estimate);
   return card(
     "Churn rate",
     format.share(latest.churn_rate),
     latest.period === row.period ? null : `Of ${periodName(latest.period)}, the latest whose window is over.`,
-    change(latest.churn_rate, before?.churn_rate, { better: -1, than: before ? periodName(before.period) : "" }),
-    change(latest.churn_rate, latest.churn_rate_year_before, { better: -1, than: periodName(latest.year_before) }),
+    change(latest.churn_rate, before?.churn_rate, { better, than: before ? periodName(before.period) : "" }),
+    change(latest.churn_rate, latest.churn_rate_year_before, { better, than: periodName(latest.year_before) }),
     trend(soFar.filter((one) => one.period <= latest.period), "churn_rate", format.share),
     `Between ${format.share(latest.churn_rate_low)} and ${format.share(latest.churn_rate_high)} (95%).`,
     churnSeasonWords(latest),

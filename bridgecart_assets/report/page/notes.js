@@ -24,8 +24,8 @@ function showWords() {
   byId("churn-words").textContent =
     `Every churn rate here is of the customers who were active at the opening, that is who had bought in the ${settings.churn_window_days} days before: ` +
     `the share of them who buy nothing in the ${settings.churn_window_days} days after it. ` +
-    "It exists once that window is over. The purchase model's estimate is early when the model knew no order after the opening, and made in hindsight otherwise. " +
-    `A season makes the rates of some openings high in every year: so each stands beside that of the same period a year before. ${modelSeasonWords()}`;
+    "It exists once that window is over. The purchase model's estimate is early when the model knew no order after the opening, and made in hindsight otherwise.";
+  byId("season-words").textContent = seasonWords();
   byId("everybody-words").textContent = tables.everybody.map((row) => deeds(row, "All customers bought").join(" ")).join("");
   byId("newcomer-words").textContent = newcomerWords();
   byId("model-words").textContent = modelWords();

@@ -11,10 +11,12 @@ select
     s.version as model_version,
     s.confidence,
     s.runner_up_key,
-    -- The churn KPI calls a customer inactive after the window; before that it is a question of whether he is alive.
+    -- The churn KPI calls a customer inactive after the window; before that it is a question of whether he is alive. So it
+    -- is after it where the shop has a season and fewer days of that have passed: silent are then most who will be back.
     case
         when s.frequency = 0 then null
-        when s.recency_days > $churn_window_days then 'dormant'
+        when s.recency_days > $churn_window_days and round(7 * (s.weeks - s.weeks_to_last)) > $churn_window_days
+        then 'dormant'
         when 3 * s.tenure_days <= $churn_window_days then 'new'
         when coalesce(s.p_alive < 0.5, 3 * s.recency_days > 2 * $churn_window_days) then 'at risk'
         when coalesce(s.p_alive < 0.8, 3 * s.recency_days > $churn_window_days) then 'needs attention'
