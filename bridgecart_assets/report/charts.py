@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from bridgecart_assets.contracts import KPIS, LIFECYCLES, Kpi
+from bridgecart_assets.contracts import KPIS, LIFECYCLES, SEGMENTATION_TRAITS, Kpi
 
 Chart = alt.TopLevelMixin
 
@@ -22,6 +22,7 @@ IN_LIFECYCLE = "lifecycle == '' || datum.lifecycle == lifecycle"
 IN_PERIOD = "period == '' || datum.period == period"
 SHORT_PERIOD = "unit == 'month' ? slice(datum.value, 0, 7) : datum.value"
 # A logarithmic scale has more lines than labels.
+IS_SHORT = "length(datum.segment_key) < 5"
 LABELLED = alt.condition("datum.label", alt.value(1), alt.value(0))
 # Neither good nor bad.
 BLUE, OCHRE, GREY = "#2f7fc1", "#b7791f", "#6b7683"
@@ -102,10 +103,10 @@ def _bar() -> Mapping[str, Any]:
 
 
 def _keys(base: alt.Chart, fits: str, **place: Any) -> alt.Chart:
-    """The segment's key on each part of a stack that it fits on: `fits` is of its size in pixels."""
+    """The segment's key on each part of a stack that it fits on: `fits` is of its size in pixels. Words never fit."""
     return base.mark_text(fontSize=10).encode(
         # Not filtered: the others would be stacked without what was left out.
-        text=alt.condition(fits, "segment_key:N", alt.value("")),
+        text=alt.condition(f"{IS_SHORT} && {fits}", "segment_key:N", alt.value("")),
         color=alt.Color("ink:N", scale=None),
         **place,
     )
@@ -174,7 +175,8 @@ def _trend(kpi: Kpi, scale: Literal["log"] | None = None) -> Chart:
         alt.Chart(alt.NamedData(name="figures"))
         .transform_filter("datum.period == period && datum.segment_key == 'all'")
         .mark_rule(strokeDash=[3, 3])
-        .encode(x=alt.X("period:O"))
+        # With the axis of the others: of two, one says how labels are turned and the other how they stand.
+        .encode(x=_periods())
     )
     return alt.layer(chosen, lines, points)
 
@@ -238,7 +240,9 @@ def _map() -> Chart:
             ("net_a_purchase_day", "Net sales a purchase day", "money"),
         ),
     )
-    keys = base.mark_text(fontWeight="bold").encode(text="segment_key:N", color=alt.Color("ink:N", scale=None))
+    keys = base.mark_text(fontWeight="bold").encode(
+        text=alt.condition(IS_SHORT, "segment_key:N", alt.value("")), color=alt.Color("ink:N", scale=None)
+    )
     return alt.layer(bubbles, keys)
 
 
@@ -394,7 +398,7 @@ def _churn() -> Chart:
         .transform_filter("isValid(datum.rate)")
         .encode(
             y=alt.Y("rate:Q", title=None, axis=axis),
-            color=_kinds(alt.Color, RATES, colors, legend=alt.Legend(orient="top", columns=2, labelLimit=150)),
+            color=_kinds(alt.Color, RATES, colors, legend=_dashes(2)),
         )
     )
     lines = rates.mark_line().encode(strokeDash=_kinds(alt.StrokeDash, RATES, dashes))
@@ -583,9 +587,16 @@ def _batches() -> Chart:
 
 
 def _drift() -> Chart:
-    base = _base("drift", alt.Step(28)).encode(y=alt.Y("measure:N", title=None, axis=alt.Axis(labelLimit=150)))
+    words = {**{trait.name: trait.label for trait in SEGMENTATION_TRAITS}, "segment_mix": "sizes of the segments"}
+    base = _base("drift", alt.Step(28)).encode(
+        y=alt.Y("measure:N", title=None, axis=alt.Axis(labelLimit=150, labelExpr=f"{words}[datum.value]"))
+    )
     bars = base.mark_bar().encode(
-        x=alt.X("psi:Q", title="Stability index; tick: threshold", axis=_axis("figure", tickCount=5)),
+        x=alt.X(
+            "psi:Q",
+            title="Population stability index: 0 is no change, from the tick on it is an alert",
+            axis=_axis("figure", tickCount=5),
+        ),
         color=alt.condition("datum.alert", alt.value("#c2410c"), alt.value(BLUE)),
         tooltip=_tooltips(("measure", "Measure", ""), ("psi", "PSI", "figure"), ("threshold", "Threshold", "figure")),
     )

@@ -133,7 +133,8 @@ def _trend(kpi: Kpi) -> str:
     far_apart = ""
     if kpi.format == "money":
         far_apart, caption = f' data-far-apart="{chart}_log"', caption + _says("scale")
-    return f'<figure data-chart="{chart}"{far_apart} data-rows="figures"><figcaption>{caption}</figcaption></figure>'
+    drawn = f'data-chart="{chart}"{far_apart} data-rows="figures" data-values="{kpi.column}"'
+    return f"<figure {drawn}><figcaption>{caption}</figcaption></figure>"
 
 
 def _says(what: str) -> str:

@@ -29,8 +29,11 @@ from bridgecart_assets_tests.report.pages import (
     replaced,
     times_drawn,
     with_rows,
+    with_segments,
 )
 from bridgecart_assets_tests.report.shops import HOSTILE, grown_shop
+
+PHONE = ViewportSize(width=390, height=844)
 
 
 def test_every_chart_is_drawn_and_every_kpi_has_a_figure(opened: Open, grown: Settings):
@@ -254,6 +257,26 @@ def test_everything_is_reached_by_keyboard(opened: Open, grown: Settings):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
     assert {"segment", "period", "theme", "BUTTON", "SUMMARY"} <= reached
+    button = page.locator("#legend button[data-key=S03]")
+    button.focus()
+    page.keyboard.press("Enter")
+    drawn(page, 2)
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(button).to_be_focused()
+
+
+def test_on_a_phone_many_segments_take_one_line_and_the_chosen_one_is_in_sight(
+    opened: Open, grown: Settings, tmp_path: Path
+):
+    with warehouse_from_settings(grown).reading() as connection:
+        figures = with_segments(gather(connection, grown), 12)
+    page = opened(page_with(figures, tmp_path), size=PHONE, choice="#segment=S11")
+    legend = page.locator("#legend").bounding_box()
+    button = page.locator("#legend button[data-key=S11]").bounding_box()
+    assert legend is not None
+    assert button is not None
+    assert legend["height"] < 60
+    assert 0 <= button["x"] < PHONE["width"] - 100
 
 
 def test_texts_of_events_stay_texts(opened: Open, hostile: Settings):
@@ -643,3 +666,26 @@ def _written(settings: Settings, folder: Path, health: dict[str, Any]) -> str:
     target = folder / "segments.html"
     target.write_bytes(write_report(settings, health).read_bytes())
     return target.as_uri()
+
+
+def test_the_label_of_a_period_stands_below_its_points(opened: Open, grown: Settings):
+    page = opened(grown, choice="#period=2025-07-01")
+    apart = page.locator("figure[data-chart^=trend_]").evaluate_all(
+        """figures => figures.map(figure => {
+            const middle = (one) => { const { left, right } = one.getBoundingClientRect(); return (left + right) / 2; };
+            const labels = [...figure.querySelectorAll(".role-axis-label text")];
+            const label = labels.find((one) => one.textContent === "2025-07");
+            return middle(label) - middle(figure.querySelector(".mark-rule.role-mark line"));
+        })"""
+    )
+    assert len(apart) == 4
+    assert max(map(abs, apart)) < 2
+
+
+def test_a_chart_without_a_figure_says_so_and_no_word_is_squeezed_into_a_bar(opened: Open, hostile: Settings):
+    page = opened(hostile)
+    for chart in ("trend_churn_rate", "churn"):
+        expect(page.locator(f"figure[data-chart={chart}]")).to_contain_text("Nothing to draw yet.")
+    assert page.locator("figure[data-chart=trend_clv_growth] svg .mark-symbol path").count() > 0
+    assert "unassigned" not in page.locator("figure svg .mark-text.role-mark text").all_text_contents()
+    expect(page.locator("#h-changes")).to_be_hidden()

@@ -1,6 +1,7 @@
 // What became of the segments from version to version of their model, newest first.
 
 function showChanges() {
+  byId("h-changes").hidden = !tables.versions.length;
   byId("changes").replaceChildren(
     ...tables.versions.map((version) =>
       element("li", {}, element("strong", {}, `Version ${version.version}`), ...standingWords(version), changeWords(version).join(" ")),

@@ -42,7 +42,9 @@ function showFilters() {
   );
   fill(byId("lifecycle"), "All lifecycles", figures.lifecycles.map((one) => [one, one]), chosen.lifecycle);
   byId("clear").disabled = !Object.values(chosen).some((value) => value);
-  byId("legend").replaceChildren(
+  const legend = byId("legend");
+  const focused = document.activeElement.closest("#legend button")?.dataset.key;
+  legend.replaceChildren(
     ...segmentKeys().map((key) => {
       const isChosen = chosen.segment === key;
       const button = element("button", { type: "button", "aria-pressed": String(isChosen) }, swatch(key), element("span", { className: "cut", title: nameOf(key) }, nameOf(key)));
@@ -51,4 +53,8 @@ function showFilters() {
       return element("li", {}, button);
     }),
   );
+  const buttonOf = (key) => legend.querySelector(`[data-key="${key}"]`);
+  if (focused) buttonOf(focused)?.focus({ preventScroll: true });
+  // On a phone the legend is one line: what is chosen is in sight.
+  legend.scrollLeft = chosen.segment ? buttonOf(chosen.segment).offsetLeft - legend.offsetLeft : 0;
 }
