@@ -133,8 +133,7 @@ def _trend(kpi: Kpi) -> str:
     far_apart = ""
     if kpi.format == "money":
         far_apart, caption = f' data-far-apart="{chart}_log"', caption + _says("scale")
-    drawn = f'data-chart="{chart}"{far_apart} data-rows="figures" data-values="{kpi.column}"'
-    return f"<figure {drawn}><figcaption>{caption}</figcaption></figure>"
+    return f'<figure data-chart="{chart}"{far_apart} data-rows="figures"><figcaption>{caption}</figcaption></figure>'
 
 
 def _says(what: str) -> str:
