@@ -3,7 +3,7 @@
 Each names the rows it draws; the page hands them in, with `name` (the segment in words) and the look of the segment
 (`LOOK`: its own, always the same) beside a segment key. Colours are the page's CSS variables, so that a theme and paper
 need no other drawing. The signals `segment`, `period`, `lifecycle` ('' for all) and `shown` (the period
-that cards speak of) filter them; `unit` is the length of the periods.
+that cards speak of) filter them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +20,9 @@ ALL = "segment == '' "
 IS_CHOSEN = f"{ALL}|| datum.segment_key == segment"
 IN_LIFECYCLE = "lifecycle == '' || datum.lifecycle == lifecycle"
 IN_PERIOD = "period == '' || datum.period == period"
-SHORT_PERIOD = "unit == 'month' ? slice(datum.value, 0, 7) : datum.value"
-# A logarithmic scale has more lines than labels.
+SHORT_PERIOD = "as_period(datum.value)"
 IS_SHORT = "length(datum.segment_key) < 5"
+# A logarithmic scale has more lines than labels.
 LABELLED = alt.condition("datum.label", alt.value(1), alt.value(0))
 # Neither good nor bad.
 BLUE, OCHRE, GREY = "#2f7fc1", "#b7791f", "#6b7683"
@@ -70,7 +70,7 @@ def _charts() -> Mapping[str, Chart]:
 
 
 def _base(rows: str, height: int | alt.Step = HEIGHT) -> alt.Chart:
-    signals = [alt.param(name=name, value="") for name in ("segment", "period", "lifecycle", "shown", "unit")]
+    signals = [alt.param(name=name, value="") for name in ("segment", "period", "lifecycle", "shown")]
     return alt.Chart(alt.NamedData(name=rows), width="container", height=height).add_params(*signals)
 
 
@@ -115,6 +115,7 @@ def _keys(base: alt.Chart, fits: str, **place: Any) -> alt.Chart:
 def _tooltips(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
     """What a tooltip says: field, title, and how the page writes it; a text as it is."""
     return [
+        # Vega-Lite writes numbers only as it is told, so a date is one to it.
         alt.Tooltip(f"{name}:Q", title=title, formatType=f"as_{written}")
         if written
         else alt.Tooltip(f"{name}:N", title=title)
@@ -153,7 +154,7 @@ def _trend(kpi: Kpi, scale: Literal["log"] | None = None) -> Chart:
             opacity=alt.condition(IS_CHOSEN, alt.value(1), alt.value(0.12)),
             tooltip=_tooltips(
                 ("name", "Segment", ""),
-                ("period", "Period", ""),
+                ("period", "Period", "period"),
                 (field, kpi.label, written),
                 (kpi.customers.column, kpi.customers.words, "count"),
             ),
@@ -405,7 +406,7 @@ def _churn() -> Chart:
     points = rates.mark_point(size=45).encode(
         shape=_kinds(alt.Shape, RATES, shapes),
         tooltip=_tooltips(
-            ("period", "Period", ""),
+            ("period", "Period", "period"),
             ("kind", "Churn rate", ""),
             ("rate", "Rate", "share"),
             ("active", "Customers active at the opening", "count"),
@@ -517,7 +518,7 @@ def _discounts() -> Chart:
                 legend=_dashes(1),
             ),
             strokeDash=_kinds(alt.StrokeDash, kinds, [[1, 0], [6, 3], [2, 2]]),
-            tooltip=_tooltips(("period", "Period", ""), ("kind", "Share", ""), ("share", "", "share")),
+            tooltip=_tooltips(("period", "Period", "period"), ("kind", "Share", ""), ("share", "", "share")),
         )
     )
 
@@ -533,7 +534,7 @@ def _newcomers() -> Chart:
             order=alt.Order("who:N", sort="descending"),
             opacity=alt.condition(IN_PERIOD, alt.value(1), alt.value(0.3)),
             tooltip=_tooltips(
-                ("period", "Period", ""),
+                ("period", "Period", "period"),
                 ("who", "Customers", ""),
                 ("sales", "Net sales", "money"),
                 ("share", "Share of all", "share"),
@@ -557,7 +558,7 @@ def _newcomer_orders() -> Chart:
     points = base.mark_point(size=36, strokeWidth=1.5).encode(
         fill=alt.condition("datum.low_sample || !datum.is_complete", alt.value("transparent"), _who(alt.Fill, 0)),
         tooltip=_tooltips(
-            ("period", "Period", ""),
+            ("period", "Period", "period"),
             ("who", "Customers", ""),
             ("average_order_value", "Average order", "money"),
             ("orders", "Purchases", "count"),

@@ -42,7 +42,10 @@ def computed(page: Page, selector: str, *properties: str) -> list[tuple[str, ...
 
 
 def open_table(page: Page, title: str) -> None:
-    page.locator("summary", has_text=re.compile(f"^{title}")).click()
+    summary = page.locator("summary", has_text=re.compile(f"^{title}"))
+    summary.click()
+    # The browser tells the page a moment later.
+    summary.locator("xpath=..").locator("table, .nothing").wait_for()
 
 
 def column(page: Page, place: int) -> list[str]:

@@ -70,14 +70,14 @@ def test_choosing_a_segment_filters_the_cards_the_charts_and_the_tables(opened: 
 
 def test_choosing_a_period_shows_its_figures_and_the_address_keeps_the_choice(opened: Open, grown: Settings):
     page = opened(grown)
-    expect(page.locator("#h-kpis")).to_contain_text("2025-12")
+    expect(page.locator("#h-kpis")).to_contain_text("Dec 2025")
     page.locator("#period").select_option("2025-03-01")
     drawn(page, 2)
-    expect(page.locator("#h-kpis")).to_contain_text("2025-03")
+    expect(page.locator("#h-kpis")).to_contain_text("Mar 2025")
     page.locator("#legend button").first.click()
     assert page.evaluate("location.hash") == "#segment=S01&period=2025-03-01"
     again = opened(grown, choice="#segment=S01&period=2025-03-01")
-    expect(again.locator("#h-kpis")).to_contain_text("2025-03")
+    expect(again.locator("#h-kpis")).to_contain_text("Mar 2025")
     expect(again.locator("#segment")).to_have_value("S01")
     assert again.locator("#cards").inner_text() == page.locator("#cards").inner_text()
 
@@ -130,7 +130,7 @@ def test_the_advice_and_the_grid_lead_to_exactly_the_customers_that_are_meant(
     assert page.locator("#cells [aria-pressed=true]").count() == 0
 
 
-@pytest.mark.parametrize(("length", "name"), [("week", "week of 2025-12-22"), ("day", "2025-12-31")])
+@pytest.mark.parametrize(("length", "name"), [("week", "week of Dec 22, 2025"), ("day", "Dec 31, 2025")])
 def test_periods_of_any_length_have_a_name_and_only_as_many_as_fit(
     opened: Open, tmp_path: Path, length: str, name: str
 ):
@@ -153,7 +153,7 @@ def test_the_categories_stand_in_the_order_of_their_sales(opened: Open, grown: S
 def test_a_choice_that_there_is_not_is_no_choice(opened: Open, grown: Settings):
     page = opened(grown, choice="#segment=<b>&period=1999-01-01")
     expect(page.locator("#segment")).to_have_value("")
-    expect(page.locator("#h-kpis")).to_contain_text("2025-12")
+    expect(page.locator("#h-kpis")).to_contain_text("Dec 2025")
 
 
 def test_a_table_sorts_by_any_column_and_says_how(opened: Open, grown: Settings):
@@ -323,7 +323,9 @@ def test_without_orders_it_says_so_and_shows_what_the_pipeline_did(opened: Open,
 
 def test_it_says_until_when_by_the_clock_of_whose_calendar(opened: Open, hostile: Settings):
     page = opened(hostile)
-    expect(page.locator("#about")).to_have_text("Orders until 2025-03-20 10:00 in the shop's calendar (UTC).")
+    expect(page.locator("#about")).to_have_text(
+        re.compile(r"^Orders until Mar 20, 2025, 10:00\sAM in the shop's calendar \(UTC\)\.$")
+    )
 
 
 def test_few_customers_are_called_few_and_a_figure_that_does_not_exist_says_why(opened: Open, hostile: Settings):
@@ -372,7 +374,7 @@ def test_the_cards_of_the_segments_say_what_their_customers_did_and_what_is_pred
         assert refunds == pytest.approx(100 * row["refund_share"], abs=0.0501)
         assert "predicted for the next 365 days" in card
     expect(page.locator("#everybody-words")).to_contain_text("All customers bought on")
-    expect(page.locator("#cards")).to_contain_text("Estimate in hindsight for 2025-12")
+    expect(page.locator("#cards")).to_contain_text("Estimate in hindsight for Dec 2025")
 
 
 def test_a_giant_serial_returners_and_a_new_model_are_told_beside_the_figures(
@@ -541,9 +543,7 @@ def test_segments_that_are_far_apart_stand_on_a_logarithmic_scale_and_others_do_
 
     def lowest_label(page: Page) -> float:
         texts = page.locator(f"{figure} .role-axis-label text").all_text_contents()
-        return min(
-            float(text.replace("K", "e3").replace(",", "")) for text in texts if not text.startswith("202") and text
-        )
+        return min(float(text.replace("K", "e3").replace(",", "")) for text in texts if text and not text[0].isalpha())
 
     bridge = "figure[data-chart=bridge]"
     page = opened(grown)
@@ -604,7 +604,7 @@ def test_an_estimate_in_hindsight_looks_different_and_is_called_so(opened: Open,
     assert colors.count("rgb(194, 65, 12)") == estimated(rows, in_hindsight=False) > 2
     legend = page.locator("figure[data-chart=churn] .role-legend-label text").all_text_contents()
     assert legend == ["what happened", "early estimate", "estimate in hindsight", "a year before"]
-    expect(page.locator("#cards")).to_contain_text("Early estimate for 2025-12")
+    expect(page.locator("#cards")).to_contain_text("Early estimate for Dec 2025")
     expect(page.locator("#cards")).to_contain_text("of the customers active at its opening")
 
 

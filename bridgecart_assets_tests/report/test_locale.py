@@ -1,4 +1,4 @@
-"""Numbers and money as the shop's country writes them: cards, axes, tooltips, tables. Downloads are for programs."""
+"""Numbers, money and dates as the shop's country writes them, wherever people read; downloads are for programs."""
 
 import csv
 import re
@@ -19,16 +19,16 @@ DEAR, CHEAP = 1_234_567.895, 12_345.678
 
 
 @pytest.mark.parametrize(
-    ("locale", "currency", "money", "short", "share", "cell", "head"),
+    ("locale", "currency", "money", "short", "share", "cell", "head", "month"),
     [
-        ("en", "EUR", "€1,234,567.90", "€1.23M", "-12.3%", "1,234,567.90", "Average order, EUR"),
-        ("de-DE", "EUR", "1.234.567,90 €", "1,23 Mio. €", "-12,3 %", "1.234.567,90", "Average order, EUR"),
-        ("ja-JP", "JPY", "￥1,234,568", "￥123万", "-12.3%", "1,234,568", "Average order, JPY"),
-        ("en", "KWD", "KWD 1,234,567.895", "KWD 1.23M", "-12.3%", "1,234,567.895", "Average order, KWD"),
-        ("en", None, "1,234,567.90", "1.23M", "-12.3%", "1,234,567.90", "Average order, currency units"),
+        ("en", "EUR", "€1,234,567.90", "€1.23M", "-12.3%", "1,234,567.90", "Average order, EUR", "Dec 2025"),
+        ("de-DE", "EUR", "1.234.567,90 €", "1,23 Mio. €", "-12,3 %", "1.234.567,90", "Average order, EUR", "Dez. 2025"),
+        ("ja-JP", "JPY", "￥1,234,568", "￥123万", "-12.3%", "1,234,568", "Average order, JPY", "2025年12月"),
+        ("en", "KWD", "KWD 1,234,567.895", "KWD 1.23M", "-12.3%", "1,234,567.895", "Average order, KWD", "Dec 2025"),
+        ("en", None, "1,234,567.90", "1.23M", "-12.3%", "1,234,567.90", "Average order, currency units", "Dec 2025"),
     ],
 )
-def test_money_and_shares_are_written_as_the_country_writes_them_and_downloads_are_not(
+def test_money_shares_and_dates_are_written_as_the_country_writes_them_and_downloads_are_not(
     opened: Open,
     figures: Figures,
     tmp_path: Path,
@@ -39,6 +39,7 @@ def test_money_and_shares_are_written_as_the_country_writes_them_and_downloads_a
     share: str,
     cell: str,
     head: str,
+    month: str,
 ):
     shop = {**figures, "settings": {**figures["settings"], "locale": locale, "currency": currency}}
     page = opened(page_with(shop, tmp_path), choice="#segment=S01")
@@ -48,20 +49,23 @@ def test_money_and_shares_are_written_as_the_country_writes_them_and_downloads_a
     assert share.replace("-", "\u2212") in cards
     axis = [_plain(text) for text in page.locator(f"{TREND} .role-axis-label text").all_text_contents()]
     unit = money.strip("0123456789., ")
-    assert axis
-    assert any(unit in text for text in axis if text)
+    assert any(unit in text and text != month for text in axis if text)
+    assert month in axis
+    expect(page.locator("#h-kpis")).to_have_text(f"The four KPIs, {month}")
     page.locator(f"{TREND} .mark-symbol.role-mark path").first.hover()
-    expect(page.locator("#vg-tooltip-element")).to_be_visible()
-    assert money in _plain(page.locator("#vg-tooltip-element").inner_text())
+    expect(page.locator("#vg-tooltip-element")).to_contain_text(month)
+    tooltip = _plain(page.locator("#vg-tooltip-element").inner_text()).split("\n")
+    assert {money, month} <= set(tooltip)
     open_table(page, "KPIs by period and segment")
     heads = page.locator("[data-table] table:visible th").all_inner_texts()
     assert [column(page, heads.index(head) + 1)] == [[cell]]
     assert "CLV growth, %" in heads
+    assert column(page, 1) == [month]
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").click()
     download.value.save_as(tmp_path / "figures.csv")
     (row,) = csv.DictReader((tmp_path / "figures.csv").read_text(encoding="utf-8-sig").splitlines())
-    assert (row["average_order_value"], row["clv_growth"]) == ("1234567.90", "-0.1234")
+    assert (row["period"], row["average_order_value"], row["clv_growth"]) == ("2025-12-01", "1234567.90", "-0.1234")
 
 
 @pytest.fixture(scope="module")

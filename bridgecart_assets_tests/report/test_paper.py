@@ -39,7 +39,7 @@ def test_on_paper_all_is_dark_on_white_and_nothing_is_cut_off(opened: Open, grow
             assert sheet.min() < 150
         words, width, right = printed(target)
         # The legend, the ends of axes, the last step and column, both ends of the charts' own legends.
-        assert legend | {"100%", "closing", "dormant", "2025-11", "hindsight", "sample"} <= words
+        assert legend | {"100%", "closing", "dormant", "Nov", "2025", "hindsight", "sample"} <= words
         assert right < width * (1 - MARGIN_MILLIMETRES / paper_width)
         assert not {"Download", "Show", "Light"} & words
         assert set(page.evaluate("window.printed")) == {PRINTED_WIDTH} != set(on_screen)

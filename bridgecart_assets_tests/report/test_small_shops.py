@@ -71,6 +71,6 @@ def test_what_comes_first_is_said_with_its_day(opened: Open, tmp_path: Path):
     ]
     page = opened(open_shop(tmp_path, list(map(Record, orders))))
     words = page.locator("#missing-words").inner_text()
-    assert "Those of 2025-02, the first with customers, are over on 2025-05-02." in words
+    assert "Those of Feb 2025, the first with customers, are over on May 2, 2025." in words
     assert "they take 56 days of orders, and there are" in words
     assert "No month is over" not in words

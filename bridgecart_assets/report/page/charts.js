@@ -23,7 +23,7 @@ const CONFIG = {
 const AS = Object.fromEntries(
   Object.entries({
     money: amount, count: format.count, share: format.share, growth: format.growth, ratio: format.ratio, figure: format.figure,
-    tenths: (value) => write.tenths(value), signed: (value) => write.hundredths(value),
+    period: format.period, month: format.month, tenths: (value) => write.tenths(value), signed: (value) => write.hundredths(value),
     axis_money: (value) => write.axisMoney(value), axis_count: (value) => write.axisCount(value),
     axis_ratio: (value) => write.figure(value), axis_figure: (value) => write.figure(value),
     axis_share: (value) => write.axisShare(value), axis_growth: (value) => write.axisGrowth(value),
@@ -57,7 +57,6 @@ function signals() {
     period: chosen.period,
     lifecycle: chosen.lifecycle,
     shown: tables.figures.length ? shownPeriod() : "",
-    unit: figures.settings.period,
   };
 }
 

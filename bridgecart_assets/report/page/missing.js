@@ -49,7 +49,7 @@ function churnWords() {
   const first = all.find((row) => row.active > 0);
   const window = counted(figures.settings.churn_window_days, "day");
   return first
-    ? `No churn rate yet: it takes the ${window} after an opening. Those of ${periodName(first.period)}, the first with customers, are over on ${first.matures_on}.`
+    ? `No churn rate yet: it takes the ${window} after an opening. Those of ${periodName(first.period)}, the first with customers, are over on ${format.date(first.matures_on)}.`
     : `No churn rate yet: it is of customers who had bought before a ${figures.settings.period} opened, and takes the ${window} after that.`;
 }
 

@@ -3,7 +3,7 @@
 function showWords() {
   const { clock, settings } = figures;
   byId("about").textContent = clock.newest_order_at
-    ? `Orders until ${clock.newest_order_at.slice(0, 16).replace("T", " ")} in the shop's calendar (${settings.calendar}).`
+    ? `Orders until ${write.instant(`${clock.newest_order_at.slice(0, 16)}Z`)} in the shop's calendar (${settings.calendar}).`
     : "";
   const says = {
     unit: currencyName(),
@@ -45,7 +45,7 @@ function modelWords() {
   const proposed = tables.versions.find((row) => row.standing === "proposed");
   const alerts = tables.drift.filter((row) => row.alert).length;
   return [
-    `Version ${model.version} of the segment model: ${model.segments} segments, fitted to ${whole.format(model.fitted_customers)} customers as of ${model.as_of}.`,
+    `Version ${model.version} of the segment model: ${model.segments} segments, fitted to ${whole.format(model.fitted_customers)} customers as of ${format.date(model.as_of)}.`,
     `Silhouette ${shown(model.silhouette, "figure")}, stability under resampling ${shown(model.stability, "figure")} (1 is best).`,
     model.remarks ?? "",
     is(model.agreement) ? `${format.share(model.agreement)} of the customers kept their segment from the version before.` : "It has no version before it.",

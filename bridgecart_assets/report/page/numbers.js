@@ -1,6 +1,6 @@
-// Numbers and names as people read them, and the look of a segment.
+// Numbers, dates and names as people read them, and the look of a segment.
 
-let write = {}; // a number as a text, by how it is written: made by `readFormats` for the shop's locale and currency
+let write = {}; // a number or a date as a text, by how it is written: made by `readFormats` for the shop's locale and currency
 
 function readFormats() {
   const { locale, currency } = figures.settings;
@@ -14,6 +14,10 @@ function readFormats() {
   const fixed = (digits) => ({ minimumFractionDigits: digits, maximumFractionDigits: digits });
   const compact = (digits) => ({ useGrouping: true, notation: "compact", maximumSignificantDigits: digits });
   const percent = { style: "percent", ...fixed(1) };
+  const dated = (options) => {
+    const format = new Intl.DateTimeFormat(locale, { timeZone: "UTC", ...options });
+    return (value) => format.format(new Date(value));
+  };
   const signed = { ...fixed(1), signDisplay: "exceptZero" };
   write = {
     whole: written({ maximumFractionDigits: 0 }),
@@ -26,6 +30,9 @@ function readFormats() {
     shortMoney: written({ ...unit, ...compact(3), minimumSignificantDigits: 3 }),
     share: written(percent),
     growth: written({ ...percent, ...signed }),
+    month: dated({ month: "short", year: "numeric" }),
+    day: dated({ dateStyle: "medium" }),
+    instant: dated({ dateStyle: "medium", timeStyle: "short" }),
     // Of an axis: no digit that says nothing, and as many as neighbours need to differ.
     axisMoney: written({ ...unit, ...compact(4) }),
     axisCount: written(compact(4)),
@@ -49,6 +56,9 @@ const format = {
   share: (value) => write.share(value),
   growth: (value) => write.growth(value),
   figure: (value) => write.figure(value),
+  month: (value) => write.month(value),
+  date: (value) => write.day(value),
+  period: (value) => (figures.settings.period === "month" ? write.month(value) : write.day(value)),
 };
 // In a table the head says the unit.
 const cells = { ...format, money: (value) => write.sum(value), share: (value) => write.tenths(100 * value), growth: (value) => write.signed(100 * value) };
@@ -56,10 +66,9 @@ const unitOf = (kind) => ({ money: currencyName(), share: "%", growth: "%" })[ki
 const currencyName = () => figures.settings.currency ?? "currency units";
 const points = (difference) => `${write.signed(100 * difference)} points`;
 const shown = (value, kind, how = format) => (is(value) ? how[kind](value) : kind === "reason" ? "" : "-");
-const isNumber = (kind) => !["text", "long", "flag", "reason"].includes(kind);
+const isNumber = (kind) => !["text", "long", "flag", "reason", "month", "date", "period"].includes(kind);
 const nameOf = (key) => names.get(key) ?? PLACES[key] ?? key;
-const periodName = (period) =>
-  ({ month: period.slice(0, 7), week: `week of ${period}`, day: period })[figures.settings.period];
+const periodName = (period) => (figures.settings.period === "week" ? `week of ${write.day(period)}` : format.period(period));
 
 function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);

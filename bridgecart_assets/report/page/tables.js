@@ -2,17 +2,17 @@
 
 const COLUMNS = {
   figures: [
-    ["period", "Period", "text"], ["name", "Segment", "text"], ["is_complete", "Complete", "flag"], ["customers", "Customers at the opening", "count"],
+    ["period", "Period", "period"], ["name", "Segment", "text"], ["is_complete", "Complete", "flag"], ["customers", "Customers at the opening", "count"],
     ["clv_growth", "CLV growth", "growth"], ["clv_growth_reason", "Why none", "reason"], ["churn_rate", "Churn rate", "share"],
     ["churn_rate_reason", "Why none", "reason"], ["average_order_value", "Average order", "money"], ["buyers", "Customers who bought", "count"], ["orders", "Purchases", "count"],
     ["sales", "Net sales", "money"], ["sales_contribution", "Contribution", "share"], ["model_changed", "Model changed", "flag"], ["low_sample", "Low sample", "flag"],
   ],
   churn: [
-    ["period", "Period", "text"], ["name", "Segment", "text"], ["active", "Active at the opening", "count"], ["churned", "Of these churned", "count"],
+    ["period", "Period", "period"], ["name", "Segment", "text"], ["active", "Active at the opening", "count"], ["churned", "Of these churned", "count"],
     ["churn_rate", "Churn rate", "share"], ["churn_rate_low", "95% from", "share"], ["churn_rate_high", "to", "share"],
     ["churn_rate_year_before", "A year before", "share"],
     ["estimated_churn_rate", "Estimate", "share"], ["estimate_error", "Error", "growth"], ["in_hindsight", "In hindsight", "flag"],
-    ["matures_on", "Window over on", "text"],
+    ["matures_on", "Window over on", "date"],
   ],
   segments: [
     ["name", "Segment", "text"], ["customers", "Customers", "count"], ["share_of_customers", "Of customers", "share"],
@@ -34,36 +34,36 @@ const COLUMNS = {
     ["predicted_clv", "Predicted value", "money"], ["value_at_risk", "Value at risk", "money"],
   ],
   flows: [
-    ["period", "Period", "text"], ["opening_key", "Opening", "text"], ["closing_key", "Close", "text"], ["customers", "Customers", "count"],
+    ["period", "Period", "period"], ["opening_key", "Opening", "text"], ["closing_key", "Close", "text"], ["customers", "Customers", "count"],
   ],
   bridge: [
-    ["period", "Period", "text"], ["name", "Segment", "text"], ["place", "Step", "count"], ["step", "What", "text"],
+    ["period", "Period", "period"], ["name", "Segment", "text"], ["place", "Step", "count"], ["step", "What", "text"],
     ["change", "Amount", "money"], ["ends", "Reached", "money"],
   ],
   categories: [
-    ["period", "Period", "text"], ["name", "Segment", "text"], ["value", "Category", "text"], ["orders", "Purchases", "count"],
+    ["period", "Period", "period"], ["name", "Segment", "text"], ["value", "Category", "text"], ["orders", "Purchases", "count"],
     ["sales", "Sales", "money"], ["discounts", "Discounts", "money"], ["with_coupon", "With coupon", "count"],
   ],
   payments: [
-    ["period", "Period", "text"], ["name", "Segment", "text"], ["value", "Payment", "text"], ["orders", "Purchases", "count"],
+    ["period", "Period", "period"], ["name", "Segment", "text"], ["value", "Payment", "text"], ["orders", "Purchases", "count"],
     ["sales", "Sales", "money"], ["discounts", "Discounts", "money"], ["with_coupon", "With coupon", "count"],
   ],
   ages: [["name", "Segment", "text"], ["from_age", "From age", "count", "years"], ["customers", "Customers", "count"]],
   new_and_returning: [
-    ["period", "Period", "text"], ["who", "Customers", "text"], ["is_complete", "Complete", "flag"], ["buyers", "Customers who bought", "count"],
+    ["period", "Period", "period"], ["who", "Customers", "text"], ["is_complete", "Complete", "flag"], ["buyers", "Customers who bought", "count"],
     ["orders", "Purchases", "count"], ["sales", "Net sales", "money"], ["share", "Share of net sales", "share"],
     ["average_order_value", "Average order", "money"], ["low_sample", "Low sample", "flag"],
   ],
   cohorts: [
-    ["cohort", "First purchase in", "text"], ["customers", "Customers", "count"], ["net_sales", "Net sales so far, all", "money"],
+    ["cohort", "First purchase in", "month"], ["customers", "Customers", "count"], ["net_sales", "Net sales so far, all", "money"],
     ["whole_ages", "Whole months of age", "count"], ["is_shown", "In the grid", "flag"],
   ],
   cohort_ages: [
-    ["cohort", "First purchase in", "text"], ["age", "Month of age", "count"], ["customers", "Customers", "count"],
+    ["cohort", "First purchase in", "month"], ["age", "Month of age", "count"], ["customers", "Customers", "count"],
     ["buyers", "Bought in it", "count"], ["retention", "Share", "share"], ["mean_clv", "Net sales so far, each", "money"],
   ],
   versions: [
-    ["version", "Version", "count"], ["standing", "Standing", "text"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
+    ["version", "Version", "count"], ["standing", "Standing", "text"], ["as_of", "Fitted as of", "date"], ["in_force_from", "In force from", "date"],
     ["segments", "Segments", "count"], ["fitted_customers", "Customers", "count"], ["silhouette", "Silhouette", "figure"],
     ["stability", "Stability", "figure"], ["smallest_share", "Smallest segment", "share"], ["agreement", "Agreement", "share"],
   ],
@@ -72,13 +72,13 @@ const COLUMNS = {
     ["became", "What became of it", "text"], ["earlier_segment_customers", "Customers of the fit before", "count"], ["segment_customers", "Of this fit", "count"],
   ],
   purchase_models: [
-    ["version", "Version", "count"], ["as_of", "Fitted as of", "text"], ["in_force_from", "In force from", "text"],
+    ["version", "Version", "count"], ["as_of", "Fitted as of", "date"], ["in_force_from", "In force from", "date"],
     ["fitted_customers", "Customers", "count"], ["repeat_customers", "Repeat buyers", "count"], ["history_days", "History", "count", "days"],
     ["r", "r", "figure"], ["alpha", "alpha", "figure"], ["a", "a", "figure"], ["b", "b", "figure"], ["no_prediction_reason", "No predictions", "text"],
   ],
   drift: [
     ["measure", "Measure", "text"], ["psi", "PSI", "figure"], ["threshold", "Threshold", "figure"], ["alert", "Alert", "flag"],
-    ["customers", "Customers", "count"], ["model_version", "Model", "count"], ["as_of", "As of", "text"],
+    ["customers", "Customers", "count"], ["model_version", "Model", "count"], ["as_of", "As of", "date"],
   ],
   stored: [["table", "Table", "text"], ["rows", "Rows", "count"], ["meaning", "What it holds", "long"]],
   failed: [["severity", "Severity", "text"], ["asset", "Asset", "text"], ["check", "Check", "text"], ["says", "What it says", "long"]],
