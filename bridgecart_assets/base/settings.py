@@ -113,6 +113,9 @@ class Settings(BaseSettings):
         description="Finished runs that Dagster keeps; older ones are pruned with their files. What is shown of assets "
         "and batches stays.",
     )
+    keep_reports: int = Field(
+        36, ge=0, le=120, description="Reports of closed periods that are kept, the newest; older ones are deleted."
+    )
     max_batch_attempts: int = Field(
         5, ge=1, description="Failed runs of one batch after which the sensor stops asking for it."
     )

@@ -74,9 +74,9 @@ def _make_room(settings: Settings) -> None:
         )
     remove_home(settings)
     remove_list(warehouse.path)
-    for folder in (settings.published_dir, settings.data_dir / "truth"):
+    for folder in (settings.published_dir, settings.report_path.parent, settings.data_dir / "truth"):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in (warehouse.path, warehouse.path.with_suffix(".duckdb.wal"), settings.report_path):
+    for file in (warehouse.path, warehouse.path.with_suffix(".duckdb.wal")):
         file.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Serving the report next to the Dagster UI: the newest page, and for machines how the pipeline is."""
+"""Serving the report next to the Dagster UI: the newest page, those that are kept, and how the pipeline is."""
 
 import errno
 import os
@@ -149,26 +149,39 @@ def _hostname(host: str) -> str | None:
         return None
 
 
+def _file(file: Path, request: "Request", missing: "Response") -> "Response":
+    """The file as it is now, unless the browser has it."""
+    from starlette.responses import HTMLResponse, Response
+
+    try:
+        with file.open("rb") as opened:
+            content = opened.read()
+            tag = f'"{os.fstat(opened.fileno()).st_mtime_ns:x}-{len(content):x}"'
+    except FileNotFoundError:
+        return missing
+    is_known = request.headers.get("if-none-match") == tag
+    return (
+        Response(status_code=304, headers={"ETag": tag}) if is_known else HTMLResponse(content, headers={"ETag": tag})
+    )
+
+
 def _app(report: Path, settings: Settings | None) -> "Starlette":
     from starlette.applications import Starlette
     from starlette.responses import HTMLResponse, PlainTextResponse, Response
     from starlette.routing import Route
 
-    def page(request: "Request") -> "Response":
-        try:
-            with report.open("rb") as file:
-                content = file.read()
-                tag = f'"{os.fstat(file.fileno()).st_mtime_ns:x}-{len(content):x}"'
-        except FileNotFoundError:
-            return HTMLResponse(_NOT_YET)
-        is_known = request.headers.get("if-none-match") == tag
-        return (
-            Response(status_code=304, headers={"ETag": tag})
-            if is_known
-            else HTMLResponse(content, headers={"ETag": tag})
-        )
+    from bridgecart_assets.report.kept import INDEX, is_kept
 
-    routes = [Route("/", page)]
+    def newest(request: "Request") -> "Response":
+        return _file(report, request, HTMLResponse(_NOT_YET))
+
+    def beside_it(request: "Request") -> "Response":
+        name = request.path_params["name"]
+        none = PlainTextResponse("Not Found", 404)
+        return _file(report.with_name(name), request, none) if name == INDEX or is_kept(name) else none
+
+    # The pages name each other as files do, so that their links lead on without a server, too.
+    routes = [Route("/", newest), Route(f"/{report.name}", newest), Route("/{name}", beside_it)]
     if settings is not None:
         from bridgecart_assets.orchestration.monitoring.metrics import CONTENT_TYPE, exposition
         from bridgecart_assets.orchestration.monitoring.observing import Observer
@@ -182,7 +195,7 @@ def _app(report: Path, settings: Settings | None) -> "Starlette":
             problems = observer.problems(datetime.now(UTC))
             return PlainTextResponse("".join(f"{line}\n" for line in problems or ["ok"]), 503 if problems else 200)
 
-        routes += [Route("/metrics", metrics), Route("/healthz", healthz)]
+        routes = [Route("/metrics", metrics), Route("/healthz", healthz), *routes]
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return app

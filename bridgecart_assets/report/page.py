@@ -8,8 +8,8 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ _PAGE = Path(__file__).parent / "page"
 # The parts of the page's one script, in the order in which they are read.
 _PROGRAM = (
     *("state", "numbers", "rows", "choosing", "seasons", "sparkline", "kpis", "opportunities", "grid", "segments"),
-    *("cohorts", "missing", "notes", "changes", "reader", "tables", "charts", "page"),
+    *("cohorts", "missing", "notes", "changes", "reader", "kept", "tables", "charts", "page"),
 )
 _MADE_OF = ("page/page.html", "page/page.css", *(f"page/{part}.js" for part in _PROGRAM), "charts.py", "page.py")
 _FIGURES = "{{figures}}"
@@ -43,21 +43,33 @@ def write_page(figures: Mapping[str, Any], target: Path) -> None:
 
     Raises ReportNotWritten; what stood there before then stays.
     """
-    try:
+    with _told(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         before, after = _frame(target.parent).split(_FIGURES)
         _write(target, f"{before}{for_script(figures)}{after}")
-    except OSError as error:
-        raise ReportNotWritten(
-            f"Cannot write the report {target} ({error.strerror}): make room and make it writable, or set "
-            "BRIDGECART_DATA_DIR, and run again."
-        ) from error
+
+
+def write_text(text: str, target: Path) -> None:
+    """Write a file beside the report, by atomic rename. Raises ReportNotWritten; what stood there before then stays."""
+    with _told(target):
+        _write(target, text)
 
 
 def for_script(value: object) -> str:
     """JSON that can stand in an HTML script element whatever its texts are."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ReportNotWritten(
+            f"Cannot write the report {target} ({error.strerror}): make room and make it writable, or set "
+            "BRIDGECART_DATA_DIR, and run again."
+        ) from error
 
 
 def _frame(folder: Path) -> str:

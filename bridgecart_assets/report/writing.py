@@ -7,6 +7,7 @@ from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import KPI_TABLES, SILVER_ORDERS
 from bridgecart_assets.report.figures import Figures, gather
+from bridgecart_assets.report.keeping import keep_reports
 from bridgecart_assets.report.page import write_page
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import standing_tables
@@ -21,10 +22,10 @@ class NothingToReport(BridgeCartError):
 
 
 def write_report(settings: Settings, health: Figures | None = None) -> Path:
-    """Write the report with the figures of the warehouse as they are now; its file.
+    """Write the report with the figures of the warehouse as they are now, and keep those of closed periods; its file.
 
     `health` is what is not in the warehouse (`Health.for_report`); without it the page says nothing of the topic and
-    the checks. Raises NothingToReport before the first refresh, ReportNotWritten.
+    the checks. Raises NothingToReport before the first refresh, ReportNotWritten, KeptUnreadable.
     """
     nothing = NothingToReport("There is nothing to report yet: run `bridgecart run` or `bridgecart demo` first.")
     warehouse = warehouse_from_settings(settings)
@@ -33,8 +34,9 @@ def write_report(settings: Settings, health: Figures | None = None) -> Path:
     with warehouse.reading() as connection:
         if not {contract.full_name for contract in KPI_TABLES} <= standing_tables(connection):
             raise nothing
-        figures = {**gather(connection, settings), "health": health}
-    write_page(figures, settings.report_path)
+        figures = gather(connection, settings)
+        write_page({**figures, "health": health, "kept": None}, settings.report_path)
+        keep_reports(connection, settings, figures)
     return settings.report_path
 
 

@@ -94,8 +94,35 @@ def test_before_the_first_report_the_page_says_so_and_looks_again(tmp_path: Path
     assert b'http-equiv="refresh"' in body
 
 
-@pytest.mark.parametrize("path", ["/../bridgecart.duckdb", "/segments.html", "/%2e%2e/x", "//", "//shop.example/"])
-def test_there_is_nothing_but_the_page(served: Listener, path: str):
+@pytest.mark.parametrize("name", ["index.html", "2025-12.html", "2025-12-03.html", "2025-W49.html", "segments.html"])
+def test_the_reports_of_closed_periods_are_beside_it_by_the_names_of_their_files(
+    served: Listener, report: Path, name: str
+):
+    assert ask(f"{served.url}/{name}")[0] == (200 if name == report.name else 404)
+    report.with_name(name).write_text("<p>kept", encoding="utf-8")
+    status, headers, body = ask(f"{served.url}/{name}")
+    assert (status, body) == (200, b"<p>kept")
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert ask(f"{served.url}/{name}", If_None_Match=headers["ETag"])[0] == 304
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/../bridgecart.duckdb", "/%2e%2e/x", "//", "//shop.example/", "/kept.json", "/.frame-1.html", "/frame.html"),
+        *(
+            "/..%2f2025-12.html",
+            "/2025-12.html/",
+            "/2025-12",
+            "/2025-12.html%0a",
+            "/2025-%D9%A1%D9%A2.html",
+            "/x/2025-12.html",
+        ),
+    ],
+)
+def test_there_is_nothing_else(served: Listener, report: Path, path: str):
+    for name in ("kept.json", ".frame-1.html", "frame.html", "../2025-12.html", "2025-12", "2025-\u0661\u0662.html"):
+        report.parent.joinpath(name).write_text("secret", encoding="utf-8")
     assert ask(f"{served.url}{path}")[0] == 404
 
 

@@ -6,7 +6,7 @@ function readHash() {
   const known = (value, values) => (values.includes(value) ? value : "");
   chosen = {
     segment: known(given.get("segment"), segmentKeys()),
-    period: known(given.get("period"), periods()),
+    period: known(given.get("period") ?? figures.kept?.opens, periods()),
     lifecycle: known(given.get("lifecycle"), figures.lifecycles),
   };
 }

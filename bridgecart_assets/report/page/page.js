@@ -21,6 +21,7 @@ function show() {
   showWords();
   showChanges();
   showReader();
+  showKept();
   for (const place of document.querySelectorAll("[data-table]")) showTable(place);
   return drawAll();
 }
