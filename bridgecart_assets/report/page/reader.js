@@ -236,9 +236,15 @@ function unassignedTerm(about) {
 function confidenceTerm(about) {
   const meaning = "Fewer than 30 customers stand behind the figure, so that one of them moves it by points; in the charts its point is hollow.";
   if (!about) return [meaning];
-  const { made, row } = about;
-  if (!made.length) return [meaning, row.low_sample ? `Here that is so of all: ${plural(row.customers, "customer", "customers")}.` : null];
-  const few = made.filter((one) => one.customers < 30);
-  const list = few.map((one) => `${one.segment_key} (${one.customers})`).join(", ");
-  return [meaning, few.length ? `Segments of fewer than 30 customers now: ${list}.` : "Every segment has 30 customers or more now."];
+  const { made, row, who, period } = about;
+  const few = (rows, words) => rows.map(words).join(", ");
+  const small = made.filter((one) => one.customers < 30);
+  const weak = figures.kpis.filter((kpi) => row[kpi.low_sample]);
+  return [
+    meaning,
+    small.length ? `Segments of fewer than 30 customers now: ${few(small, (one) => `${one.segment_key} (${one.customers})`)}.` : null,
+    weak.length
+      ? `Figures of ${who} in ${periodName(period)} with fewer than 30 customers behind them: ${few(weak, (kpi) => `${kpi.label} (${row[kpi.customers]})`)}.`
+      : `No figure of ${who} in ${periodName(period)} is of fewer.`,
+  ];
 }
