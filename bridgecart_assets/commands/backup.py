@@ -9,7 +9,9 @@ from bridgecart_assets.commands.console import progress
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(path_type=Path), help="Folder that is not there yet, or empty."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def backup(*, folder: Path, as_json: bool) -> None:
     """Copy everything that must be kept to the new folder DIR, also while `bridgecart up` works.

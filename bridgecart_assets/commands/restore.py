@@ -9,7 +9,7 @@ from bridgecart_assets.commands.console import progress
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), help="Folder that `bridgecart backup` wrote.")
 @click.option("--replace", is_flag=True, help="Also where there is a warehouse; it is lost.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def restore(*, folder: Path, replace: bool, as_json: bool) -> None:

@@ -223,7 +223,11 @@ def test_a_corrupt_warehouse_is_named_with_the_remedy_and_left_as_it_is(
     filled.path.write_bytes(filled.path.read_bytes()[:100] + b"no longer a warehouse" * 1000)
     published = content(data_dir / "published")
     before = filled.path.read_bytes()
-    assert_one_line(bridgecart(*command.split()), str(filled.path), "restore it from a backup, or move it away")
+    assert_one_line(
+        bridgecart(*command.split()),
+        str(filled.path),
+        "restore it from a backup (`bridgecart restore`), or move it away",
+    )
     assert filled.path.read_bytes() == before
     assert content(data_dir / "published") == published
 

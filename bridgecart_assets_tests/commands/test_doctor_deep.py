@@ -124,7 +124,7 @@ def test_a_damaged_table_is_named_with_the_remedy_and_what_the_topic_still_has(
     assert tables
     for finding in tables:
         assert "cannot be read (Corrupt database file: computed checksum" in finding.says
-        assert finding.remedy.startswith("Put the warehouse back from a copy, or move it away and run `bridgecart run`")
+        assert finding.remedy.startswith("Restore it from a backup (`bridgecart restore`), or move it away and run ")
         assert not finding.is_note
     assert topic.is_note
     assert topic.says == (
