@@ -35,7 +35,7 @@ class KeptUnreadable(BridgeCartError):
 
 @dataclass(frozen=True)
 class _Orders:
-    """What the orders of each span of days add up to, who had been erased, and the time of the newest order."""
+    """The sums of the orders of each span of days, a text of who had been erased, the time of the newest order."""
 
     sums: Mapping[Span, Sums]
     erasures: str

@@ -48,7 +48,7 @@ change it, which it says.</p>
 
 @dataclass(frozen=True)
 class Sums:
-    """What the orders of a period add up to: purchases and refunds, net sales, and which orders they are."""
+    """The sums of the orders of a period: purchases and refunds, net sales, and a fingerprint of the orders."""
 
     orders: int
     sales: str
@@ -57,7 +57,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is remembered of a report that is kept.
+    """A report that is kept, as it is remembered.
 
     Attributes:
         opens: first day of the period.
@@ -114,7 +114,7 @@ class Kept:
         return f"{kept} {self.change(currency)}".strip()
 
     def change(self, currency: str | None) -> str:
-        """What changed it, as a sentence; empty when nothing has."""
+        """The sentence of what changed it; empty when nothing has."""
         if not self.is_changed:
             return ""
         sales = f"{Decimal(self.late_sales):+,.2f}{f' {currency}' if currency else ''}"
@@ -130,7 +130,7 @@ def is_kept(file: str) -> bool:
 
 
 def from_record(record: Mapping[str, Any]) -> Kept:
-    """What `dataclasses.asdict` made a record of."""
+    """The report of a record that `dataclasses.asdict` made."""
     return Kept(**{**record, "sums": Sums(**record["sums"])})
 
 

@@ -72,6 +72,7 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("FAIL_ON_DATA_LOSS", "false", "fail_on_data_loss", False),
         ("MAX_BATCH_KEYS", "100", "max_batch_keys", 100),
         ("KEEP_RUNS", "100", "keep_runs", 100),
+        ("KEEP_REPORTS", "12", "keep_reports", 12),
         ("MAX_BATCH_ATTEMPTS", "2", "max_batch_attempts", 2),
         ("MAX_RUN_MINUTES", "0.5", "max_run_minutes", 0.5),
         ("MAX_PAYLOAD_BYTES", "1000", "max_payload_bytes", 1000),

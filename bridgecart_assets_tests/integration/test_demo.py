@@ -105,9 +105,12 @@ def test_another_demo_takes_the_place_of_the_first(
     warehouse = warehouse_from_settings(load_settings())
     before, report = digests(warehouse), load_settings().report_path
     assert '["silver.orders",2' not in report.read_text(encoding="utf-8")
+    of_the_first = report.with_name("2020-01.html")
+    of_the_first.touch()
     done = killer.run("demo", "--orders", "2000")
     assert done.returncode == 0, done.stderr
     assert '["silver.orders",2' in report.read_text(encoding="utf-8")
+    assert not of_the_first.exists()
     assert rows(warehouse, "select count(*) from silver.orders where order_kind = 'purchase'") == [(2_000,)]
     assert digests(warehouse) != before
 
