@@ -31,6 +31,7 @@ body {{ max-width: 900px; margin: 0 auto; padding: 16px; font: 15px/1.5 system-u
 h1 {{ font-size: 1.25rem; }}
 table {{ border-collapse: collapse; }}
 th, td {{ padding: 6px 16px 6px 0; text-align: left; vertical-align: top; border-bottom: 1px solid #8888; }}
+td:not(:last-child) {{ white-space: nowrap; }}
 </style>
 </head>
 <body>
@@ -117,7 +118,7 @@ class Kept:
         """The sentence of what changed it; empty when nothing has."""
         if not self.is_changed:
             return ""
-        sales = f"{Decimal(self.late_sales):+,.2f}{f' {currency}' if currency else ''}"
+        sales = f"{f'{currency} ' if currency else ''}{Decimal(self.late_sales):+,.2f}"
         return (
             "Changed since it was first written, because orders came late or were corrected: "
             f"orders {self.late_orders:+,}, net sales {sales}. First written with orders until {_minute(self.since)}."

@@ -267,7 +267,7 @@ def test_a_real_report_is_kept_over_late_orders_and_erasures_and_opens_as_its_pe
     refresh()
     says = (
         "Report of 2025-02, kept as it was with orders until 2025-04-02 10:00. Changed since it was first written, "
-        "because orders came late or were corrected: orders +1, net sales +1,234.00 EUR. First written with orders "
+        "because orders came late or were corrected: orders +1, net sales EUR +1,234.00. First written with orders "
         "until 2025-03-20 10:00."
     )
     assert february.read_bytes() != first
