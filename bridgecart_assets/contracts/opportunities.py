@@ -54,7 +54,7 @@ NO_ADVICE: Mapping[str, str] = {
 
 _SINCE = (
     "{came} of those bought again in the {days} days since. At the same rates about {expected} of these do in the next "
-    "{days} days ({fewest} to {most} at 95 %) and bring {money}, {each} each."
+    "{days} days ({fewest} to {most} at 95%) and bring {money}, {each} each."
 )
 _COMES_BY_ITSELF = (
     "net sales in the next {days} days if as many buy again as did then. As much comes by itself: a campaign is worth "

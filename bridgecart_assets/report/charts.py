@@ -113,7 +113,7 @@ def _keys(base: alt.Chart, fits: str, **place: Any) -> alt.Chart:
 
 
 def _tooltips(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
-    """What a tooltip says: field, title, and how the page writes it; a text as it is."""
+    """The lines of a tooltip: field, title, and how the page writes it; a text as it is."""
     return [
         # Vega-Lite writes numbers only as it is told, so a date is one to it.
         alt.Tooltip(f"{name}:Q", title=title, formatType=f"as_{written}")

@@ -83,7 +83,7 @@ def gather(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Figures
 
 
 def _gates(settings: Settings) -> Mapping[str, int]:
-    """How much there has to be for segments and for predictions."""
+    """The least that there has to be for segments and for predictions."""
     from bridgecart_assets.models.choice_of_k import FALLBACK
     from bridgecart_assets.models.fitting import MIN_CUSTOMERS_PER_SEGMENT
     from bridgecart_assets.models.purchase_table import MIN_CUSTOMERS, MIN_HISTORY_DAYS, MIN_REPEAT_CUSTOMERS

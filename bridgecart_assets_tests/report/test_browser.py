@@ -93,7 +93,8 @@ def test_the_advice_and_the_grid_lead_to_exactly_the_customers_that_are_meant(
 
     cards = page.locator("#advice > li")
     assert len(advised) > 1
-    assert cards.locator(".value").all_inner_texts() == [f"{row['money']:,.2f}" for row in advised]
+    amounts = [_amount(text) for text in cards.locator(".value").all_inner_texts()]
+    assert amounts == [pytest.approx(float(row["money"]), rel=0.005) for row in advised]
     assert advised == sorted(advised, key=lambda row: -row["money"])
     first = cards.first.inner_text()
     for words in (HOSTILE, f"{advised[0]['customers']:,} customers", "The amount: ", "Who: ", "If it works: "):
@@ -181,7 +182,7 @@ def test_what_a_row_is_of_stays_in_sight_while_a_table_is_scrolled(
     assert long_name.get_attribute("title") == HOSTILE
     assert long_name.evaluate("cell => cell.clientWidth < cell.scrollWidth && cell.clientWidth < 300")
     open_table(page, "KPIs by period")
-    scroll = page.locator(".scroll:visible").first
+    scroll = page.locator("[data-table] .scroll:visible").first
     cells = "[...box.querySelectorAll('thead th, tbody tr:last-child td')]"
     places = f"box => {cells}.map(one => one.getBoundingClientRect().left)"
     scroll.evaluate("box => box.scrollTop = box.scrollHeight")
@@ -402,17 +403,17 @@ def test_a_season_is_told_from_a_loss_by_the_same_period_a_year_before(opened: O
         figures = gather(connection, grown)
     page = opened(page_with(figures, tmp_path))
     expect(page.locator("#year-words")).to_have_text(
-        "Compared with the period before and, because of the season, with the same one a year before, 2024-12."
+        "Compared with the period before and, because of the season, with the same one a year before, Dec 2024."
     )
     order, churn = (page.locator("#cards .card", has_text=title) for title in ("Average order value", "Churn rate"))
     rows = {(row["period"], row["segment_key"]): row for row in objects(figures["tables"]["figures"])}
     now, then = (rows[period, "all"]["average_order_value"] for period in ("2025-12-01", "2024-12-01"))
-    expect(order).to_contain_text(f"{100 * abs(now / then - 1):.1f} % against 2024-12")
-    expect(churn).to_contain_text(re.compile(r"points against 2025-09.*points against 2024-10", re.DOTALL))
-    expect(churn).to_contain_text("Within chance the same as in 2024-10")
+    expect(order).to_contain_text(f"{100 * abs(now / then - 1):.1f}% against Dec 2024")
+    expect(churn).to_contain_text(re.compile(r"points against Sep 2025.*points against Oct 2024", re.DOTALL))
+    expect(churn).to_contain_text("Within chance the same as in Oct 2024")
     assert churn.locator(".better, .worse").count() == 0
     expect(page.locator("#season-words")).to_contain_text(
-        re.compile(r"that of all customers was highest from 2024-(\d\d) and 2025-\1 on: [\d.]+\s%")
+        re.compile(r"that of all customers was highest from (\w+) 2024 and \1 2025 on: [\d.]+%")
     )
     expect(page.locator("#season-words")).to_contain_text("The purchase model counts every day alike")
     (share,) = [
@@ -420,7 +421,7 @@ def test_a_season_is_told_from_a_loss_by_the_same_period_a_year_before(opened: O
         for row in objects(figures["tables"]["new_and_returning"])
         if (row["period"], row["who"]) == ("2025-12-01", "new")
     ]
-    expect(page.locator("#newcomer-words")).to_contain_text(f"In 2025-12 new customers made {100 * share:.1f} % of")
+    expect(page.locator("#newcomer-words")).to_contain_text(f"In Dec 2025 new customers made {100 * share:.1f}% of")
 
     season = [0.7, 0.7, 0.8, 0.9, 0.9, 0.9, 0.8, 0.8, 1.0, 1.1, 1.3, 2.1]
     (model,) = objects(figures["tables"]["purchase_models"])
@@ -429,7 +430,7 @@ def test_a_season_is_told_from_a_loss_by_the_same_period_a_year_before(opened: O
     worse = [{**row, "churn_change_low": 0.01} for row in rows.values()]
     page = opened(page_with(replaced(figures, "figures", worse), tmp_path), choice="#period=2025-03-01")
     expect(page.locator("#year-words")).to_contain_text(
-        "of the same one a year before, 2024-03, there are no figures here"
+        "of the same one a year before, Mar 2024, there are no figures here"
     )
     expect(page.locator("#cards")).to_contain_text("by more than chance: not the season alone")
     assert page.locator("#cards .card", has_text="Churn rate").locator(".better, .worse").count() > 0
@@ -675,7 +676,7 @@ def test_the_label_of_a_period_stands_below_its_points(opened: Open, grown: Sett
         """figures => figures.map(figure => {
             const middle = (one) => { const { left, right } = one.getBoundingClientRect(); return (left + right) / 2; };
             const labels = [...figure.querySelectorAll(".role-axis-label text")];
-            const label = labels.find((one) => one.textContent === "2025-07");
+            const label = labels.find((one) => one.textContent === "Jul 2025");
             return middle(label) - middle(figure.querySelector(".mark-rule.role-mark line"));
         })"""
     )
@@ -706,7 +707,7 @@ def test_the_name_of_a_topic_may_be_as_long_as_kafka_allows(opened: Open, grown:
 def test_a_chart_without_a_figure_says_so_and_no_word_is_squeezed_into_a_bar(opened: Open, hostile: Settings):
     page = opened(hostile)
     for chart in ("trend_churn_rate", "churn"):
-        expect(page.locator(f"figure[data-chart={chart}]")).to_contain_text("Nothing to draw yet.")
+        expect(page.locator(f"figure[data-chart={chart}]")).to_contain_text("Nothing to draw yet")
     assert page.locator("figure[data-chart=trend_clv_growth] svg .mark-symbol path").count() > 0
     assert "unassigned" not in page.locator("figure svg .mark-text.role-mark text").all_text_contents()
     expect(page.locator("#h-changes")).to_be_hidden()

@@ -37,28 +37,29 @@ VERSIONS = """
 
 SENTENCES = [
     (
-        "Version 5 is proposed on the orders before 2025-12-01 and waits for a person: until bridgecart run "
+        "Version 5 is proposed on the orders before Dec 1, 2025 and waits for a person: until bridgecart run "
         "--accept-model the one before decides. Fitted to 2,000 customers. Another number of segments was asked "
         "for: 3 instead of 4. Kept key and name: S01, S02, S06. Gone: S03 “frequent, low-ticket”. 1,600 of 2,000 "
-        "customers would keep their segment (80.0 %)."
+        "customers would keep their segment (80.0%)."
     ),
     (
-        "Version 4 is in force since 2025-11-15, when a person accepted what was fitted on the orders before "
-        "2025-11-01. Fitted to 2,000 customers. Kept key and name: S01, S02, S03. New: S06 “coupon-driven”. Gone:"
-        " S04 “coupon-driven”. 1,428 of 2,000 customers kept their segment (71.4 %)."
+        "Version 4 is in force since Nov 15, 2025, when a person accepted what was fitted on the orders before "
+        "Nov 1, 2025. Fitted to 2,000 customers. Kept key and name: S01, S02, S03. New: S06 “coupon-driven”. Gone:"
+        " S04 “coupon-driven”. 1,428 of 2,000 customers kept their segment (71.4%)."
     ),
     (
-        "Version 3 was proposed on the orders before 2025-10-01, and nobody accepted it before the next one. "
+        "Version 3 was proposed on the orders before Oct 1, 2025, and nobody accepted it before the next one. "
         "Fitted to 1,000 customers. Kept key and name: S01, S02, S03. New: S05 “coupon-driven”. Gone: S04 "
-        "“coupon-driven”. 620 of 1,000 customers would keep their segment (62.0 %)."
+        "“coupon-driven”. 620 of 1,000 customers would keep their segment (62.0%)."
     ),
     (
-        "Version 2 came into force on 2025-09-01. Fitted to 1,000 customers. Kept key and name: S01, S03, S04. "
-        "Renamed: S02, “typical” before, “everyday” after. 950 of 1,000 customers kept their segment (95.0 %)."
+        "Version 2 came into force on Sep 1, 2025. Fitted to 1,000 customers. Kept key and name: S01, S03, S04. "
+        "Renamed: S02, “every 17 days, 2200 a time” before, “everyday” after. 950 of 1,000 customers kept their "
+        "segment (95.0%)."
     ),
     (
-        "Version 1 came into force on 2025-06-01. Fitted to 284 customers. The first segments: S01 “rare, high-"
-        "ticket”; S02 “typical”; S03 “frequent, low-ticket”; S04 “coupon-driven”."
+        "Version 1 came into force on Jun 1, 2025. Fitted to 284 customers. The first segments: S01 “rare, high-"
+        "ticket”; S02 “every 17 days, 2200 a time”; S03 “frequent, low-ticket”; S04 “coupon-driven”."
     ),
 ]
 
@@ -85,7 +86,7 @@ def test_each_version_is_compared_with_the_one_that_was_in_force_when_it_was_fit
         *((1, "S01", "first"), (1, "S02", "first"), (1, "S03", "first"), (1, "S04", "first")),
     ]
     renamed = next(row for row in changes if row["became"] == "renamed")
-    assert (renamed["earlier_segment"], renamed["segment"]) == ("typical", "everyday")
+    assert (renamed["earlier_segment"], renamed["segment"]) == ("every 17 days, 2200 a time", "everyday")
     gone = next(row for row in changes if row["version"] == 5 and row["became"] == "gone")
     assert (gone["segment_customers"], gone["earlier_segment_customers"]) == (None, 400)
     standing = [(row["version"], row["standing"], row["customers_kept"]) for row in objects(tables["versions"])]

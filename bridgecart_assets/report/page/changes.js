@@ -29,13 +29,14 @@ function changeWords(version) {
 
 const called = (row) => `${row.segment_key} “${row.segment}”`;
 
-function standingWords({ standing, as_of: asOf, in_force_from: from }) {
+function standingWords({ standing, as_of, in_force_from }) {
+  const [asOf, from] = [as_of, in_force_from].map((date) => shown(date, "date"));
   if (standing === "proposed") {
     const command = element("code", {}, "bridgecart run --accept-model");
     return [` is proposed on the orders before ${asOf} and waits for a person: until `, command, " the one before decides. "];
   }
   if (standing === "not accepted") return [` was proposed on the orders before ${asOf}, and nobody accepted it before the next one. `];
-  const accepted = from > asOf ? `, when a person accepted what was fitted on the orders before ${asOf}` : "";
+  const accepted = in_force_from > as_of ? `, when a person accepted what was fitted on the orders before ${asOf}` : "";
   return [standing === "in force" ? ` is in force since ${from}${accepted}. ` : ` came into force on ${from}${accepted}. `];
 }
 

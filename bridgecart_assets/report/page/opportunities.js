@@ -3,11 +3,12 @@
 const FEW_OPPORTUNITIES = 6;
 let showsEveryOpportunity = false;
 
-// The words of a kind with the figures of a row in them.
+// The words of a kind with the figures of a row in them; its money is no more exact than what it rests on.
 function inFigures(words, row) {
   const { facts } = figures.opportunities;
   const days = { window: figures.settings.churn_window_days, horizon: figures.settings.clv_horizon_days };
-  return words.replace(/\{(\w+)\}/g, (_, name) => (name in days ? String(days[name]) : shown(row[name], facts[name])));
+  const written = (name) => (facts[name] === "money" && is(row[name]) ? brief(row[name]) : shown(row[name], facts[name]));
+  return words.replace(/\{(\w+)\}/g, (_, name) => (name in days ? String(days[name]) : written(name)));
 }
 
 const kindOf = (row) => figures.opportunities.kinds.find((one) => one.kind === row.kind);
@@ -37,7 +38,7 @@ function advice(row) {
   const line = (head, words) => element("p", {}, element("strong", {}, `${head}: `), inFigures(words, row));
   return [
     element("h3", {}, swatch(row.segment_key), `${kind.title}: ${row.name}, ${row.lifecycle}`),
-    element("p", { className: "value" }, format.money(row.money)),
+    element("p", { className: "value" }, brief(row.money)),
     element("p", {}, inFigures(kind.sentence, row)),
     line("The amount", `${kind.money}.`),
     line("Who", kind.rule),
