@@ -25,11 +25,9 @@ def status_lines(state: "Status", *, width: int | None = None, height: int | Non
     head = [line for each in head for line in textwrap.wrap(each, width, subsequent_indent=" " * _LABEL)]
     checks = _fitted(_checks(state), width, max(1, height - len(head)))
     room = height - len(head) - len(checks)
-    table = _table(state.rows, columns=1)
-    if len(table) > room:
-        table = _table(state.rows, columns=2)
-        table = table if len(table) <= room and all(len(line) <= width for line in table) else []
-    return [*checks, *head, *table]
+    tables = (_table(state.rows, columns=1), _table(state.rows, columns=2), _table(state.rows, columns=2, headed=False))
+    fitting = (table for table in tables if len(table) <= room and all(len(line) <= width for line in table))
+    return [*checks, *head, *next(fitting, [])]
 
 
 def _checks(state: "Status") -> list[str]:
@@ -109,7 +107,7 @@ def _waiting(state: "Status") -> Mapping[str, str]:
     return {name: f"{batch.key} failed {times}{_ago(state.age(batch.last_failed_at))}: {batch.last_error}"}
 
 
-def _table(rows: Mapping[str, int], *, columns: int) -> list[str]:
+def _table(rows: Mapping[str, int], *, columns: int, headed: bool = True) -> list[str]:
     """Tables and their rows, column by column."""
     if not rows:
         return []
@@ -119,7 +117,7 @@ def _table(rows: Mapping[str, int], *, columns: int) -> list[str]:
     depth = -(-len(cells) // columns)
     lines = [_GAP.join(cells[start::depth]) for start in range(depth)]
     heading = f"{'Table':<{name_width}} {'Rows':>{max(number_width, 4)}}"
-    return ["", heading if columns == 1 else _GAP.join([heading] * columns), *lines]
+    return ["", *([_GAP.join([heading] * columns)] if headed else []), *lines]
 
 
 def _ago(seconds: float | None, *, comma: str = ",") -> str:

@@ -35,7 +35,7 @@ FACTS: Mapping[str, str] = {
     **dict.fromkeys(("with_coupon", "without_coupon"), "count"),
     **dict.fromkeys(("money", "each", "coupon_discounts", "refunded", "sales"), "money"),
     **dict.fromkeys(("discount_share", "shop_discount_share", "refund_share", "shop_refund_share"), "share"),
-    "opened_on": "text",
+    "opened_on": "date",
 }
 
 # Why customers have no advice.

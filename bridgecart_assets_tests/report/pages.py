@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,11 @@ def open_table(page: Page, title: str) -> None:
     summary.click()
     # The browser tells the page a moment later.
     summary.locator("xpath=..").locator("table, .nothing").wait_for()
+
+
+def month_name(day: str) -> str:
+    """The month of an ISO date as the page writes it for the locale `en`."""
+    return f"{date.fromisoformat(day):%b %Y}"
 
 
 def column(page: Page, place: int) -> list[str]:

@@ -23,6 +23,7 @@ from bridgecart_assets_tests.report.pages import (
     column,
     computed,
     drawn,
+    month_name,
     objects,
     open_table,
     page_with,
@@ -448,7 +449,7 @@ def test_cohorts_are_a_table_of_who_came_back_or_of_value_and_nothing_is_shown_b
     ages = max(age for _, age in cells) + 1
     page = opened(grown, choice="#segment=S02")
     grid = page.locator("#cohorts table")
-    assert grid.locator("tbody th[scope=row]").all_inner_texts() == ["all of these", *(name[:7] for name in cohorts)]
+    assert grid.locator("tbody th[scope=row]").all_inner_texts() == ["all of these", *map(month_name, cohorts)]
     assert grid.locator("th[scope=colgroup]").inner_text() == "Month of age: share who bought in it, %"
 
     def lines() -> list[list[str]]:

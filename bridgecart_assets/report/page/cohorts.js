@@ -17,7 +17,7 @@ const MEASURES = {
 const ALL_COHORTS = "all";
 let measure = "retention";
 
-const cohortName = (cohort) => (cohort === ALL_COHORTS ? "all of these" : cohort.slice(0, 7));
+const cohortName = (cohort) => (cohort === ALL_COHORTS ? "all of these" : format.month(cohort));
 
 function showCohorts() {
   byId("cohort-words").textContent = cohortWords().join(" ");

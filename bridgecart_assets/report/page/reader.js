@@ -22,8 +22,6 @@ const NO_PREDICTIONS = {
 };
 const AGREES_WITH = "The definitions with their edges, and an example by hand for each KPI, are in docs/kpis.md of BridgeCart.";
 
-const dayFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
-const dayWords = (day) => dayFormat.format(new Date(`${day}T00:00:00Z`));
 const dayBefore = (day) => new Date(Date.parse(`${day}T00:00:00Z`) - 86_400_000).toISOString().slice(0, 10);
 const plural = (count, one, many) => `${whole.format(count)} ${count === 1 ? one : many}`;
 
@@ -98,7 +96,7 @@ function lifecycleRules(window) {
   return {
     recent: days(1),
     ...(hasPredictions()
-      ? { waning: "less than 80 % likely to be a customer still", fading: "less than 50 % likely" }
+      ? { waning: "less than 80% likely to be a customer still", fading: "less than 50% likely" }
       : { waning: `bought nothing for more than ${days(1)} days`, fading: `bought nothing for more than ${days(2)} days` }),
   };
 }
@@ -117,7 +115,7 @@ function periodTerm(about) {
   if (!about) return [meaning];
   const { period, row } = about;
   const last = dayBefore(row.closes_on);
-  const days = last > period ? `from ${dayWords(period)} to ${dayWords(last)}` : `of ${dayWords(last)}`;
+  const days = last > period ? `from ${format.date(period)} to ${format.date(last)}` : `of ${format.date(last)}`;
   const open = row.is_complete ? "" : ", as far as the orders reach: it is still open, and a part of a period is not to be compared with a whole one";
   return [meaning, `The figures here are those ${days}${open}.`];
 }
@@ -148,7 +146,7 @@ function growthTerm(about) {
   const step = (place) => tables.bridge.find((one) => one.period === period && one.segment_key === key && one.place === place)?.change ?? 0;
   return [
     meaning,
-    `${customersOf(row.customers, who)} on ${dayWords(period)} had brought ${amount(step(1) + step(6))} by then, and ${amount(step(2))} more by the close: ${format.growth(row.clv_growth)}.`,
+    `${customersOf(row.customers, who)} on ${format.date(period)} had brought ${amount(step(1) + step(6))} by then, and ${amount(step(2))} more by the close: ${format.growth(row.clv_growth)}.`,
   ];
 }
 
@@ -167,7 +165,7 @@ function churnTerm(about) {
   if (!latest) return [meaning, noneOf("Churn rate", about, row.churn_rate_reason)];
   return [
     meaning,
-    `${who === PLACES.all ? "All customers" : who}, ${dayWords(latest.period)}: of ${whole.format(latest.active)} active customers ${whole.format(latest.churned)} bought nothing in the ${window} days after it: ${format.share(latest.churn_rate)}${ofHundred(latest)}.`,
+    `${who === PLACES.all ? "All customers" : who}, ${format.date(latest.period)}: of ${whole.format(latest.active)} active customers ${whole.format(latest.churned)} bought nothing in the ${window} days after it: ${format.share(latest.churn_rate)}${ofHundred(latest)}.`,
   ];
 }
 
@@ -189,9 +187,9 @@ function estimateTerm(about) {
   const last = compared[compared.length - 1];
   return [
     meaning,
-    `${who === PLACES.all ? "All customers" : who}, ${dayWords(period)}: ${format.share(row.estimated_churn_rate)}, ${kind}.`,
+    `${who === PLACES.all ? "All customers" : who}, ${format.date(period)}: ${format.share(row.estimated_churn_rate)}, ${kind}.`,
     last
-      ? `The latest that can be compared, of ${dayWords(last.period)}${last.in_hindsight ? " and in hindsight" : ""}, said ${format.share(last.estimated_churn_rate)}; ${format.share(last.churn_rate)} came of it.`
+      ? `The latest that can be compared, of ${format.date(last.period)}${last.in_hindsight ? " and in hindsight" : ""}, said ${format.share(last.estimated_churn_rate)}; ${format.share(last.churn_rate)} came of it.`
       : null,
   ];
 }
@@ -208,7 +206,7 @@ function orderTerm(about) {
 }
 
 function contributionTerm(about) {
-  const meaning = "The segment's part of all net sales of the period, refunds taken off; with new customers and those without a segment the parts make 100 %.";
+  const meaning = "The segment's part of all net sales of the period, refunds taken off; with new customers and those without a segment the parts make 100%.";
   if (!about?.segment) return [meaning];
   const { row, who, period } = about;
   if (!is(row.sales_contribution)) return [meaning, noneOf("Contribution", about, row.sales_contribution_reason)];
@@ -230,7 +228,7 @@ function newTerm(about) {
 function unassignedTerm(about) {
   const meaning = "Who had ordered before the period and never bought, with nothing but refunds or free orders; and everybody as long as there is no segment model.";
   const row = about && figureOf(about.period, "unassigned");
-  return row ? [meaning, `On ${dayWords(about.period)}: ${row.customers ? plural(row.customers, "customer", "customers") : "nobody"}.`] : [meaning];
+  return row ? [meaning, `On ${format.date(about.period)}: ${row.customers ? plural(row.customers, "customer", "customers") : "nobody"}.`] : [meaning];
 }
 
 function confidenceTerm(about) {
