@@ -58,6 +58,14 @@ def refunds_of(paths: Sequence[Path]) -> Guess | None:
     return None
 
 
+def of_a_line(amount: Guess, single: Sequence[Path]) -> Guess | None:
+    """Price by quantity, where the amount that was found is the price of one."""
+    price = guess(PRICE, single, 0)
+    if price is None or price.path is None or price.path != amount.path:
+        return None
+    return _of_a_line(single) if "price" in price.path.steps[-1].lower() else None
+
+
 def with_guests(customer: Guess, single: Sequence[Path], orders: int) -> Guess:
     """The customer, and where an order names none, or a number for nobody, the email of the guest."""
     email = guess(EMAIL, single, 0)

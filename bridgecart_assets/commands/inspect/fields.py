@@ -17,48 +17,49 @@ FIELDS = (
         "order_id",
         "orderid orderno ordernumber ordernr orderref orderreference orderuuid ordercode incrementid amazonorderid "
         "bestellnummer auftragsnummer numerocommande numerodecommande ncommande numeropedido numerodepedido idpedido "
-        "bestelnummer",
-        "purchaseid transactionid invoiceno invoiceid invoice rechnungsnummer pedido commande number reference id",
+        "bestelnummer receiptid receiptnumber",
+        "merchantreference purchaseid transactionid invoiceno invoiceid invoice rechnungsnummer pedido commande "
+        "number reference id",
         as_text,
     ),
     Sought(
         "version",
         "version revision orderversion sourcelsn lsn",
         "sequence sourcetsms updatedat updated modifiedat datemodified dateupdated dateupd lastmodified "
-        "lastmodifiedat lastupdatedat lastupdatedate",
+        "lastmodifiedat lastupdatedat lastupdated lastupdatedate updatetime update",
         as_version,
     ),
     Sought(
         "is_void",
         "cancelled canceled iscancelled iscanceled cancelledat canceledat isvoid voided orderstatus status orderstate "
-        "state",
+        "state statemachinestate",
         "deleted isdeleted deletedat",
         as_void,
     ),
     Sought(
         "customer_id",
-        "customerid customeruniqueid idcustomer customerref customerno customernumber customernr customeruuid customer "
-        "kundennummer kundennr numeroclient ncliente nclient idclient idcliente klantnummer",
-        "clientid userid userpseudoid buyerid accountid memberid contactid kunde client cliente email customeremail "
-        "buyeremail",
+        "customerid customeruniqueid idcustomer customerref customerno customernumber customernr customeruuid "
+        "customer kundennummer kundennr numeroclient ncliente nclient idclient idcliente klantnummer",
+        "clientid userid userpseudoid buyerid buyeruserid shopperreference payerid consumerid loyaltyid loyaltycard "
+        "accountid memberid contactid kunde client cliente email customeremail buyeremail",
         as_text,
     ),
     Sought(
         "purchase_date",
-        "purchasedate purchasedat orderpurchase orderedat orderdate placedat orderplacedat ordercreatedat createdat "
-        "created createdon creationdate datecreated bestelldatum auftragsdatum datecommande datedecommande fechapedido "
-        "fechadepedido besteldatum",
+        "purchasedate purchasedat orderpurchase orderedat orderdate orderdatetime placedat orderplacedat "
+        "ordercreatedat createdat created createdon creationdate datecreated createtime create bestelldatum "
+        "auftragsdatum datecommande datedecommande fechapedido fechadepedido besteldatum",
         "completedat processedat transactiondate invoicedate rechnungsdatum date timestamp occurredat time dateadd "
-        "datum fecha eventtimestamp",
+        "datum fecha eventdate eventtimestamp saledate closedat",
         as_time,
     ),
     Sought(
         "purchase_amount",
         "purchaseamount ordertotal orderamount totalamount amounttotal grandtotal totalprice ordervalue grossamount "
-        "grosstotal totalmoney totalpaid totalinctax totalincltax purchaserevenue gesamtbetrag gesamtsumme bestellwert "
-        "montanttotal importetotal totaalbedrag total",
-        "amount amountmoney subtotal revenue gross price paymentvalue paymentamount value sum betrag summe montant "
-        "importe",
+        "grosstotal totalmoney totalpaid totalinctax totalincltax purchaserevenue gesamtbetrag gesamtsumme "
+        "bestellwert montanttotal importetotal totaalbedrag total",
+        "amount amountmoney sales netsales turnover subtotal revenue gross price paymentvalue paymentamount value sum "
+        "betrag summe montant importe",
         as_money,
     ),
     Sought(
@@ -71,10 +72,10 @@ FIELDS = (
     Sought(
         "refunded_date",
         "refundedat refunddate refundedon",
-        "updatedat datemodified dateupdated dateupd lastmodifiedat lastupdatedate",
+        "updatedat datemodified dateupdated dateupd lastmodifiedat lastupdated lastupdatedate updatetime update",
         as_time,
     ),
-    Sought("currency", "currency currencycode ordercurrency ordercurrencycode", "", as_text),
+    Sought("currency", "currency currencycode ordercurrency ordercurrencycode currencyisocode", "", as_text),
     Sought(
         "coupon_used",
         "couponused couponcode coupon vouchercode voucher promocode promotioncode gutscheincode",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bridgecart_assets.commands.inspect.compounds import compound, refunds_of, with_guests
+from bridgecart_assets.commands.inspect.compounds import compound, of_a_line, refunds_of, with_guests
 from bridgecart_assets.commands.inspect.fields import FIELDS
 from bridgecart_assets.commands.inspect.paths import Path, Steps
 from bridgecart_assets.commands.inspect.seeking import Guess, common, guess
@@ -36,6 +36,7 @@ def guesses(paths: Sequence[Path], orders: int) -> Iterator[Guess]:
         if found is None:
             continue
         if sought.field == "purchase_amount":
+            found = of_a_line(found, single) or found
             amount = found.path
         if sought.field == "customer_id":
             found = with_guests(found, single, orders)

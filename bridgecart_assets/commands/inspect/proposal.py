@@ -23,6 +23,8 @@ _HEAD = (
 _MOST_KINDS = 20
 # Documents from which fields are guessed.
 _ENOUGH = 2_000
+# Records are sent again now and then: few of them do not make several an order.
+_MOSTLY_ONCE = 0.9
 _WIDTH = 16
 
 
@@ -32,7 +34,7 @@ def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str)
     where, orders = _orders(documents, root)
     some = orders[:_ENOUGH]
     paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
-    found = {one.field: one for one in guesses(paths, len(some))}
+    found = _with_doubt_of_repeats({one.field: one for one in guesses(paths, len(some))})
     preset = f'preset = "{shape.preset}"\n' if shape is not None and shape.is_preset else ""
     sections = [
         f"{_HEAD}format = 1\n{preset}",
@@ -42,6 +44,18 @@ def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str)
         _money(found, _currencies(paths)),
     ]
     return "\n".join(filter(None, sections))
+
+
+def _with_doubt_of_repeats(found: Mapping[str, Guess]) -> Mapping[str, Guess]:
+    """The guesses; of an order that several records speak of, and no version tells apart, a person has to say why."""
+    order_id = found.get("order_id")
+    if order_id is None or order_id.path is None or "version" in found:
+        return found
+    ids = order_id.path.values
+    if len(set(map(str, ids))) > _MOSTLY_ONCE * len(ids):
+        return found
+    said = "several records an order: BRIDGECART_ORDER_EVENTS says whether they are its lines or its states"
+    return {**found, "order_id": replace(order_id, doubt="; ".join(filter(None, (order_id.doubt, said))))}
 
 
 def _records(shape: Shape | None, where: str | None, orders: Sequence[Document], documents: int) -> str:

@@ -66,8 +66,10 @@ def as_money(path: Path) -> Reading | None:
 
 
 def as_discount(path: Path) -> Reading | None:
-    """An amount that some write as what is taken off, below zero."""
+    """An amount that some write as what is taken off, below zero; a share of the price is none."""
     read = as_money(path)
+    if _is_share(texts_of(path)):
+        return None
     signs = {text[:1] == "-" for text in texts_of(path) if text.strip("+-0.,")}
     if read is None or signs != {True}:
         return read
@@ -123,6 +125,12 @@ def one_of(value: str, words: Collection[str]) -> str:
 
 def _fits(texts: Sequence[str], pattern: re.Pattern[str]) -> bool:
     return sum(pattern.fullmatch(text) is not None for text in texts) >= _FITTING * len(texts)
+
+
+def _is_share(texts: Sequence[str]) -> bool:
+    """True where all are 0 to 1, and some between."""
+    numbers = [float(text) for text in texts if _DECIMAL_POINT.fullmatch(text)]
+    return len(numbers) == len(texts) and max(numbers) <= 1 and any(0 < number < 1 for number in numbers)
 
 
 def _as_epoch(name: str, numbers: Sequence[int]) -> Reading | None:

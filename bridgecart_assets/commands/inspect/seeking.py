@@ -19,7 +19,21 @@ _MINOR = ("cents", "cent", "minor", "pence")
 # Words at the end of a name that tell how its value is written, not what it is.
 _WRITTEN = (*_MINOR, "gmt", "utc", "timestamp", "iso")
 # Names that say nothing without the one before them, as in `total_price.amount`.
-_EMPTY = frozenset({"amount", "centamount", "value", "type"})
+_EMPTY = frozenset({"amount", "centamount", "value", "type", "technicalname"})
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SHORT = {
+    "cust": "customer",
+    "ord": "order",
+    "amt": "amount",
+    "dt": "date",
+    "ts": "timestamp",
+    "upd": "updated",
+    "qty": "quantity",
+    "num": "number",
+    "nbr": "number",
+    "curr": "currency",
+    "pmt": "payment",
+}
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,11 @@ def _candidates(sought: Sought, paths: Sequence[Path]) -> Iterator[tuple[int, Pa
 
 def _names(steps: Steps) -> set[str]:
     """The last step as letters and digits alone, also with the one before it; without how its value is written."""
-    plain = [_plain(step) for step in steps if step != ITEM]
+    said = [step for step in steps if step != ITEM]
+    return _named([_plain(step) for step in said]) | _named([_in_full(step) for step in said])
+
+
+def _named(plain: Sequence[str]) -> set[str]:
     last, before = plain[-1], plain[-2] if len(plain) > 2 else ""
     names = {last, before.removesuffix("s") + last}
     if last in _EMPTY:
@@ -113,5 +131,14 @@ def _names(steps: Steps) -> set[str]:
 
 
 def _plain(step: str) -> str:
-    letters = unicodedata.normalize("NFKD", step)
-    return re.sub(r"[\W_]", "", "".join(one for one in letters if not unicodedata.combining(one))).lower()
+    return re.sub(r"[\W_]", "", _without_accents(step)).lower()
+
+
+def _in_full(step: str) -> str:
+    """The same with each word in full that databases shorten, as in `CUST_ID`."""
+    words = [word.lower() for word in _WORD.findall(_without_accents(step))]
+    return "".join(_SHORT.get(word, word) for word in words)
+
+
+def _without_accents(text: str) -> str:
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))

@@ -245,6 +245,88 @@ SPANISH: list[Value] = [
     {"Número de pedido": "A1", "Fecha de pedido": "31/01/2025", "Cliente": "C1", "Importe total": "12,50"}
 ]
 
+SUPERSTORE: list[Value] = [
+    {
+        "Row ID": str(n),
+        "Order ID": "CA-2016-152156",
+        "Order Date": "11/28/2016",
+        "Ship Date": "11/30/2016",
+        "Customer ID": "CG-12520",
+        "Customer Name": "Ada Muster",
+        "Category": "Furniture",
+        "Sales": sales,
+        "Quantity": "2",
+        "Discount": discount,
+    }
+    for n, (sales, discount) in enumerate((("261.96", "0"), ("731.94", "0.2"), ("14.62", "0.15")))
+]
+
+PRICED: list[Value] = [
+    {
+        "Invoice": "489434",
+        "StockCode": "85048",
+        "Quantity": "12",
+        "InvoiceDate": "2009-12-01 07:45:00",
+        "Price": "6.95",
+        "Customer ID": "13085.0",
+    }
+]
+
+SHOPWARE: list[Value] = [
+    {
+        "orderNumber": "10001",
+        "orderCustomer": {"customerNumber": "SW1", "email": "ada@shop.example", "firstName": "Ada", "lastName": "M"},
+        "orderDateTime": "2025-01-01T10:00:00.000+00:00",
+        "amountTotal": 119.9,
+        "amountNet": 100.76,
+        "stateMachineState": {"technicalName": state},
+        "currency": {"isoCode": "EUR"},
+        "updatedAt": "2025-01-01T11:00:00.000+00:00",
+    }
+    for state in ("open", "cancelled")
+]
+
+ETSY: list[Value] = [
+    {
+        "receipt_id": 1,
+        "buyer_user_id": 2,
+        "create_timestamp": 1700000000,
+        "update_timestamp": 1700000100,
+        "grandtotal": {"amount": 1250, "divisor": 100, "currency_code": "USD"},
+        "discount_amt": {"amount": 100, "divisor": 100, "currency_code": "USD"},
+        "status": status,
+    }
+    for status in ("Completed", "Canceled")
+]
+
+PAYPAL: list[Value] = [
+    {
+        "id": "WH-1",
+        "create_time": "2025-01-01T10:00:05Z",
+        "event_type": "PAYMENT.CAPTURE.COMPLETED",
+        "resource": {
+            "id": "c1",
+            "invoice_id": "o1",
+            "amount": {"currency_code": "USD", "value": "30.00"},
+            "create_time": "2025-01-01T10:00:00Z",
+            "update_time": "2025-01-01T10:00:01Z",
+            "payer": {"payer_id": "P1", "email_address": "ada@shop.example"},
+            "status": "COMPLETED",
+        },
+    }
+]
+
+DATABASE: list[Value] = [
+    {
+        "ORDER_ID": "1",
+        "CUST_ID": "C1",
+        "ORDER_DT": "2025-01-01 10:00:00",
+        "ORDER_AMT": "12.00",
+        "ORDER_STATUS": "CANCELLED",
+        "LAST_UPD_TS": "2025-01-01 11:00:00",
+    }
+]
+
 EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
     "WooCommerce": (
         WOOCOMMERCE,
@@ -384,6 +466,74 @@ EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
             "payment_method": "value.payment_type",
         },
     ),
+    "superstore": (
+        SUPERSTORE,
+        {
+            "order_id": 'value."Order ID"',
+            "customer_id": 'value."Customer ID"',
+            "purchase_date": "strptime(value.\"Order Date\", '%m/%d/%Y')",
+            "purchase_amount": "value.Sales",
+            "product_category": "value.Category",
+            "name": 'value."Customer Name"',
+        },
+    ),
+    "lines with prices": (
+        PRICED,
+        {
+            "order_id": "value.Invoice",
+            "customer_id": 'value."Customer ID"',
+            "purchase_date": "value.InvoiceDate::timestamptz",
+            "purchase_amount": "value.Price::decimal(18, 2) * value.Quantity::bigint",
+        },
+    ),
+    "Shopware": (
+        SHOPWARE,
+        {
+            "order_id": "value.orderNumber",
+            "version": "epoch_us(value.updatedAt::timestamptz)",
+            "is_void": "value.stateMachineState.technicalName = 'cancelled'",
+            "customer_id": "value.orderCustomer.customerNumber",
+            "purchase_date": "value.orderDateTime::timestamptz",
+            "purchase_amount": "value.amountTotal",
+            "currency": "value.currency.isoCode",
+            "name": "concat_ws(' ', value.orderCustomer.firstName, value.orderCustomer.lastName)",
+        },
+    ),
+    "Etsy": (
+        ETSY,
+        {
+            "order_id": "value.receipt_id",
+            "version": "value.update_timestamp",
+            "is_void": "value.status = 'Canceled'",
+            "customer_id": "value.buyer_user_id",
+            "purchase_date": "to_timestamp(value.create_timestamp::bigint)",
+            "purchase_amount": "value.grandtotal.amount",
+            "discount_amount": "value.discount_amt.amount",
+            "currency": "value.grandtotal.currency_code",
+        },
+    ),
+    "PayPal": (
+        PAYPAL,
+        {
+            "order_id": "value.resource.invoice_id",
+            "version": "epoch_us(value.resource.update_time::timestamptz)",
+            "customer_id": "value.resource.payer.payer_id",
+            "purchase_date": "value.resource.create_time::timestamptz",
+            "purchase_amount": "value.resource.amount.value",
+            "currency": "value.resource.amount.currency_code",
+        },
+    ),
+    "a database's columns": (
+        DATABASE,
+        {
+            "order_id": "value.ORDER_ID",
+            "version": "epoch_us(value.LAST_UPD_TS::timestamptz)",
+            "is_void": "value.ORDER_STATUS = 'CANCELLED'",
+            "customer_id": "value.CUST_ID",
+            "purchase_date": "value.ORDER_DT::timestamptz",
+            "purchase_amount": "value.ORDER_AMT",
+        },
+    ),
     "German": (
         GERMAN,
         {
@@ -470,6 +620,13 @@ def test_lines_in_records_of_their_own_name_the_setting_that_sums_them():
         "# unsure: the amount of a line: with several records an order, set BRIDGECART_ORDER_EVENTS=lines\n"
         "purchase_amount "
     ) in mapping_of(RETAIL)
+
+
+def test_an_order_in_several_records_without_a_version_is_a_question_for_a_person():
+    said = "# unsure: several records an order: BRIDGECART_ORDER_EVENTS says whether they are its lines or its states\n"
+    assert said in mapping_of(SUPERSTORE)
+    assert said not in mapping_of(SHOPWARE)
+    assert said not in mapping_of(GERMAN)
 
 
 def test_refunds_with_a_time_of_their_own_are_listed_with_it():
