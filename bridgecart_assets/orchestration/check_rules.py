@@ -160,7 +160,8 @@ RULES: tuple[Rule, ...] = (
         contracts.SILVER_ORDERS,
         "silver_spellings_are_known",
         f"Values of {' and '.join(SPELLED_IN_ORDERS)} have canonical spellings.",
-        "Orders stand with the source's spelling. Add the spelling to contracts/event.py if it is right.",
+        "Orders stand with the source's spelling, and count. Where two spellings mean one thing, a mapping makes them "
+        "one (docs/mapping.md).",
         blocking=False,
         severity=WARN,
         counted_by="orders",
