@@ -93,7 +93,7 @@ def test_every_word_has_the_figures_of_the_kpi_tables(opened: Open, grown: Setti
     )
     for stage, count in stages.items():
         assert re.search(rf"^{stage}, .*: {count} customers? of S02$", meaning(page, "Lifecycle"), re.MULTILINE), stage
-    assert meaning(page, "Period").endswith("The figures here are those from Aug 1, 2025 to 3Aug 1, 2025.")
+    assert meaning(page, "Period").endswith("The figures here are those from Aug 1, 2025 to Aug 31, 2025.")
     assert meaning(page, "Without a segment").endswith("On Aug 1, 2025: nobody.")
     assert min(members, active, buyers) >= 30
     assert meaning(page, "Low confidence").endswith("No figure of S02 in Aug 2025 is of fewer.")
