@@ -10,7 +10,7 @@ const MEASURES = {
   },
   mean_clv: {
     label: "Value so far",
-    head: () => `Month of age: net sales of a customer up to its end, ${figures.settings.currency ?? "currency units"}`,
+    head: () => `Month of age: net sales of a customer up to its end, ${currencyName()}`,
     shown: (value) => write.axisCount(value),
   },
 };

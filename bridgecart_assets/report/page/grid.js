@@ -58,7 +58,7 @@ function gridCell(segment, lifecycle, most) {
     "button",
     { type: "button", "aria-pressed": String(isChosen) },
     element("span", { className: "unseen" }, `${segment ? nameOf(segment) : "All segments"}, ${lifecycle || "all lifecycles"}: `),
-    element("strong", {}, `${whole.format(cell.customers)} ${cell.customers === 1 ? "customer" : "customers"}`),
+    element("strong", {}, counted(cell.customers, "customer")),
     line(`${brief(cell.net_sales)} so far`),
     line(is(cell.predicted_clv) ? `${brief(cell.predicted_clv)} predicted` : "no prediction"),
     cell.value_at_risk ? line(`${brief(cell.value_at_risk)} at risk`) : null,

@@ -50,7 +50,7 @@ function showCards() {
       evidence(row.customers, row.low_sample, "customers at the opening"),
       isOpen,
     ),
-    churnCard(row, key, evidence),
+    churnCard(row, soFar, evidence),
     card(
       "Average order value",
       shown(row.average_order_value, "money"),
@@ -98,8 +98,7 @@ function showCards() {
 }
 
 // A churn rate exists once its window is over: the card shows the latest that does, and the estimate until then.
-function churnCard(row, key, evidence) {
-  const soFar = tables.figures.filter((one) => one.segment_key === key && one.period <= row.period);
+function churnCard(row, soFar, evidence) {
   const rated = soFar.filter((one) => is(one.churn_rate));
   const latest = rated[rated.length - 1];
   const before = rated[rated.length - 2];

@@ -2,14 +2,13 @@
 
 const OF_SEGMENTS = ["map", "shares", "apart", "migration"]; // charts that compare segments
 // One of these columns has to be known for a chart to draw anything.
-const NEEDS = { churn: ["churn_rate", "estimated_churn_rate"], cohorts: ["mean_clv_30"] };
+const NEEDS = { churn: ["churn_rate", "estimated_churn_rate"] };
 const NOTHING = {
-  cohorts: "no month's customers had their first purchase at least 30 days ago", drift: "there is no segment model that customers could drift from",
+  drift: "there is no segment model that customers could drift from",
   ages: "no order says how old its customer is", batches: "no batch has run",
 };
 
 const hasSegments = () => tables.segments.some((row) => !(row.segment_key in PLACES));
-const counted = (count, one) => `${whole.format(count)} ${one}${count === 1 ? "" : "s"}`;
 
 // Why a chart has nothing to draw; empty where it has.
 function nothingToDraw({ chart, rows }) {

@@ -44,6 +44,7 @@ function readFormats() {
 const whole = { format: (value) => write.whole(value) };
 const amount = (value) => write.money(value);
 const brief = (value) => (Math.abs(value) < 1000 ? write.money(value) : write.shortMoney(value));
+const counted = (count, one) => `${whole.format(count)} ${one}${count === 1 ? "" : "s"}`;
 const is = (value) => value !== null && value !== undefined;
 const format = {
   text: (value) => String(value),

@@ -23,7 +23,6 @@ const NO_PREDICTIONS = {
 const AGREES_WITH = "The definitions with their edges, and an example by hand for each KPI, are in docs/kpis.md of BridgeCart.";
 
 const dayBefore = (day) => new Date(Date.parse(`${day}T00:00:00Z`) - 86_400_000).toISOString().slice(0, 10);
-const plural = (count, one, many) => `${whole.format(count)} ${count === 1 ? one : many}`;
 
 function showReader() {
   const about = aboutReader();
@@ -69,7 +68,7 @@ function segmentTerm(about) {
 }
 
 function whoTheyAre(row) {
-  const customers = `${nameOf(row.segment_key)}: ${plural(row.customers, "customer", "customers")}`;
+  const customers = `${nameOf(row.segment_key)}: ${counted(row.customers, "customer")}`;
   if (!is(row.purchase_days_a_year)) return `${customers}.`;
   return `${customers} who bought on ${write.tenths(row.purchase_days_a_year)} days a year, ${amount(row.net_a_purchase_day)} on each.`;
 }
@@ -85,7 +84,7 @@ function lifecycleTerm(about) {
     ["at risk", fading],
     ["dormant", `bought nothing for more than ${window} days`],
   ];
-  const customers = (stage) => (about ? `: ${plural(inLifecycle(about.key, stage), "customer", "customers")}${about.segment ? ` of ${about.who}` : ""}` : "");
+  const customers = (stage) => (about ? `: ${counted(inLifecycle(about.key, stage), "customer")}${about.segment ? ` of ${about.who}` : ""}` : "");
   const list = stages.map(([stage, rule]) => element("li", {}, element("strong", {}, stage), `, ${rule}${customers(stage)}`));
   return [meaning, element("ul", {}, ...list)];
 }
@@ -150,7 +149,7 @@ function growthTerm(about) {
   ];
 }
 
-const customersOf = (count, who) => (who === PLACES.all ? `The ${plural(count, "customer", "customers")} there were` : `The ${plural(count, "customer", "customers")} in ${who}`);
+const customersOf = (count, who) => (who === PLACES.all ? `The ${counted(count, "customer")} there were` : `The ${counted(count, "customer")} in ${who}`);
 const noneOf = (what, { who, period }, reason) => `${what} of ${who} in ${periodName(period)}: none, ${reasons[reason ?? "no_prediction"] ?? reason}.`;
 
 function churnTerm(about) {
@@ -201,7 +200,7 @@ function orderTerm(about) {
   if (!is(row.average_order_value)) return [meaning, noneOf("Average order value", about, row.average_order_value_reason)];
   return [
     meaning,
-    `In ${periodName(period)}, ${plural(row.orders, "purchase", "purchases")} of ${who} came to ${amount(row.purchase_sales)}: ${amount(row.average_order_value)} each.`,
+    `In ${periodName(period)}, ${counted(row.orders, "purchase")} of ${who} came to ${amount(row.purchase_sales)}: ${amount(row.average_order_value)} each.`,
   ];
 }
 
@@ -221,14 +220,14 @@ function newTerm(about) {
   const share = is(row.sales_contribution) ? `, who brought ${format.share(row.sales_contribution)} of the net sales` : "";
   return [
     meaning,
-    row.buyers ? `In ${periodName(about.period)}: ${plural(row.buyers, "customer", "customers")} with a purchase${share}.` : `In ${periodName(about.period)}: nobody.`,
+    row.buyers ? `In ${periodName(about.period)}: ${counted(row.buyers, "customer")} with a purchase${share}.` : `In ${periodName(about.period)}: nobody.`,
   ];
 }
 
 function unassignedTerm(about) {
   const meaning = "Who had ordered before the period and never bought, with nothing but refunds or free orders; and everybody as long as there is no segment model.";
   const row = about && figureOf(about.period, "unassigned");
-  return row ? [meaning, `On ${format.date(about.period)}: ${row.customers ? plural(row.customers, "customer", "customers") : "nobody"}.`] : [meaning];
+  return row ? [meaning, `On ${format.date(about.period)}: ${row.customers ? counted(row.customers, "customer") : "nobody"}.`] : [meaning];
 }
 
 function confidenceTerm(about) {
