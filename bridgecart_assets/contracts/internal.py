@@ -6,7 +6,13 @@ from bridgecart_assets.base.quoting import sql_name
 from bridgecart_assets.contracts.columns import BATCH, CUSTOMER_HASH, SEGMENT_KEY
 from bridgecart_assets.contracts.contract import INSTANT, MONEY, Column, Contract, taken_from
 from bridgecart_assets.contracts.gold import CUSTOMER_SEGMENTS, CUSTOMER_SNAPSHOTS, SEGMENT_MEMBERSHIP, SPEND_SUMS
-from bridgecart_assets.contracts.silver import SILVER_ORDERS
+from bridgecart_assets.contracts.raw import RAW_ORDERS
+from bridgecart_assets.contracts.silver import (
+    BESIDE_ORDERS,
+    SILVER_CUSTOMERS,
+    SILVER_ORDERS,
+    SILVER_REJECTS,
+)
 
 FORGOTTEN_CUSTOMERS = Contract(
     schema="raw",
@@ -196,6 +202,25 @@ BOOKKEEPING: tuple[Contract, ...] = (ORDER_CHANGES, REPLACED_TOTALS, REFRESHES)
 
 # Written by `bridgecart forget` alone: no assets, because no run could make them again from the topic.
 ERASURE_TABLES: tuple[Contract, ...] = (FORGOTTEN_CUSTOMERS, ERASED_VALUE)
+
+LAKE_HEADS = Contract(
+    schema="lake",
+    name="heads",
+    meaning="Tables whose rows stand in the lake: of each the snapshot that counts. It moves in the transaction of the "
+    "warehouse, so a snapshot that is named nowhere never was.",
+    columns=(
+        Column("table_name", "VARCHAR", "schema.table"),
+        Column("snapshot_id", "BIGINT", "Iceberg's number of the snapshot"),
+        Column("files", "VARCHAR[]", "The Parquet files with its rows"),
+    ),
+    key=("table_name",),
+)
+
+IN_LAKE: tuple[Contract, ...] = (
+    *(RAW_ORDERS, SILVER_ORDERS, *BESIDE_ORDERS, SILVER_REJECTS, SILVER_CUSTOMERS),
+    *BEHIND_VIEWS,
+)
+"""The tables that grow with orders and customers; with Spark their rows stand in the lake."""
 
 WITHDRAWN_ORDERS = Contract(
     schema="raw",

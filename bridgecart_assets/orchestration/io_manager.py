@@ -66,7 +66,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
 
     def _add_counts(self, context: dg.OutputContext, contract: Contract, batch_key: str | None) -> None:
         """Count of the rows, and for some tables those that people look for; of a KPI each segment's figure."""
-        metadata: dict[str, int | float | str | dg.MetadataValue] = {}
+        metadata: dict[str, int | float | str | dg.MetadataValue] = dict(self.platform.engine.facts)
         with self.platform.warehouse.reading() as connection:
             metadata["dagster/row_count"] = count_rows(connection, contract)
             if contract.partitioned:

@@ -1,12 +1,14 @@
 """DuckDB as the engine: rows are made and kept in the one file of the warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import duckdb
 import pandas as pd
 
 from bridgecart_assets.contracts import Contract
+from bridgecart_assets.warehouse.lake.heads import require_in_file
 from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Query
@@ -19,11 +21,16 @@ class DuckDBEngine:
 
     warehouse: Warehouse
 
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Nothing: it is the engine that everybody has."""
+        return {}
+
     def write(
         self, contract: Contract, rows: Query | pd.DataFrame, batch_key: str | None, *, only_changes: bool = False
     ) -> None:
         """Write the table in one transaction."""
-        with self.warehouse.transaction() as connection:
+        with self._writing() as connection:
             if isinstance(rows, Query):
                 write_query(connection, contract, rows, batch_key, only_changes=only_changes)
             else:
@@ -31,7 +38,7 @@ class DuckDBEngine:
 
     def write_slice(self, planned: KafkaSlice | FileSlice) -> None:
         """Stream the records into the file, they and their ledger row in one transaction."""
-        with self.warehouse.transaction() as connection:
+        with self._writing() as connection:
             if isinstance(planned, FileSlice):
                 write_file_slice(connection, planned)
             else:
@@ -42,3 +49,10 @@ class DuckDBEngine:
         """An engine on a copy of the file."""
         with self.warehouse.replaced() as copy:
             yield DuckDBEngine(copy)
+
+    @contextmanager
+    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction of the file. Raises InLake where it is not for this engine to write."""
+        with self.warehouse.transaction() as connection:
+            require_in_file(connection)
+            yield connection

@@ -32,6 +32,7 @@ from bridgecart_assets.contracts import (
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.incremental.rebuild import forget_refreshes
+from bridgecart_assets.warehouse.lake.heads import require_in_file
 from bridgecart_assets.warehouse.mapped_records import readers_of_senders
 from bridgecart_assets.warehouse.publishing import publish, published_path
 from bridgecart_assets.warehouse.queries import COUNT_EVERY_BATCH
@@ -75,8 +76,9 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
     """Erase the customers from every table; again for those who are erased already, which changes nothing.
 
     The KPI tables are left as they are: they name nobody, and are computed anew from what stands.
-    Raises UnknownCustomer when there never was a record of one of them, and what `readers_of_senders` does.
+    Raises UnknownCustomer when there never was a record of one of them, InLake, and what `readers_of_senders` does.
     """
+    require_in_file(connection)
     _prepare(connection)
     parameters: dict[str, Parameter] = {
         "customer_ids": list(customer_ids),
@@ -98,7 +100,7 @@ def forget_again(warehouse: Warehouse, known: ForgottenList, *, settings: Settin
     """Erase those of the list whom the warehouse still has, and make list and warehouse say the same.
 
     For a warehouse that was put back from an older copy, or built anew. Killed in between, it begins again: until the
-    end the warehouse does not say that it knows the list. Raises ForgottenListUnusable, and what
+    end the warehouse does not say that it knows the list. Raises ForgottenListUnusable, InLake, and what
     `readers_of_senders` does.
     """
     with warehouse.transaction() as connection:
@@ -107,6 +109,7 @@ def forget_again(warehouse: Warehouse, known: ForgottenList, *, settings: Settin
         known.require_same_salt(stored)
         new = known.without(stored)
         if new.customers:
+            require_in_file(connection)
             connection.register("handed_over", new.as_table())
             connection.execute("create temp table listed as from handed_over")
             connection.unregister("handed_over")

@@ -192,7 +192,7 @@ def metrics_history_query(*inputs: Table) -> Query:
 
 def _clock_parameters(settings: Settings) -> dict[str, Parameter]:
     as_of = settings.as_of.isoformat() if settings.as_of else None
-    return {"as_of": as_of, "kpi_period": settings.kpi_period}
+    return {"as_of": as_of, "earliest": None, "kpi_period": settings.kpi_period}
 
 
 def _scoring_parameters(settings: Settings) -> dict[str, Parameter]:

@@ -108,6 +108,10 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("ORDER_EVENTS", "lines", "order_events", "lines"),
         ("MAX_PREDICTION_ERROR", "0.5", "max_prediction_error", 0.5),
         ("ERROR_REJECT_SHARE", "0.25", "error_reject_share", 0.25),
+        ("ENGINE", "spark", "engine", "spark"),
+        ("LAKE_DIR", "/lake", "lake_dir", Path("/lake")),
+        ("SPARK_MASTER", "spark://host:7077", "spark_master", "spark://host:7077"),
+        ("SPARK_JARS", "/jars/a.jar,/jars/b.jar", "spark_jars", "/jars/a.jar,/jars/b.jar"),
     ],
 )
 def test_each_variable_sets_its_field(

@@ -19,10 +19,10 @@ from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.incremental import rebuild as refreshing
 from bridgecart_assets.warehouse.incremental import scope
-from bridgecart_assets.warehouse.incremental.refresh import made_by, make_rows
+from bridgecart_assets.warehouse.incremental.refresh import made_by
 from bridgecart_assets.warehouse.storage.database import standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Changes, Following, Query
-from bridgecart_assets.warehouse.storage.tables import count_rows, run_steps
+from bridgecart_assets.warehouse.storage.tables import count_rows
 from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql import states
 from bridgecart_assets_tests.sql.histories import busy_history, histories
@@ -238,25 +238,6 @@ def test_what_openings_follow_is_read_without_writing_anything(day: str):
         following = query.carried.can_follow(connection, query, changes)
     assert following == Following(changes, date(2024, 6, 1), is_same_date=day == "2024-06-30")
     assert contents(warehouse) == stored
-
-
-def test_rows_are_made_by_a_clock_that_is_given():
-    given, theirs = (queries.features_query(tiny_settings(as_of=day)) for day in (date(2024, 3, 1), None))
-    warehouse = shop_with_history(5)
-    write(warehouse, contracts.CUSTOMER_FEATURES, given, only_changes=False)
-    expected = rows(warehouse, "from gold.customer_totals order by all")
-    assert theirs.incremental is not None
-    with warehouse.transaction() as connection:
-        run_steps(connection, ["gold/tmp_clock"], given.parameters)
-        make_rows(
-            connection,
-            contracts.CUSTOMER_TOTALS,
-            theirs,
-            theirs.incremental,
-            scope.FullScope(),
-            done=["gold/tmp_clock"],
-        )
-    assert rows(warehouse, "from gold.customer_totals order by all") == expected
 
 
 def test_a_batch_of_the_same_day_touches_only_its_own_customers():

@@ -1,7 +1,7 @@
 """The seam of the engine: tables of a shop's size are written through it, and who writes without it is known."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ WRITE_THEMSELVES = {
     "commands/forget_customers.py": "customers leave every table",
     "orchestration/checks.py": "up to where tables are checked",
     "warehouse/duckdb_engine.py": "the engine",
+    "warehouse/moving.py": "from the file into the lake and back",
+    "warehouse/spark_engine.py": "the other engine",
     "warehouse/erasure.py": "customers leave every table, and the list of them",
     "warehouse/ingest/imports.py": "the mapping of a file in the ledger",
     "warehouse/ingest/schemas.py": "schemas of a registry",
@@ -61,6 +63,10 @@ class Noting:
     @property
     def warehouse(self) -> Warehouse:
         return self.engine.warehouse
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        return self.engine.facts
 
     def write(
         self, contract: Contract, rows: Query | pd.DataFrame, batch_key: str | None, *, only_changes: bool = False

@@ -1,5 +1,5 @@
 -- The as-of date, and the calendar periods that the orders before it fall into.
--- needs: silver.orders, $as_of, $kpi_period
+-- needs: silver.orders, $as_of, $earliest, $kpi_period
 -- gives: clock, period_length, period_of(), periods
 
 create or replace temp table clock as
@@ -19,7 +19,7 @@ create or replace temp macro period_of(day) as date_trunc((select unit from peri
 create or replace temp table periods as
 with bounds as (
     select period_of(o.earliest) as earliest, clock.as_of
-    from (select min(purchased_on) as earliest from silver.orders) o, clock
+    from (select coalesce($earliest::date, min(purchased_on)) as earliest from silver.orders) o, clock
     where o.earliest < clock.as_of
 ),
 openings as (

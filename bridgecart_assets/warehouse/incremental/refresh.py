@@ -64,11 +64,9 @@ def make_rows(
     query: Query,
     incremental: Incremental,
     scope: Scope,
-    *,
-    done: Sequence[str] = (),
 ) -> None:
-    """Make the rows of the scope in the table that stores them. SQL files in `done` have run already."""
-    refresh = _Refresh(connection, stored, query, incremental, {**query.parameters, **scope.parameters}, done)
+    """Make the rows of the scope in the table that stores them."""
+    refresh = _Refresh(connection, stored, query, incremental, {**query.parameters, **scope.parameters})
     if isinstance(scope, FullScope):
         refresh.rebuild(scope)
     else:
@@ -84,7 +82,6 @@ class _Refresh:
     query: Query
     incremental: Incremental
     parameters: Mapping[str, Parameter]
-    done: Sequence[str]
 
     @property
     def _select(self) -> str:
@@ -130,7 +127,7 @@ class _Refresh:
         self._run_steps([step for step in steps_of(self.table, self.query) if step not in without])
 
     def _run_steps(self, steps: Sequence[str | Computed | Read]) -> None:
-        run_steps(self.connection, [step for step in steps if step not in self.done], self.parameters)
+        run_steps(self.connection, steps, self.parameters)
 
     def _keep_replaced(self, revision: int) -> None:
         """Keep the rows that are about to go, until every table has followed."""

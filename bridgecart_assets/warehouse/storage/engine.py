@@ -5,6 +5,7 @@ in between is the engine's own. What belongs elsewhere: tables that are small wh
 and models; these are written in a transaction of the warehouse itself.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -22,6 +23,10 @@ class Engine(Protocol):
     @property
     def warehouse(self) -> Warehouse:
         """The warehouse, in which all tables are read, whoever keeps their rows."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Facts about the engine that are told beside the tables it writes, by name."""
 
     def write(
         self, contract: Contract, rows: "Query | pd.DataFrame", batch_key: str | None, *, only_changes: bool = False

@@ -1,0 +1,98 @@
+"""The work on a share of the customers that makes the rows of their tables: by the product's own writers.
+
+What belongs elsewhere: how shares come to workers (`lake/shares.py`), and when a table is made (`spark_engine.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import duckdb
+
+from bridgecart_assets.contracts import (
+    BOOKKEEPING,
+    CUSTOMER_OPENINGS,
+    CUSTOMER_SCORES,
+    CUSTOMER_TOTALS,
+    IN_LAKE,
+    RAW_ORDERS,
+    RAW_SCHEMAS,
+    SILVER_CUSTOMERS,
+    SILVER_MAPPINGS,
+    SILVER_ORDERS,
+    SILVER_READINGS,
+    TABLES,
+    Contract,
+)
+from bridgecart_assets.sql import file_of
+from bridgecart_assets.sql.headers import headers
+from bridgecart_assets.warehouse.incremental.refresh import made_by, make_rows
+from bridgecart_assets.warehouse.incremental.scope import FullScope
+from bridgecart_assets.warehouse.lake.shares import Work, column_of, pack
+from bridgecart_assets.warehouse.mapped_records import readers_on_record
+from bridgecart_assets.warehouse.queries import customers_query
+from bridgecart_assets.warehouse.storage.database import standing_tables
+from bridgecart_assets.warehouse.storage.outputs import Carried, Incremental, Query
+
+READS: Mapping[Contract, Sequence[Contract]] = {
+    SILVER_CUSTOMERS: (SILVER_ORDERS, RAW_ORDERS),
+    CUSTOMER_TOTALS: (SILVER_ORDERS,),
+    CUSTOMER_SCORES: (CUSTOMER_TOTALS,),
+    CUSTOMER_OPENINGS: (SILVER_ORDERS,),
+}
+"""The tables of the lake of which a share is needed to make that share of a table."""
+
+_READERS = (SILVER_READINGS, SILVER_MAPPINGS, RAW_SCHEMAS)
+_DATES = """
+select coalesce($as_of::date, max(purchased_on) + 1)::varchar as as_of, min(purchased_on)::varchar as earliest
+from silver.orders
+"""
+
+
+def work_on(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, incremental: Incremental, *, timezone: str
+) -> Work:
+    """The work that makes the rows of the tables of an asset, whether they stand in its own or behind its view."""
+    stored, carried = query.stored_in or contract, query.carried
+    dated = _with_dates(connection, query)
+    files: Sequence[str]
+    if carried is not None:
+        files, targets, make = carried.files, carried.tables, partial(_carry, carried, dated)
+    else:
+        files, targets = made_by(stored, query, incremental), (stored,)
+        make = partial(_refresh, stored, dated, incremental)
+    views = [view for view in incremental.scoped if view.is_view]
+    read = {name for file in (*files, *(file_of(view.full_name) for view in views)) for name in headers()[file].tables}
+    if stored == SILVER_CUSTOMERS:
+        read |= {table.full_name for table in _READERS}
+    small = {
+        column_of(table): _packed(connection, table) for table in _small_tables(connection) if table.full_name in read
+    }
+    return Work(make, targets, small, views, timezone)
+
+
+def _with_dates(connection: duckdb.DuckDBPyConnection, query: Query) -> Query:
+    """The query with the dates that no share can tell by itself."""
+    ((as_of, earliest),) = connection.execute(_DATES, {"as_of": query.parameters.get("as_of")}).fetchall()
+    return replace(query, parameters={**query.parameters, "as_of": as_of, "earliest": earliest})
+
+
+def _small_tables(connection: duckdb.DuckDBPyConnection) -> Sequence[Contract]:
+    standing = standing_tables(connection)
+    known = (*TABLES.values(), *BOOKKEEPING, RAW_SCHEMAS, SILVER_MAPPINGS)
+    return [table for table in known if table.full_name in standing and not table.is_view and table not in IN_LAKE]
+
+
+def _packed(connection: duckdb.DuckDBPyConnection, table: Contract) -> bytes:
+    return pack(connection.sql(f"from {table.full_name}").to_arrow_table())
+
+
+def _refresh(stored: Contract, query: Query, incremental: Incremental, connection: duckdb.DuckDBPyConnection) -> None:
+    if stored == SILVER_CUSTOMERS:
+        # Readers are made where they read: by what is on record.
+        query = customers_query(*query.inputs, readers=readers_on_record(connection))
+    make_rows(connection, stored, query, incremental, FullScope())
+
+
+def _carry(carried: Carried, query: Query, connection: duckdb.DuckDBPyConnection) -> None:
+    carried.make(connection, query)

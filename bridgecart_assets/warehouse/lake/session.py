@@ -1,0 +1,129 @@
+"""Spark: starting it, and what its errors say to a person."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridgecart_assets.base.errors import BridgeCartError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CATALOG = "lake"
+ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0"
+# What a worker's Python raised stands behind its traceback.
+_CAUSE = re.compile(r"^(?:[\w.]+\.)?(?P<kind>[A-Z]\w+): (?P<says>.+)$", re.MULTILINE)
+
+
+class SparkFailed(BridgeCartError):
+    """Spark is missing, cannot be reached, or failed at its work; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Spark:
+    """Spark as the settings reach it.
+
+    Attributes:
+        master: as Spark names it.
+        folder: of the lake; this machine and every worker see it under the same name.
+        jars: of Iceberg; without any Spark fetches them.
+
+    """
+
+    master: str
+    folder: Path
+    jars: tuple[Path, ...] = ()
+
+    @contextmanager
+    def session(self) -> "Iterator[SparkSession]":
+        """The session of this lake in this process, which starts Spark once. Its errors are raised as SparkFailed."""
+        _require_pyspark()
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+
+        try:
+            yield _session(self)
+        except (PySparkException, Py4JError) as error:
+            raise SparkFailed(f"Spark failed ({cause_of(str(error))}): nothing was written, run again.") from error
+
+    @property
+    def of_program(self) -> Mapping[str, str]:
+        """Spark's settings that hold as long as it runs."""
+        jars = ",".join(map(str, self.jars))
+        return {
+            "spark.app.name": "bridgecart",
+            "spark.master": self.master,
+            **({"spark.jars": jars} if jars else {"spark.jars.packages": ICEBERG}),
+            "spark.ui.showConsoleProgress": "false",
+            "spark.log.level": "ERROR",
+            **(_ON_LOOPBACK if self.master.startswith("local") else {}),
+        }
+
+    @property
+    def of_session(self) -> Mapping[str, str]:
+        """Those of a session: where its tables are, and what times mean."""
+        catalog = f"spark.sql.catalog.{CATALOG}"
+        return {
+            catalog: "org.apache.iceberg.spark.SparkCatalog",
+            f"{catalog}.type": "hadoop",
+            f"{catalog}.warehouse": str(self.folder.resolve()),
+            "spark.sql.session.timeZone": "UTC",
+            "spark.sql.timestampType": "TIMESTAMP_NTZ",
+        }
+
+
+@cache
+def _session(spark: Spark) -> "SparkSession":
+    from pyspark.sql import SparkSession
+
+    # Workers compute the same bits with the same packages only; of a cluster its environment says which.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder: SparkSession.Builder = SparkSession.builder
+    for name, value in spark.of_program.items():
+        builder = builder.config(name, value)
+    # A catalog stays the one that a session found first.
+    session = builder.getOrCreate().newSession()
+    for name, value in spark.of_session.items():
+        session.conf.set(name, value)
+    return session
+
+
+def application() -> Mapping[str, str]:
+    """Spark's number for what this process does, and the address of its page if it has one; empty before it starts."""
+    if "pyspark" not in sys.modules:
+        return {}
+    from pyspark import SparkContext
+
+    context = SparkContext._active_spark_context
+    if context is None:
+        return {}
+    page = {"spark_page": context.uiWebUrl} if context.uiWebUrl else {}
+    return {"spark_application": str(context.applicationId), **page}
+
+
+# Nobody else has to reach what runs in this process.
+_ON_LOOPBACK = {
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+}
+
+
+def cause_of(text: str) -> str:
+    """The cause of a failure in one line: the error of a worker's Python where there is one, else the first line."""
+    found = list(_CAUSE.finditer(text.partition("\n\tat ")[0]))
+    if "Traceback" in text and found:
+        return f"{found[-1]['kind']}: {found[-1]['says']}"
+    return next((line.strip() for line in text.splitlines() if line.strip()), "it does not say why")
+
+
+def _require_pyspark() -> None:
+    if find_spec("pyspark") is None:
+        raise SparkFailed("Spark is not installed: pip install 'bridgecart[spark]' (it needs Java 17).")

@@ -1,0 +1,102 @@
+"""Moving the large tables of a warehouse into the lake and back, each verified by a digest of its rows."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from bridgecart_assets.contracts import IN_LAKE, LAKE_HEADS, Contract
+from bridgecart_assets.warehouse.lake.heads import is_in_lake
+from bridgecart_assets.warehouse.lake.session import Spark
+from bridgecart_assets.warehouse.spark_engine import move_into_lake
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, standing_tables
+
+
+class MoveFailed(WarehouseError):
+    """A table does not say the same in its new place; everything stays where it was."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A table that was moved: its rows, and a digest of what they say, in whatever order."""
+
+    table: str
+    rows: int
+    digest: str
+
+
+def move_to_lake(warehouse: Warehouse, spark: Spark) -> Sequence[Moved]:
+    """Put the large tables into the lake, in one transaction; then the file gives back their space.
+
+    Raises WarehouseMissing, MoveFailed, SparkFailed, WarehouseError where they are in the lake already.
+    """
+    warehouse.require()
+    with warehouse.transaction() as connection:
+        if is_in_lake(connection):
+            raise WarehouseError(f"The large tables of {warehouse.path} are in the lake already.")
+        _make_missing(connection)
+        before = _digests(connection)
+        move_into_lake(connection, spark)
+        _require_same(before, _digests(connection))
+    warehouse.rewrite()
+    return before
+
+
+def move_to_file(warehouse: Warehouse, folder: Path) -> Sequence[Moved]:
+    """Put the large tables back into the file, in one transaction, without Spark; then the lake's folder goes.
+
+    Raises WarehouseMissing, MoveFailed, WarehouseError where they are not in the lake.
+    """
+    warehouse.require()
+    with warehouse.transaction() as connection:
+        if not is_in_lake(connection):
+            raise WarehouseError(f"The large tables of {warehouse.path} are not in the lake.")
+        before = _digests(connection)
+        for table in IN_LAKE:
+            _bring_back(connection, table)
+        connection.execute(f"drop table {LAKE_HEADS.full_name}")
+        _require_same(before, _digests(connection))
+    # Older snapshots have names and phone numbers of customers, whom nobody would find there to forget them.
+    for schema in {table.schema for table in IN_LAKE}:
+        shutil.rmtree(folder / schema)
+    return before
+
+
+def _make_missing(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make those that no run has made yet."""
+    standing = standing_tables(connection)
+    for table in IN_LAKE:
+        if table.full_name not in standing:
+            connection.execute(f"create schema if not exists {table.schema}")
+            connection.execute(table.ddl())
+
+
+def _bring_back(connection: duckdb.DuckDBPyConnection, table: Contract) -> None:
+    connection.execute(f"alter view {table.full_name} rename to moved")
+    connection.execute(table.ddl())
+    # As the writers leave them: what is looked for together stands together.
+    order = next(name for name in _ORDERS if name[0] in table.column_names)
+    connection.execute(f"insert into {table.full_name} by name from {table.schema}.moved order by {', '.join(order)}")
+    connection.execute(f"drop view {table.schema}.moved")
+
+
+_ORDERS = (("purchased_at",), ("batch_key", '"partition"', '"offset"'), ("customer_hash",))
+
+
+def _digests(connection: duckdb.DuckDBPyConnection) -> Sequence[Moved]:
+    return [_digest(connection, table) for table in IN_LAKE]
+
+
+def _digest(connection: duckdb.DuckDBPyConnection, table: Contract) -> Moved:
+    ((rows, digest),) = connection.execute(
+        f"select count(*), coalesce(sum(hash(of_table)::hugeint), 0) from {table.full_name} of_table"
+    ).fetchall()
+    return Moved(table.full_name, int(rows), f"{int(digest):x}")
+
+
+def _require_same(before: Sequence[Moved], after: Sequence[Moved]) -> None:
+    differing = [one.table for one, other in zip(before, after, strict=True) if one != other]
+    if differing:
+        raise MoveFailed(f"Moved, these tables would say something else: {', '.join(differing)}. Nothing was moved.")

@@ -1,0 +1,311 @@
+"""Spark as the engine: what grows with orders and customers stands in the lake, and customers are made share by share.
+
+Everything else, and which snapshots of the lake count, stays in the DuckDB file, in whose transactions all is written:
+of what a transaction commits to the lake nothing counts unless it ends well. A batch is read and judged by DuckDB on
+this machine, with those batches beside it that have events of its orders. Tables of customers are made as a whole.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import duckdb
+import pandas as pd
+
+from bridgecart_assets.contracts import (
+    BATCH_COLUMN,
+    BOOKKEEPING,
+    IN_LAKE,
+    RAW_ORDERS,
+    SEGMENT_FLOWS,
+    SILVER_ORDERS,
+    TABLES,
+    Contract,
+)
+from bridgecart_assets.sql import file_of
+from bridgecart_assets.warehouse.customer_work import READS, work_on
+from bridgecart_assets.warehouse.incremental.openings import add_to_flows
+from bridgecart_assets.warehouse.incremental.rebuild import (
+    Decision,
+    RefreshState,
+    decide,
+    forget_followed,
+    note_refresh,
+    refreshes_now,
+)
+from bridgecart_assets.warehouse.incremental.refresh import made_by
+from bridgecart_assets.warehouse.incremental.scope import FullScope
+from bridgecart_assets.warehouse.lake.heads import (
+    batches_of_keys,
+    bring_in,
+    changed_batches,
+    drop_temporary,
+    held_any,
+    is_in_lake,
+    move_head,
+    put_away,
+    read_heads,
+    require_in_file,
+)
+from bridgecart_assets.warehouse.lake.iceberg import Lake
+from bridgecart_assets.warehouse.lake.session import Spark, application
+from bridgecart_assets.warehouse.lake.shares import (
+    make_by_shares,
+    number_of_shares,
+    rows_of_target,
+)
+from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, standing_tables
+from bridgecart_assets.warehouse.storage.outputs import Carried, FileSlice, Incremental, KafkaSlice, Query
+from bridgecart_assets.warehouse.storage.tables import delete_slice, make_view, prepare, run_steps, steps_of
+from bridgecart_assets.warehouse.writing import write_frame, write_query
+
+_LAKE = {table.full_name: table for table in IN_LAKE}
+_ACCEPTED = "silver/tmp_accepted"
+_COORDINATES = [BATCH_COLUMN, "topic_id", "partition", "offset"]
+
+
+@dataclass(frozen=True)
+class SparkEngine:
+    """An engine whose every write is one transaction of the file, after commits to the lake that it names."""
+
+    warehouse: Warehouse
+    spark: Spark
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """That it is Spark, and under which number Spark knows of this run."""
+        return {"engine": "spark", **application()}
+
+    def write(
+        self, contract: Contract, rows: Query | pd.DataFrame, batch_key: str | None, *, only_changes: bool = False
+    ) -> None:
+        """Write the table in one transaction."""
+        with self._writing() as connection:
+            if isinstance(rows, pd.DataFrame):
+                write_frame(connection, contract, rows, batch_key)
+            elif contract == SILVER_ORDERS:
+                self._write_batch(connection, contract, rows, str(batch_key))
+            elif rows.carried is not None and rows.carried.tables and rows.incremental is not None:
+                _Customers(self, connection, contract, rows, rows.incremental).carry(rows.carried, only_changes)
+            elif rows.incremental is not None and rows.carried is None:
+                _Customers(self, connection, contract, rows, rows.incremental).refresh(only_changes)
+            else:
+                write_query(connection, contract, rows, batch_key, only_changes=only_changes)
+
+    def write_slice(self, planned: KafkaSlice | FileSlice) -> None:
+        """Read the records into the file and put them into the lake, by a commit that says the plan."""
+        plan = planned.plan
+        with (
+            self._writing() as connection,
+            self._brought_in(connection, [RAW_ORDERS], [plan.batch_key], {"bridgecart.batch": plan.batch_key}),
+        ):
+            if isinstance(planned, FileSlice):
+                write_file_slice(connection, planned)
+            else:
+                write_kafka_slice(connection, planned)
+
+    def tidy(self, before: datetime) -> Mapping[str, int]:
+        """Merge small files, and delete those that only snapshots from before need; how many, by table.
+
+        Whoever reads has the snapshots from then on until they are done.
+        """
+        with self._writing() as connection, self.spark.session() as session:
+            lake = Lake(session, self.spark.folder)
+            for name, head in read_heads(connection).items():
+                lake.settle(_LAKE[name], head)
+                move_head(connection, _LAKE[name], lake.compact(_LAKE[name]))
+        with self.spark.session() as session:
+            lake = Lake(session, self.spark.folder)
+            return {name: lake.expire(table, before) for name, table in _LAKE.items()}
+
+    @contextmanager
+    def replaced(self) -> Iterator["SparkEngine"]:
+        """Not of a warehouse in the lake. Raises InLake."""
+        with self.warehouse.reading() as connection:
+            require_in_file(connection)
+        yield self
+
+    @contextmanager
+    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction of the file; a new warehouse begins in the lake."""
+        with self.warehouse.transaction() as connection:
+            if not is_in_lake(connection):
+                if standing_tables(connection) & {table.full_name for table in IN_LAKE}:
+                    raise WarehouseError(
+                        f"The warehouse {self.warehouse.path} is not in the lake: run `bridgecart move --to spark`, or "
+                        "leave BRIDGECART_ENGINE at duckdb."
+                    )
+                self._begin(connection)
+            yield connection
+
+    def _begin(self, connection: duckdb.DuckDBPyConnection) -> None:
+        for table in IN_LAKE:
+            connection.execute(f"create schema if not exists {table.schema}")
+            connection.execute(table.ddl())
+        move_into_lake(connection, self.spark)
+
+    def _write_batch(
+        self, connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str
+    ) -> None:
+        tables = [table for table in (contract, *(TABLES[name] for name in query.co_outputs)) if table in IN_LAKE]
+        batches = self._batches_beside(connection, contract, query, batch_key)
+        with self._brought_in(connection, tables, batches, {"bridgecart.batch": batch_key}):
+            write_query(connection, contract, query, batch_key)
+
+    def _batches_beside(
+        self, connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str
+    ) -> Sequence[str]:
+        """The batch and those that have events of the orders that it claims, or claimed before."""
+        for table in query.optional_inputs:
+            prepare(connection, table)
+        steps = list(steps_of(contract, query))
+        run_steps(connection, steps[: steps.index(_ACCEPTED) + 1], {**query.parameters, BATCH_COLUMN: batch_key})
+        own = " union ".join(
+            f"select order_key from {table.full_name} where {BATCH_COLUMN} = $batch_key"
+            for table in IN_LAKE
+            if "order_key" in table.column_names
+        )
+        connection.execute(
+            f"create temp table claimed as select order_key from accepted union {own}", {BATCH_COLUMN: batch_key}
+        )
+        beside = batches_of_keys(connection, "claimed")
+        # The writing makes all of it again, where it finds these rows.
+        drop_temporary(connection)
+        return sorted({batch_key, *beside})
+
+    @contextmanager
+    def _brought_in(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: Sequence[Contract],
+        batches: Sequence[str],
+        properties: Mapping[str, str],
+    ) -> Iterator[None]:
+        """Meanwhile the tables stand in the file with the rows of these batches; what changed goes to the lake."""
+        heads = read_heads(connection)
+        bring_in(connection, tables, batches)
+        yield
+        with self.spark.session() as session:
+            lake = Lake(session, self.spark.folder)
+            for table in tables:
+                head = heads[table.full_name]
+                changed = changed_batches(connection, table)
+                if changed:
+                    lake.settle(table, head)
+                    held = held_any(connection, table, changed)
+                    with lake.staged(connection, table, changed) as rows:
+                        head = lake.replace_batches(table, rows, changed, held=held, properties=properties)
+                put_away(connection, table, head)
+
+
+@dataclass(frozen=True)
+class _Customers:
+    """A table of customers, or those behind a view of them, on its way to the rows of its query."""
+
+    engine: SparkEngine
+    connection: duckdb.DuckDBPyConnection
+    contract: Contract
+    query: Query
+    incremental: Incremental
+
+    def refresh(self, only_changes: bool) -> None:
+        """Make the rows as a whole, unless nothing has changed."""
+        stored = self.query.stored_in or self.contract
+        self._prepare()
+        decision = self._decide(stored, only_changes=only_changes)
+        if self._has_changed(decision):
+            decision = self._decide(stored, only_changes=False)
+            self._make()
+        note_refresh(self.connection, self.contract, decision.state)
+        if self.incremental.replaced is not None:
+            delete_slice(self.connection, self.incremental.replaced, None)
+            forget_followed(self.connection, self.incremental.replaced)
+        if self.contract.is_view:
+            make_view(self.connection, self.contract, self.query.parameters)
+
+    def carry(self, carried: Carried, only_changes: bool) -> None:
+        """Make the rows of the tables behind a view as a whole, unless nothing has changed."""
+        self._prepare()
+        prepare(self.connection, SEGMENT_FLOWS)
+        files = (file_of(self.contract.full_name), *carried.files)
+        before, now = refreshes_now(self.connection, self.contract, self.incremental, files, self.query.parameters)
+        if not only_changes or before is None or _moment(before) != _moment(now):
+            self._make()
+            note_refresh(self.connection, self.contract, replace(now, full_rebuilds=now.full_rebuilds + 1))
+        make_view(self.connection, self.contract, self.query.parameters)
+
+    def _prepare(self) -> None:
+        for table in (*BOOKKEEPING, *self.query.optional_inputs):
+            prepare(self.connection, table)
+
+    def _decide(self, stored: Contract, *, only_changes: bool) -> Decision:
+        files = made_by(stored, self.query, self.incremental)
+        return decide(
+            self.connection,
+            self.contract,
+            stored,
+            self.incremental,
+            files,
+            self.query.parameters,
+            only_changes=only_changes,
+        )
+
+    def _has_changed(self, decision: Decision) -> bool:
+        if isinstance(decision.scope, FullScope) or decision.scope.known_as_of != decision.state.as_of:
+            return True
+        ((touched,),) = self.connection.execute("select count(*) from touched").fetchall()
+        return bool(touched)
+
+    def _make(self) -> None:
+        """Make the rows of all customers, share by share."""
+        work = work_on(
+            self.connection,
+            self.contract,
+            self.query,
+            self.incremental,
+            timezone=self.engine.warehouse.naive_timezone,
+        )
+        heads = read_heads(self.connection)
+        ((orders,),) = self.connection.execute("select count(*) from silver.orders").fetchall()
+        with self.engine.spark.session() as session:
+            lake = Lake(session, self.engine.spark.folder)
+            rows = {table: lake.rows(table, heads[table.full_name]) for table in READS[work.targets[0]]}
+            if RAW_ORDERS in rows:
+                owners = rows[SILVER_ORDERS].select(*_COORDINATES, "customer_hash").distinct()
+                rows[RAW_ORDERS] = rows[RAW_ORDERS].join(owners, _COORDINATES)
+            made = make_by_shares(rows, number_of_shares(orders), work)
+            if len(work.targets) > 1:
+                made = made.persist()
+            for target in work.targets:
+                if target in IN_LAKE:
+                    lake.settle(target, heads[target.full_name])
+                    move_head(self.connection, target, lake.replace(target, rows_of_target(made, target)))
+                else:
+                    self._add_up(rows_of_target(made, target).toArrow())
+            made.unpersist()
+
+    def _add_up(self, flows: object) -> None:
+        """Store the flows of all shares, which are sums."""
+        delete_slice(self.connection, SEGMENT_FLOWS, None)
+        run_steps(self.connection, ["gold/tmp_clock"], self.query.parameters)
+        self.connection.register("flows_of_shares", flows)
+        self.connection.execute("create or replace temp table added as from flows_of_shares")
+        self.connection.unregister("flows_of_shares")
+        add_to_flows(self.connection, "true")
+
+
+def _moment(state: RefreshState) -> tuple[object, ...]:
+    return state.revision, state.state, state.as_of
+
+
+def move_into_lake(connection: duckdb.DuckDBPyConnection, spark: Spark) -> None:
+    """Put the rows of the large tables that stand in the file into the lake; the tables become views of it."""
+    with spark.session() as session:
+        lake = Lake(session, spark.folder)
+        for table in IN_LAKE:
+            with lake.staged(connection, table) as rows:
+                head = lake.replace(table, rows)
+            connection.execute(f"drop table {table.full_name}")
+            move_head(connection, table, head)

@@ -1,0 +1,136 @@
+"""Spark as the engine: tables, checks and page are DuckDB's, after kills, on a cluster, and moved there and back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridgecart_assets.base.settings import load_settings
+from bridgecart_assets.contracts import IN_LAKE, SILVER_ORDERS
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets.warehouse.lake.heads import read_heads
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets_tests.integration.killable import Ended, Killer
+from bridgecart_assets_tests.integration.shop import history
+from bridgecart_assets_tests.support.spark import spark_settings, standalone_cluster
+from bridgecart_assets_tests.support.state import digests, rows
+
+IN_BATCHES = {"BRIDGECART_MAX_BATCH_RECORDS": "500"}
+ORDERS = 900
+# Each import goes on where the one before was killed. Before its commit a transaction has written to the lake, but
+# nothing names what it wrote.
+KILLS: Sequence[int | str] = ("before commit", "after commit", 900)
+
+
+@pytest.fixture
+def spark() -> Mapping[str, str]:
+    """The settings with which a command uses Spark in its own process."""
+    return spark_settings()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Sequence[Path]:
+    """The orders of a world in two files: of the second some are late, or were sent before."""
+    lines = [event.value.decode() for event in history(ORDERS) if event.value is not None and _is_json(event.value)]
+    late = lines[::40]
+    parts = [[line for line in lines[:600] if line not in late], [*lines[600:], *late, *lines[100:110]]]
+    written = []
+    for number, part in enumerate(parts):
+        file = tmp_path / f"orders-{number}.jsonl"
+        file.write_text("\n".join(part) + "\n")
+        written.append(file)
+    return written
+
+
+def test_killed_between_lake_and_ledger_and_run_again_tables_checks_and_page_are_those_of_duckdb(
+    killer: Killer, files: Sequence[Path], spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
+) -> None:
+    of_duckdb, (by_duckdb,) = _by_duckdb(killer, files[:1], tmp_path, **IN_BATCHES)
+    command = ("import", str(files[0]), "--json")
+    for moment in KILLS:
+        assert killer.run_until(moment, *command, settings={**IN_BATCHES, **spark}).was_killed
+    done = killer.run(*command, **IN_BATCHES, **spark)
+    assert done.returncode == by_duckdb.returncode == 0, done.stdout + done.stderr
+    assert _found_by_checks(done) == _found_by_checks(by_duckdb)
+    assert digests(warehouse) == digests(of_duckdb)
+    assert _page(warehouse) == _page(of_duckdb)
+    assert {name for (name,) in rows(warehouse, "select table_name from lake.heads")} == {t.full_name for t in IN_LAKE}
+
+
+def test_states_of_orders_in_other_batches_are_found_and_a_cluster_of_processes_makes_the_same_tables(
+    killer: Killer, files: Sequence[Path], spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
+) -> None:
+    as_states = {**IN_BATCHES, "BRIDGECART_ORDER_EVENTS": "states"}
+    of_duckdb, _ = _by_duckdb(killer, files, tmp_path, **as_states)
+    with standalone_cluster(tmp_path) as master:
+        for file in files:
+            done = killer.run("import", str(file), **as_states, **{**spark, "BRIDGECART_SPARK_MASTER": master})
+            assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(warehouse, "select count(*) > 0 from silver.superseded_orders") == [(True,)]
+    assert digests(warehouse) == digests(of_duckdb)
+
+
+def test_moved_into_the_lake_and_back_a_warehouse_says_the_same_and_what_cannot_be_done_there_says_so(
+    killer: Killer, filled: Warehouse, spark: Mapping[str, str]
+) -> None:
+    before = digests(filled, with_ledger=True)
+    in_file = {name: value for name, value in spark.items() if name != "BRIDGECART_ENGINE"}
+    assert killer.run("move", "--to", "duckdb").stderr.endswith("are not in the lake.\n")
+    moved = killer.run("move", "--to", "spark", **in_file)
+    assert moved.returncode == 0, moved.stderr
+    assert "silver.orders" in moved.stdout
+    assert moved.stdout.endswith("Now set BRIDGECART_ENGINE=spark.\n")
+    assert digests(filled, with_ledger=True) == before
+    for command in (["forget", "C1"], ["backup", str(filled.path.parent / "backup")], ["withdraw", "O1-1"]):
+        refused = killer.run(*command, *(["--reason", "wrong"] if command[0] == "withdraw" else []))
+        assert refused.returncode == 1, refused.stdout
+        assert "are in the lake: set BRIDGECART_ENGINE=spark; " in refused.stderr
+    withdrawn = killer.run("withdraw", "O1-1", "--reason", "sent by mistake", **spark)
+    assert withdrawn.returncode == 0, withdrawn.stderr
+    assert rows(filled, "select count(*) from silver.orders where order_id = 'O1-1'") == [(0,)]
+    assert killer.run("tidy", **spark).stdout == "0 files deleted.\n"
+    assert killer.run("withdraw", "O1-1", "--undo", **spark).returncode == 0
+    assert killer.run("move", "--to", "duckdb").returncode == 0
+    assert digests(filled, with_ledger=True) == before
+    assert list(load_settings().lake_path.rglob("*.parquet")) == []
+
+
+def test_a_damaged_file_of_the_lake_is_told_in_one_line(
+    killer: Killer, filled: Warehouse, spark: Mapping[str, str]
+) -> None:
+    assert killer.run("move", "--to", "spark", **spark).returncode == 0
+    with filled.reading() as connection:
+        (lost,) = read_heads(connection)[SILVER_ORDERS.full_name].files
+    Path(lost).write_text("damaged")
+    failed = killer.run("withdraw", "O1-1", "--reason", "wrong", **spark)
+    assert failed.returncode == 1, failed.stderr
+    assert failed.stderr.startswith("bridgecart: A file of the lake cannot be read (")
+    assert failed.stderr.count("\n") == 1
+
+
+def _by_duckdb(
+    killer: Killer, files: Sequence[Path], tmp_path: Path, **settings: str
+) -> tuple[Warehouse, Sequence[Ended]]:
+    elsewhere = tmp_path / "duckdb"
+    ended = [
+        killer.run("import", str(file), "--json", BRIDGECART_DATA_DIR=str(elsewhere), **settings) for file in files
+    ]
+    return warehouse_from_settings(load_settings().model_copy(update={"data_dir": elsewhere})), ended
+
+
+def _found_by_checks(ended: Ended) -> Any:
+    summary = json.loads(ended.stdout)
+    return summary["failed_checks"], summary["good"]
+
+
+def _page(warehouse: Warehouse) -> str:
+    return (warehouse.path.parent / "reports" / "segments.html").read_text()
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        return isinstance(json.loads(value), dict)
+    except ValueError:
+        return False

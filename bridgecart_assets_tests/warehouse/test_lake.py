@@ -1,0 +1,142 @@
+"""The lake without Spark: types, shares, and tables of the file that are views of files; with Spark: integration."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bridgecart_assets.contracts import BATCH_COLUMN, IN_LAKE, SILVER_REJECTS, TABLES
+from bridgecart_assets.sql import file_of
+from bridgecart_assets.sql.chain import chain
+from bridgecart_assets.sql.headers import headers
+from bridgecart_assets.warehouse.customer_work import READS
+from bridgecart_assets.warehouse.lake.heads import (
+    Head,
+    InLake,
+    bring_in,
+    changed_batches,
+    held_any,
+    is_in_lake,
+    move_head,
+    put_away,
+    read_heads,
+    require_in_file,
+)
+from bridgecart_assets.warehouse.lake.iceberg import spark_type
+from bridgecart_assets.warehouse.lake.session import cause_of
+from bridgecart_assets.warehouse.lake.shares import ORDERS_IN_SHARE, number_of_shares
+
+_OF_A_WORKER = """
+An exception was thrown from the Python worker. Please see the stack trace below.
+Traceback (most recent call last):
+  File "worker.py", line 7, in process
+    return make(share)
+bridgecart_assets.warehouse.storage.tables.ContractBroken: silver.customers: the key is not unique.
+
+	at org.apache.spark.api.python.BasePythonRunner.handlePythonException(PythonRunner.scala:581)
+	at java.base/java.lang.Thread.run(Thread.java:840): never mind
+"""
+
+
+@pytest.fixture
+def connection(tmp_path: Path):
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        yield connection
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Head:
+    """Rejects of two batches, in a file of the lake."""
+    file = tmp_path / "rejects.parquet"
+    duckdb.execute(
+        "copy (select 'T' as topic_id, 0 as partition, o as offset, null::timestamp as kafka_timestamp, "
+        "['not_json'] as reasons, 'x'::blob as payload, if(o < 2, 'B1', 'B2') as batch_key from range(3) r (o)) "
+        f"to '{file}'"
+    )
+    return Head(7, (str(file),))
+
+
+@pytest.mark.parametrize(
+    ("of_duckdb", "of_spark"),
+    [
+        ("VARCHAR", "string"),
+        ("UUID", "string"),
+        ("INTEGER", "int"),
+        ("TIMESTAMP", "timestamp_ntz"),
+        ("DECIMAL(38,0)", "decimal(38,0)"),
+        ("VARCHAR[]", "array<string>"),
+        (
+            'STRUCT("at" TIMESTAMP, amount DECIMAL(18,2))[]',
+            "array<struct<`at`: timestamp_ntz, `amount`: decimal(18,2)>>",
+        ),
+    ],
+)
+def test_a_type_of_a_contract_is_a_type_of_spark(of_duckdb: str, of_spark: str) -> None:
+    assert spark_type(of_duckdb) == of_spark
+
+
+def test_shares_are_halved_when_orders_double_and_never_larger_than_a_worker_bears() -> None:
+    assert [number_of_shares(orders) for orders in (0, 1, ORDERS_IN_SHARE, ORDERS_IN_SHARE + 1)] == [1, 1, 1, 2]
+    for orders in (10**6, 10**7, 10**8, 10**9):
+        shares = number_of_shares(orders)
+        assert shares.bit_count() == 1
+        assert ORDERS_IN_SHARE / 2 < orders / shares <= ORDERS_IN_SHARE
+
+
+def test_what_a_worker_says_is_the_cause_and_not_the_stack_around_it() -> None:
+    assert cause_of(_OF_A_WORKER) == "ContractBroken: silver.customers: the key is not unique."
+    assert cause_of("\n[TABLE_OR_VIEW_NOT_FOUND] no table\n\tat a.b(C.scala:1)") == "[TABLE_OR_VIEW_NOT_FOUND] no table"
+
+
+def test_workers_are_given_every_table_of_the_lake_that_their_sql_reads() -> None:
+    in_lake = {table.full_name for table in IN_LAKE}
+    for table, given in READS.items():
+        read = {name for file in chain(file_of(table.full_name)) for name in headers()[file].tables} & in_lake
+        assert read - {table.full_name} <= {one.full_name for one in given}, table.full_name
+
+
+def test_a_table_in_the_lake_is_read_by_its_name_and_written_by_nobody_else(
+    connection: duckdb.DuckDBPyConnection, head: Head
+) -> None:
+    assert not is_in_lake(connection)
+    require_in_file(connection)
+    move_head(connection, SILVER_REJECTS, head)
+    assert connection.execute("select count(*) from silver.rejected_orders").fetchall() == [(3,)]
+    assert read_heads(connection) == {SILVER_REJECTS.full_name: head}
+    with pytest.raises(InLake, match="set BRIDGECART_ENGINE=spark"):
+        require_in_file(connection)
+
+
+def test_a_table_without_files_has_no_rows_and_its_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    for table in IN_LAKE:
+        move_head(connection, table, Head(1, ()))
+        relation = connection.table(table.full_name)
+        assert (tuple(relation.columns), relation.fetchall()) == (table.column_names, [])
+        assert [str(type_) for type_ in relation.types] == [_type(column.type) for column in table.columns]
+
+
+def test_of_batches_that_were_brought_in_only_those_that_changed_go_back(
+    connection: duckdb.DuckDBPyConnection, head: Head
+) -> None:
+    move_head(connection, SILVER_REJECTS, head)
+    bring_in(connection, [SILVER_REJECTS], ["B2", "B3"])
+    assert changed_batches(connection, SILVER_REJECTS) == []
+    assert held_any(connection, SILVER_REJECTS, ["B2"])
+    assert not held_any(connection, SILVER_REJECTS, ["B3"])
+    connection.execute(
+        f"insert into silver.rejected_orders select * replace ('B3' as {BATCH_COLUMN}) from silver.rejected_orders"
+    )
+    assert changed_batches(connection, SILVER_REJECTS) == ["B3"]
+    connection.execute("update silver.rejected_orders set reasons = [] where batch_key = 'B2'")
+    assert changed_batches(connection, SILVER_REJECTS) == ["B2", "B3"]
+    put_away(connection, SILVER_REJECTS, head)
+    assert connection.execute("select count(*) from silver.rejected_orders").fetchall() == [(3,)]
+
+
+def test_what_is_in_the_lake_are_tables_and_no_views() -> None:
+    assert [table.full_name for table in IN_LAKE if table.is_view] == []
+    assert {table for table in TABLES.values() if table.schema == "kpi"}.isdisjoint(IN_LAKE)
+
+
+def _type(name: str) -> str:
+    return str(duckdb.sqltype(name))
