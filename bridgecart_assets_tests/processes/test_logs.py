@@ -8,12 +8,15 @@ import pytest
 from bridgecart_assets.processes import logs
 from bridgecart_assets.processes.logs import OLDER_ONES, keep_small
 from bridgecart_assets.processes.supervisor import child
+from bridgecart_assets_tests.integration.processes import wait_until
 
-# Prints numbered lines for as long as its input is open; a writer that never learns that its file was put away.
+# Prints numbered lines until it is told by a file to come to its end; it never learns that its own was put away.
 WRITER = """
-import sys
-for number in range(int(sys.argv[1])):
-    print(f"line {number:09}", flush=True)
+import itertools, os, pathlib, sys
+told = pathlib.Path(sys.argv[1])
+for number in itertools.takewhile(lambda number: not told.exists(), itertools.count()):
+    os.write(1, f"line {number:09}\\n".encode())
+os.write(1, b"the last line")
 """
 
 
@@ -39,15 +42,21 @@ def test_the_newest_lines_of_a_log_are_kept_in_a_bounded_number_of_files_of_boun
     assert len(list(tmp_path.iterdir())) == OLDER_ONES + 1
 
 
-def test_a_process_that_goes_on_writing_writes_at_the_new_end_and_nothing_grows_without_bound(tmp_path: Path) -> None:
-    log = tmp_path / "writer.log"
-    with child([sys.executable, "-c", WRITER, "20000"], log) as leader:
-        while leader.poll() is None:
+def test_a_process_that_goes_on_writing_writes_at_the_new_end_and_nothing_grows_without_bound(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    log, told = tmp_path / "writer.log", tmp_path_factory.mktemp("told") / "to-end"
+    with child([sys.executable, "-c", WRITER, str(told)], log) as leader:
+        for _ in range(2 * OLDER_ONES):
+            wait_until(lambda: log.stat().st_size > 1_000, 60, "a log to put away")
             keep_small(tmp_path)
-        keep_small(tmp_path)
-    lines = log.read_text().splitlines() or (tmp_path / "writer.log.1").read_text().splitlines()
-    assert lines[-1] == "line 000019999"
-    assert b"\0" not in log.read_bytes()
+        told.touch()
+        leader.wait(60)
+    *numbered, last = log.read_text().splitlines()
+    assert last == "the last line"
+    assert numbered == sorted(set(numbered))
+    assert all(line.startswith("line ") for line in numbered)
+    keep_small(tmp_path)
     assert log.stat().st_size <= 1_000
     assert len(list(tmp_path.iterdir())) == OLDER_ONES + 1
 
