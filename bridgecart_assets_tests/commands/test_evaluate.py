@@ -128,7 +128,8 @@ def test_orders_put_into_silver_give_what_their_events_give_and_the_future_chang
     store_orders(made, world)
     as_of = settings.model_copy(update={"as_of": world.config.end.date()})
     _run_gold(made, as_of)
-    assert {name: digests(told)[name] for name in GOLD} == {name: digests(made)[name] for name in GOLD}
+    of_events, of_orders = digests(told), digests(made)
+    assert {name: of_events[name] for name in GOLD} == {name: of_orders[name] for name in GOLD}
     assert {row[0] for row in rows(made, "select distinct segment_key from gold.customer_segments")} > {"S01", "S04"}
 
     _store_events(told, settings, "20300102T000000Z", world.live(world.config.start))

@@ -38,7 +38,7 @@ from bridgecart_assets_tests.sql.history import (
 )
 from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import grow_up, run_model
-from bridgecart_assets_tests.support.state import digests
+from bridgecart_assets_tests.support.state import digest
 
 AS_OF = pd.Timestamp(2025, 3, 1)
 NO_MODEL = pd.DataFrame(columns=list(SEGMENT_MODEL.column_names))
@@ -110,10 +110,10 @@ def test_of_segments_as_near_the_lower_key_comes_first_however_many_there_are(co
 def test_the_model_comes_back_from_the_warehouse_as_it_was_stored():
     warehouse, settings = _shop(), tiny_settings(segments=3)
     assert run_model(warehouse, settings) == "fitted version 1 on 60 customers"
-    before = digests(warehouse)["gold.segment_model"]
+    before = digest(warehouse, SEGMENT_MODEL)
     assert run_model(warehouse, settings, mode=RefitMode.WHEN_DUE) == "kept version 1: a refit is not due"
     assert run_model(warehouse, settings, mode=RefitMode.NOW) == "kept version 1: same data, same model"
-    assert digests(warehouse)["gold.segment_model"] == before
+    assert digest(warehouse, SEGMENT_MODEL) == before
 
 
 def test_what_is_not_known_is_null_in_the_warehouse_and_never_nan(monkeypatch: pytest.MonkeyPatch):

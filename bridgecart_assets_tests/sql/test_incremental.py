@@ -41,7 +41,7 @@ from bridgecart_assets_tests.sql.history import (
 from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event, store_batch
-from bridgecart_assets_tests.support.state import digests, rows
+from bridgecart_assets_tests.support.state import digest, digests, rows
 
 SETTINGS = tiny_settings()
 ARRIVED = datetime(2030, 1, 1, tzinfo=UTC)
@@ -290,9 +290,9 @@ def test_orders_that_come_after_later_ones_of_their_customers_leave_them_as_all_
     ):
         take_in(warehouse, 1 + batch, [arrival(9_000 + batch, Order(customer, f"2024-{at}", 50))])
         refresh(warehouse)
-        followed = digests(warehouse)["silver.customers"]
+        followed = digest(warehouse, contracts.SILVER_CUSTOMERS)
         write(warehouse, contracts.SILVER_CUSTOMERS, queries.customers_query(), only_changes=False)
-        assert digests(warehouse)["silver.customers"] == followed
+        assert digest(warehouse, contracts.SILVER_CUSTOMERS) == followed
         assert_counted_as_stored(warehouse)
 
 

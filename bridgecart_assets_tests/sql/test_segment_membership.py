@@ -29,7 +29,7 @@ from bridgecart_assets_tests.sql.history import (
     warehouse_with,
 )
 from bridgecart_assets_tests.support.examples import examples
-from bridgecart_assets_tests.support.state import digests
+from bridgecart_assets_tests.support.state import digest
 
 UNITS: tuple[Period, ...] = ("day", "week", "month")
 
@@ -220,4 +220,4 @@ def _intervals(
 
 
 def _digest(warehouse: MemoryWarehouse) -> str:
-    return digests(warehouse)[SEGMENT_MEMBERSHIP.full_name]
+    return digest(warehouse, SEGMENT_MEMBERSHIP)

@@ -24,7 +24,7 @@ from bridgecart_assets_tests.sql.history import (
     warehouse_with,
 )
 from bridgecart_assets_tests.support.examples import examples
-from bridgecart_assets_tests.support.state import digests
+from bridgecart_assets_tests.support.state import digest
 
 UNITS: tuple[Period, ...] = ("day", "week", "month")
 METRICS = {
@@ -227,4 +227,4 @@ def _spans(warehouse: MemoryWarehouse, key: str) -> list[tuple[str, str | None]]
 
 
 def _digest(warehouse: MemoryWarehouse) -> str:
-    return digests(warehouse)[SEGMENT_METRICS_HISTORY.full_name]
+    return digest(warehouse, SEGMENT_METRICS_HISTORY)

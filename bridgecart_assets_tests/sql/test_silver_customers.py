@@ -17,7 +17,7 @@ from bridgecart_assets_tests.sql.silver import Placed, Row, SilverWarehouse, pla
 from bridgecart_assets_tests.support.examples import examples
 from bridgecart_assets_tests.support.pipeline import run_silver, run_whole_tables
 from bridgecart_assets_tests.support.records import Record, event
-from bridgecart_assets_tests.support.state import digests
+from bridgecart_assets_tests.support.state import digest
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 BATCH = "20300101T000000Z"
@@ -221,10 +221,10 @@ def test_an_incremental_refresh_keeps_what_a_later_event_does_not_say() -> None:
     with warehouse.reading() as connection:
         rebuilds = connection.sql("select full_rebuilds from gold.refreshes where table_name = 'silver.customers'")
         assert rebuilds.fetchall() == [(1,)]
-    incremental = digests(warehouse)[SILVER_CUSTOMERS.full_name]
+    incremental = digest(warehouse, SILVER_CUSTOMERS)
     first, *_ = run_customers(warehouse)
     assert [first[name] for name in ATTRIBUTES] == STATED
-    assert digests(warehouse)[SILVER_CUSTOMERS.full_name] == incremental
+    assert digest(warehouse, SILVER_CUSTOMERS) == incremental
 
 
 def _take_in(warehouse: SilverWarehouse, batch_key: str, *, only_changes: bool = True) -> str:
@@ -232,7 +232,7 @@ def _take_in(warehouse: SilverWarehouse, batch_key: str, *, only_changes: bool =
     run_silver(warehouse, Settings(), batch_key)
     with warehouse.transaction() as connection:
         write_query(connection, SILVER_CUSTOMERS, customers_query(), None, only_changes=only_changes)
-    return digests(warehouse)[SILVER_CUSTOMERS.full_name]
+    return digest(warehouse, SILVER_CUSTOMERS)
 
 
 ARRIVALS = st.lists(
@@ -313,7 +313,7 @@ def test_customers_are_the_same_however_records_were_batched_and_in_whatever_ord
         for key in reversed(keys) if backwards else keys:
             run_silver(warehouse, Settings(), key)
         run_customers(warehouse)
-        found.add(digests(warehouse)[SILVER_CUSTOMERS.full_name])
+        found.add(digest(warehouse, SILVER_CUSTOMERS))
     assert len(found) == 1
 
 

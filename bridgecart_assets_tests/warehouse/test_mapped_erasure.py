@@ -284,5 +284,6 @@ def test_the_tables_are_those_of_a_history_in_which_the_forgotten_never_were(
     for one in (warehouse, never):
         run_customers(one)
     different = {RAW_ORDERS.full_name, SILVER_REJECTS.full_name}
-    alike = [name for name in digests(never) if name not in different]
-    assert {name: digests(warehouse)[name] for name in alike} == {name: digests(never)[name] for name in alike}
+    found, expected = digests(warehouse), digests(never)
+    alike = [name for name in expected if name not in different]
+    assert {name: found[name] for name in alike} == {name: expected[name] for name in alike}
