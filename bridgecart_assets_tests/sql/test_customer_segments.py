@@ -15,6 +15,7 @@ from bridgecart_assets.models.spend import SpendModel
 from bridgecart_assets.models.spend_choice import Credibility
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.sampling import read_sample
+from bridgecart_assets.warehouse.storage.tables import ContractBroken
 from bridgecart_assets_tests.sql import predictions
 from bridgecart_assets_tests.sql.histories import busy_history
 from bridgecart_assets_tests.sql.history import (
@@ -84,6 +85,14 @@ def test_a_customer_without_purchase_has_neither_lifecycle_nor_prediction():
     row = _segments(warehouse_with([Order("A", "2025-06-01", -5), Order("B", "2025-06-30", 5)]))["A"]
     assert (row["lifecycle"], row["p_alive"], row["no_prediction_reason"]) == (None, None, "no_purchase")
     assert (row["segment_key"], row["ambiguous"]) == ("unassigned", None)
+
+
+def test_of_a_model_that_stands_twice_nobody_gets_two_rows():
+    warehouse = _bought([10])
+    with warehouse.transaction() as connection:
+        connection.execute("insert into gold.purchase_model from gold.purchase_model")
+    with pytest.raises(ContractBroken, match="is not unique, for example"):
+        _segments(warehouse)
 
 
 def test_predictions_are_those_of_the_model_worked_out_for_one_customer_at_a_time():

@@ -1,7 +1,8 @@
 """Writing: all of an asset's tables or nothing, columns by name, and no row that breaks the contract."""
 
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,11 +14,11 @@ import pytest
 
 from bridgecart_assets import contracts
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import MONEY, RAW_BATCHES, RAW_ORDERS, Column, Contract
+from bridgecart_assets.contracts import CUSTOMER_SCORES, MONEY, RAW_BATCHES, RAW_ORDERS, Column, Contract
 from bridgecart_assets.warehouse.queries import customers_query, silver_batch_query
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseMissing
 from bridgecart_assets.warehouse.storage.outputs import Table
-from bridgecart_assets.warehouse.storage.tables import ContractBroken, count_rows, prepare
+from bridgecart_assets.warehouse.storage.tables import ContractBroken, check_people, count_rows, prepare
 from bridgecart_assets.warehouse.writing import write_frame, write_query
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event, store_batch
@@ -122,6 +123,29 @@ def test_a_frame_of_one_batch_leaves_other_batches_alone(warehouse: Warehouse) -
     assert rows(warehouse, "from gold.parts order by code") == [("c", SECOND), ("d", FIRST)]
     with warehouse.reading() as connection:
         assert (count_rows(connection, contract), count_rows(connection, contract, FIRST)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("made", "complaint"),
+    [
+        ([1, 2, 3], None),
+        ([3, 1, 2], None),
+        ([1, 2], "not the customers of people"),
+        ([1, 2, 4], "not the customers of people"),
+        ([1, 1, 3], "is not unique, for example [('1',)]"),
+        ([1, 2, 3, 3], "is not unique, for example [('3',)]"),
+        ([], "not the customers of people"),
+    ],
+)
+def test_every_customer_has_one_row_and_nobody_else_has(
+    warehouse: Warehouse, made: list[int], complaint: str | None
+) -> None:
+    with warehouse.transaction() as connection:
+        for name, hashes in (("people", [1, 2, 3]), ("made", made)):
+            people = "unnest($hashes::bigint[]) as customer_hash, customer_hash::varchar as customer_id"
+            connection.execute(f"create temp table {name} as select {people}", {"hashes": hashes})
+        with pytest.raises(ContractBroken, match=re.escape(complaint)) if complaint else nullcontext():
+            check_people(connection, CUSTOMER_SCORES, "made", "people")
 
 
 def test_a_stored_table_with_other_columns_is_not_touched(warehouse: Warehouse) -> None:

@@ -12,10 +12,11 @@ from bridgecart_assets.contracts import BOOKKEEPING, Contract
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain, files_before
 from bridgecart_assets.warehouse.incremental.rebuild import decide, forget_followed, note_refresh
-from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope
+from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Read
 from bridgecart_assets.warehouse.storage.tables import (
     check_key,
+    check_people,
     checked_parameters,
     delete_slice,
     explaining,
@@ -97,8 +98,7 @@ class _Refresh:
             used = checked_parameters(self.connection, self.table, self._select, self.parameters)
             with explaining(self.table):
                 insert_rows(self.connection, self.table, self._select, used)
-            made = f"(from {self.table.full_name} where {part.condition(self.table)})"
-            check_key(self.connection, self.table, made)
+            self._check(f"(from {self.table.full_name} where {part.condition(self.table)})")
 
     def update(self, changes: ChangedScope) -> None:
         """Replace the rows that may have changed."""
@@ -120,6 +120,14 @@ class _Refresh:
         self.connection.execute(f"delete from {self.table.full_name} where {changes.condition(self.table)}")
         with explaining(self.table):
             insert_rows(self.connection, self.table, "select * from fresh", {})
+
+    def _check(self, made: str) -> None:
+        """Raise ContractBroken unless each customer is there once."""
+        people = self.incremental.scoped[0]
+        if people.key == self.table.key:
+            check_people(self.connection, self.table, made, scoped(people))
+        else:
+            check_key(self.connection, self.table, made)
 
     def _make_inputs(self, scope: Scope, *, without: Sequence[str] = ()) -> None:
         """Make what the rows of the scope are selected from."""

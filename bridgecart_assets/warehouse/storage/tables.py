@@ -190,6 +190,18 @@ def check_key(
         )
 
 
+def check_people(connection: duckdb.DuckDBPyConnection, contract: Contract, rows: str, people: str) -> None:
+    """Raise ContractBroken unless each customer among the people, who are there once, has one of the rows.
+
+    Sums of hashes of hashes say so, in a tenth of the time that a comparison of all takes.
+    """
+    summed = f"select (count(*), sum(hash({CUSTOMER_HASH.name}))) from"
+    ((is_same,),) = connection.execute(f"select ({summed} {rows}) = ({summed} {people})").fetchall()
+    if not is_same:
+        check_key(connection, contract, rows)
+        raise ContractBroken(f"{contract.full_name}: not the customers of {people}.")
+
+
 def _doubled(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rows: str, key: Sequence[str], batch_key: str | None
 ) -> list[tuple[object, ...]]:
