@@ -212,12 +212,14 @@ def _order_field(one: EventField) -> Line:
 def _attribute(one: EventField) -> Line:
     value = _stored(one, one.name)
     value = f"coalesce({one.name}_spelling.canonical, {value})" if one.spellings else value
-    stated = f"any_value({value}) filter (where place = place_of_{one.name} and {_reason_of_text(one)} is null)"
+    column = one.stored.name if one.stored else one.name
+    is_stated = f"place = place_of_{one.name} and {_reason_of_text(one)} is null"
     return {
         "attribute_field": one.name,
         "attribute_typed": _typed(one),
-        "attribute": one.stored.name if one.stored else one.name,
-        "attribute_value": _or_default(one, stated),
+        "attribute": column,
+        "attribute_stated": f"case when {is_stated} then {value} end",
+        "attribute_value": _or_default(one, f"any_value({column})"),
     }
 
 
@@ -267,7 +269,9 @@ EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
         {"spelled_field": one.name, "spelled_column": one.stored.name} for one in _ORDER if one.spellings and one.stored
     ],
     ("attribute_schema",): [{"attribute_schema": _schema(_CUSTOMER)}],
-    ("attribute_field", "attribute_typed", "attribute", "attribute_value"): [_attribute(one) for one in _CUSTOMER],
+    ("attribute_field", "attribute_typed", "attribute", "attribute_stated", "attribute_value"): [
+        _attribute(one) for one in _CUSTOMER
+    ],
     ("told_column",): [{"told_column": column} for column in _told()],
     ("spelled_attribute",): [{"spelled_attribute": one.name} for one in _CUSTOMER if one.spellings],
     ("spelling_of", "lookup_key", "canonical"): [

@@ -90,7 +90,11 @@ def customers_query(*inputs: Table, readers: BatchReaders = NO_READERS) -> Query
         computed=(Read("silver/tmp_mapped_attributes", "mapped_attributes", readers.read),),
         inputs=inputs,
         optional_inputs=(SILVER_READINGS,),
-        incremental=Incremental(scoped=(SILVER_ORDERS, SILVER_CUSTOMERS), narrowed="internal/narrowed_orders"),
+        incremental=Incremental(
+            scoped=(SILVER_ORDERS, SILVER_CUSTOMERS),
+            narrowed="internal/narrowed_orders",
+            sought="silver/tmp_stating_events",
+        ),
     )
 
 

@@ -122,7 +122,7 @@ def _by_duckdb(
 
 def _found_by_checks(ended: Ended) -> Any:
     summary = json.loads(ended.stdout)
-    return summary["failed_checks"], summary["good"]
+    return summary["failed_checks"], summary["is_good"]
 
 
 def _page(warehouse: Warehouse) -> str:

@@ -17,8 +17,8 @@ from bridgecart_assets.base.settings import Period, Settings
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.erasure import erase_customers
+from bridgecart_assets.warehouse.incremental import from_raw, scope
 from bridgecart_assets.warehouse.incremental import rebuild as refreshing
-from bridgecart_assets.warehouse.incremental import scope
 from bridgecart_assets.warehouse.incremental.refresh import made_by
 from bridgecart_assets.warehouse.storage.database import standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Changes, Following, Query
@@ -276,6 +276,8 @@ def test_made_in_parts_the_tables_are_the_same_bytes_as_made_at_once(monkeypatch
     warehouse = shop_with_history(4)
     at_once = digests(warehouse)
     monkeypatch.setattr(scope, "_ORDERS_IN_PART", 100)
+    monkeypatch.setattr(scope, "_SMALL_IN_LARGE", 2)
+    monkeypatch.setattr(from_raw, "_RECORDS_IN_RANGE", 10)
     assert len(scope.FullScope().parts(warehouse.database)) == 6
     refresh(warehouse, only_changes=False)
     assert set(full_rebuilds(warehouse).values()) == {2}

@@ -1,5 +1,6 @@
 """Customers: each attribute as it was stated last, in whatever order it came; personal data stands here only."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_CUSTOMERS, SILVER_REJECTS, TABLES
+from bridgecart_assets.warehouse.incremental import from_raw, scope
 from bridgecart_assets.warehouse.incremental import rebuild as refreshing
 from bridgecart_assets.warehouse.queries import customers_query
 from bridgecart_assets.warehouse.writing import write_query
@@ -292,6 +294,42 @@ def test_of_a_customer_in_time_only_what_came_is_read() -> None:
             ("Asha Rao", datetime(2025, 2, 1)),  # noqa: DTZ001 - as stored: UTC without zone
             (None, datetime(2025, 1, 31)),  # noqa: DTZ001
         ]
+
+
+def test_raw_is_read_as_often_in_many_parts_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse = SilverWarehouse()
+    placed = place([Record(event(order_id=f"{n}", customer_id=f"C{n:02}", name=f"Name {n}")) for n in range(12)])
+    for number in range(3):
+        store_raw(warehouse, f"{number}", placed[4 * number : 4 * number + 4])
+        run_silver(warehouse, Settings(), f"{number}")
+    at_once = run_customers(warehouse)
+    monkeypatch.setattr(from_raw, "_RECORDS_IN_RANGE", 4)
+    read: list[bytes] = []
+    _note_what_is_read(warehouse, read)
+    reads = []
+    for orders, parts in ((100, 1), (2, 6)):
+        monkeypatch.setattr(scope, "_ORDERS_IN_PART", orders)
+        assert len(scope.FullScope().parts(warehouse.database)) == parts
+        assert run_customers(warehouse) == at_once
+        reads.append(Counter(read))
+        read.clear()
+    in_one, in_six = reads
+    assert in_six == in_one
+    assert set(in_one) == {one.record.payload for one in placed}
+
+
+def _note_what_is_read(warehouse: SilverWarehouse, read: list[bytes]) -> None:
+    """Note each payload of raw that is read from now on."""
+
+    def noted(payload: bytes) -> bytes:
+        read.append(payload)
+        return payload
+
+    # With side effects: else an expression that is used twice counts twice.
+    warehouse.database.create_function("noted", noted, ["BLOB"], "BLOB", side_effects=True)
+    with warehouse.transaction() as connection:
+        connection.execute("alter table raw.orders rename to stored")
+        connection.execute("create view raw.orders as select * replace (noted(payload) as payload) from raw.stored")
 
 
 def test_customers_are_the_same_however_records_were_batched_and_in_whatever_order() -> None:

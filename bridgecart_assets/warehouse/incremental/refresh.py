@@ -11,6 +11,7 @@ import duckdb
 from bridgecart_assets.contracts import BOOKKEEPING, Contract
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain, files_before
+from bridgecart_assets.warehouse.incremental.from_raw import read_of_everybody, show_part
 from bridgecart_assets.warehouse.incremental.rebuild import decide, forget_followed, note_refresh
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, scoped
 from bridgecart_assets.warehouse.storage.outputs import Computed, Incremental, Parameter, Query, Read
@@ -93,12 +94,20 @@ class _Refresh:
         replaced = [self.incremental.replaced] if self.incremental.replaced else []
         for target in (self.table, *replaced):
             delete_slice(self.connection, target, None)
+        said = self._read_raw(whole) if self.incremental.sought else None
         for part in whole.parts(self.connection):
-            self._make_inputs(part)
+            if said is None:
+                self._make_inputs(part)
+            else:
+                show_part(self.connection, said, part)
             used = checked_parameters(self.connection, self.table, self._select, self.parameters)
             with explaining(self.table):
                 insert_rows(self.connection, self.table, self._select, used)
             self._check(f"(from {self.table.full_name} where {part.condition(self.table)})")
+
+    def _read_raw(self, whole: FullScope) -> str:
+        steps = steps_of(self.table, self.query)
+        return read_of_everybody(self.connection, whole, self.incremental, steps, self.parameters)
 
     def update(self, changes: ChangedScope) -> None:
         """Replace the rows that may have changed."""

@@ -17,6 +17,7 @@ from bridgecart_assets.warehouse.storage.tables import run_steps
 
 # What a part needs to be made stays in the default memory limit.
 _ORDERS_IN_PART = 10_000_000
+_SMALL_IN_LARGE = 10
 HASHES = 2**63
 
 
@@ -42,10 +43,13 @@ class FullScope:
             return "true"
         return f"customer_hash >= {self.hashes.start} and customer_hash < {self.hashes.stop}"
 
-    def parts(self, connection: duckdb.DuckDBPyConnection) -> "list[FullScope]":
-        """All customers in parts: so many that the memory for one does not grow with the number of customers."""
+    def parts(self, connection: duckdb.DuckDBPyConnection, *, large: bool = False) -> "list[FullScope]":
+        """All customers in parts: so many that the memory for one does not grow with the number of customers.
+
+        All orders are read for each part. Those may be `large` of which little is kept of each order.
+        """
         ((orders,),) = connection.execute(f"select count(*) from {SILVER_ORDERS.full_name}").fetchall()
-        number = -(-int(orders) // _ORDERS_IN_PART)
+        number = -(-int(orders) // (_ORDERS_IN_PART * (_SMALL_IN_LARGE if large else 1)))
         if number <= 1:
             return [self]
         bounds = [HASHES * place // number for place in range(number + 1)]

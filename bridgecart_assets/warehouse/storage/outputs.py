@@ -66,6 +66,7 @@ class Incremental:
         narrowed: the SQL file that gives `narrowed_<table>` of each input where only some customers changed: what the
             same SQL makes their rows of, and no more.
         replaced: the table that keeps the rows which were replaced, as they were, for those that follow this one.
+        sought: the SQL file that looks for records of raw, which the files after it read: of everybody once.
 
     """
 
@@ -75,6 +76,7 @@ class Incremental:
     carried: str = ""
     narrowed: str = ""
     replaced: Contract | None = None
+    sought: str = ""
 
 
 @dataclass(frozen=True)
