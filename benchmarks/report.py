@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import costs, end_to_end, growing_history, importing, ingest, mapping, model, up
+from benchmarks import costs, end_to_end, engines, growing_history, importing, ingest, mapping, model, up
 from benchmarks.benchmark import Benchmark, Scale
 from benchmarks.measuring import ROOT
 from benchmarks.results import RESULTS, Result
@@ -21,6 +21,7 @@ BENCHMARKS = (
     importing.IMPORT,
     end_to_end.END_TO_END,
     growing_history.GROWING_HISTORY,
+    engines.ENGINES,
     up.FRESHNESS,
     up.OVERHEADS,
     model.MODEL,

@@ -10,12 +10,9 @@ from bridgecart_assets.processes.run_lock import run_lock
 from bridgecart_assets.warehouse.from_settings import engine_from_settings
 from bridgecart_assets.warehouse.spark_engine import SparkEngine
 
-# A report of the longest history takes minutes.
-READERS_HAVE = timedelta(hours=1)
 
-
-def tidy_lake(settings: Settings, *, progress: Progress) -> Mapping[str, int]:
-    """Merge small files and delete what nobody needs; the number of deleted files by table.
+def tidy_lake(settings: Settings, keep: timedelta, *, progress: Progress) -> Mapping[str, int]:
+    """Merge small files and delete what was needed longer ago than is to be kept; the number of files by table.
 
     Raises WarehouseMissing, SparkFailed, AlreadyRunning when another command works on the data directory,
     BridgeCartError without Spark, or when a run of `bridgecart up` does not end in time.
@@ -29,4 +26,4 @@ def tidy_lake(settings: Settings, *, progress: Progress) -> Mapping[str, int]:
     with dagster_instance(settings) as instance, run_lock(settings.data_dir):
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         progress("merging and deleting files")
-        return engine.tidy(datetime.now(UTC) - READERS_HAVE)
+        return engine.tidy(datetime.now(UTC) - keep)

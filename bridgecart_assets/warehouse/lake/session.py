@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CATALOG = "lake"
 ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0"
+_NO_JAVA = "JAVA_GATEWAY_EXITED"
 # What a worker's Python raised stands behind its traceback.
 _CAUSE = re.compile(r"^(?:[\w.]+\.)?(?P<kind>[A-Z]\w+): (?P<says>.+)$", re.MULTILINE)
 
@@ -51,7 +52,7 @@ class Spark:
         try:
             yield _session(self)
         except (PySparkException, Py4JError) as error:
-            raise SparkFailed(f"Spark failed ({cause_of(str(error))}): nothing was written, run again.") from error
+            raise _explained(str(error)) from error
 
     @property
     def of_program(self) -> Mapping[str, str]:
@@ -114,6 +115,12 @@ _ON_LOOPBACK = {
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
 }
+
+
+def _explained(text: str) -> SparkFailed:
+    if _NO_JAVA in text:
+        return SparkFailed("Spark does not start: it needs Java 17, on the PATH or where JAVA_HOME says.")
+    return SparkFailed(f"Spark failed ({cause_of(text)}): nothing was written, run again.")
 
 
 def cause_of(text: str) -> str:
