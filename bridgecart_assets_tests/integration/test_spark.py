@@ -33,10 +33,11 @@ def spark() -> Mapping[str, str]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Sequence[Path]:
-    """The orders of a world in two files: of the second some are late, or were sent before."""
+    """The orders of a world in two files: in the second some are late, were sent before, or are another state."""
     lines = [event.value.decode() for event in history(ORDERS) if event.value is not None and _is_json(event.value)]
     late = lines[::40]
-    parts = [[line for line in lines[:600] if line not in late], [*lines[600:], *late, *lines[100:110]]]
+    paid = [json.dumps({**json.loads(line), "purchase_amount": 7}) for line in lines[100:110]]
+    parts = [[line for line in lines[:600] if line not in late], [*lines[600:], *late, *lines[50:60], *paid]]
     written = []
     for number, part in enumerate(parts):
         file = tmp_path / f"orders-{number}.jsonl"
