@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND_SECONDS = 120.0
 
 
-def wait_until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
+def wait_until(condition: Callable[[], T | None], seconds: float, what: str, *, every: float = 0.05) -> T:
     """Poll until the condition gives something true; fail with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
+        time.sleep(every)
     return found
 
 

@@ -17,8 +17,8 @@ from bridgecart_assets.synthetic import Event, WorldConfig, simulate
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.measured import Interval, Measured, measured
-from bridgecart_assets_tests.integration.processes import wait_until
-from bridgecart_assets_tests.integration.served import up
+from bridgecart_assets_tests.integration.processes import processes_of, wait_until
+from bridgecart_assets_tests.integration.served import ASK_SECONDS, up
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, only_apache
 from bridgecart_assets_tests.support.state import rows
@@ -107,6 +107,7 @@ def apart(spans: Iterable[Interval]) -> bool:
     return all(ended <= started for (_, ended), (started, _) in pairwise(spans))
 
 
+@only_apache
 def test_a_backlog_drains_in_batches_within_both_limits(topic: TopicFactory, data_dir: Path) -> None:
     # The heavy hundred are 2 MB: the limit of bytes cuts their batches short.
     drained = drain(topic(3), data_dir, 60_000, max_records=15_000, max_bytes=6_000_000)
@@ -119,14 +120,19 @@ def test_up_drains_a_backlog_by_itself_one_run_at_a_time(shop: Shop, data_dir: P
     shop.sell(1_500)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRIDGECART_MAX_BATCH_RECORDS", "500")
-        with up(data_dir) as served:
+        with up(data_dir, rate=200) as served:
             wait_until(
                 lambda: any(
                     "every record of the topic is in a batch" in (t["skipReason"] or "") for t in served.ticks()
                 ),
                 DRAIN_SECONDS,
                 "the lag is zero",
+                every=ASK_SECONDS,
             )
+            # With a broker of the user's it starts none, and makes up no orders.
+            words = {word for process in processes_of(data_dir) for word in process.cmdline()}
+            assert words.isdisjoint({"broker", "generate"})
+            assert served.output.read_text().startswith("Report: ")
     assert rows(warehouse_from_settings(load_settings()), "select count(*) from raw.orders") == [(1_500,)]
     spans = intervals()
     assert len(spans) == 3

@@ -166,6 +166,7 @@ def test_a_small_batch_makes_only_its_customers_anew_and_full_makes_all_to_the_s
     assert rows(warehouse, "select table_name from gold.refreshes where checked is distinct from revision") == []
 
 
+@any_broker
 def test_ctrl_c_and_sigterm_at_any_moment_are_one_word_and_the_next_run_goes_on(
     killer: Killer, shop: Shop, warehouse: Warehouse, settings: Settings
 ) -> None:
@@ -186,6 +187,7 @@ def test_ctrl_c_and_sigterm_at_any_moment_are_one_word_and_the_next_run_goes_on(
         assert len(instance.get_dynamic_partitions(str(BATCHES.name))) == 1
 
 
+@any_broker
 def test_a_batch_cut_off_after_raw_whose_topic_is_gone_goes_on_from_its_raw_rows(
     killer: Killer, shop: Shop, warehouse: Warehouse, settings: Settings
 ) -> None:

@@ -145,6 +145,7 @@ def test_batches_after_the_loss_stay_the_newest_when_older_ones_are_registered_a
         assert said(Daemon(instance).tick()) == NOTHING_NEW
 
 
+@any_broker
 @pytest.mark.story
 def test_a_lost_warehouse_is_filled_again_and_the_keys_that_hold_nothing_are_removed(
     settings: Settings, keys: list[str], warehouse: Warehouse
@@ -160,6 +161,7 @@ def test_a_lost_warehouse_is_filled_again_and_the_keys_that_hold_nothing_are_rem
     assert examine(settings) == []
 
 
+@any_broker
 def test_a_warehouse_put_back_from_an_older_copy_is_caught_up(
     settings: Settings, keys: list[str], shop: Shop, warehouse: Warehouse
 ) -> None:

@@ -11,9 +11,11 @@ from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
 from bridgecart_assets.warehouse.ingest.ledger import load_ledger
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.market import Market
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests
 
 
+@any_broker
 @pytest.mark.story
 @pytest.mark.usefixtures("settings_of_the_market")
 def test_neither_batch_sizes_nor_repetition_nor_materializing_batches_in_any_order_change_a_table(

@@ -61,6 +61,7 @@ def test_a_line_cut_in_mid_read_for_long_fails_the_run_with_a_reason_and_the_nex
     sold.settle(faults, f"line to the broker cut in mid-read for long ({how})", 1, warehouse)
 
 
+@only_apache
 @pytest.mark.parametrize("how", ["silence", "refusal"])
 def test_a_line_cut_in_mid_read_for_a_moment_is_waited_for(
     killer: Killer, line: Line, sold: Market, faults: Faults, warehouse: Warehouse, how: str
@@ -78,6 +79,7 @@ def test_a_line_cut_in_mid_read_for_a_moment_is_waited_for(
     sold.settle(faults, f"line to the broker cut in mid-read for a moment ({how})", 1, warehouse)
 
 
+@only_apache
 def test_a_broker_out_of_reach_at_tick_time_is_a_skip_that_says_so_and_the_next_tick_goes_on(
     line: Line, sold: Market, faults: Faults, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ from bridgecart_assets_tests.sources.registry.apicurio import Apicurio
 from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.warehouse.test_mappings import AVRO_ENDS, ENDS, NESTED_ENDS, SHOPIFY_ENDS
 
+# What the broker is makes no difference to what is in the records; test_your_topic.py takes them from Apache Kafka.
+pytestmark = any_broker
 IN_BATCHES = {"BRIDGECART_MAX_BATCH_RECORDS": "5"}
 SENT_MS = int(SENT_AT.timestamp() * 1000)
 AVRO = json.loads((SAMPLES / "debezium-orders.avsc").read_text())
@@ -115,7 +117,6 @@ def test_a_debezium_feed_in_avro_ends_as_its_table_says_killed_and_run_again(
 # --- the registry
 
 
-@any_broker
 def test_while_the_registry_is_down_nothing_is_taken_in_and_what_it_does_not_know_waits_for_it(
     killer: Killer, feed: KafkaConnection, warehouse: Warehouse, registry: Apicurio
 ) -> None:
@@ -139,7 +140,6 @@ def test_while_the_registry_is_down_nothing_is_taken_in_and_what_it_does_not_kno
     assert rows(warehouse, ENDS) == [*known, (1, "orders", "1 10.00 2026-01-01 10:00:00")]
 
 
-@any_broker
 @pytest.mark.parametrize("records", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_flipped_bytes_cost_their_own_records_alone(
     records: int, killer: Killer, feed: KafkaConnection, warehouse: Warehouse, registry: Apicurio
@@ -201,7 +201,6 @@ def _flipped(record: bytes, chance: random.Random) -> bytes:
 # --- afterwards
 
 
-@any_broker
 def test_a_mended_mapping_makes_the_warehouse_of_a_new_one(
     killer: Killer, feed: KafkaConnection, warehouse: Warehouse, settings: Settings, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -223,7 +222,6 @@ def test_a_mended_mapping_makes_the_warehouse_of_a_new_one(
     assert digests(warehouse_from_settings(settings)) == mended
 
 
-@any_broker
 def test_a_customer_of_a_mapped_topic_is_nowhere_once_forgotten_and_stays_nowhere(
     killer: Killer, feed: KafkaConnection, warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

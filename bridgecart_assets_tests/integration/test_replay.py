@@ -85,11 +85,13 @@ def test_silver_holds_every_order_of_the_log_to_the_cent_and_no_other(warehouse:
     assert rows(warehouse, ORDERS) == logged
 
 
+@any_broker
 def test_the_8_purchases_of_nothing_are_zero_value_orders(warehouse: Warehouse) -> None:
     kinds = rows(warehouse, "select order_kind, count(*) from silver.orders group by order_kind order by order_kind")
     assert kinds == [("purchase", 6_688), ("zero", 8)]
 
 
+@any_broker
 def test_the_historic_value_of_everybody_at_the_end_of_september_1997_is_that_of_the_log(
     warehouse: Warehouse,
 ) -> None:
@@ -97,6 +99,7 @@ def test_the_historic_value_of_everybody_at_the_end_of_september_1997_is_that_of
     assert rows(warehouse, totals, date(1997, 10, 1)) == [(2_357, Decimal("173115.55"))]
 
 
+@any_broker
 def test_clv_growth_of_the_quarter_is_as_worked_out_from_the_log(kpis: Kpis) -> None:
     growth = {rule: row["clv_growth"] for rule, row in kpis["clv_growth"].items()}
     assert growth == pytest.approx({"heavy": 0.1836, "light": 0.1788, "one_time": 0.0884}, abs=5e-5)
@@ -107,6 +110,7 @@ def test_clv_growth_of_the_quarter_is_as_worked_out_from_the_log(kpis: Kpis) -> 
     }
 
 
+@any_broker
 def test_the_bridge_of_the_heavy_customers_is_as_worked_out_from_the_log(kpis: Kpis) -> None:
     heavy = kpis["clv_growth"]["heavy"]
     steps = ("opening_clv", "organic", "migrated_in", "migrated_out", "new_customers", "removed", "closing_clv")
@@ -115,6 +119,7 @@ def test_the_bridge_of_the_heavy_customers_is_as_worked_out_from_the_log(kpis: K
     ]
 
 
+@any_broker
 def test_churn_of_the_quarter_is_as_worked_out_and_of_one_time_buyers_nobody_was_active(kpis: Kpis) -> None:
     churn = kpis["churn_rate"]
     assert {rule: (churn[rule]["churned"], churn[rule]["active"]) for rule in RULES} == {
@@ -127,6 +132,7 @@ def test_churn_of_the_quarter_is_as_worked_out_and_of_one_time_buyers_nobody_was
     assert (churn["one_time"]["churn_rate"], churn["one_time"]["churn_rate_reason"]) == (None, "nobody_active")
 
 
+@any_broker
 def test_sales_and_average_order_value_of_the_quarter_are_as_worked_out_from_the_log(kpis: Kpis) -> None:
     orders = kpis["average_order_value"]
     assert {rule: (orders[rule]["orders"], orders[rule]["sales"]) for rule in RULES} == {
@@ -138,6 +144,7 @@ def test_sales_and_average_order_value_of_the_quarter_are_as_worked_out_from_the
     assert values == pytest.approx({"heavy": 38.4999, "light": 40.5328, "one_time": 32.3717}, abs=5e-5)
 
 
+@any_broker
 def test_contributions_to_sales_of_the_quarter_are_as_worked_out_from_the_log(kpis: Kpis) -> None:
     shares = {rule: row["sales_contribution"] for rule, row in kpis["sales_contribution"].items()}
     assert {rule: round(share, 4) for rule, share in shares.items()} == {
@@ -179,6 +186,7 @@ def test_a_replay_that_was_killed_is_done_by_the_next_one(
     assert rows(silver, "select count(*), sum(net_amount) from silver.orders") == [(6_696, Decimal("244091.94"))]
 
 
+@any_broker
 def test_a_topic_with_other_orders_is_refused_and_left_as_it_is(killer: Killer, shop: Shop, tmp_path: Path) -> None:
     shop.sell(50)
     before = records_of(shop.connection)

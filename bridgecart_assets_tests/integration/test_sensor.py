@@ -110,6 +110,7 @@ def test_old_keys_leave_the_registry_at_the_limit_and_their_rows_stay(
     assert raw_records(warehouse) == 200
 
 
+@any_broker
 def test_a_warehouse_put_back_from_an_older_copy_catches_up_by_itself(
     daemon: Daemon, shop: Shop, warehouse: Warehouse
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_warehouse_put_back_from_an_older_copy_catches_up_by_itself(
     assert said(daemon.tick()) == NOTHING_NEW
 
 
+@any_broker
 def test_an_emptied_warehouse_is_filled_again_from_the_topic(daemon: Daemon, shop: Shop, warehouse: Warehouse) -> None:
     shop.sell(100)
     daemon.tick()
@@ -136,6 +138,7 @@ def test_an_emptied_warehouse_is_filled_again_from_the_topic(daemon: Daemon, sho
     assert raw_records(warehouse) == 100
 
 
+@any_broker
 def test_few_records_wait_for_more_but_not_for_ever(
     daemon: Daemon, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_backlog_is_taken_in_batches_of_bounded_bytes(
     assert 20_000 < largest < 100_000
 
 
+@any_broker
 def test_the_lag_is_observed_on_the_topic_asset(daemon: Daemon, shop: Shop) -> None:
     daemon.tick()
     shop.sell(250)
@@ -324,6 +328,7 @@ def test_a_batch_cut_off_after_raw_is_taken_up_by_a_dagster_that_never_heard_of_
     assert in_silver == 300
 
 
+@any_broker
 def test_when_the_warehouse_is_gone_everything_is_read_again(daemon: Daemon, shop: Shop, warehouse: Warehouse) -> None:
     shop.sell(300)
     daemon.tick()

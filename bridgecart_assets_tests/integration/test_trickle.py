@@ -13,6 +13,8 @@ from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests
 
+pytestmark = any_broker
+
 
 def tables(folder: Path, patch: pytest.MonkeyPatch, shop: Shop, portions: list[int]) -> dict[str, str]:
     """What a platform in this folder makes of the topic when it catches up after each portion."""
@@ -37,7 +39,6 @@ def test_orders_that_trickle_in_end_as_those_that_came_at_once(
     assert {name: trickled[name] for name in independent} == {name: at_once[name] for name in independent}
 
 
-@any_broker
 def test_the_kpis_stand_before_what_no_kpi_needs(shop: Shop, data_dir: Path) -> None:
     shop.sell(100)
     with dg.DagsterInstance.ephemeral() as instance:

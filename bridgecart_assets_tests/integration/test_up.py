@@ -1,4 +1,4 @@
-"""`bridgecart up`, the real thing, on its own broker or a configured one: webserver, daemon, sensor, GraphQL API.
+"""`bridgecart up`, the real thing, on its own broker: webserver, daemon, sensor, GraphQL API.
 
 One server tells one story; its steps stand here in their order.
 """
@@ -27,7 +27,6 @@ from bridgecart_assets_tests.integration.served import (
     up,
 )
 from bridgecart_assets_tests.integration.shop import Shop
-from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.support.steps import tell
 
@@ -37,26 +36,15 @@ STORY_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
-def folder(broker_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp(f"up-{broker_kind}") / "data"
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up") / "data"
 
 
 @pytest.fixture(scope="module")
-def kafka_settings(broker_kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Nothing for the embedded broker, which `up` starts by itself."""
-    if broker_kind == "embedded":
-        return {}
-    return {
-        "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS": request.getfixturevalue("broker"),
-        "BRIDGECART_KAFKA_TOPIC": "orders-of-up",
-    }
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, kafka_settings: dict[str, str]) -> Iterator[Served]:
+def served(folder: Path) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
-        with up(folder, settings=kafka_settings) as running:
+        with up(folder) as running:
             yield running
 
 
@@ -66,10 +54,9 @@ def shop(served: Served) -> Shop:
 
 
 @pytest.fixture
-def data_dir(folder: Path, kafka_settings: dict[str, str], data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data directory of the server."""
-    for name, value in {**kafka_settings, "BRIDGECART_DATA_DIR": str(folder)}.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BRIDGECART_DATA_DIR", str(folder))
     return folder
 
 
@@ -145,7 +132,7 @@ def neither_a_second_up_nor_a_demo_works_under_the_feet_of_up(served: Served, wa
 
 def ctrl_c_stops_everything_and_leaves_no_process_behind(served: Served, folder: Path) -> None:
     family = processes_of(folder)
-    assert len(family) >= (4 if served.settings else 6)
+    assert len(family) >= 6
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(40) == 130
     assert served.output.read_text().splitlines()[-1] == "Stopped."
@@ -156,17 +143,15 @@ def ctrl_c_stops_everything_and_leaves_no_process_behind(served: Served, folder:
 
 
 def kill_9_in_the_middle_of_a_run_leaves_no_process_behind_and_old_rows_as_they_were(
-    folder: Path, kafka_settings: dict[str, str], shop: Shop, warehouse: Warehouse
+    folder: Path, warehouse: Warehouse
 ) -> None:
     old = "select * from raw.orders where batch_key <= ? order by all"
     ((newest,),) = rows(warehouse, "select max(batch_key) from raw.orders")
     before = rows(warehouse, old, newest)
-    with up(folder, rate=200, settings=kafka_settings) as served:
-        if kafka_settings:
-            shop.sell_the_rest()
+    with up(folder, rate=200) as served:
         wait_until(lambda: served.runs(statuses=["STARTED"]), TICK_SECONDS, "new orders start a run")
         family = processes_of(folder)
-        assert any("generate" in process.cmdline() for process in family) == (not kafka_settings)
+        assert any("generate" in process.cmdline() for process in family)
         served.process.kill()
         served.process.wait()
         wait_until(lambda: not processes_of(folder), GONE_SECONDS, f"all processes are gone, of {family}")
@@ -178,7 +163,7 @@ def kill_9_in_the_middle_of_a_run_leaves_no_process_behind_and_old_rows_as_they_
 @pytest.mark.story
 @pytest.mark.timeout(STORY_SECONDS)
 def test_up_takes_orders_in_by_itself_until_it_is_stopped_or_killed(
-    served: Served, shop: Shop, folder: Path, kafka_settings: dict[str, str], warehouse: Warehouse
+    served: Served, shop: Shop, folder: Path, warehouse: Warehouse
 ) -> None:
     tell(
         without_a_topic_the_sensor_skips_and_says_so,
@@ -192,12 +177,10 @@ def test_up_takes_orders_in_by_itself_until_it_is_stopped_or_killed(
         served=served,
         shop=shop,
         folder=folder,
-        kafka_settings=kafka_settings,
         warehouse=warehouse,
     )
 
 
-@any_broker
 def test_when_its_broker_dies_up_says_so_and_ends(folder: Path) -> None:
     with up(folder) as served:
         (broker,) = [process for process in processes_of(folder) if "broker" in process.cmdline()[1:2]]
