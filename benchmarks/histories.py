@@ -133,7 +133,7 @@ def write_history(base: Path, warehouse: Warehouse, orders: int) -> None:
             connection.execute(_RAW, {**key, "raw": str(base / RAW)})
             connection.execute(_LEDGER, {**key, "start": first * tiles, "end": end * tiles})
             # As the product read them: else a check of all batches fails, and what is checked is never noted.
-            reading = used_parameters(connection, _READING, {**silver_batch_query(load_settings()).parameters, **key})
+            reading = used_parameters(_READING, {**silver_batch_query(load_settings()).parameters, **key})
             replace_rows(connection, SILVER_READINGS, _READING, reading, key[BATCH_COLUMN])
     with warehouse.transaction() as connection:
         prepare(connection, BATCH_SUMS)

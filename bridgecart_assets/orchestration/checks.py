@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain, groupby
 
 import dagster as dg
@@ -186,10 +187,8 @@ def evaluate(
             if revision is not None and not failed and asked == rules_of(table):
                 passed.append((table, revision))
             yield from results
-    if passed:
-        with platform.warehouse.transaction() as connection:
-            for table, revision in passed:
-                note_checked(connection, table, revision)
+    for table, revision in passed:
+        platform.warehouse.soon(partial(note_checked, contract=table, revision=revision))
 
 
 def _compared_since(connection: duckdb.DuckDBPyConnection, *, only_changes: bool) -> str:

@@ -226,7 +226,7 @@ class _Openings:
             "select period from periods "
             "where period > (select max(period) from periods) - $churn_window_days order by period"
         )
-        used = used_parameters(self.connection, recent, self.parameters)
+        used = used_parameters(recent, self.parameters)
         dates = [f"date '{period.isoformat()}'" for (period,) in self.connection.execute(recent, used).fetchall()]
         return [f"as_of not in ({', '.join(dates)})", *(f"as_of = {day}" for day in dates)] if dates else ["true"]
 
@@ -247,7 +247,7 @@ class _Openings:
         for moment, rows in (("openings", at_openings), ("closes", at_closes or at_openings)):
             self.connection.execute(f"create or replace temp view summed_{moment} as {rows}")
         select = read_sql(file_of(SEGMENT_FLOWS.full_name))
-        used = used_parameters(self.connection, select, self.parameters)
+        used = used_parameters(select, self.parameters)
         signed = ", ".join(f"{sign}{column} as {column}" for column in _SUMS)
         self.connection.execute(f"insert into added by name select {_KEYS}, {signed} from ({select})", used)
 

@@ -27,7 +27,7 @@ from bridgecart_assets.contracts import (
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, relate_rows, scoped
 from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter
-from bridgecart_assets.warehouse.storage.tables import run_steps
+from bridgecart_assets.warehouse.storage.tables import run_steps, used_parameters
 
 # Beyond this share of a table's rows it is faster to make all of them.
 _LARGE_SHARE = 0.2
@@ -148,7 +148,8 @@ def scope_unchecked(
     With `only_changes` that is what was made in this table since its checks passed. Returns the revision to note with
     `note_checked` when they pass, None where there is nothing to note.
     """
-    refresh = _refreshes(connection).get(contract.full_name) if REFRESHES.full_name in standing else None
+    follows = CUSTOMER_HASH in contract.columns and REFRESHES.full_name in standing
+    refresh = _refreshes(connection).get(contract.full_name) if follows else None
     scope: Scope = FullScope()
     if only_changes and refresh is not None and refresh.checked is not None:
         scope = _changes(connection, replace(refresh, revision=refresh.checked), refresh.revision)
@@ -203,9 +204,8 @@ def _state(
     """A hash of what all rows depend on: settings, SQL, what the state's files say, and what is said besides."""
     said: list[object] = [sorted(parameters.items()), said_besides, *map(read_sql, made_by)]
     for file in incremental.state:
-        (statement,) = connection.extract_statements(read_sql(file))
-        used = {name: parameters[name] for name in sorted(statement.named_parameters)}
-        said.append(connection.execute(statement, used).fetchall())
+        sql = read_sql(file)
+        said.append(connection.execute(sql, used_parameters(sql, parameters)).fetchall())
     return sha256(repr(said).encode()).hexdigest()
 
 

@@ -39,7 +39,7 @@ def wrong_totals(connection: duckdb.DuckDBPyConnection, query: Query) -> int:
         stored = f"select {names} from {CUSTOMER_TOTALS.full_name} where {part.condition(CUSTOMER_TOTALS)}"
         ((found,),) = connection.execute(
             f"select count(distinct customer_id) from (({made} except {stored}) union all ({stored} except {made}))",
-            used_parameters(connection, select, parameters),
+            used_parameters(select, parameters),
         ).fetchall()
         wrong += int(found)
     return wrong

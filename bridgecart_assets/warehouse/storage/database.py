@@ -78,15 +78,19 @@ class WarehouseMissing(WarehouseError):
     """There is no warehouse file, or not the table that was asked for."""
 
 
+Change = Callable[[duckdb.DuckDBPyConnection], object]
+
+
 @dataclass
 class _KeptOpen:
     """A file that is left open by one reader for the next; nothing before the first, and after a write.
 
-    Its layout is asked for once while it is open: nobody writes meanwhile.
+    Its layout is asked for once while it is open: nobody writes meanwhile. `changes` wait for the next write.
     """
 
     attached: Attached | None = None
     has_known_layout: bool = False
+    changes: list[Change] = field(default_factory=list)
 
     def close(self) -> None:
         """Close the file; the next reader opens it."""
@@ -130,7 +134,7 @@ class Warehouse:
         """Meanwhile a reader leaves the file open for the next one in this process, until one of them writes.
 
         Opening takes longer than most of a run's looks, and what was read once is still in memory. Other processes
-        can read all the time, and write as soon as this one does, or at the end.
+        can read all the time, and write as soon as this one does, or at the end. What is to be changed `soon` is.
         """
         if self.path in _kept_open:
             yield
@@ -138,9 +142,24 @@ class Warehouse:
         kept = _kept_open[self.path] = _KeptOpen()
         try:
             yield
+            if kept.changes:
+                with self.transaction():
+                    pass
         finally:
             del _kept_open[self.path]
             kept.close()
+
+    def soon(self, change: Change) -> None:
+        """Make a change with the next write of this process: while the file is kept open that can wait, else now.
+
+        Lost where the process dies first, or the block raises that keeps it open.
+        """
+        kept = _kept_open.get(self.path)
+        if kept is not None:
+            kept.changes.append(change)
+            return
+        with self.transaction() as connection:
+            change(connection)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -191,12 +210,16 @@ class Warehouse:
                 self._erase(known)
                 connection = stack.enter_context(self._open(read_only=False))
             connection.execute("begin transaction")
+            kept = _kept_open.get(self.path, _KeptOpen())
             try:
+                for change in kept.changes:
+                    change(connection)
                 yield connection
                 connection.execute("commit")
             except BaseException:
                 _roll_back(connection)
                 raise
+            kept.changes.clear()
 
     def _list_to_follow(
         self, connection: duckdb.DuckDBPyConnection, *, or_to_begin: bool = False
@@ -416,7 +439,7 @@ class Warehouse:
 
 def table_exists(connection: duckdb.DuckDBPyConnection, contract: Contract) -> bool:
     """True if the table stands in the warehouse."""
-    return contract.full_name in standing_tables(connection)
+    return columns_of(connection, contract) is not None
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, contract: Contract) -> tuple[str, ...] | None:

@@ -67,6 +67,37 @@ def test_a_file_that_is_kept_open_is_opened_once_for_many_readers_and_again_afte
     assert [link for link in Path("/proc/self/fd").iterdir() if _leads_to(link, stored.path)] == []
 
 
+def test_a_change_that_can_wait_is_made_with_the_next_write_or_when_the_file_is_no_longer_kept_open(
+    stored: Warehouse,
+) -> None:
+    def change(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("insert into kept select max(n) + 1 from kept")
+
+    with stored.kept_open():
+        stored.soon(change)
+        assert _rows(stored) == [(1,)]
+        with pytest.raises(ZeroDivisionError), stored.transaction():
+            raise ZeroDivisionError
+        assert _rows(stored) == [(1,)]
+        with stored.transaction() as connection:
+            assert connection.execute("from kept").fetchall() == [(1,), (2,)]
+        stored.soon(change)
+    assert _rows(stored) == [(1,), (2,), (3,)]
+    stored.soon(change)
+    assert len(_rows(stored)) == 4
+
+
+def test_a_change_that_can_wait_is_lost_where_the_work_raises(stored: Warehouse) -> None:
+    def work() -> None:
+        with stored.kept_open():
+            stored.soon(lambda connection: connection.execute("drop table kept"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+    assert _rows(stored) == [(1,)]
+
+
 def test_of_a_file_that_is_kept_open_temporary_tables_and_time_zones_end_with_their_reader(stored: Warehouse) -> None:
     with stored.kept_open():
         with stored.reading() as one:
