@@ -3,13 +3,14 @@
 Without a configured broker: an embedded one, with live orders.
 """
 
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import Popen
+from typing import NoReturn
 
 from bridgecart_assets.base.env_file import require_own_home
 from bridgecart_assets.base.errors import BridgeCartError
@@ -39,7 +40,11 @@ BROKER_PATIENCE = 60.0
 WEB_PATIENCE = 180.0
 PULSE_PATIENCE = 300.0
 SERVER_INFO = "/server_info"
+DAEMON_PROCESS = "bridgecart_assets.orchestration.daemon_process"
 ADVICE = "Give it more, or set BRIDGECART_MEMORY_LIMIT to less than DuckDB has now."
+
+
+Processes = Mapping[str, "Popen[bytes]"]
 
 
 class ServerStopped(BridgeCartError):
@@ -70,8 +75,10 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
         report = stack.enter_context(report_server(settings.report_path, *beside(listener), settings=settings))
         variables = {} if settings.report_url else {f"{PREFIX}REPORT_URL": report.url}
         code_server = stack.enter_context(CodeServer(settings, logs / "code-server.log", variables))
-        command = _dagster_command(listener, code_server.workspace)
-        dagster = stack.enter_context(child(command, logs / "dagster.log"))
+        dagster = {
+            name: stack.enter_context(child(command, logs / "dagster.log"))
+            for name, command in _dagster_commands(listener, code_server.workspace).items()
+        }
         _wait_until_ready(listener.url, dagster, logs / "dagster.log")
         stack.enter_context(held_open(shared_databases(settings.dagster_home)))
         if not listener.is_loopback:
@@ -82,7 +89,6 @@ def serve(listener: Listener, *, orders_per_second: float, say: Callable[[str], 
         say(f"Report: {report.url}")
         say(f"Dagster UI: {listener.url}  ({sensor_says(settings)}; Ctrl-C stops everything)")
         _supervise(settings, dagster, code_server, broker, listener.url, say)
-        raise ServerStopped(f"Dagster ended with code {dagster.returncode}; see {logs / 'dagster.log'}")
 
 
 def sensor_says(settings: Settings) -> str:
@@ -96,20 +102,20 @@ def sensor_says(settings: Settings) -> str:
 
 def _supervise(
     settings: Settings,
-    dagster: "subprocess.Popen[bytes]",
+    dagster: Processes,
     code_server: CodeServer,
     broker: EmbeddedBroker | None,
     url: str,
     say: Callable[[str], None],
-) -> None:
-    """Until Dagster ends: mend what Dagster does not mend by itself. Raises ServerStopped, CodeServerStopped."""
+) -> NoReturn:
+    """Mend what Dagster does not mend by itself. Raises ServerStopped, CodeServerStopped."""
     memory = OutOfMemory()
     logs = settings.data_dir / "logs"
     server = Liveness(code_server.answers, every=ASK_SECONDS, patience=CODE_SERVER_PATIENCE)
     others = others_asked(settings, broker, url)
-    while dagster.poll() is None:
-        with suppress(subprocess.TimeoutExpired):
-            dagster.wait(WATCH_SECONDS)
+    while True:
+        time.sleep(WATCH_SECONDS)
+        _require_running(dagster, logs / "dagster.log")
         keep_small(logs)
         _keep_code_server(code_server, server, say)
         if memory.has_killed():
@@ -161,9 +167,12 @@ def _broker_lost(settings: Settings, why: str) -> ServerStopped:
     )
 
 
-def _dagster_command(listener: Listener, workspace: Path) -> list[str]:
+def _dagster_commands(listener: Listener, workspace: Path) -> Mapping[str, list[str]]:
     served = ["-w", str(workspace), "-h", listener.host, "-p", str(listener.port)]
-    return [sys.executable, "-m", "dagster", "dev", *served]
+    return {
+        "webserver": [sys.executable, "-m", "dagster_webserver", *served],
+        "daemon": [sys.executable, "-m", DAEMON_PROCESS, str(workspace)],
+    }
 
 
 def _feed_command(orders_per_second: float) -> list[str]:
@@ -180,12 +189,17 @@ def _embedded_broker(settings: Settings, logs: Path) -> Iterator[EmbeddedBroker]
             withdraw_broker(settings.data_dir)
 
 
-def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _wait_until_ready(url: str, dagster: Processes, log: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ServerStopped(f"Dagster did not start; see {log}")
+        _require_running(dagster, log)
         if answers_http(f"{url}{SERVER_INFO}"):
             return
         time.sleep(READY_POLL_SECONDS)
     raise ServerStopped(f"Dagster did not answer within {READY_SECONDS:g} s; see {log}")
+
+
+def _require_running(dagster: Processes, log: Path) -> None:
+    for name, process in dagster.items():
+        if process.poll() is not None:
+            raise ServerStopped(f"Dagster's {name} ended with code {process.returncode}; see {log}")

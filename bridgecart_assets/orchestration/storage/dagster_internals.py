@@ -53,12 +53,21 @@ if TYPE_CHECKING:
     from dagster._core.storage.sqlite_storage import DagsterSqliteStorage as DagsterSqliteStorage
     from dagster._core.types.loadable_target_origin import LoadableTargetOrigin as LoadableTargetOrigin
     from dagster._core.utils import FuturesAwareThreadPoolExecutor as FuturesAwareThreadPoolExecutor
+    from dagster._core.workspace.context import IWorkspaceProcessContext as IWorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget as WorkspaceFileTarget
+    from dagster._daemon.controller import create_daemons_from_instance as create_daemons_from_instance
+    from dagster._daemon.controller import daemon_controller_from_instance as daemon_controller_from_instance
+    from dagster._daemon.daemon import DagsterDaemon as DagsterDaemon
+    from dagster._daemon.daemon import SensorDaemon as SensorDaemon
+    from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon as QueuedRunCoordinatorDaemon
+    from dagster._daemon.sensor import execute_sensor_iteration as execute_sensor_iteration
     from dagster._grpc.client import DagsterGrpcClient as DagsterGrpcClient
     from dagster._grpc.server import DagsterApiServer as DagsterApiServer
     from dagster._grpc.server import DagsterGrpcServer as DagsterGrpcServer
     from dagster._grpc.types import CanCancelExecutionRequest as CanCancelExecutionRequest
     from dagster._grpc.types import CanCancelExecutionResult as CanCancelExecutionResult
     from dagster._serdes import ConfigurableClassData as ConfigurableClassData
+    from dagster._utils.interrupts import capture_interrupts as capture_interrupts
     from dagster._utils.interrupts import setup_interrupt_handlers as setup_interrupt_handlers
     from dagster._utils.log import configure_loggers as configure_loggers
 
@@ -75,6 +84,7 @@ _SENSORS = "Whether a sensor is on, ticks and fails stands in the instance; only
 _ORIGIN = "A run in this process is in the lists of its job, and a sensor keeps its switch, only under their origin."
 _CODE_SERVER = "Whether a code server answers, and works on a run: Dagster's launcher has no health check for it."
 _SERVING = "A code server whose runs are forked: Dagster's own starts each anew, and no option says otherwise."
+_DAEMON = "A daemon that looks for the next batch when a run has ended: Dagster's own does every five seconds."
 _STORAGE = "The storage that dagster.yaml names extends Dagster's own; its classes are no part of the public API."
 _EVENTS = "The storage divides events as Dagster's own does: by run, asset, check and status of a run."
 _ROWS = "Old runs are pruned row by row: the public way deletes what the UI still shows of assets."
@@ -126,12 +136,21 @@ INTERNALS: Mapping[str, Internal] = {
     "DagsterSqliteStorage": Internal("dagster._core.storage.sqlite_storage", _STORAGE),
     "LoadableTargetOrigin": Internal("dagster._core.types.loadable_target_origin", _SERVING),
     "FuturesAwareThreadPoolExecutor": Internal("dagster._core.utils", _SERVING),
+    "IWorkspaceProcessContext": Internal("dagster._core.workspace.context", _DAEMON),
+    "WorkspaceFileTarget": Internal("dagster._core.workspace.load_target", _DAEMON),
+    "create_daemons_from_instance": Internal("dagster._daemon.controller", _DAEMON),
+    "daemon_controller_from_instance": Internal("dagster._daemon.controller", _DAEMON),
+    "DagsterDaemon": Internal("dagster._daemon.daemon", _DAEMON),
+    "SensorDaemon": Internal("dagster._daemon.daemon", _DAEMON),
+    "QueuedRunCoordinatorDaemon": Internal("dagster._daemon.run_coordinator", _DAEMON),
+    "execute_sensor_iteration": Internal("dagster._daemon.sensor", _DAEMON),
     "DagsterGrpcClient": Internal("dagster._grpc.client", _CODE_SERVER),
     "DagsterApiServer": Internal("dagster._grpc.server", _SERVING),
     "DagsterGrpcServer": Internal("dagster._grpc.server", _SERVING),
     "CanCancelExecutionRequest": Internal("dagster._grpc.types", _CODE_SERVER),
     "CanCancelExecutionResult": Internal("dagster._grpc.types", _CODE_SERVER),
     "ConfigurableClassData": Internal("dagster._serdes", _STORAGE),
+    "capture_interrupts": Internal("dagster._utils.interrupts", _DAEMON),
     "setup_interrupt_handlers": Internal("dagster._utils.interrupts", _SERVING),
     "configure_loggers": Internal("dagster._utils.log", _SERVING),
 }

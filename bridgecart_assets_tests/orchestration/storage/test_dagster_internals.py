@@ -27,8 +27,12 @@ PACKAGE = Path(bridgecart_assets.__file__).parent
 MODULE = Path(dagster_internals.__file__)
 
 FUNCTIONS = (
+    "capture_interrupts",
     "configure_loggers",
+    "create_daemons_from_instance",
+    "daemon_controller_from_instance",
     "execute_run",
+    "execute_sensor_iteration",
     "get_alembic_config",
     "get_python_environment_entry_point",
     "run_alembic_upgrade",
@@ -45,6 +49,7 @@ FIELDS = (
     "SensorInstigatorData",
     "StepFailureData",
     "TableSlice",
+    "WorkspaceFileTarget",
 )
 # What is called or overridden, by its signature.
 CALLED: Mapping[str, tuple[str, ...]] = {
@@ -54,7 +59,9 @@ CALLED: Mapping[str, tuple[str, ...]] = {
     "FuturesAwareThreadPoolExecutor": ("__init__",),
     "InstanceRef": ("from_dir",),
     "InstigatorState": ("with_data",),
+    "QueuedRunCoordinatorDaemon": ("__init__",),
     "RemoteRepositoryOrigin": ("get_instigator_origin", "get_job_origin"),
+    "SensorDaemon": ("__init__",),
     "SqlPollingEventWatcher": ("__init__", "close", "unwatch_run", "watch_run"),
     "SqliteRunStorage": ("_has_snapshot_id", "connect", "from_local"),
     "SqliteScheduleStorage": ("connect", "from_local"),
@@ -79,6 +86,7 @@ CALLED: Mapping[str, tuple[str, ...]] = {
 # `multiprocessing` context that ours replaces.
 REPLACED: Mapping[str, tuple[str, ...]] = {
     "DagsterApiServer": ("StartRun",),
+    "SensorDaemon": ("core_loop",),
     "SqliteEventLogStorage": ("delete_events", "dispose", "end_watch", "store_event", "upgrade", "watch", "wipe"),
     "SqliteRunStorage": ("has_execution_plan_snapshot",),
     "DagsterSqliteStorage": ("__init__", "from_config_value"),
