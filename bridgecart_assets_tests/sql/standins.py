@@ -29,7 +29,6 @@ PARAMETERS: Mapping[str, Parameter] = {
     "opening": "2024-02-01",
     "opened": "2024-02-01",
     "opens": ["2024-02-01"],
-    "side": "before",
     "churn_window_days": 30,
     "closes": ["2024-03-01"],
     "compared_since": "-infinity",
@@ -88,7 +87,11 @@ _MAPPED = ", ".join(
     )
 )
 _TIMELINE = ", ".join(
-    ("next_purchased_on date", *(f"{column.name} {column.type}" for column in contracts.CUSTOMER_OPENINGS.columns))
+    (
+        "side varchar",
+        "next_purchased_on date",
+        *(f"{column.name} {column.type}" for column in contracts.CUSTOMER_OPENINGS.columns),
+    )
 )
 # What Python makes of no table of the warehouse, and of other columns.
 _COLUMNS = {

@@ -3,6 +3,6 @@
 -- gives: gold.customer_openings
 -- through: gold/tmp_snapshots, gold/tmp_timeline
 
-select * exclude (next_purchased_on)
+select * exclude (side, next_purchased_on)
 from made_timeline
 where as_of in (select period from periods)

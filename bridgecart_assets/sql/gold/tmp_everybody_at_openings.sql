@@ -8,7 +8,7 @@ select period from periods
 where period > $opening::date;
 
 create or replace temp view to_score as
-select p.period as as_of, b.*, null::date as next_purchased_on
+select p.period as as_of, b.*, null::date as next_purchased_on, null::varchar as side
 from everybody_before b, new_periods p;
 
 create or replace temp macro is_in_force(decided_on, as_of) as decided_on = as_of;

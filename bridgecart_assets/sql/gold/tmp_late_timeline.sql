@@ -3,7 +3,6 @@
 -- gives: late_timeline
 
 create or replace temp table late_timeline as
-select * exclude (side)
 from changed
 semi join retold using (customer_id, customer_hash)
 where side = 'after';

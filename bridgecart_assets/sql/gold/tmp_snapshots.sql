@@ -55,6 +55,6 @@ from totals t
 join snapshot_dates s on s.as_of >= t.as_of and s.as_of < coalesce(t.next_as_of, 'infinity'::date);
 
 create or replace temp view to_score as
-select * from snapshots;
+select *, null::varchar as side from snapshots;
 
 create or replace temp macro is_in_force(decided_on, as_of) as decided_on = as_of;

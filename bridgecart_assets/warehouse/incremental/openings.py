@@ -164,17 +164,14 @@ class _Openings:
         for side in _SIDES if self._any("retold") else ():
             self.connection.execute(f"create or replace temp view scoped_orders as from orders_{side}")
             self._tell(of=_FROM_ORDERS)
-            self._add_changed(side)
+            self.connection.execute("insert into changed by name select * replace (? as side) from timeline", [side])
         self._run(_LATE_TIMELINE)
 
     def _tell_in_time(self) -> None:
         """Add who is in time to what changed, as of now."""
-        for side in _SIDES if self._any("in_time") else ():
-            self._tell(of=_IN_TIME, side=side)
-            self._add_changed(side)
-
-    def _add_changed(self, side: str) -> None:
-        self.connection.execute("insert into changed by name select ? as side, * from timeline", [side])
+        if self._any("in_time"):
+            self._tell(of=_IN_TIME)
+            self.connection.execute("insert into changed by name from timeline")
 
     def _open_periods(self) -> None:
         """Write the openings of new periods, and whose segment is another at one of them."""
@@ -206,12 +203,12 @@ class _Openings:
     def _run(self, file: str, **parameters: Parameter) -> None:
         run_steps(self.connection, [file], {**self.parameters, **parameters})
 
-    def _tell(self, *, of: str, **parameters: Parameter) -> None:
+    def _tell(self, *, of: str) -> None:
         """Make `timeline` of the customers and dates that this file gives."""
         computed = {step.file: step for step in self.query.computed}
         files = chain(_TIMELINE, through=(of,))
         steps = [computed.get(file, file) for file in files if file not in (_CLOCK, *_CHANGES)]
-        run_steps(self.connection, steps, {**self.parameters, **parameters})
+        run_steps(self.connection, steps, self.parameters)
 
     def _any(self, relation: str) -> bool:
         return bool(self.connection.execute(f"from {relation} limit 1").fetchall())
