@@ -201,6 +201,7 @@ class _Look:
     last: Mapping[int, LastRecord]
     goals: dict[int, int] = field(default_factory=dict)
     begun: dict[int, int] = field(default_factory=dict)
+    reached: dict[int, int] = field(default_factory=dict)
     served: dict[int, Message | None] = field(default_factory=dict)
 
     @property
@@ -225,16 +226,24 @@ class _Look:
         if not offsets:
             return
         self.begun |= offsets
+        self.reached |= offsets
         topic = self.reports.connection.topic
         self.consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in offsets.items()])
         deadline = time.monotonic() + self.reports.connection.timeout_seconds
         while unanswered := [partition for partition in offsets if is_open(partition)]:
-            # One event per partition is all an idle topic sends: asking for more would wait for it in vain.
-            for message in self.consumer.consume(len(unanswered), timeout=_POLL_SECONDS):
+            for message in self.consumer.consume(sum(map(self._awaited, unanswered)), timeout=_POLL_SECONDS):
                 self._note(message)
             self.reports.raise_refusal()
             if time.monotonic() > deadline:
                 raise failure(self.reports, NO_ANSWER)
+
+    def _awaited(self, partition: int) -> int:
+        """Number of events to ask for, of which none is waited for in vain.
+
+        An idle topic sends one. Of offsets up to the end some are no records.
+        """
+        ahead = self.goals.get(partition, self.ends[partition]) - self.reached[partition]
+        return max(1, min(ahead, _NEAR) // 2)
 
     def _note(self, message: Message) -> None:
         error, (partition, offset) = message.error(), position(message)
@@ -250,6 +259,7 @@ class _Look:
             raise failure(self.reports, error)
 
     def _note_record(self, message: Message, partition: int, offset: int) -> None:
+        self.reached[partition] = offset + 1
         self.ends[partition] = max(self.ends[partition], offset + 1)
         if partition not in self.goals:
             # The end as this fetch saw it: a fixed goal, so that producers who keep writing cannot keep us here.

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from bridgecart_assets.sources.kafka import positions
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.errors import (
     BrokerRefused,
@@ -30,6 +31,23 @@ def test_the_end_is_what_can_be_read_not_what_the_broker_lists(topic: TopicFacto
     connection = topic(1)
     produce(connection, ((None, b"order", 1_000) for _ in range(200)))
     assert topic_state(connection).partitions == {0: OffsetRange(0, 200)}
+
+
+def test_what_is_behind_the_listed_end_is_not_fetched_record_by_record(
+    topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    awaited = positions._Look._awaited
+
+    def note(look: positions._Look, partition: int) -> int:
+        asked.append(partition)
+        return awaited(look, partition)
+
+    monkeypatch.setattr(positions._Look, "_awaited", note)
+    connection = topic(1)
+    produce(connection, ((None, b"order", 1_000) for _ in range(500)))
+    assert topic_state(connection).partitions == {0: OffsetRange(0, 500)}
+    assert len(asked) < 50
 
 
 def test_identity_is_stable_and_names_cluster_and_topic(topic: TopicFactory) -> None:
