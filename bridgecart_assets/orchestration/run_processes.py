@@ -19,6 +19,9 @@ from bridgecart_assets.processes.supervised import dying_with
 IMPORTED = (
     INTERNALS["DagsterApiServer"].module,
     "bridgecart_assets.orchestration.storage.sqlite_storage",
+    # Dagster's instance needs the one, every batch with orders the other.
+    "upath.core",
+    "scipy.special",
     MODULE,
 )
 

@@ -127,6 +127,15 @@ class _OneFile:
         super().__init__(*args, **kwargs)
         self._engines = Engines()
 
+    @classmethod
+    def of(cls, file: Path) -> Self:
+        """The storage of a file, which is made where it is missing.
+
+        One that is there is complete, as DAGSTER_HOME is made as a whole: Dagster's own reads all migrations to tell.
+        """
+        made: Self = cls(f"sqlite:///{file.absolute()}") if file.exists() else cls.from_local(str(file.parent))  # type: ignore[attr-defined]
+        return made
+
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection with a transaction."""
@@ -333,9 +342,9 @@ class SqliteStorage(DagsterSqliteStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         home = Path(base_dir)
         self.base_dir = base_dir
-        self._run_storage = RunStorage.from_local(str(home / "history"))
+        self._run_storage = RunStorage.of(home / "history" / "runs.db")
         self._event_log_storage = EventLogStorage(str(home / "history" / "runs"))
-        self._schedule_storage = ScheduleStorage.from_local(str(home / "schedules"))
+        self._schedule_storage = ScheduleStorage.of(home / "schedules" / "schedules.db")
         self._inst_data = inst_data
 
     @classmethod

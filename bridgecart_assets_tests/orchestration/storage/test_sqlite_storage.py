@@ -210,6 +210,14 @@ def test_files_are_open_while_the_storage_is_and_whole_afterwards(settings: Sett
     assert list(settings.data_dir.rglob("*.db-wal")) == []
 
 
+def test_a_storage_that_is_there_is_opened_without_a_look_at_the_migrations(settings: Settings) -> None:
+    with dagster_instance(settings) as made:
+        run = make_run(made, "20260131T070510Z")
+    unread = AssertionError("the migrations were read")
+    with patch("alembic.script.ScriptDirectory.from_config", side_effect=unread), dagster_instance(settings) as opened:
+        assert [found.run_id for found in opened.get_runs()] == [run]
+
+
 def test_of_many_runs_only_the_files_of_the_last_stay_open(instance: dg.DagsterInstance) -> None:
     before = psutil.Process().num_fds()
     for number in range(40):
