@@ -85,6 +85,10 @@ def test_shares_are_halved_when_orders_double_and_never_larger_than_a_worker_bea
 
 def test_what_a_worker_says_is_the_cause_and_not_the_stack_around_it() -> None:
     assert cause_of(_OF_A_WORKER) == "ContractBroken: silver.customers: the key is not unique."
+    of_java = (
+        "An error occurred while calling o41.sql.\n: java.lang.IllegalStateException: no parser\n\tat a.b(C.scala:1)"
+    )
+    assert cause_of(of_java) == "java.lang.IllegalStateException: no parser"
     assert cause_of("\n[TABLE_OR_VIEW_NOT_FOUND] no table\n\tat a.b(C.scala:1)") == "[TABLE_OR_VIEW_NOT_FOUND] no table"
 
 

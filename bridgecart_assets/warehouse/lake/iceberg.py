@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -22,7 +22,7 @@ from bridgecart_assets.warehouse.lake.session import CATALOG
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, Row, SparkSession
 
 # Types of the same name in both are left out. Iceberg has no UUID in Spark.
 _TYPES = {"varchar": "string", "integer": "int", "timestamp": "timestamp_ntz", "blob": "binary", "uuid": "string"}
@@ -72,10 +72,9 @@ class Lake:
         return self.head(table)
 
     def compact(self, table: Contract) -> Head:
-        """Put the rows of many small files into fewer large ones; batches stay together."""
-        sort = f", strategy => 'sort', sort_order => '{BATCH_COLUMN}'" if table.partitioned else ""
+        """Put the rows of many small files into fewer large ones."""
         self.spark.sql(
-            f"call {CATALOG}.system.rewrite_data_files(table => '{table.full_name}'{sort}, "
+            f"call {CATALOG}.system.rewrite_data_files(table => '{table.full_name}', "
             f"options => map('min-input-files', '{_SMALL_FILES}'))"
         )
         return self.head(table)
@@ -85,15 +84,15 @@ class Lake:
 
         Files that nobody names may be of a commit under way: of these only those stay that are younger than a day.
         """
-        at = f"timestamp '{before:%Y-%m-%d %H:%M:%S}'"
-        expired = self.spark.sql(
-            f"call {CATALOG}.system.expire_snapshots(table => '{table.full_name}', older_than => {at})"
-        ).first()
-        orphans = self.spark.sql(
-            f"call {CATALOG}.system.remove_orphan_files(table => '{table.full_name}', "
-            f"older_than => {at} - interval 1 day)"
-        ).collect()
-        return int(expired["deleted_data_files_count"]) + len(orphans)
+        expired = self._call("expire_snapshots", table, before)
+        orphans = self._call("remove_orphan_files", table, before - timedelta(days=1))
+        return sum(int(row["deleted_data_files_count"]) for row in expired) + len(orphans)
+
+    def _call(self, procedure: str, table: Contract, older_than: datetime) -> "list[Row]":
+        moment = f"timestamp '{older_than:%Y-%m-%d %H:%M:%S}'"
+        called = f"call {CATALOG}.system.{procedure}(table => '{table.full_name}', older_than => {moment})"
+        rows: list[Row] = self.spark.sql(called).collect()
+        return rows
 
     @contextmanager
     def staged(

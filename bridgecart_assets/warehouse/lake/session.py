@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CATALOG = "lake"
 ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0"
+_OF_PY4J = "An error occurred while calling"
 _NO_JAVA = "JAVA_GATEWAY_EXITED"
 # What a worker's Python raised stands behind its traceback.
 _CAUSE = re.compile(r"^(?:[\w.]+\.)?(?P<kind>[A-Z]\w+): (?P<says>.+)$", re.MULTILINE)
@@ -128,7 +129,8 @@ def cause_of(text: str) -> str:
     found = list(_CAUSE.finditer(text.partition("\n\tat ")[0]))
     if "Traceback" in text and found:
         return f"{found[-1]['kind']}: {found[-1]['says']}"
-    return next((line.strip() for line in text.splitlines() if line.strip()), "it does not say why")
+    lines = [line.removeprefix(": ").strip() for line in text.splitlines()]
+    return next((line for line in lines if line and not line.startswith(_OF_PY4J)), "it does not say why")
 
 
 def _require_pyspark() -> None:
