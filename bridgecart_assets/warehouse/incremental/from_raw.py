@@ -1,4 +1,4 @@
-"""What records of raw say of everybody: looked for by parts of the customers, read by ranges of batches.
+"""Records of raw that say something of everybody: looked for by parts of customers, read by ranges of batches.
 
 So each record is read once, and in the memory of a range, however many parts there are. What belongs elsewhere: the
 rows that are made of it (`refresh.py`).
