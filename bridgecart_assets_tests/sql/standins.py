@@ -26,6 +26,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "at_risk": False,
     "batch_key": "20300101T000000Z",
     "calendar_timezone": "Asia/Kolkata",
+    "earliest": None,
     "opening": "2024-02-01",
     "opened": "2024-02-01",
     "opens": ["2024-02-01"],
