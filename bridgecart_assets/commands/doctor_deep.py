@@ -52,7 +52,7 @@ def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
     for done, table in enumerate(tables):
         progress(done, steps, table)
         try:
-            sums[table] = _sum_of_table(warehouse, table)
+            sums[table] = sum_of_table(warehouse, table)
         except (WarehouseUnusable, DuckDBFailed) as error:
             damaged[table] = error.reason
     findings = [Finding("warehouse", f"{table} cannot be read ({why}).", _REMEDY) for table, why in damaged.items()]
@@ -66,7 +66,7 @@ def read_everything(settings: Settings, *, progress: Reading) -> list[Finding]:
     published = {published_path(settings.published_dir, contract): name for name, contract in TABLES.items()}
     for done, file in enumerate(files, start=len(tables) + 1):
         progress(done, steps, file.name)
-        findings.extend(_published_findings(file, published, sums))
+        findings.extend(published_findings(file, published, sums))
     return findings
 
 
@@ -108,7 +108,8 @@ def _tables(warehouse: Warehouse) -> list[str]:
         return sorted(standing_tables(connection))
 
 
-def _sum_of_table(warehouse: Warehouse, table: str) -> tuple[int, int]:
+def sum_of_table(warehouse: Warehouse, table: str) -> tuple[int, int]:
+    """Number of rows of a table, and a sum over all their values. Raises WarehouseUnusable, DuckDBFailed."""
     # A connection each: after damage an instance may do nothing any more.
     with warehouse.reading() as connection:
         return _sum(connection, table)
@@ -122,9 +123,10 @@ def _sum(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, int]:
     return int(count), int(total)
 
 
-def _published_findings(
+def published_findings(
     file: Path, published: Mapping[Path, str], sums: Mapping[str, tuple[int, int]]
 ) -> Iterator[Finding]:
+    """A published file that cannot be read, or has other rows than its table, whose sum is given."""
     renew = "`bridgecart run --full` writes it anew."
     try:
         with duckdb.connect() as connection:
