@@ -11,7 +11,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # Where these are set, every Dagster process compiles Dagster again, or imports another Python's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: help demo up test test-all test-rest shuffled stress bench bench-full spark lint format lock wheel clean FORCE
+.PHONY: help demo up test test-short test-all test-rest shuffled stress bench bench-full spark lint format lock wheel clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -31,7 +31,9 @@ SHORT := not integration or (story and not kafka)
 # How many examples a property test tries: every one, or a third.
 EXAMPLES ?= third
 
-test: lint ## lint, and in minutes: every test but integration, a story for each feature, a third of the examples
+test: lint test-short ## lint, and in minutes: every test but integration, a story for each feature, a third of the examples
+
+test-short: $(READY_TEST) ## `make test` without lint
 	@$(PYTEST) --hypothesis-profile=$(EXAMPLES) -m 'not slow and ($(SHORT))' $(ARGS)
 
 test-all: lint ## lint, then everything but the stress runs: both brokers, every fault, every example
