@@ -179,12 +179,3 @@ def test_up_takes_orders_in_by_itself_until_it_is_stopped_or_killed(
         folder=folder,
         warehouse=warehouse,
     )
-
-
-def test_when_its_broker_dies_up_says_so_and_ends(folder: Path) -> None:
-    with up(folder) as served:
-        (broker,) = [process for process in processes_of(folder) if "broker" in process.cmdline()[1:2]]
-        broker.kill()
-        assert served.process.wait(TICK_SECONDS) == 1
-        assert "The embedded broker died, and its records with it; see " in served.output.read_text()
-        wait_until(lambda: not processes_of(folder), GONE_SECONDS, "all processes are gone")
