@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -105,27 +106,27 @@ class Order:
     coupon: bool | None = False
     category: str | None = "Books"
 
-    @property
+    @cached_property
     def amount(self) -> Decimal:
         """Net amount in currency units."""
         return Decimal(self.net)
 
-    @property
+    @cached_property
     def instant(self) -> datetime:
         """The purchase instant, naive UTC as it is stored."""
         return datetime.fromisoformat(self.at).replace(tzinfo=None)
 
-    @property
+    @cached_property
     def day(self) -> date:
         """The UTC day of the purchase."""
         return self.instant.date()
 
-    @property
+    @cached_property
     def gross(self) -> Decimal:
         """Amount before the discount."""
         return self.amount + Decimal(self.discount)
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """purchase, zero or refund, as silver decides it."""
         if self.gross < 0:
