@@ -7,6 +7,7 @@ addresses on loopback, the folder /data one of the test's.
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from bridgecart_assets_tests.support.batching import AT_ONCE
 from bridgecart_assets_tests.support.compose import services
 
 READY_SECONDS = 90.0
+CHECK_SECONDS = 2.0
 # Not checked: the tests' server trusts everybody.
 PASSWORD = "pa55word-of-the-server"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -134,12 +136,30 @@ class Stack:
                 cwd=self.data_dir.parent,
                 start_new_session=True,
             )
-        wait_until(lambda: self.is_healthy(service), READY_SECONDS, f"{service} is healthy; see {self.log(service)}")
+        # A health check takes seconds of the machine, which the service is in need of: first a cheap question.
+        wait_until(lambda: self._listens(service), READY_SECONDS, f"{service} listens; see {self.log(service)}")
+        wait_until(
+            lambda: self.is_healthy(service),
+            READY_SECONDS,
+            f"{service} is healthy; see {self.log(service)}",
+            every=CHECK_SECONDS,
+        )
+
+    def _listens(self, service: str) -> bool:
+        """True if somebody listens at the service's port, or if it has none."""
+        self._require_alive(service)
+        command = self.command(services()[service]["command"])
+        if "--port" not in command:
+            return True
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", int(command[command.index("--port") + 1]))) == 0
+
+    def _require_alive(self, service: str) -> None:
+        assert self.processes[service].poll() is None, self.log(service).read_text(encoding="utf-8")
 
     def is_healthy(self, service: str) -> bool:
         """What the service's health check says."""
-        process = self.processes[service]
-        assert process.poll() is None, self.log(service).read_text(encoding="utf-8")
+        self._require_alive(service)
         kind, *words = services()[service]["healthcheck"]["test"]
         assert kind == "CMD"
         asked = subprocess.run(

@@ -20,6 +20,7 @@ from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.faults import warehouse_in
 from bridgecart_assets_tests.integration.postgres import postgres_server
 from bridgecart_assets_tests.integration.processes import bridgecart, processes_of, wait_until
+from bridgecart_assets_tests.integration.served import ASK_SECONDS
 from bridgecart_assets_tests.integration.shop import Shop
 from bridgecart_assets_tests.integration.stack import PASSWORD, Stack, running
 from bridgecart_assets_tests.sources.kafka.fixtures import only_apache
@@ -59,11 +60,14 @@ def warehouse(stack: Stack, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return warehouse_from_settings(load_settings())
 
 
-def orders_in_kafka_become_kpis_by_themselves(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:
-    shop.sell(1_000)
+def orders_in_kafka_become_kpis_by_themselves_and_every_health_check_passes_meanwhile(
+    stack: Stack, shop: Shop, warehouse: Warehouse
+) -> None:
+    shop.sell(1_500)
+    assert [service for service in stack.processes if not stack.is_healthy(service)] == []
     stack.served.next_batch(after=0)
     stack.served.skips("no new records")
-    assert rows(warehouse, "select count(*) from raw.orders") == [(1_000,)]
+    assert rows(warehouse, "select count(*) from raw.orders") == [(1_500,)]
     assert rows(warehouse, "select count(*) > 0 from kpi.sales_contribution") == [(True,)]
 
 
@@ -79,22 +83,21 @@ def the_report_is_served_where_the_assets_link_to(stack: Stack, warehouse: Wareh
     assert stack.variables("code")["BRIDGECART_REPORT_URL"] == f"http://127.0.0.1:{stack.ports['3001']}"
 
 
-def every_health_check_passes_while_there_is_work(stack: Stack, shop: Shop, warehouse: Warehouse) -> None:
-    shop.sell(500)
-    assert [service for service in stack.processes if not stack.is_healthy(service)] == []
-    stack.served.next_batch(after=1)
-
-
 def a_run_that_dies_with_its_code_server_is_done_again_by_the_next_one_at_the_same_port(
     stack: Stack, shop: Shop, warehouse: Warehouse
 ) -> None:
     before = len(stack.served.partitions())
     shop.sell(700)
-    (run,) = wait_until(lambda: stack.served.runs(statuses=["STARTED"]), RETRY_SECONDS, "a run starts")
+    (run,) = wait_until(
+        lambda: stack.served.runs(statuses=["STARTED"]), RETRY_SECONDS, "a run starts", every=ASK_SECONDS
+    )
     stack.kill("code")
     stack.start("code")
     wait_until(
-        lambda: stack.served.runs(runIds=[run["id"]], statuses=["FAILURE"]), RETRY_SECONDS, "the dead run has failed"
+        lambda: stack.served.runs(runIds=[run["id"]], statuses=["FAILURE"]),
+        RETRY_SECONDS,
+        "the dead run has failed",
+        every=ASK_SECONDS,
     )
     stack.served.next_batch(after=before)
     stack.served.skips("no new records")
@@ -115,7 +118,7 @@ def switched_on_the_sensor_tells_every_change_of_a_segment_once(stack: Stack, sh
         current = dict(rows(warehouse, "select customer_id, segment_key from gold.customer_segments"))
         return bool(current) and followed(told(changes)) == current
 
-    wait_until(is_told, RETRY_SECONDS, "the topic tells the segments as they are")
+    wait_until(is_told, RETRY_SECONDS, "the topic tells the segments as they are", every=ASK_SECONDS)
     assert len({change["number"] for change in told(changes)}) == len(told(changes))
 
 
@@ -158,10 +161,9 @@ def test_the_stack_takes_orders_to_kpis_and_tells_changes_of_segments(
     stack: Stack, shop: Shop, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     tell(
-        orders_in_kafka_become_kpis_by_themselves,
+        orders_in_kafka_become_kpis_by_themselves_and_every_health_check_passes_meanwhile,
         dagsters_history_is_in_postgresql_and_nowhere_else,
         the_report_is_served_where_the_assets_link_to,
-        every_health_check_passes_while_there_is_work,
         a_run_that_dies_with_its_code_server_is_done_again_by_the_next_one_at_the_same_port,
         switched_on_the_sensor_tells_every_change_of_a_segment_once,
         the_commands_work_beside_the_stack,
