@@ -4,7 +4,8 @@
 -- needs: silver.orders, silver.duplicate_orders, $batch_key, $only_changes, $compared_since
 -- gives: rows
 
-with purchases as (
+-- Read where they are asked for, each time with few columns or few rows: together they are the orders of weeks.
+with purchases as not materialized (
     select order_id, customer_id, purchased_at
     from silver.orders
     where order_kind <> 'refund' and is_void is null and purchased_on >= $compared_since::date

@@ -8,7 +8,10 @@ with after as (
     select t.* exclude (categories)
     from gold.customer_totals t
     semi join in_time using (customer_id, customer_hash)
-    where t.customer_hash in (select customer_hash from in_time)
+    -- Just written, they lie side by side: looked for by their hashes alone, they are read without the others.
+    where t.rowid in (
+        select rowid from gold.customer_totals where customer_hash in (select customer_hash from in_time)
+    )
 ),
 before as (
     select totals.*
