@@ -40,6 +40,7 @@ from bridgecart_assets.commands.tidy import tidy
 from bridgecart_assets.commands.up import up
 from bridgecart_assets.commands.withdraw import withdraw
 from bridgecart_assets.processes.interrupts import interrupt_on_signals, interrupts
+from bridgecart_assets.processes.memory import seek_garbage_rarely
 from bridgecart_assets.processes.streams import ReaderGone, standard_streams
 
 
@@ -96,6 +97,7 @@ def _warnings() -> list[str]:
 
 def main() -> None:
     """Run the command line; expected failures are one line, everything else is a bug and shows itself as one."""
+    seek_garbage_rarely()
     with standard_streams(), interrupts() as interrupted_by, interrupt_on_signals():
         try:
             _load_env_file()

@@ -27,6 +27,7 @@ from bridgecart_assets.orchestration.jobs import JOBS
 from bridgecart_assets.orchestration.monitoring.sensor import alerts_sensor
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.sensors import orders_sensor, segment_changes_sensor
+from bridgecart_assets.processes.memory import seek_garbage_rarely
 
 NO_RESOURCES: Mapping[str, object] = MappingProxyType({})
 
@@ -64,5 +65,6 @@ def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definiti
 defs = build_defs()
 # What was imported stays: a run need not look through it for garbage, which takes longer than all of its own.
 gc.freeze()
+seek_garbage_rarely()
 # Else it is in the way of modules that say at the end what was not given back.
 atexit.register(gc.unfreeze)

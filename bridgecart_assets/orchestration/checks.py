@@ -30,7 +30,7 @@ from bridgecart_assets.warehouse.incremental.rebuild import note_checked, scope_
 from bridgecart_assets.warehouse.incremental.scope import scoped
 from bridgecart_assets.warehouse.mappings import topic_mapping_sha256
 from bridgecart_assets.warehouse.queries import reading_parameters
-from bridgecart_assets.warehouse.storage.database import columns_of, rows_of, standing_tables
+from bridgecart_assets.warehouse.storage.database import columns_of, rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter
 from bridgecart_assets.warehouse.storage.tables import count_rows, run_steps
 
@@ -171,12 +171,11 @@ def evaluate(
     }
     passed: list[tuple[Contract, int]] = []
     with platform.warehouse.reading() as connection:
-        standing = standing_tables(connection)
         for table, of_table in groupby(rules, key=lambda rule: rule.table):
             asked = list(of_table)
             sql = "".join(map(_sql, asked))
             run_steps(connection, files_before(*(rule.file for rule in asked if rule.name != CONTRACT_CHECK)), {})
-            revision = scope_unchecked(connection, table, standing, read_by=sql, only_changes=only_changes)
+            revision = scope_unchecked(connection, table, read_by=sql, only_changes=only_changes)
             if "$mapping" in sql:
                 parameters["mapping"] = topic_mapping_sha256(settings)
             if "$compared_since" in sql:

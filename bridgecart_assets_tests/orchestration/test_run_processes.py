@@ -27,6 +27,7 @@ def tell_and_wait(told: Path) -> None:
     found = {
         "imported": [name for name in IMPORTED if name in sys.modules],
         "is_frozen": gc.get_freeze_count() > 0,
+        "new_objects": gc.get_threshold()[0],
         "pid": os.getpid(),
         "parent": os.getppid(),
     }
@@ -78,6 +79,7 @@ def test_a_run_is_forked_from_a_process_that_has_imported_everything_and_does_no
     assert told["is_forked"]
     assert told["imported"] == list(IMPORTED)
     assert told["is_frozen"]
+    assert told["new_objects"] == 50_000
     assert (tmp_path / "log").read_text() == ""
 
 

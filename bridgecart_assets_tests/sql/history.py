@@ -39,7 +39,7 @@ from bridgecart_assets.sql import read_sql
 from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.incremental.rebuild import scope_unchecked
-from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of, standing_tables
+from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
 from bridgecart_assets.warehouse.storage.outputs import Parameter, Query
 from bridgecart_assets.warehouse.storage.tables import insert_rows, prepare, run_steps
 from bridgecart_assets.warehouse.writing import write_frame, write_query
@@ -405,8 +405,7 @@ def write(warehouse: Warehouse, contract: Contract, query: Query) -> None:
 def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool = False) -> list[str]:
     """The checks of a table that find a row."""
     with warehouse.reading() as connection:
-        standing = standing_tables(connection)
-        scope_unchecked(connection, contract, standing, read_by=ALL_CHECKS, only_changes=only_changes)
+        scope_unchecked(connection, contract, read_by=ALL_CHECKS, only_changes=only_changes)
         of_table = [rule for rule in RULES if rule.table == contract]
         run_steps(connection, files_before(*(rule.file for rule in of_table)), {})
         return [rule.name for rule in of_table if _lines_breaking(connection, rule)]

@@ -413,8 +413,7 @@ def check(warehouse: MemoryWarehouse) -> list[str]:
         broken = broken_rules(warehouse, contract, only_changes=True)
         found += broken
         with warehouse.reading() as connection:
-            standing = standing_tables(connection)
-            revision = refreshing.scope_unchecked(connection, contract, standing, read_by="", only_changes=True)
+            revision = refreshing.scope_unchecked(connection, contract, read_by="", only_changes=True)
         if revision is not None and not broken:
             with warehouse.transaction() as connection:
                 refreshing.note_checked(connection, contract, revision)

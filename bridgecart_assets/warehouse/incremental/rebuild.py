@@ -6,7 +6,7 @@ is the same, only the rows of customers that changed since are rebuilt. What bel
 (`refresh.py`).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date
 from hashlib import sha256
@@ -26,6 +26,7 @@ from bridgecart_assets.contracts import (
 )
 from bridgecart_assets.sql import read_sql
 from bridgecart_assets.warehouse.incremental.scope import ChangedScope, FullScope, Scope, relate_rows, scoped
+from bridgecart_assets.warehouse.storage.database import table_exists
 from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter
 from bridgecart_assets.warehouse.storage.tables import run_steps, used_parameters
 
@@ -138,7 +139,6 @@ def forget_followed(connection: duckdb.DuckDBPyConnection, replaced: Contract) -
 def scope_unchecked(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
-    standing: Collection[str],
     *,
     read_by: str,
     only_changes: bool,
@@ -148,13 +148,13 @@ def scope_unchecked(
     With `only_changes` that is what was made in this table since its checks passed. Returns the revision to note with
     `note_checked` when they pass, None where there is nothing to note.
     """
-    follows = CUSTOMER_HASH in contract.columns and REFRESHES.full_name in standing
+    follows = CUSTOMER_HASH in contract.columns and table_exists(connection, REFRESHES)
     refresh = _refreshes(connection).get(contract.full_name) if follows else None
     scope: Scope = FullScope()
     if only_changes and refresh is not None and refresh.checked is not None:
         scope = _changes(connection, replace(refresh, revision=refresh.checked), refresh.revision)
     for table in (*TABLES.values(), *BEHIND_VIEWS):
-        if scoped(table) in read_by and CUSTOMER_HASH in table.columns and table.full_name in standing:
+        if scoped(table) in read_by and CUSTOMER_HASH in table.columns and table_exists(connection, table):
             # What the tables have, not what was gathered to make them.
             if table == SILVER_ORDERS and isinstance(scope, ChangedScope):
                 run_steps(connection, ("internal/unchecked_orders",), scope.parameters)
