@@ -114,11 +114,12 @@ class SparkEngine:
         with self._writing() as connection, self.spark.session() as session:
             lake = Lake(session, self.spark.folder)
             for name, head in read_heads(connection).items():
-                lake.settle(_LAKE[name], head)
-                move_head(connection, _LAKE[name], lake.compact(_LAKE[name]))
+                move_head(connection, _LAKE[name], lake.compact(_LAKE[name], head))
+        with self.warehouse.reading() as connection:
+            heads = read_heads(connection)
         with self.spark.session() as session:
             lake = Lake(session, self.spark.folder)
-            return {name: lake.expire(table, before) for name, table in _LAKE.items()}
+            return {name: lake.expire(_LAKE[name], head, before) for name, head in heads.items()}
 
     @contextmanager
     def replaced(self) -> Iterator["SparkEngine"]:

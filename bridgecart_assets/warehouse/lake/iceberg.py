@@ -71,19 +71,21 @@ class Lake:
         writer.append()
         return self.head(table)
 
-    def compact(self, table: Contract) -> Head:
+    def compact(self, table: Contract, head: Head) -> Head:
         """Put the rows of many small files into fewer large ones."""
-        self.spark.sql(
-            f"call {CATALOG}.system.rewrite_data_files(table => '{table.full_name}', "
-            f"options => map('min-input-files', '{_SMALL_FILES}'))"
-        )
+        if len(head.files) < _SMALL_FILES:
+            return head
+        self.settle(table, head)
+        options = f"map('min-input-files', '{_SMALL_FILES}')"
+        self.spark.sql(f"call {CATALOG}.system.rewrite_data_files(table => '{table.full_name}', options => {options})")
         return self.head(table)
 
-    def expire(self, table: Contract, before: datetime) -> int:
-        """Delete snapshots from before, but the newest, and files that no snapshot needs; the number of files.
+    def expire(self, table: Contract, head: Head, before: datetime) -> int:
+        """Delete snapshots from before, but the head, and files that no snapshot needs; the number of files.
 
         Files that nobody names may be of a commit under way: of these only those stay that are younger than a day.
         """
+        self.settle(table, head)
         expired = self._call("expire_snapshots", table, before)
         orphans = self._call("remove_orphan_files", table, before - timedelta(days=1))
         return sum(int(row["deleted_data_files_count"]) for row in expired) + len(orphans)
