@@ -116,10 +116,13 @@ _DERIVED = ("customer_id", "segment", "ambiguous")
 
 def _uncompressed_figure(column: Column) -> Column:
     """The column, uncompressed if every customer has another value."""
-    return replace(column, compression="uncompressed") if column.type in {"DOUBLE", MONEY} else column
+    is_own = column == CUSTOMER_HASH or column.type in {"DOUBLE", MONEY}
+    return replace(column, compression="uncompressed") if is_own else column
 
 
-# To compress them would take as long as to compute them, and make the file a fifth smaller.
+# To compress them would take as long as to compute them, and make the file a fifth smaller. Texts stay texts: numbers
+# are written sooner, but to make texts of them takes five times as long as to read texts. Nothing is left to be read
+# beside the totals: that takes longer every time than to write it.
 CUSTOMER_SCORES = Contract(
     schema="gold",
     name="customer_scores",

@@ -8,7 +8,7 @@
 create or replace temp table segments_in_place as
 select
     *, row_number() over (order by version, segment_key) as number,
-    row_number() over (partition by version order by segment_key) as place
+    row_number() over (partition by version order by segment_key)::integer as place
 from gold.segment_model;
 
 -- The version of a date in one row, with columns for as many segments as there can be. A row a customer and segment, or
@@ -17,6 +17,7 @@ from gold.segment_model;
 create or replace temp table segments_in_force as
 select
     v.as_of as decided_on, min(number) - 1 as before,
+    any_value(place) filter (where place = {place}) as place_{place},
     any_value(mean_{trait}) as mean_{trait}, any_value(scale_{trait}) as scale_{trait},
     any_value(centroid_{place_trait}) filter (where place = {trait_place}) as {place_trait}_{trait_place},
 from versions_in_force v
@@ -54,17 +55,27 @@ placed as (
     end as nearest_place
     from nearest
 ),
-next_nearest as (
-    select *, least(
-        case when nearest_place <> {place} then distance_{place} end,
-        null
-    ) as next_distance
+others as (
+    -- The nearest out of reach, by a sum: of a place without a segment that is NULL for everybody at once, as no CASE is.
+    select
+        *,
+        distance_{place} + 1e308 * (nearest_place = place_{place})::double as other_{place},
     from placed
 ),
+next_nearest as (
+    select *, least(
+        other_{place},
+        null
+    ) as other_distance
+    from others
+),
 next_placed as (
-    select *, case
-        when nearest_place <> {place} and distance_{place} = next_distance then {place}
-    end as next_place
+    select
+        *,
+        case when other_distance < 1e308 then other_distance end as next_distance,
+        case
+            when other_{place} = next_distance then {place}
+        end as next_place
     from next_nearest
 )
 select
@@ -72,8 +83,8 @@ select
         before,
         mean_{trait}, scale_{trait}, z_{trait},
         {place_trait}_{trait_place},
-        distance_{place},
-        distance, nearest_place, next_distance, next_place
+        place_{place}, distance_{place}, other_{place},
+        distance, nearest_place, other_distance, next_distance, next_place
     ),
     s.segment_key,
     s.largest_spend as segment_largest_spend,

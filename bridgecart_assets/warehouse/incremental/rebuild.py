@@ -148,13 +148,13 @@ def scope_unchecked(
     With `only_changes` that is what was made in this table since its checks passed. Returns the revision to note with
     `note_checked` when they pass, None where there is nothing to note.
     """
-    follows = CUSTOMER_HASH in contract.columns and table_exists(connection, REFRESHES)
+    follows = CUSTOMER_HASH.name in contract.column_names and table_exists(connection, REFRESHES)
     refresh = _refreshes(connection).get(contract.full_name) if follows else None
     scope: Scope = FullScope()
     if only_changes and refresh is not None and refresh.checked is not None:
         scope = _changes(connection, replace(refresh, revision=refresh.checked), refresh.revision)
     for table in (*TABLES.values(), *BEHIND_VIEWS):
-        if scoped(table) in read_by and CUSTOMER_HASH in table.columns and table_exists(connection, table):
+        if scoped(table) in read_by and CUSTOMER_HASH.name in table.column_names and table_exists(connection, table):
             # What the tables have, not what was gathered to make them.
             if table == SILVER_ORDERS and isinstance(scope, ChangedScope):
                 run_steps(connection, ("internal/unchecked_orders",), scope.parameters)

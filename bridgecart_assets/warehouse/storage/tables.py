@@ -179,7 +179,7 @@ def check_key(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rows: str, batch_key: str | None = None
 ) -> None:
     """Raise ContractBroken unless each row has a key of its own."""
-    if CUSTOMER_HASH in contract.columns and ID_COLUMN in contract.key:
+    if CUSTOMER_HASH.name in contract.column_names and ID_COLUMN in contract.key:
         # Whoever comes twice has their hash twice, and ten million numbers are compared sooner than texts.
         hashes = [CUSTOMER_HASH.name if column == ID_COLUMN else column for column in contract.key]
         if not _doubled(connection, contract, rows, hashes, batch_key):
