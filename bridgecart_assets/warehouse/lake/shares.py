@@ -24,7 +24,7 @@ from bridgecart_assets.warehouse.storage.tables import insert_rows, make_view, p
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# A share of so many orders is made in less than 400 MB.
+# Small enough for what a share may use of a worker's memory.
 ORDERS_IN_SHARE = 300_000
 _SHARE = "share"
 
