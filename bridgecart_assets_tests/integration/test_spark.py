@@ -18,6 +18,9 @@ from bridgecart_assets_tests.integration.shop import history
 from bridgecart_assets_tests.support.spark import spark_settings, standalone_cluster
 from bridgecart_assets_tests.support.state import digests, rows
 
+# Spark starts anew in every command, and a busy machine takes its time.
+pytestmark = pytest.mark.timeout(1_200)
+
 IN_BATCHES = {"BRIDGECART_MAX_BATCH_RECORDS": "500"}
 ORDERS = 900
 # Each import goes on where the one before was killed. Before its commit a transaction has written to the lake, but
