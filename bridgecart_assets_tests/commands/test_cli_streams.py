@@ -77,7 +77,7 @@ def test_all_commands_that_print_are_tried_or_print_the_same_way() -> None:
     tried = {word for arguments in PRINTING for word in arguments}
     # They need a broker or a folder of their own, or run for long; what prints their lines is the same.
     others = {"evaluate", "demo", "up", "forget", "export", "announce", "generate", "import", "replay", "withdraw"}
-    others |= {"backup", "restore"}
+    others |= {"backup", "restore", "move", "tidy"}
     assert set(cli.commands) - tried - others == set()
 
 

@@ -30,7 +30,6 @@ PACKAGE = Path(bridgecart_assets.__file__).parent
 WRITE_THEMSELVES = {
     "commands/evaluate_world.py": "a temporary warehouse of a made-up world",
     "commands/forget_customers.py": "customers leave every table",
-    "orchestration/checks.py": "up to where tables are checked",
     "warehouse/duckdb_engine.py": "the engine",
     "warehouse/moving.py": "from the file into the lake and back",
     "warehouse/spark_engine.py": "the other engine",
