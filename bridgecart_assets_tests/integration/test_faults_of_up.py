@@ -9,13 +9,14 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bridgecart_assets.orchestration.code_server import PROCESS
+from bridgecart_assets.orchestration.code_server import PROCESS, SHORTEST_LIFE_SECONDS
 from bridgecart_assets_tests.integration.faults import Faults, warehouse_in
 from bridgecart_assets_tests.integration.killable import Killer
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, ORDERS, Line, line_to
@@ -77,6 +78,9 @@ def code_server(folder: Path) -> psutil.Process:
 def kill_code_server(served: Served, folder: Path) -> None:
     said = served.output.read_text().count("code server died")
     dying = code_server(folder)
+    # One that dies sooner is not started again: `up` would try for ever.
+    long_enough = dying.create_time() + SHORTEST_LIFE_SECONDS + 1
+    wait_until(lambda: time.time() > long_enough, SHORTEST_LIFE_SECONDS + 5, "it has lived long enough")
     family = dying.children(recursive=True)
     os.kill(dying.pid, signal.SIGKILL)
     wait_until(
