@@ -27,6 +27,7 @@ from bridgecart_assets.warehouse.storage.database import (
     reason_of,
     standing_tables,
 )
+from bridgecart_assets.warehouse.storage.tables import sum_of_rows
 
 # Done, of how many, and what is read next.
 Reading = Callable[[int, int, str], None]
@@ -112,15 +113,7 @@ def sum_of_table(warehouse: Warehouse, table: str) -> tuple[int, int]:
     """Number of rows of a table, and a sum over all their values. Raises WarehouseUnusable, DuckDBFailed."""
     # A connection each: after damage an instance may do nothing any more.
     with warehouse.reading() as connection:
-        return _sum(connection, table)
-
-
-def _sum(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, int]:
-    """Number of rows, and a sum over all their values that does not depend on their order."""
-    # A name that no column has: `gold.purchase_model` has a column r.
-    sql = f"select count(*), coalesce(sum(hash(every_column)), 0) from {rows} as every_column"
-    ((count, total),) = connection.execute(sql).fetchall()
-    return int(count), int(total)
+        return sum_of_rows(connection, table)
 
 
 def published_findings(
@@ -131,7 +124,7 @@ def published_findings(
     try:
         with duckdb.connect() as connection:
             connection.read_parquet(str(file)).create_view("published")
-            said = _sum(connection, "published")
+            said = sum_of_rows(connection, "published")
     except duckdb.Error as error:
         yield Finding("published", f"{file} cannot be read ({reason_of(error)}).", renew)
         return

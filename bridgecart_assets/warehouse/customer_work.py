@@ -10,7 +10,6 @@ from functools import partial
 import duckdb
 
 from bridgecart_assets.contracts import (
-    BOOKKEEPING,
     CUSTOMER_OPENINGS,
     CUSTOMER_SCORES,
     CUSTOMER_TOTALS,
@@ -21,14 +20,13 @@ from bridgecart_assets.contracts import (
     SILVER_MAPPINGS,
     SILVER_ORDERS,
     SILVER_READINGS,
-    TABLES,
     Contract,
 )
 from bridgecart_assets.sql import file_of
 from bridgecart_assets.sql.headers import headers
 from bridgecart_assets.warehouse.incremental.refresh import made_by, make_rows
 from bridgecart_assets.warehouse.incremental.scope import FullScope
-from bridgecart_assets.warehouse.lake.shares import Work, column_of, pack
+from bridgecart_assets.warehouse.lake.shares import TABLES_OF_SHARE, Work, pack
 from bridgecart_assets.warehouse.mapped_records import readers_on_record
 from bridgecart_assets.warehouse.queries import customers_query
 from bridgecart_assets.warehouse.storage.database import standing_tables
@@ -65,8 +63,11 @@ def work_on(
     read = {name for file in (*files, *(file_of(view.full_name) for view in views)) for name in headers()[file].tables}
     if stored == SILVER_CUSTOMERS:
         read |= {table.full_name for table in _READERS}
+    standing = standing_tables(connection)
     small = {
-        column_of(table): _packed(connection, table) for table in _small_tables(connection) if table.full_name in read
+        column: _packed(connection, table)
+        for column, table in TABLES_OF_SHARE.items()
+        if table.full_name in read & standing and table not in IN_LAKE
     }
     return Work(make, targets, small, views, timezone)
 
@@ -75,12 +76,6 @@ def _with_dates(connection: duckdb.DuckDBPyConnection, query: Query) -> Query:
     """The query with the dates that no share can tell by itself."""
     ((as_of, earliest),) = connection.execute(_DATES, {"as_of": query.parameters.get("as_of")}).fetchall()
     return replace(query, parameters={**query.parameters, "as_of": as_of, "earliest": earliest})
-
-
-def _small_tables(connection: duckdb.DuckDBPyConnection) -> Sequence[Contract]:
-    standing = standing_tables(connection)
-    known = (*TABLES.values(), *BOOKKEEPING, RAW_SCHEMAS, SILVER_MAPPINGS)
-    return [table for table in known if table.full_name in standing and not table.is_view and table not in IN_LAKE]
 
 
 def _packed(connection: duckdb.DuckDBPyConnection, table: Contract) -> bytes:

@@ -11,7 +11,8 @@ from bridgecart_assets.contracts import IN_LAKE, LAKE_HEADS, Contract
 from bridgecart_assets.warehouse.lake.heads import is_in_lake
 from bridgecart_assets.warehouse.lake.session import Spark
 from bridgecart_assets.warehouse.spark_engine import move_into_lake
-from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, standing_tables
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
+from bridgecart_assets.warehouse.storage.tables import prepare, sum_of_rows
 
 
 class MoveFailed(WarehouseError):
@@ -36,7 +37,9 @@ def move_to_lake(warehouse: Warehouse, spark: Spark) -> Sequence[Moved]:
     with warehouse.transaction() as connection:
         if is_in_lake(connection):
             raise WarehouseError(f"The large tables of {warehouse.path} are in the lake already.")
-        _make_missing(connection)
+        for table in IN_LAKE:
+            # Those that no run has made yet.
+            prepare(connection, table)
         before = _digests(connection)
         move_into_lake(connection, spark)
         _require_same(before, _digests(connection))
@@ -64,15 +67,6 @@ def move_to_file(warehouse: Warehouse, folder: Path) -> Sequence[Moved]:
     return before
 
 
-def _make_missing(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make those that no run has made yet."""
-    standing = standing_tables(connection)
-    for table in IN_LAKE:
-        if table.full_name not in standing:
-            connection.execute(f"create schema if not exists {table.schema}")
-            connection.execute(table.ddl())
-
-
 def _bring_back(connection: duckdb.DuckDBPyConnection, table: Contract) -> None:
     connection.execute(f"alter view {table.full_name} rename to moved")
     connection.execute(table.ddl())
@@ -90,10 +84,8 @@ def _digests(connection: duckdb.DuckDBPyConnection) -> Sequence[Moved]:
 
 
 def _digest(connection: duckdb.DuckDBPyConnection, table: Contract) -> Moved:
-    ((rows, digest),) = connection.execute(
-        f"select count(*), coalesce(sum(hash(of_table)::hugeint), 0) from {table.full_name} of_table"
-    ).fetchall()
-    return Moved(table.full_name, int(rows), f"{int(digest):x}")
+    rows, digest = sum_of_rows(connection, table.full_name)
+    return Moved(table.full_name, rows, f"{digest:x}")
 
 
 def _require_same(before: Sequence[Moved], after: Sequence[Moved]) -> None:

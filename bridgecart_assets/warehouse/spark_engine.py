@@ -37,7 +37,7 @@ from bridgecart_assets.warehouse.incremental.rebuild import (
 from bridgecart_assets.warehouse.incremental.refresh import made_by
 from bridgecart_assets.warehouse.incremental.scope import FullScope
 from bridgecart_assets.warehouse.lake.heads import (
-    batches_of_keys,
+    batches_beside,
     bring_in,
     changed_batches,
     drop_temporary,
@@ -95,7 +95,7 @@ class SparkEngine:
                 write_query(connection, contract, rows, batch_key, only_changes=only_changes)
 
     def write_slice(self, planned: KafkaSlice | FileSlice) -> None:
-        """Read the records into the file and put them into the lake, by a commit that says the plan."""
+        """Read the records into the file and put them into the lake, by a commit that names the batch."""
         plan = planned.plan
         with (
             self._writing() as connection,
@@ -111,14 +111,12 @@ class SparkEngine:
 
         Whoever reads has the snapshots from then on until they are done.
         """
-        with self._writing() as connection, self.spark.session() as session:
-            lake = Lake(session, self.spark.folder)
-            for name, head in read_heads(connection).items():
-                move_head(connection, _LAKE[name], lake.compact(_LAKE[name], head))
-        with self.warehouse.reading() as connection:
-            heads = read_heads(connection)
         with self.spark.session() as session:
             lake = Lake(session, self.spark.folder)
+            with self._writing() as connection:
+                heads = {name: lake.compact(_LAKE[name], head) for name, head in read_heads(connection).items()}
+                for name, head in heads.items():
+                    move_head(connection, _LAKE[name], head)
             return {name: lake.expire(_LAKE[name], head, before) for name, head in heads.items()}
 
     @contextmanager
@@ -138,14 +136,10 @@ class SparkEngine:
                         f"The warehouse {self.warehouse.path} is not in the lake: run `bridgecart move --to spark`, or "
                         "leave BRIDGECART_ENGINE at duckdb."
                     )
-                self._begin(connection)
+                for table in IN_LAKE:
+                    prepare(connection, table)
+                move_into_lake(connection, self.spark)
             yield connection
-
-    def _begin(self, connection: duckdb.DuckDBPyConnection) -> None:
-        for table in IN_LAKE:
-            connection.execute(f"create schema if not exists {table.schema}")
-            connection.execute(table.ddl())
-        move_into_lake(connection, self.spark)
 
     def _write_batch(
         self, connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str
@@ -163,18 +157,10 @@ class SparkEngine:
             prepare(connection, table)
         steps = list(steps_of(contract, query))
         run_steps(connection, steps[: steps.index(_ACCEPTED) + 1], {**query.parameters, BATCH_COLUMN: batch_key})
-        own = " union ".join(
-            f"select order_key from {table.full_name} where {BATCH_COLUMN} = $batch_key"
-            for table in IN_LAKE
-            if "order_key" in table.column_names
-        )
-        connection.execute(
-            f"create temp table claimed as select order_key from accepted union {own}", {BATCH_COLUMN: batch_key}
-        )
-        beside = batches_of_keys(connection, "claimed")
+        batches = batches_beside(connection, "accepted", batch_key)
         # The writing makes all of it again, where it finds these rows.
         drop_temporary(connection)
-        return sorted({batch_key, *beside})
+        return batches
 
     @contextmanager
     def _brought_in(

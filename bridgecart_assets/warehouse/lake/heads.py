@@ -13,7 +13,7 @@ import duckdb
 from bridgecart_assets.base.quoting import sql_name, sql_names, sql_text
 from bridgecart_assets.contracts import BATCH_COLUMN, IN_LAKE, LAKE_HEADS, Contract
 from bridgecart_assets.warehouse.storage.database import WarehouseError, columns_of
-from bridgecart_assets.warehouse.storage.tables import prepare
+from bridgecart_assets.warehouse.storage.tables import prepare, typed_columns
 
 
 class InLake(WarehouseError):
@@ -60,13 +60,12 @@ def move_head(connection: duckdb.DuckDBPyConnection, table: Contract, head: Head
 
 def show(connection: duckdb.DuckDBPyConnection, table: Contract, head: Head) -> None:
     """Make the view through which the table is read."""
-    columns = ", ".join(f"{sql_name(c.name)}::{c.type} as {sql_name(c.name)}" for c in table.columns)
     rows = f"read_parquet([{', '.join(map(sql_text, sorted(head.files)))}], hive_partitioning = false)"
     if not head.files:
         empty = ", ".join(f"null::{c.type} as {sql_name(c.name)}" for c in table.columns)
         rows = f"(select {empty} where false)"
     connection.execute(f"create schema if not exists {table.schema}")
-    connection.execute(f"create or replace view {table.full_name} as select {columns} from {rows}")
+    connection.execute(f"create or replace view {table.full_name} as select {typed_columns(table)} from {rows}")
 
 
 def bring_in(connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], batches: Sequence[str]) -> None:
@@ -111,14 +110,24 @@ def put_away(connection: duckdb.DuckDBPyConnection, table: Contract, head: Head)
     move_head(connection, table, head)
 
 
-def batches_of_keys(connection: duckdb.DuckDBPyConnection, keys: str) -> list[str]:
-    """The batches that have an event of these orders, in order; `keys` is a relation with `order_key`."""
-    having = " union ".join(
-        f"select {BATCH_COLUMN} from {table.full_name} where order_key in (select order_key from {keys})"
-        for table in IN_LAKE
-        if "order_key" in table.column_names
+def batches_beside(connection: duckdb.DuckDBPyConnection, accepted: str, batch_key: str) -> list[str]:
+    """The batch, and those that have an event of an order that it claims, or claimed before; in order.
+
+    `accepted` is a relation with the `order_key` of its events.
+    """
+    own = _of_orders("order_key", f"{BATCH_COLUMN} = $batch_key")
+    connection.execute(
+        f"create temp table claimed as select order_key from {accepted} union {own}", {BATCH_COLUMN: batch_key}
     )
-    return [str(key) for (key,) in connection.execute(f"{having} order by {BATCH_COLUMN}").fetchall()]
+    having = _of_orders(BATCH_COLUMN, "order_key in (select order_key from claimed)")
+    rows = connection.execute(f"select $batch_key union {having} order by 1", {BATCH_COLUMN: batch_key}).fetchall()
+    return [str(key) for (key,) in rows]
+
+
+def _of_orders(column: str, condition: str) -> str:
+    """The values of a column in all tables of the lake that have events of orders."""
+    tables = (table for table in IN_LAKE if "order_key" in table.column_names)
+    return " union ".join(f"select {column} from {table.full_name} where {condition}" for table in tables)
 
 
 def drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:

@@ -34,12 +34,12 @@ def column_of(table: Contract) -> str:
     return f"{table.schema}_{table.name}"
 
 
-# The tables that a share may need, by the columns in which their rows travel.
-_KNOWN = {
+TABLES_OF_SHARE = {
     column_of(table): table
     for table in (*TABLES.values(), *BEHIND_VIEWS, *BOOKKEEPING, RAW_SCHEMAS, SILVER_MAPPINGS)
     if not table.is_view
 }
+"""The tables that a share may need, by the columns in which their rows travel."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class Work:
         """The rows of the targets that come of the rows of a share: a column a table, of structs."""
         with _warehouse(self.memory_limit, self.timezone) as connection:
             for name, packed in self.small.items():
-                _fill(connection, _KNOWN[name], pa.ipc.open_stream(packed).read_all())
+                _fill(connection, TABLES_OF_SHARE[name], pa.ipc.open_stream(packed).read_all())
             for name in rows.column_names:
                 if name != _SHARE:
-                    _fill(connection, _KNOWN[name], _rows_within(rows, name))
+                    _fill(connection, TABLES_OF_SHARE[name], _rows_within(rows, name))
             for view in self.views:
                 make_view(connection, view, {})
             self.make(connection)
@@ -130,7 +130,7 @@ def _warehouse(memory_limit: str, timezone: str) -> Iterator[duckdb.DuckDBPyConn
         options = {"threads": "1", "memory_limit": memory_limit, "temp_directory": folder}
         with closing(duckdb.connect(config={**options, "preserve_insertion_order": "false"})) as connection:
             connection.execute(f"set TimeZone = {sql_text(timezone)}")
-            for table in _KNOWN.values():
+            for table in TABLES_OF_SHARE.values():
                 prepare(connection, table)
             yield connection
 

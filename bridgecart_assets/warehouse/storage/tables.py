@@ -76,8 +76,8 @@ def make_view(connection: duckdb.DuckDBPyConnection, view: Contract, parameters:
     used = used_parameters(sql, parameters)
     select = _PARAMETER.sub(lambda found: _literal(used[found[1]]) if found[1] in used else found[0], sql)
     check_columns(view, _described(connection, select, {}))
-    columns = ", ".join(f"{sql_name(c.name)}::{c.type} as {sql_name(c.name)}" for c in view.columns)
-    connection.execute(f"create or replace view {view.full_name} as select {columns} from ({select}) as rows")
+    rows = f"select {typed_columns(view)} from ({select}) as rows"
+    connection.execute(f"create or replace view {view.full_name} as {rows}")
 
 
 def _literal(value: Parameter) -> str:
@@ -93,6 +93,19 @@ def _literal(value: Parameter) -> str:
             return f"{value!r}::double"
         case _:
             return str(value)
+
+
+def typed_columns(contract: Contract) -> str:
+    """The columns of a select of rows that have them by name, of the types of the contract."""
+    return ", ".join(f"{sql_name(c.name)}::{c.type} as {sql_name(c.name)}" for c in contract.columns)
+
+
+def sum_of_rows(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, int]:
+    """Number of rows, and a sum over all their values that does not depend on their order."""
+    # A name that no column has: `gold.purchase_model` has a column r.
+    sql = f"select count(*), coalesce(sum(hash(every_column)), 0) from {rows} as every_column"
+    ((count, total),) = connection.execute(sql).fetchall()
+    return int(count), int(total)
 
 
 def delete_slice(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_key: str | None) -> None:
