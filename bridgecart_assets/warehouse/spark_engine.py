@@ -121,9 +121,10 @@ class SparkEngine:
 
     @contextmanager
     def replaced(self) -> Iterator["SparkEngine"]:
-        """Not of a warehouse in the lake. Raises InLake."""
+        """Not of a warehouse in the lake, nor of one that is not. Raises InLake, WarehouseError."""
         with self.warehouse.reading() as connection:
             require_in_file(connection)
+            self._require_new(connection)
         yield self
 
     @contextmanager
@@ -131,15 +132,18 @@ class SparkEngine:
         """A transaction of the file; a new warehouse begins in the lake."""
         with self.warehouse.transaction() as connection:
             if not is_in_lake(connection):
-                if standing_tables(connection) & {table.full_name for table in IN_LAKE}:
-                    raise WarehouseError(
-                        f"The warehouse {self.warehouse.path} is not in the lake: run `bridgecart move --to spark`, or "
-                        "leave BRIDGECART_ENGINE at duckdb."
-                    )
+                self._require_new(connection)
                 for table in IN_LAKE:
                     prepare(connection, table)
                 move_into_lake(connection, self.spark)
             yield connection
+
+    def _require_new(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if standing_tables(connection) & _LAKE.keys():
+            raise WarehouseError(
+                f"The warehouse {self.warehouse.path} is not in the lake: run `bridgecart move --to spark`, or leave "
+                "BRIDGECART_ENGINE at duckdb."
+            )
 
     def _write_batch(
         self, connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str

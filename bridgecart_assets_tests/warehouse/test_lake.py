@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import BATCH_COLUMN, IN_LAKE, SILVER_REJECTS, TABLES
 from bridgecart_assets.sql import file_of
 from bridgecart_assets.sql.chain import chain
@@ -23,8 +24,12 @@ from bridgecart_assets.warehouse.lake.heads import (
     require_in_file,
 )
 from bridgecart_assets.warehouse.lake.iceberg import spark_type
-from bridgecart_assets.warehouse.lake.session import cause_of
+from bridgecart_assets.warehouse.lake.session import Spark, cause_of
 from bridgecart_assets.warehouse.lake.shares import ORDERS_IN_SHARE, number_of_shares
+from bridgecart_assets.warehouse.remap import remap
+from bridgecart_assets.warehouse.spark_engine import SparkEngine
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, explain
+from bridgecart_assets_tests.support.state import digests
 
 _OF_A_WORKER = """
 An exception was thrown from the Python worker. Please see the stack trace below.
@@ -135,6 +140,20 @@ def test_of_batches_that_were_brought_in_only_those_that_changed_go_back(
     assert changed_batches(connection, SILVER_REJECTS) == ["B2", "B3"]
     put_away(connection, SILVER_REJECTS, head)
     assert connection.execute("select count(*) from silver.rejected_orders").fetchall() == [(3,)]
+
+
+def test_spark_reads_no_batches_again_of_a_warehouse_that_is_not_in_the_lake_and_touches_nothing(
+    filled: Warehouse, settings: Settings, tmp_path: Path
+) -> None:
+    before = digests(filled)
+    with pytest.raises(WarehouseError, match="is not in the lake: run `bridgecart move --to spark`"):
+        remap(SparkEngine(filled, Spark("local[1]", tmp_path)), settings, lambda _done, _of: None)
+    assert digests(filled) == before
+
+
+def test_a_folder_in_which_nothing_may_be_written_is_no_damaged_file_of_the_lake(tmp_path: Path) -> None:
+    refused = duckdb.IOException(f'Cannot open file "{tmp_path}/churn.parquet": Permission denied')
+    assert str(explain(refused, tmp_path, "1GB")).startswith("Cannot write to ")
 
 
 def test_what_is_in_the_lake_are_tables_and_no_views() -> None:

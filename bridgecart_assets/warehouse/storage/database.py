@@ -497,13 +497,13 @@ def explain(error: duckdb.Error, path: Path, memory_limit: str) -> WarehouseErro
         return WarehouseError(f"No space left to write {path}: free some space and run again; nothing was changed.")
     if isinstance(error, duckdb.OutOfMemoryException):
         return WarehouseError(too_little(memory_limit, bound()))
+    if isinstance(error, duckdb.IOException) and (_FORBIDDEN.search(text) or not path.exists()):
+        return _unwritable(path, text.splitlines()[0])
     if isinstance(error, duckdb.IOException | duckdb.InvalidInputException) and _LAKE_FILE.search(text):
         return WarehouseError(
             f"A file of the lake cannot be read ({text.splitlines()[0]}): put it back from a copy, or move warehouse "
             "and lake away and run `bridgecart run` to build them again from the topic."
         )
-    if isinstance(error, duckdb.IOException) and (_FORBIDDEN.search(text) or not path.exists()):
-        return _unwritable(path, text.splitlines()[0])
     # Whatever is asked after an error of DuckDB itself is refused with its text.
     if isinstance(error, duckdb.InternalException) or "INTERNAL Error" in text:
         return DuckDBFailed(path, text.splitlines()[0])
