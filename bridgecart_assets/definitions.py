@@ -27,6 +27,7 @@ from bridgecart_assets.orchestration.jobs import JOBS
 from bridgecart_assets.orchestration.monitoring.sensor import alerts_sensor
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.orchestration.sensors import orders_sensor, segment_changes_sensor
+from bridgecart_assets.orchestration.tidying import tidy_schedule
 from bridgecart_assets.processes.memory import seek_garbage_rarely
 
 NO_RESOURCES: Mapping[str, object] = MappingProxyType({})
@@ -56,6 +57,7 @@ def build_defs(*, resources: Mapping[str, object] = NO_RESOURCES) -> dg.Definiti
         ],
         asset_checks=build_checks(),
         jobs=list(JOBS),
+        schedules=[tidy_schedule],
         sensors=[orders_sensor, segment_changes_sensor, alerts_sensor],
         resources={"platform": platform, "io_manager": WarehouseIOManager(platform=platform), **resources},
         executor=dg.in_process_executor,

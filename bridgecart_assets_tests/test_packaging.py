@@ -20,6 +20,8 @@ from packaging.utils import canonicalize_name
 from bridgecart_assets.cli import COMMANDS
 from bridgecart_assets.processes.memory import LEAST, MEGABYTE, MOST, Bound, duckdb_limit
 from bridgecart_assets.sources.files.cdnow import REQUIREMENT
+from bridgecart_assets.warehouse.lake.session import ICEBERG
+from bridgecart_assets_tests.integration.stack import instructions
 from bridgecart_assets_tests.support import compose
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -135,8 +137,9 @@ def test_the_locks_bring_what_builds_the_package_itself():
 
 def test_every_place_that_names_the_version_names_that_of_the_package():
     version = pyproject()["project"]["version"]
-    images = {service["image"] for service in compose.services().values() if "build" in service}
-    assert images == {f"bridgecart:{version}", f"bridgecart-orders:{version}"}
+    stacks = (compose.services(), compose.with_spark())
+    images = {service["image"] for stack in stacks for service in stack.values() if "build" in service}
+    assert images == {f"bridgecart:{version}", f"bridgecart-orders:{version}", f"bridgecart-spark:{version}"}
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     first, second, *_ = re.findall(r"^## (\S+)", changes, re.MULTILINE)
     assert (first, second) == ("Unreleased", version)
@@ -148,13 +151,13 @@ def test_the_distribution_holds_the_package_and_not_its_tests():
 
 
 def test_compose_publishes_on_the_loopback_address_only():
-    published = [port for service in compose.services().values() for port in service.get("ports", [])]
+    published = [port for service in compose.with_spark().values() for port in service.get("ports", [])]
     assert published
     assert [port for port in published if not str(port).startswith("127.0.0.1:")] == []
 
 
 def test_compose_pins_images_and_names_its_volumes():
-    for name, service in compose.services().items():
+    for name, service in compose.with_spark().items():
         if "image" in service:
             assert re.search(r":\d+\.\d+", service["image"]), f"{name}: {service['image']} is not pinned"
         for volume in service.get("volumes", []):
@@ -167,6 +170,7 @@ def test_compose_pins_images_and_names_its_volumes():
     [
         ("compose-spec", "docker-compose.yml"),
         ("compose-spec", "deploy/kafka.yml"),
+        ("compose-spec", "deploy/spark.yml"),
         ("github-workflows", ".github/workflows/ci.yml"),
     ],
 )
@@ -187,7 +191,7 @@ def test_the_example_of_env_names_every_variable_of_the_compose_file_and_no_secr
 
 
 def test_no_service_is_privileged_and_one_waits_for_the_health_of_the_other():
-    services = compose.services()
+    services = compose.with_spark()
     for name, service in services.items():
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert service["cap_drop"] == ["ALL"]
@@ -228,6 +232,28 @@ def test_the_lines_that_are_shown_for_containers_name_services_and_commands_that
         assert program[:1] != ["bridgecart"] or program[1] in {command.name for command in COMMANDS}, line
 
 
+def test_spark_is_reached_by_the_code_server_alone_and_has_the_lake_but_no_secret():
+    services = compose.with_spark()
+    reaching = {name for name, service in services.items() if "spark" in service.get("networks", [])}
+    workers = {"spark-master", "spark-worker"}
+    assert reaching == {"code", *workers}
+    for name in workers:
+        assert services[name]["networks"] == ["spark"]
+        assert services[name]["environment"] == {}
+        assert "secrets" not in services[name]
+    assert [name for name in workers if "data:/data" in services[name]["volumes"]] == ["spark-worker"]
+
+
+def test_the_image_of_spark_has_the_jar_that_the_engine_asks_for():
+    artifact, version = ICEBERG.split(":")[1:]
+    (copied,) = [step for step in instructions("RUN") if "iceberg.version" in step]
+    assert f"-Diceberg.version={version}" in copied
+    pom = (ROOT / "deploy" / "spark" / "iceberg.pom.xml").read_text(encoding="utf-8")
+    assert f"<artifactId>{artifact}</artifactId>" in pom
+    (variables,) = [step for step in instructions("ENV") if "SPARK_JARS" in step]
+    assert f"BRIDGECART_SPARK_JARS=/opt/bridgecart/jars/{artifact}-{version}.jar" in variables
+
+
 def test_a_password_is_in_a_file_and_in_no_variable():
     document = yaml.safe_load(compose.FILE.read_text(encoding="utf-8"))
     # Compose gives no other secrets to containers whose root is read-only.
@@ -240,7 +266,7 @@ def test_a_password_is_in_a_file_and_in_no_variable():
 
 
 def test_the_memory_of_every_container_is_bounded_and_what_is_in_it_goes_by_that():
-    services = compose.services()
+    services = compose.with_spark()
     limits = {name: compose.size(service["mem_limit"]) for name, service in services.items()}
     assert duckdb_limit(Bound(limits["code"], "the container")) == f"{MOST // MEGABYTE}MB"
     assert int(duckdb_limit(Bound(limits["report"], "the container")).removesuffix("MB")) * MEGABYTE > LEAST
@@ -249,7 +275,7 @@ def test_the_memory_of_every_container_is_bounded_and_what_is_in_it_goes_by_that
 
 
 def test_the_log_of_every_container_is_bounded():
-    for name, service in compose.services().items():
+    for name, service in compose.with_spark().items():
         assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "4"}}, name
 
 

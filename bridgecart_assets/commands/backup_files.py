@@ -14,7 +14,7 @@ from bridgecart_assets.base.settings import PREFIX, PROPERTIES, Settings
 from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_runs
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock
-from bridgecart_assets.warehouse.lake.heads import require_in_file
+from bridgecart_assets.warehouse.moving import in_one_file
 from bridgecart_assets.warehouse.storage.backup_folder import Saved, new_backup
 
 WAREHOUSE = "bridgecart.duckdb"
@@ -49,20 +49,18 @@ def back_up(settings: Settings, folder: Path, *, progress: Progress, copied: Meg
     """Copy warehouse, Dagster's records and what was made of them to a new folder, between two runs.
 
     The run lock holds back the sensor and other commands, not those who read. Raises BackupFailed, WarehouseMissing,
-    WarehouseLocked, InLake, AlreadyRunning, BridgeCartError when a run of `bridgecart up` does not end in time.
+    WarehouseLocked, AlreadyRunning, BridgeCartError when a run of `bridgecart up` does not end in time.
     """
     from bridgecart_assets.orchestration.home_copy import has_records
     from bridgecart_assets.orchestration.instance import dagster_instance
 
     warehouse = Platform().warehouse
     warehouse.require()
-    with warehouse.reading() as connection:
-        require_in_file(connection)
     with dagster_instance(settings) as instance, run_lock(settings.data_dir):
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         home = settings.dagster_home if has_records(instance, settings.dagster_home) else None
         progress("copying")
-        with warehouse.standing_still() as file:
+        with in_one_file(warehouse) as whole, whole.standing_still() as file:
             files = _copy(settings, folder, file, home, copied)
     return BackedUp(folder, len(files), sum(saved.size for saved in files), home is not None)
 

@@ -35,15 +35,15 @@ def forget_customers(settings: Settings, customer_ids: Sequence[str], *, progres
     """
     from bridgecart_assets.orchestration.instance import dagster_instance
 
-    platform = Platform()
-    warehouse = platform.warehouse
+    engine = Platform().engine
+    warehouse = engine.warehouse
     if not warehouse.exists:
         raise WarehouseMissing(f"There is no warehouse at {warehouse.path} yet, so nobody to forget.")
     with dagster_instance(settings) as instance, run_lock(settings.data_dir):
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         progress("erasing")
         with warehouse.transaction() as connection:
-            erasure = erase_customers(connection, settings, customer_ids)
+            erasure = erase_customers(connection, settings, customer_ids, engine.changing)
             # Before the commit: a list that is ahead of the warehouse is caught up with, one behind it is not.
             ForgottenList.stored(connection).write(warehouse.path)
         # At once, so that no check that fails below can keep a name in a file.
@@ -51,7 +51,7 @@ def forget_customers(settings: Settings, customer_ids: Sequence[str], *, progres
         # The refresh rewrites it, however recent it is.
         settings.report_path.unlink(missing_ok=True)
         progress("rewriting the warehouse file")
-        warehouse.rewrite()
+        engine.rewrite()
         progress("customers, segments and KPIs")
         summary = Summary()
         refresh(instance, summary)

@@ -24,6 +24,7 @@ from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock, serve_lock
 from bridgecart_assets.warehouse.inventory import read_standing
+from bridgecart_assets.warehouse.moving import remove_lake
 from bridgecart_assets.warehouse.storage.backup_folder import Backup, BackupUnusable, read_backup, sync_folder
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 
@@ -85,6 +86,7 @@ def restore_backup(
         backup.copy_to(fresh, in_megabytes(backup.size, copied))
         _merge_forgotten(settings, fresh)
         warehouse.give_way_to(fresh / WAREHOUSE)
+        remove_lake(settings.lake_path)
         _put_the_rest(settings, fresh, keeps_home=keeps_home)
         sync_folder(settings.data_dir)
     standing = read_standing(warehouse)

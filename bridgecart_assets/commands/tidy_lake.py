@@ -1,14 +1,13 @@
 """`bridgecart tidy`: the files of the lake, between two runs."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_runs
 from bridgecart_assets.processes.run_lock import run_lock
 from bridgecart_assets.warehouse.from_settings import engine_from_settings
-from bridgecart_assets.warehouse.spark_engine import SparkEngine
+from bridgecart_assets.warehouse.spark_engine import tidy
 
 
 def tidy_lake(settings: Settings, keep: timedelta, *, progress: Progress) -> Mapping[str, int]:
@@ -19,11 +18,7 @@ def tidy_lake(settings: Settings, keep: timedelta, *, progress: Progress) -> Map
     """
     from bridgecart_assets.orchestration.instance import dagster_instance
 
-    engine = engine_from_settings(settings)
-    if not isinstance(engine, SparkEngine):
-        raise BridgeCartError("There is no lake to tidy: BRIDGECART_ENGINE is duckdb.")
-    engine.warehouse.require()
     with dagster_instance(settings) as instance, run_lock(settings.data_dir):
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         progress("merging and deleting files")
-        return engine.tidy(datetime.now(UTC) - keep)
+        return tidy(engine_from_settings(settings), keep)

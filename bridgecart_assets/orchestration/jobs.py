@@ -9,6 +9,7 @@ from bridgecart_assets.models.due import RefitMode
 from bridgecart_assets.orchestration.announcements import announce_segments
 from bridgecart_assets.orchestration.asset_specs import REPORT, asset_key
 from bridgecart_assets.orchestration.resources import RefreshMode
+from bridgecart_assets.orchestration.tidying import tidy_lake
 
 _BATCH_TABLES = [table for table in contracts.TABLES.values() if table.partitioned]
 _WHOLE_TABLES = [table for table in contracts.TABLES.values() if not table.partitioned]
@@ -66,7 +67,7 @@ refit_segments = dg.define_asset_job(
     description="Fit the models now, then segments and KPIs. Segment keys keep their meaning.",
 )
 
-JOBS = (orders_batch, ingest_batch, refresh, refit_segments, announce_segments)
+JOBS = (orders_batch, ingest_batch, refresh, refit_segments, announce_segments, tidy_lake)
 BATCH_JOBS = (orders_batch.name, ingest_batch.name)
 
 SILVER_BATCH = frozenset(asset_key(table) for table in _BATCH_TABLES if table.schema == "silver")

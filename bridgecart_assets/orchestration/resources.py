@@ -1,8 +1,9 @@
 """The resource through which assets, checks and sensors reach the settings, the warehouse and the broker."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,7 @@ from bridgecart_assets.warehouse.ingest.planning import plan_file_slice, plan_sl
 from bridgecart_assets.warehouse.mapped_records import NO_READERS, BatchReaders, readers_on_record
 from bridgecart_assets.warehouse.outbox import announce
 from bridgecart_assets.warehouse.sampling import read_sample
+from bridgecart_assets.warehouse.spark_engine import tidy
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of, table_exists
 from bridgecart_assets.warehouse.storage.engine import Engine
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Parameter, Sample
@@ -105,6 +107,13 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         settings = self.settings
         connection = replace(self.kafka, topic=settings.segment_changes_topic)
         return announce(self.warehouse, connection, f"{settings.kafka_group}.segment-changes")
+
+    def tidy_lake(self, keep: timedelta) -> Mapping[str, int]:
+        """Tidy the lake, whose newest files stay; how many were deleted, by table.
+
+        Raises WarehouseMissing, SparkFailed, BridgeCartError without Spark.
+        """
+        return tidy(self.engine, keep)
 
     def readers_on_record(self) -> BatchReaders:
         """Of the batches that silver has read by a mapping."""

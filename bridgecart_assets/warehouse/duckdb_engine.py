@@ -1,14 +1,14 @@
 """DuckDB as the engine: rows are made and kept in the one file of the warehouse."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import duckdb
 import pandas as pd
 
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.warehouse.lake.heads import require_in_file
+from bridgecart_assets.warehouse.lake.heads import in_file, require_in_file
 from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import FileSlice, KafkaSlice, Query
@@ -43,6 +43,22 @@ class DuckDBEngine:
                 write_file_slice(connection, planned)
             else:
                 write_kafka_slice(connection, planned)
+
+    def changing(
+        self, connection: duckdb.DuckDBPyConnection, records: str, customers: str
+    ) -> AbstractContextManager[None]:
+        """Any rows can be changed where they stand. Raises InLake."""
+        return in_file(connection, records, customers)
+
+    def drop(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract]) -> None:
+        """Drop the tables. Raises InLake."""
+        require_in_file(connection)
+        for table in tables:
+            connection.execute(f"drop {table.kind} if exists {table.full_name}")
+
+    def rewrite(self) -> None:
+        """Put a new file with the same rows in the place of the old one."""
+        self.warehouse.rewrite()
 
     @contextmanager
     def replaced(self) -> Iterator["DuckDBEngine"]:

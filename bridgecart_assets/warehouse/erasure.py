@@ -7,7 +7,8 @@ warehouse (`forgotten_list.py`).
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,12 @@ from bridgecart_assets.contracts import (
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.incremental.rebuild import forget_refreshes
-from bridgecart_assets.warehouse.lake.heads import require_in_file
+from bridgecart_assets.warehouse.lake.heads import in_file
 from bridgecart_assets.warehouse.mapped_records import readers_of_senders
 from bridgecart_assets.warehouse.publishing import publish, published_path
 from bridgecart_assets.warehouse.queries import COUNT_EVERY_BATCH
 from bridgecart_assets.warehouse.storage.database import Warehouse, standing_tables
+from bridgecart_assets.warehouse.storage.engine import Engine
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 from bridgecart_assets.warehouse.storage.outputs import Parameter, Read
 from bridgecart_assets.warehouse.storage.tables import insert_rows, prepare, run_steps
@@ -51,6 +53,10 @@ _STEPS = (
     "silver/tmp_summed_orders",
     "silver/tmp_written_orders",
 )
+
+
+Changing = Callable[[duckdb.DuckDBPyConnection, str, str], AbstractContextManager[None]]
+"""What `Engine.changing` is."""
 
 
 class UnknownCustomer(BridgeCartError):
@@ -72,13 +78,18 @@ class Erasure:
     beside: int = 0
 
 
-def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, customer_ids: Sequence[str]) -> Erasure:
+def erase_customers(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    customer_ids: Sequence[str],
+    changing: Changing = in_file,
+) -> Erasure:
     """Erase the customers from every table; again for those who are erased already, which changes nothing.
 
     The KPI tables are left as they are: they name nobody, and are computed anew from what stands.
-    Raises UnknownCustomer when there never was a record of one of them, InLake, and what `readers_of_senders` does.
+    Raises UnknownCustomer when there never was a record of one of them, and what `readers_of_senders` and `changing`
+    do.
     """
-    require_in_file(connection)
     _prepare(connection)
     parameters: dict[str, Parameter] = {
         "customer_ids": list(customer_ids),
@@ -92,24 +103,30 @@ def erase_customers(connection: duckdb.DuckDBPyConnection, settings: Settings, c
     _find_records(connection, settings, "erasure/tmp_customers_to_erase", parameters)
     _require_known(connection, len(customer_ids))
     run_steps(connection, ("erasure/note_erasure",), parameters)
-    _erase(connection, TABLES.values(), parameters)
+    _erase(connection, TABLES.values(), parameters, changing)
     return _counted(connection)
 
 
-def forget_again(warehouse: Warehouse, known: ForgottenList, *, settings: Settings) -> None:
+def forget_again(
+    warehouse: Warehouse,
+    known: ForgottenList,
+    *,
+    settings: Settings,
+    engine_on: Callable[[Warehouse], Engine],
+) -> None:
     """Erase those of the list whom the warehouse still has, and make list and warehouse say the same.
 
     For a warehouse that was put back from an older copy, or built anew. Killed in between, it begins again: until the
-    end the warehouse does not say that it knows the list. Raises ForgottenListUnusable, InLake, and what
-    `readers_of_senders` does.
+    end the warehouse does not say that it knows the list. Raises ForgottenListUnusable, and what
+    `readers_of_senders` and `Engine.changing` do.
     """
+    engine = engine_on(warehouse)
     with warehouse.transaction() as connection:
         _prepare(connection)
         stored = ForgottenList.stored(connection)
         known.require_same_salt(stored)
         new = known.without(stored)
         if new.customers:
-            require_in_file(connection)
             connection.register("handed_over", new.as_table())
             connection.execute("create temp table listed as from handed_over")
             connection.unregister("handed_over")
@@ -120,12 +137,13 @@ def forget_again(warehouse: Warehouse, known: ForgottenList, *, settings: Settin
                 "order_events": settings.order_events,
                 "calendar_timezone": settings.calendar_timezone,
             }
-            _erase(connection, [table for table in TABLES.values() if not table.partitioned], parameters)
+            tables = [table for table in TABLES.values() if not table.partitioned]
+            _erase(connection, tables, parameters, engine.changing)
     if new.customers:
         places = Settings.model_construct(data_dir=warehouse.path.parent)
         publish_customers(warehouse, places.published_dir)
         places.report_path.unlink(missing_ok=True)
-        warehouse.rewrite()
+        engine.rewrite()
     with warehouse.transaction() as connection:
         merged = known.merged(ForgottenList.stored(connection))
         merged.store(connection)
@@ -173,18 +191,23 @@ def _find_records(
 
 
 def _erase(
-    connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], parameters: Mapping[str, Parameter]
+    connection: duckdb.DuckDBPyConnection,
+    tables: Iterable[Contract],
+    parameters: Mapping[str, Parameter],
+    changing: Changing,
 ) -> None:
     """Erase the records in `erased_records`, and the rows of `customers_to_erase` from these tables."""
-    run_steps(connection, _STEPS, parameters)
-    for contract in (SILVER_ORDERS, *BESIDE_ORDERS):
-        insert_rows(connection, contract, read_sql(file_of(contract.full_name)), {})
+    with changing(connection, "erased_records", "customers_to_erase"):
+        run_steps(connection, _STEPS, parameters)
+        for contract in (SILVER_ORDERS, *BESIDE_ORDERS):
+            insert_rows(connection, contract, read_sql(file_of(contract.full_name)), {})
+        for contract in (*tables, *BEHIND_VIEWS, *OUTBOX_TABLES, WITHDRAWN_ORDERS):
+            if ID_COLUMN in contract.column_names and not contract.is_view:
+                connection.execute(
+                    f"delete from {contract.full_name} "
+                    f"where {ID_COLUMN} in (select {ID_COLUMN} from customers_to_erase)"
+                )
     run_steps(connection, COUNT_EVERY_BATCH, {})
-    for contract in (*tables, *BEHIND_VIEWS, *OUTBOX_TABLES, WITHDRAWN_ORDERS):
-        if ID_COLUMN in contract.column_names and not contract.is_view:
-            connection.execute(
-                f"delete from {contract.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from customers_to_erase)"
-            )
     forget_refreshes(connection)
 
 

@@ -20,13 +20,16 @@ def warehouse_from_settings(settings: Settings) -> Warehouse:
         lock_timeout_seconds=settings.lock_timeout_seconds,
         memory_limit=settings.memory_limit or default_limit(),
         naive_timezone=settings.naive_timezone,
-        forget_again=partial(forget_again, settings=settings),
+        forget_again=partial(forget_again, settings=settings, engine_on=partial(_engine_on, settings=settings)),
     )
 
 
 def engine_from_settings(settings: Settings) -> Engine:
     """The engine that makes the rows of this warehouse and keeps them."""
-    warehouse = warehouse_from_settings(settings)
+    return _engine_on(warehouse_from_settings(settings), settings=settings)
+
+
+def _engine_on(warehouse: Warehouse, *, settings: Settings) -> Engine:
     return (
         SparkEngine(warehouse, spark_from_settings(settings)) if settings.engine == "spark" else DuckDBEngine(warehouse)
     )

@@ -1,7 +1,8 @@
 """Moving the large tables of a warehouse into the lake and back, each verified by a digest of its rows."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,14 +57,42 @@ def move_to_file(warehouse: Warehouse, folder: Path) -> Sequence[Moved]:
     with warehouse.transaction() as connection:
         if not is_in_lake(connection):
             raise WarehouseError(f"The large tables of {warehouse.path} are not in the lake.")
-        before = _digests(connection)
-        for table in IN_LAKE:
-            _bring_back(connection, table)
-        connection.execute(f"drop table {LAKE_HEADS.full_name}")
-        _require_same(before, _digests(connection))
-    # Older snapshots have names and phone numbers of customers, whom nobody would find there to forget them.
+        moved = _bring_all_back(connection)
+    remove_lake(folder)
+    return moved
+
+
+def remove_lake(folder: Path) -> None:
+    """Delete the tables of a lake that no warehouse names any more, if there are any.
+
+    They have names and phone numbers of customers, whom nobody would find there to forget them.
+    """
     for schema in {table.schema for table in IN_LAKE}:
-        shutil.rmtree(folder / schema)
+        if (folder / schema).exists():
+            shutil.rmtree(folder / schema)
+
+
+@contextmanager
+def in_one_file(warehouse: Warehouse) -> Iterator[Warehouse]:
+    """The warehouse, or a copy with the rows of the lake, which is gone at the end. Raises WarehouseMissing."""
+    with warehouse.reading() as connection:
+        is_whole = not is_in_lake(connection)
+    if is_whole:
+        yield warehouse
+        return
+    with warehouse.copied() as copy:
+        with copy.transaction() as connection:
+            _bring_all_back(connection)
+        yield copy
+
+
+def _bring_all_back(connection: duckdb.DuckDBPyConnection) -> Sequence[Moved]:
+    """Put the large tables back into the file. Raises MoveFailed."""
+    before = _digests(connection)
+    for table in IN_LAKE:
+        _bring_back(connection, table)
+    connection.execute(f"drop table {LAKE_HEADS.full_name}")
+    _require_same(before, _digests(connection))
     return before
 
 

@@ -33,7 +33,7 @@ def remap(engine: Engine, settings: Settings, done: Callable[[int, int], object]
     with engine.replaced() as copy:
         with copy.warehouse.transaction() as connection:
             keys = _batch_keys(connection)
-            _drop_what_is_made_of_raw(connection)
+            copy.drop(connection, _MADE_OF_RAW)
         for number, key in enumerate(keys, start=1):
             fetch_schemas_of_batch(copy.warehouse, settings, key)
             make_silver(copy, settings, key)
@@ -54,7 +54,8 @@ def _batch_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [str(key) for (key,) in rows]
 
 
-def _drop_what_is_made_of_raw(connection: duckdb.DuckDBPyConnection) -> None:
-    for contract in (*TABLES.values(), *BEHIND_VIEWS, *BOOKKEEPING, BATCH_SUMS, SILVER_MAPPINGS):
-        if contract.schema != "raw":
-            connection.execute(f"drop {contract.kind} if exists {contract.full_name}")
+_MADE_OF_RAW = [
+    contract
+    for contract in (*TABLES.values(), *BEHIND_VIEWS, *BOOKKEEPING, BATCH_SUMS, SILVER_MAPPINGS)
+    if contract.schema != "raw"
+]

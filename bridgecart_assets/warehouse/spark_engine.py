@@ -5,14 +5,16 @@ of what a transaction commits to the lake nothing counts unless it ends well. A 
 this machine, with those batches beside it that have events of its orders. Tables of customers are made as a whole.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import duckdb
 import pandas as pd
 
+from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import (
     BATCH_COLUMN,
     BOOKKEEPING,
@@ -37,16 +39,19 @@ from bridgecart_assets.warehouse.incremental.rebuild import (
 from bridgecart_assets.warehouse.incremental.refresh import made_by
 from bridgecart_assets.warehouse.incremental.scope import FullScope
 from bridgecart_assets.warehouse.lake.heads import (
+    Head,
+    Part,
     batches_beside,
+    batches_of,
     bring_in,
-    changed_batches,
+    changed_part,
     drop_temporary,
+    hashes_of,
     held_any,
     is_in_lake,
     move_head,
     put_away,
     read_heads,
-    require_in_file,
 )
 from bridgecart_assets.warehouse.lake.iceberg import Lake
 from bridgecart_assets.warehouse.lake.session import Spark, application
@@ -57,12 +62,14 @@ from bridgecart_assets.warehouse.lake.shares import (
 )
 from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, standing_tables
+from bridgecart_assets.warehouse.storage.engine import Engine
 from bridgecart_assets.warehouse.storage.outputs import Carried, FileSlice, Incremental, KafkaSlice, Query
 from bridgecart_assets.warehouse.storage.tables import delete_slice, make_view, prepare, run_steps, steps_of
 from bridgecart_assets.warehouse.writing import write_frame, write_query
 
 _LAKE = {table.full_name: table for table in IN_LAKE}
 _ACCEPTED = "silver/tmp_accepted"
+_BATCH = "bridgecart.batch"
 _COORDINATES = [BATCH_COLUMN, "topic_id", "partition", "offset"]
 
 
@@ -99,7 +106,7 @@ class SparkEngine:
         plan = planned.plan
         with (
             self._writing() as connection,
-            self._brought_in(connection, [RAW_ORDERS], [plan.batch_key], {"bridgecart.batch": plan.batch_key}),
+            self._brought_in(connection, [Part(RAW_ORDERS, [plan.batch_key])], {_BATCH: plan.batch_key}),
         ):
             if isinstance(planned, FileSlice):
                 write_file_slice(connection, planned)
@@ -111,35 +118,81 @@ class SparkEngine:
 
         Whoever reads has the snapshots from then on until they are done.
         """
-        with self.spark.session() as session:
-            lake = Lake(session, self.spark.folder)
-            with self._writing() as connection:
-                heads = {name: lake.compact(_LAKE[name], head) for name, head in read_heads(connection).items()}
-                for name, head in heads.items():
-                    move_head(connection, _LAKE[name], head)
-            return {name: lake.expire(_LAKE[name], head, before) for name, head in heads.items()}
+        with self.lake() as lake, self._writing() as connection:
+            for name, head in read_heads(connection).items():
+                move_head(connection, _LAKE[name], lake.compact(_LAKE[name], head))
+        return self._expire(before)
+
+    def rewrite(self) -> None:
+        """Put a new file in the place of the old one, and delete every file of the lake that is not needed now."""
+        self.warehouse.rewrite()
+        with self.warehouse.reading() as connection:
+            has_lake = is_in_lake(connection)
+        if has_lake:
+            self._expire(datetime.now(UTC))
+
+    def _expire(self, before: datetime) -> Mapping[str, int]:
+        # In a transaction that writes nothing: meanwhile nobody else commits to the lake.
+        with self.lake() as lake, self._writing() as connection:
+            lake.clear_staging()
+            return {name: lake.expire(_LAKE[name], head, before) for name, head in read_heads(connection).items()}
+
+    @contextmanager
+    def changing(self, connection: duckdb.DuckDBPyConnection, records: str, customers: str) -> Iterator[None]:
+        """Meanwhile rows stand in the file: of these records, of their orders, and of these customers.
+
+        As they do in a warehouse that was restored, which is in the lake no more.
+        """
+        if not is_in_lake(connection):
+            yield
+            return
+        batches = batches_of(connection, records, customers)
+        hashes = hashes_of(connection, customers)
+        with self._brought_in(connection, [Part(one, batches if one.partitioned else hashes) for one in IN_LAKE]):
+            yield
+
+    def drop(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract]) -> None:
+        """Drop the tables of the file; those of the lake have no rows any more."""
+        self._require_in_lake(connection)
+        heads = read_heads(connection)
+        with self.lake() as lake:
+            for table in tables:
+                if table in IN_LAKE:
+                    lake.settle(table, heads[table.full_name])
+                    move_head(connection, table, lake.empty(table))
+                else:
+                    connection.execute(f"drop {table.kind} if exists {table.full_name}")
 
     @contextmanager
     def replaced(self) -> Iterator["SparkEngine"]:
-        """Not of a warehouse in the lake, nor of one that is not. Raises InLake, WarehouseError."""
+        """An engine on a copy of the file, which names what counts of what it commits to the lake.
+
+        Raises WarehouseError.
+        """
         with self.warehouse.reading() as connection:
-            require_in_file(connection)
-            self._require_new(connection)
-        yield self
+            self._require_in_lake(connection)
+        with self.warehouse.replaced() as copy:
+            yield SparkEngine(copy, self.spark)
+
+    @contextmanager
+    def lake(self) -> Iterator[Lake]:
+        """The tables in the lake. Errors of Spark are raised as SparkFailed."""
+        with self.spark.session() as session:
+            yield Lake(session, self.spark.folder)
 
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction of the file; a new warehouse begins in the lake."""
         with self.warehouse.transaction() as connection:
-            if not is_in_lake(connection):
-                self._require_new(connection)
+            if not is_in_lake(connection) and not standing_tables(connection) & _LAKE.keys():
                 for table in IN_LAKE:
                     prepare(connection, table)
                 move_into_lake(connection, self.spark)
+            self._require_in_lake(connection)
             yield connection
 
-    def _require_new(self, connection: duckdb.DuckDBPyConnection) -> None:
-        if standing_tables(connection) & _LAKE.keys():
+    def _require_in_lake(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if not is_in_lake(connection):
             raise WarehouseError(
                 f"The warehouse {self.warehouse.path} is not in the lake: run `bridgecart move --to spark`, or leave "
                 "BRIDGECART_ENGINE at duckdb."
@@ -150,7 +203,7 @@ class SparkEngine:
     ) -> None:
         tables = [table for table in (contract, *(TABLES[name] for name in query.co_outputs)) if table in IN_LAKE]
         batches = self._batches_beside(connection, contract, query, batch_key)
-        with self._brought_in(connection, tables, batches, {"bridgecart.batch": batch_key}):
+        with self._brought_in(connection, [Part(table, batches) for table in tables], {_BATCH: batch_key}):
             write_query(connection, contract, query, batch_key)
 
     def _batches_beside(
@@ -170,25 +223,26 @@ class SparkEngine:
     def _brought_in(
         self,
         connection: duckdb.DuckDBPyConnection,
-        tables: Sequence[Contract],
-        batches: Sequence[str],
-        properties: Mapping[str, str],
+        parts: Sequence[Part],
+        properties: Mapping[str, str] = MappingProxyType({}),
     ) -> Iterator[None]:
-        """Meanwhile the tables stand in the file with the rows of these batches; what changed goes to the lake."""
+        """Meanwhile these parts of tables stand in the file; what changed goes to the lake, with these properties."""
         heads = read_heads(connection)
-        bring_in(connection, tables, batches)
+        bring_in(connection, parts)
         yield
-        with self.spark.session() as session:
-            lake = Lake(session, self.spark.folder)
-            for table in tables:
-                head = heads[table.full_name]
-                changed = changed_batches(connection, table)
-                if changed:
-                    lake.settle(table, head)
-                    held = held_any(connection, table, changed)
-                    with lake.staged(connection, table, changed) as rows:
-                        head = lake.replace_batches(table, rows, changed, held=held, properties=properties)
-                put_away(connection, table, head)
+        for part in parts:
+            head, changed = heads[part.table.full_name], changed_part(connection, part)
+            if changed.values:
+                head = self._put_back(connection, changed, head, properties)
+            put_away(connection, part.table, head)
+
+    def _put_back(
+        self, connection: duckdb.DuckDBPyConnection, part: Part, head: Head, properties: Mapping[str, str]
+    ) -> Head:
+        held = held_any(connection, part)
+        with self.lake() as lake, lake.staged(connection, part.table, part) as rows:
+            lake.settle(part.table, head)
+            return lake.replace_part(part, rows, held=held, properties=properties)
 
 
 @dataclass(frozen=True)
@@ -260,8 +314,7 @@ class _Customers:
         )
         heads = read_heads(self.connection)
         ((orders,),) = self.connection.execute("select count(*) from silver.orders").fetchall()
-        with self.engine.spark.session() as session:
-            lake = Lake(session, self.engine.spark.folder)
+        with self.engine.lake() as lake:
             rows = {table: lake.rows(table, heads[table.full_name]) for table in READS[work.targets[0]]}
             if RAW_ORDERS in rows:
                 owners = rows[SILVER_ORDERS].select(*_COORDINATES, "customer_hash").distinct()
@@ -285,6 +338,17 @@ class _Customers:
         self.connection.execute("create or replace temp table added as from flows_of_shares")
         self.connection.unregister("flows_of_shares")
         add_to_flows(self.connection, "true")
+
+
+def tidy(engine: Engine, keep: timedelta) -> Mapping[str, int]:
+    """Merge small files of the lake and delete what was needed longer ago than is to be kept; how many, by table.
+
+    Raises WarehouseMissing, SparkFailed, BridgeCartError without Spark.
+    """
+    if not isinstance(engine, SparkEngine):
+        raise BridgeCartError("There is no lake to tidy: BRIDGECART_ENGINE is duckdb.")
+    engine.warehouse.require()
+    return engine.tidy(datetime.now(UTC) - keep)
 
 
 def _moment(state: RefreshState) -> tuple[object, ...]:

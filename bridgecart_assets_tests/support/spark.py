@@ -7,15 +7,17 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from bridgecart_assets.processes.supervisor import child
 from bridgecart_assets.warehouse.lake.session import ICEBERG
+from bridgecart_assets_tests.support import compose
 from bridgecart_assets_tests.support.maven import LIBS, fetched, java
 from bridgecart_assets_tests.support.requirements import missing
 
-_POM = Path(__file__).with_name("iceberg.pom.xml")
+_POM = compose.SPARK.parent / "spark" / "iceberg.pom.xml"
 _START_SECONDS = 120.0
 
 
@@ -36,25 +38,34 @@ def spark_settings() -> Mapping[str, str]:
 
 @contextmanager
 def standalone_cluster(folder: Path) -> Iterator[str]:
-    """The master of a standalone cluster on loopback, with two workers of a core each, as processes of their own."""
-    import pyspark
-
-    program = str(Path(pyspark.__file__).parent / "bin" / "spark-class")
-    deploy = "org.apache.spark.deploy"
-    master = f"spark://127.0.0.1:{_free_port()}"
-    port = master.rpartition(":")[2]
-    on_loopback = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-    master_command = [program, f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", "0"]
-    worker_command = [program, f"{deploy}.worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1g"]
+    """The master and the workers of deploy/spark.yml, as processes of their own."""
+    services = compose.with_spark()
+    port = _free_port()
+    master = f"spark://127.0.0.1:{port}"
     with ExitStack() as stack:
         log = folder / "master.log"
-        stack.enter_context(child(master_command, log, on_loopback))
+        stack.enter_context(_started(services["spark-master"], log, port))
         _wait_for(log, "New state: ALIVE")
-        for number in (1, 2):
-            work = ["--work-dir", str(folder / f"work-{number}"), "--webui-port", "0", master]
-            stack.enter_context(child([*worker_command, *work], folder / f"worker-{number}.log", on_loopback))
-        _wait_for(log, "Registering worker", times=2)
+        for number in range(services["spark-worker"]["deploy"]["replicas"]):
+            stack.enter_context(_started(services["spark-worker"], folder / f"worker-{number}.log", port))
+        _wait_for(log, "Registering worker", times=services["spark-worker"]["deploy"]["replicas"])
         yield master
+
+
+def _started(service: Mapping[str, Any], log: Path, port: int) -> AbstractContextManager[object]:
+    """A service of deploy/spark.yml as a process on loopback."""
+    words = " ".join(service["command"])
+    for there, here in (
+        ("/scratch", str(log.with_suffix(""))),
+        ("spark-master", "127.0.0.1"),
+        ("7077", str(port)),
+        ("8080", "0"),
+        ("8081", "0"),
+    ):
+        words = words.replace(there, here)
+    program, *arguments = words.split()
+    on_loopback = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    return child([str(Path(sys.executable).with_name(program)), *arguments], log, on_loopback)
 
 
 def _free_port() -> int:

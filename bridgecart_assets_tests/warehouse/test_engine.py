@@ -1,12 +1,13 @@
 """The seam of the engine: tables of a shop's size are written through it, and who writes without it is known."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pandas as pd
 import pytest
 
@@ -76,6 +77,17 @@ class Noting:
     def write_slice(self, planned: KafkaSlice | FileSlice) -> None:
         self.written.append("raw.orders")
         self.engine.write_slice(planned)
+
+    def changing(
+        self, connection: duckdb.DuckDBPyConnection, records: str, customers: str
+    ) -> AbstractContextManager[None]:
+        return self.engine.changing(connection, records, customers)
+
+    def drop(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract]) -> None:
+        self.engine.drop(connection, tables)
+
+    def rewrite(self) -> None:
+        self.engine.rewrite()
 
     @contextmanager
     def replaced(self) -> Iterator["Noting"]:

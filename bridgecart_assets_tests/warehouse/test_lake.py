@@ -11,11 +11,15 @@ from bridgecart_assets.sql import file_of
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.sql.headers import headers
 from bridgecart_assets.warehouse.customer_work import READS
+from bridgecart_assets.warehouse.erasure import erase_customers
 from bridgecart_assets.warehouse.lake.heads import (
     Head,
     InLake,
+    Part,
+    batches_of,
     bring_in,
-    changed_batches,
+    changed_part,
+    hashes_of,
     held_any,
     is_in_lake,
     move_head,
@@ -29,7 +33,10 @@ from bridgecart_assets.warehouse.lake.shares import ORDERS_IN_SHARE, number_of_s
 from bridgecart_assets.warehouse.remap import remap
 from bridgecart_assets.warehouse.spark_engine import SparkEngine
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, explain
-from bridgecart_assets_tests.support.state import digests
+from bridgecart_assets.warehouse.storage.tables import prepare
+from bridgecart_assets_tests.support.pipeline import run_silver
+from bridgecart_assets_tests.support.records import Record, event, store_batch
+from bridgecart_assets_tests.support.state import digests, rows
 
 _OF_A_WORKER = """
 An exception was thrown from the Python worker. Please see the stack trace below.
@@ -128,18 +135,51 @@ def test_of_batches_that_were_brought_in_only_those_that_changed_go_back(
     connection: duckdb.DuckDBPyConnection, head: Head
 ) -> None:
     move_head(connection, SILVER_REJECTS, head)
-    bring_in(connection, [SILVER_REJECTS], ["B2", "B3"])
-    assert changed_batches(connection, SILVER_REJECTS) == []
-    assert held_any(connection, SILVER_REJECTS, ["B2"])
-    assert not held_any(connection, SILVER_REJECTS, ["B3"])
+    part = Part(SILVER_REJECTS, ["B2", "B3"])
+    bring_in(connection, [part])
+    assert changed_part(connection, part).values == []
+    assert held_any(connection, Part(SILVER_REJECTS, ["B2"]))
+    assert not held_any(connection, Part(SILVER_REJECTS, ["B3"]))
     connection.execute(
         f"insert into silver.rejected_orders select * replace ('B3' as {BATCH_COLUMN}) from silver.rejected_orders"
     )
-    assert changed_batches(connection, SILVER_REJECTS) == ["B3"]
+    assert changed_part(connection, part).values == ["B3"]
     connection.execute("update silver.rejected_orders set reasons = [] where batch_key = 'B2'")
-    assert changed_batches(connection, SILVER_REJECTS) == ["B2", "B3"]
+    assert changed_part(connection, part).values == ["B2", "B3"]
     put_away(connection, SILVER_REJECTS, head)
     assert connection.execute("select count(*) from silver.rejected_orders").fetchall() == [(3,)]
+
+
+def test_all_tables_of_the_lake_can_be_brought_in_at_once(connection: duckdb.DuckDBPyConnection) -> None:
+    parts = [Part(table, ["B1"] if table.partitioned else [7]) for table in IN_LAKE]
+    for table in IN_LAKE:
+        move_head(connection, table, Head(1, ()))
+    bring_in(connection, parts)
+    assert [changed_part(connection, part).values for part in parts] == [[]] * len(parts)
+
+
+def test_with_records_go_the_batches_of_their_orders_and_with_customers_those_of_all_of_theirs(
+    settings: Settings, warehouse: Warehouse
+) -> None:
+    batches = {
+        "B1": [event(order_id="O1", customer_id="C1"), event(order_id="O2", customer_id="C2")],
+        "B2": [event(order_id="O1", customer_id="C1"), event(order_id="O3", customer_id="C3")],
+        "B3": [event(order_id="O4", customer_id="C1")],
+        "B4": [event(order_id="O5", customer_id="C4")],
+    }
+    start = 0
+    for key, values in batches.items():
+        store_batch(warehouse, key, [Record(value) for value in values], start=start)
+        run_silver(warehouse, settings, key)
+        start += len(values)
+    with warehouse.transaction() as connection:
+        for table in IN_LAKE:
+            prepare(connection, table)
+        connection.execute("create temp table records as from raw.orders where batch_key = 'B1' and \"offset\" = 0")
+        connection.execute("create temp table customers as select 'C4' as customer_id")
+        assert batches_of(connection, "records", "customers") == ["B1", "B2", "B4"]
+        hashes = hashes_of(connection, "customers")
+    assert rows(warehouse, "select customer_hash from silver.orders where customer_id = 'C4'") == [tuple(hashes)]
 
 
 def test_spark_reads_no_batches_again_of_a_warehouse_that_is_not_in_the_lake_and_touches_nothing(
@@ -149,6 +189,17 @@ def test_spark_reads_no_batches_again_of_a_warehouse_that_is_not_in_the_lake_and
     with pytest.raises(WarehouseError, match="is not in the lake: run `bridgecart move --to spark`"):
         remap(SparkEngine(filled, Spark("local[1]", tmp_path)), settings, lambda _done, _of: None)
     assert digests(filled) == before
+
+
+def test_a_restored_warehouse_which_is_in_the_lake_no_more_forgets_whom_its_list_has(
+    filled: Warehouse, tmp_path: Path
+) -> None:
+    engine = SparkEngine(filled, Spark("local[1]", tmp_path))
+    ((customer,),) = rows(filled, "select min(customer_id) from silver.orders")
+    with filled.transaction() as connection:
+        erase_customers(connection, Settings(), [customer], engine.changing)
+    engine.rewrite()
+    assert rows(filled, "select count(*) from silver.orders where customer_id = ?", customer) == [(0,)]
 
 
 def test_a_folder_in_which_nothing_may_be_written_is_no_damaged_file_of_the_lake(tmp_path: Path) -> None:

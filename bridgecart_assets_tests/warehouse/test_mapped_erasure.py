@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import RAW_ORDERS, SILVER_REJECTS
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.erasure import Erasure, UnknownCustomer, erase_customers, forget_again
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sql.silver import Placed, SilverWarehouse, broken_rules, place, run_customers
@@ -213,7 +214,7 @@ def test_a_late_deletion_that_names_nobody_is_erased_on_arrival_if_any_value_in_
 
 def test_a_warehouse_put_back_from_an_older_copy_forgets_them_again(tmp_path: Path):
     path = tmp_path / "data" / "bridgecart.duckdb"
-    warehouse = Warehouse(path, forget_again=partial(forget_again, settings=SETTINGS))
+    warehouse = Warehouse(path, forget_again=partial(forget_again, settings=SETTINGS, engine_on=DuckDBEngine))
     given = placed(change("c", 1, row(**GONE)), change("d", 2, None, row(**GONE)), change("c", 3, row(id=2)), None)
     take_in_mapped(warehouse, SETTINGS, FIRST, given)
     older = path.read_bytes()

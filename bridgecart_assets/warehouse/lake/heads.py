@@ -5,13 +5,14 @@ committed to the lake counts from that moment on, and never did if the transacti
 snapshots themselves (`iceberg.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from bridgecart_assets.base.quoting import sql_name, sql_names, sql_text
-from bridgecart_assets.contracts import BATCH_COLUMN, IN_LAKE, LAKE_HEADS, Contract
+from bridgecart_assets.contracts import BATCH_COLUMN, CUSTOMER_HASH, ID_COLUMN, IN_LAKE, LAKE_HEADS, Contract
 from bridgecart_assets.warehouse.storage.database import WarehouseError, columns_of
 from bridgecart_assets.warehouse.storage.tables import prepare, typed_columns
 
@@ -28,6 +29,24 @@ class Head:
     files: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Part:
+    """Rows of a table: those of some batches, or, of a table that has none, of some customers by their hashes."""
+
+    table: Contract
+    values: Sequence[str | int]
+
+    @property
+    def column(self) -> str:
+        """The column that has the values."""
+        return BATCH_COLUMN if self.table.partitioned else CUSTOMER_HASH.name
+
+    @property
+    def condition(self) -> str:
+        """The rows, in the SQL of both engines."""
+        return f"{self.column} in ({', '.join(map(_literal, self.values)) or 'null'})"
+
+
 def is_in_lake(connection: duckdb.DuckDBPyConnection) -> bool:
     """True if the large tables of the warehouse stand in the lake."""
     return columns_of(connection, LAKE_HEADS) is not None
@@ -37,9 +56,16 @@ def require_in_file(connection: duckdb.DuckDBPyConnection) -> None:
     """Raise InLake where the large tables of the warehouse stand in the lake."""
     if is_in_lake(connection):
         raise InLake(
-            "The large tables of this warehouse are in the lake: set BRIDGECART_ENGINE=spark; for what Spark cannot "
-            "do, run `bridgecart move --to duckdb` first."
+            "The large tables of this warehouse are in the lake: set BRIDGECART_ENGINE=spark, or run "
+            "`bridgecart move --to duckdb` first."
         )
+
+
+@contextmanager
+def in_file(connection: duckdb.DuckDBPyConnection, _records: str, _customers: str) -> Iterator[None]:
+    """Any rows can be changed where they stand. Raises InLake."""
+    require_in_file(connection)
+    yield
 
 
 def read_heads(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Head]:
@@ -68,39 +94,33 @@ def show(connection: duckdb.DuckDBPyConnection, table: Contract, head: Head) -> 
     connection.execute(f"create or replace view {table.full_name} as select {typed_columns(table)} from {rows}")
 
 
-def bring_in(connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract], batches: Sequence[str]) -> None:
-    """Make tables of the views, with the rows of these batches: what a batch is written into.
+def bring_in(connection: duckdb.DuckDBPyConnection, parts: Iterable[Part]) -> None:
+    """Make tables of the views, with the rows of these parts: what is written into.
 
-    What they held is kept as `held_<table>`, so that `changed_batches` can tell.
+    What they held is kept beside them, so that `changed_part` can tell.
     """
-    for table in tables:
-        held = _held(table)
-        connection.execute(
-            f"create or replace temp table {held} as from {table.full_name} "
-            f"where {BATCH_COLUMN} in (select unnest($batches))",
-            {"batches": list(batches)},
-        )
+    for part in parts:
+        table, held = part.table, _held(part.table)
+        connection.execute(f"create or replace temp table {held} as from {table.full_name} where {part.condition}")
         connection.execute(f"drop view {table.full_name}")
         connection.execute(table.ddl())
         names = sql_names(table.column_names)
         connection.execute(f"insert into {table.full_name} ({names}) select {names} from {held}")
 
 
-def changed_batches(connection: duckdb.DuckDBPyConnection, table: Contract) -> list[str]:
-    """The batches whose rows of a table that was brought in are others than they were."""
-    now, before = table.full_name, _held(table)
+def changed_part(connection: duckdb.DuckDBPyConnection, part: Part) -> Part:
+    """Of a part that was brought in those batches or customers whose rows are others than they were."""
+    now, before = part.table.full_name, _held(part.table)
     rows = connection.execute(
-        f"select distinct {BATCH_COLUMN} from ((from {now} except all from {before}) "
-        f"union all (from {before} except all from {now})) order by {BATCH_COLUMN}"
+        f"select distinct {part.column} from ((from {now} except all from {before}) "
+        f"union all (from {before} except all from {now})) order by all"
     ).fetchall()
-    return [str(key) for (key,) in rows]
+    return replace(part, values=[value for (value,) in rows])
 
 
-def held_any(connection: duckdb.DuckDBPyConnection, table: Contract, batches: Sequence[str]) -> bool:
-    """True if a table that was brought in had rows of these batches before."""
-    condition = f"{BATCH_COLUMN} in (select unnest($batches))"
-    rows = connection.execute(f"from {_held(table)} where {condition} limit 1", {"batches": list(batches)}).fetchall()
-    return bool(rows)
+def held_any(connection: duckdb.DuckDBPyConnection, part: Part) -> bool:
+    """True if a table that was brought in had rows of this part before."""
+    return bool(connection.execute(f"from {_held(part.table)} where {part.condition} limit 1").fetchall())
 
 
 def put_away(connection: duckdb.DuckDBPyConnection, table: Contract, head: Head) -> None:
@@ -115,12 +135,37 @@ def batches_beside(connection: duckdb.DuckDBPyConnection, accepted: str, batch_k
 
     `accepted` is a relation with the `order_key` of its events.
     """
-    own = _of_orders("order_key", f"{BATCH_COLUMN} = $batch_key")
-    connection.execute(
-        f"create temp table claimed as select order_key from {accepted} union {own}", {BATCH_COLUMN: batch_key}
+    own = _of_orders("order_key", f"{BATCH_COLUMN} = {sql_text(batch_key)}")
+    return _batches(connection, f"select order_key from {accepted} union {own}", f"select {sql_text(batch_key)}")
+
+
+def batches_of(connection: duckdb.DuckDBPyConnection, records: str, customers: str) -> list[str]:
+    """The batches of these records, those with other events of their orders, and those of these customers' orders.
+
+    `records` is a relation with the coordinates of records, `customers` one with their ids.
+    """
+    place = f'topic_id, "partition", "offset" from {records}'
+    orders = _of_orders("order_key", f'(topic_id, "partition", "offset") in (select {place})')
+    of_customers = _of_orders(BATCH_COLUMN, f"{ID_COLUMN} in (select {ID_COLUMN} from {customers})")
+    return _batches(connection, orders, f"select {BATCH_COLUMN} from {records} union {of_customers}")
+
+
+def hashes_of(connection: duckdb.DuckDBPyConnection, customers: str) -> list[int]:
+    """The hashes of these customers, in order."""
+    tables = (table for table in IN_LAKE if CUSTOMER_HASH in table.columns)
+    found = " union ".join(
+        f"select {CUSTOMER_HASH.name} from {table.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from {customers})"
+        for table in tables
     )
+    return [int(value) for (value,) in connection.execute(f"{found} order by all").fetchall()]
+
+
+def _batches(connection: duckdb.DuckDBPyConnection, orders: str, others: str) -> list[str]:
+    """The batches with an event of these orders, and the others."""
+    connection.execute(f"create or replace temp table claimed as {orders}")
     having = _of_orders(BATCH_COLUMN, "order_key in (select order_key from claimed)")
-    rows = connection.execute(f"select $batch_key union {having} order by 1", {BATCH_COLUMN: batch_key}).fetchall()
+    rows = connection.execute(f"{others} union {having} order by all").fetchall()
+    connection.execute("drop table claimed")
     return [str(key) for (key,) in rows]
 
 
@@ -139,4 +184,8 @@ def drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _held(table: Contract) -> str:
-    return f"held_{table.name}"
+    return f"held_{table.schema}_{table.name}"
+
+
+def _literal(value: str | int) -> str:
+    return sql_text(value) if isinstance(value, str) else str(value)

@@ -9,20 +9,20 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
 from bridgecart_assets.base.quoting import sql_name, sql_text
-from bridgecart_assets.contracts import BATCH_COLUMN, Contract
-from bridgecart_assets.warehouse.lake.heads import Head
+from bridgecart_assets.contracts import Contract
+from bridgecart_assets.warehouse.lake.heads import Head, Part
 from bridgecart_assets.warehouse.lake.session import CATALOG
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
-    from pyspark.sql import DataFrame, Row, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 # Types of the same name in both are left out. Iceberg has no UUID in Spark.
 _TYPES = {"varchar": "string", "integer": "int", "timestamp": "timestamp_ntz", "blob": "binary", "uuid": "string"}
@@ -55,20 +55,22 @@ class Lake:
         _in_columns(table, rows).writeTo(_name(table)).overwrite(lit(True))
         return self.head(table)
 
-    def replace_batches(
-        self, table: Contract, rows: "DataFrame", batches: Sequence[str], *, held: bool, properties: Mapping[str, str]
-    ) -> Head:
-        """Replace the rows of these batches; the commit that adds them has these properties.
+    def replace_part(self, part: Part, rows: "DataFrame", *, held: bool, properties: Mapping[str, str]) -> Head:
+        """Replace the rows of a part; the commit that adds them has these properties.
 
-        `held` says whether the table has any rows of them: those are deleted by a commit before.
+        `held` says whether the table has any rows of it: those are deleted by a commit before.
         """
         if held:
-            keys = ", ".join(map(sql_text, batches))
-            self.spark.sql(f"delete from {_name(table)} where {BATCH_COLUMN} in ({keys})")
-        writer = _in_columns(table, rows).writeTo(_name(table))
+            self.spark.sql(f"delete from {_name(part.table)} where {part.condition}")
+        writer = _in_columns(part.table, rows).writeTo(_name(part.table))
         for name, value in properties.items():
             writer = writer.option(f"snapshot-property.{name}", value)
         writer.append()
+        return self.head(part.table)
+
+    def empty(self, table: Contract) -> Head:
+        """Delete all rows, by one commit."""
+        self.spark.sql(f"delete from {_name(table)}")
         return self.head(table)
 
     def compact(self, table: Contract, head: Head) -> Head:
@@ -83,25 +85,35 @@ class Lake:
     def expire(self, table: Contract, head: Head, before: datetime) -> int:
         """Delete snapshots from before, but the head, and files that no snapshot needs; the number of files.
 
-        Files that nobody names may be of a commit under way: of these only those stay that are younger than a day.
+        Nobody may write meanwhile: files that no snapshot names could be of a commit under way.
         """
         self.settle(table, head)
-        expired = self._call("expire_snapshots", table, before)
-        orphans = self._call("remove_orphan_files", table, before - timedelta(days=1))
-        return sum(int(row["deleted_data_files_count"]) for row in expired) + len(orphans)
+        ((files, *_),) = self.spark.sql(
+            f"call {CATALOG}.system.expire_snapshots(table => '{table.full_name}', "
+            f"older_than => timestamp '{before:%Y-%m-%d %H:%M:%S.%f}')"
+        ).collect()
+        return int(files) + self._delete_orphans(table)
 
-    def _call(self, procedure: str, table: Contract, older_than: datetime) -> "list[Row]":
-        moment = f"timestamp '{older_than:%Y-%m-%d %H:%M:%S}'"
-        called = f"call {CATALOG}.system.{procedure}(table => '{table.full_name}', older_than => {moment})"
-        rows: list[Row] = self.spark.sql(called).collect()
-        return rows
+    def _delete_orphans(self, table: Contract) -> int:
+        """Delete what killed commits left. Iceberg's procedure leaves a day's, because it knows of no lock."""
+        spark = cast("Any", self.spark)
+        jvm = spark._jvm
+        stored = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, _name(table))
+        action = jvm.org.apache.iceberg.spark.actions.SparkActions.get().deleteOrphanFiles(stored)
+        result = action.olderThan(jvm.java.lang.System.currentTimeMillis()).execute()
+        return sum(1 for _ in result.orphanFileLocations())
+
+    def clear_staging(self) -> None:
+        """Delete what killed writers left there."""
+        if (self.folder / _STAGING).exists():
+            shutil.rmtree(self.folder / _STAGING)
 
     @contextmanager
     def staged(
-        self, connection: duckdb.DuckDBPyConnection, table: Contract, batches: Sequence[str] | None = None
+        self, connection: duckdb.DuckDBPyConnection, table: Contract, part: Part | None = None
     ) -> "Iterator[DataFrame]":
-        """The rows that a table of the warehouse has, or has of some batches, for Spark: in files, until the end."""
-        where = "" if batches is None else f"where {BATCH_COLUMN} in ({', '.join(map(sql_text, batches))})"
+        """The rows that a table of the warehouse has, or has in a part, for Spark: in files, until the end."""
+        where = "" if part is None else f"where {part.condition}"
         (self.folder / _STAGING).mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self.folder / _STAGING))
         try:

@@ -270,11 +270,21 @@ class Warehouse:
 
         Meanwhile others read the old file, and wait to write. Raises WarehouseMissing, WarehouseError.
         """
+        with self.copied() as copy:
+            yield copy
+            shutil.copymode(self.path, copy.path)
+            copy.path.replace(self.path.resolve())
+
+    @contextmanager
+    def copied(self) -> Iterator["Warehouse"]:
+        """A copy of the warehouse to work on, which is gone at the end.
+
+        Meanwhile others read the file itself, and wait to write. Raises WarehouseMissing, WarehouseError.
+        """
         with self.transaction():
             # What a killed process left in the log goes to the file: a log must not outlive its file.
             pass
-        target = self.path.resolve()
-        copy = replace(self, path=target.with_suffix(".rewritten"), forget_again=None)
+        copy = replace(self, path=self.path.resolve().with_suffix(".rewritten"), forget_again=None)
         _remove_database(copy.path)
         with self.reading() as connection:
             try:
@@ -283,8 +293,6 @@ class Warehouse:
                 _copy_database(connection, copy.path)
                 connection.execute("set preserve_insertion_order = false")
                 yield copy
-                shutil.copymode(target, copy.path)
-                copy.path.replace(target)
             finally:
                 _remove_database(copy.path)
 

@@ -5,9 +5,11 @@ in between is the engine's own. What belongs elsewhere: tables that are small wh
 and models; these are written in a transaction of the warehouse itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, Self
+
+import duckdb
 
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.warehouse.storage.database import Warehouse
@@ -43,6 +45,21 @@ class Engine(Protocol):
         Raises LedgerConflict when the plan does not continue the ledger; then, and where reading fails, nothing was
         written.
         """
+
+    def changing(
+        self, connection: duckdb.DuckDBPyConnection, records: str, customers: str
+    ) -> AbstractContextManager[None]:
+        """Meanwhile rows can be changed where they stand: of these records and their orders, and of these customers.
+
+        `records` is a relation with the coordinates of records, `customers` one with ids, both in a transaction of the
+        warehouse. Raises InLake where this engine cannot change them.
+        """
+
+    def drop(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract]) -> None:
+        """Drop the tables, or let them have no rows, in a transaction of the warehouse."""
+
+    def rewrite(self) -> None:
+        """Leave nothing in any file of what was deleted."""
 
     def replaced(self) -> AbstractContextManager[Self]:
         """Another warehouse with the same rows to work on, which takes the place of this one unless the work raises."""

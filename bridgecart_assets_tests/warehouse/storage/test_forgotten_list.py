@@ -13,6 +13,7 @@ import pytest
 
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import ERASURE_TABLES, TABLES
+from bridgecart_assets.warehouse.duckdb_engine import DuckDBEngine
 from bridgecart_assets.warehouse.erasure import erase_customers, forget_again, publish_customers
 from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList, ForgottenListUnusable
@@ -31,6 +32,7 @@ from bridgecart_assets_tests.warehouse.test_erasure import (
 )
 
 GONE = "C-gone"
+FORGET_AGAIN = partial(forget_again, settings=Settings(), engine_on=DuckDBEngine)
 RECORDS = place(
     [
         Record(event(order_id="A1", customer_id=GONE, purchase_date="2025-01-10", purchase_amount=900)),
@@ -52,7 +54,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with two batches, everything after them computed, and published what names customers."""
     warehouse = Warehouse(
         tmp_path_factory.mktemp("computed") / "data" / "bridgecart.duckdb",
-        forget_again=partial(forget_again, settings=Settings()),
+        forget_again=FORGET_AGAIN,
     )
     take_in(warehouse)
     publish_customers(warehouse, published(warehouse))
@@ -63,7 +65,10 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(computed: Path, tmp_path: Path) -> Warehouse:
     """The test's own copy of that."""
     shutil.copytree(computed, tmp_path / "data")
-    return Warehouse(tmp_path / "data" / "bridgecart.duckdb", forget_again=partial(forget_again, settings=Settings()))
+    return Warehouse(
+        tmp_path / "data" / "bridgecart.duckdb",
+        forget_again=FORGET_AGAIN,
+    )
 
 
 def take_in(warehouse: Warehouse) -> None:
@@ -224,7 +229,7 @@ def test_a_list_that_is_behind_the_warehouse_is_caught_up_with(shop: Warehouse):
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"customers": [["a", "b", "c"]], "value": []}', b"\xff"])
 def test_a_list_that_cannot_be_read_stops_everything_in_one_line(tmp_path: Path, content: bytes):
-    shop = Warehouse(tmp_path / "bridgecart.duckdb", forget_again=partial(forget_again, settings=Settings()))
+    shop = Warehouse(tmp_path / "bridgecart.duckdb", forget_again=FORGET_AGAIN)
     with shop.transaction():
         pass
     listed(shop).write_bytes(content)
