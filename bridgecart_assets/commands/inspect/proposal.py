@@ -39,7 +39,7 @@ def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str)
     sections = [
         f"{_HEAD}format = 1\n{preset}",
         f'[decode]\nvalue = "{decode}"\n' if decode != "json" else "",
-        _records(shape, where, orders, len(documents)),
+        _records(shape, where, orders, len(documents)) or _without_void(shape, found),
         _order(found, shape),
         _money(found, _currencies(paths)),
     ]
@@ -66,6 +66,18 @@ def _records(shape: Shape | None, where: str | None, orders: Sequence[Document],
     if where:
         return f"[records]\n# {len(orders):,} of {documents:,} records\nwhere = {_toml(where)}\n"
     return _kinds_to_choose(orders)
+
+
+def _without_void(shape: Shape | None, found: Mapping[str, Guess]) -> str:
+    """Orders that never came about left out, where no version tells which record of an order is its latest."""
+    void = found.get("is_void")
+    if shape is not None or void is None or "version" in found:
+        return ""
+    doubt = f"# unsure: {void.doubt}\n" if void.doubt else ""
+    return (
+        "[records]\n# Nothing tells which record of an order is its latest: one that is cancelled later still counts.\n"
+        f"{doubt}where = {_toml(f'not coalesce({void.expression}, false)')}\n"
+    )
 
 
 def _kinds_to_choose(orders: Sequence[Document]) -> str:

@@ -14,8 +14,14 @@ Read = Callable[[Path], Reading | None]
 NAIVE = "it has no time zone: BRIDGECART_NAIVE_TIMEZONE counts"
 
 _FITTING = 0.9
+# Of orders that never came about, and of those that may still be paid.
 _VOID_WORDS = re.compile(
-    r"cancell?ed|cancellation|void(ed)?|deleted|annulled|storniert|annul[ée]e?|cancelad[ao]", re.IGNORECASE
+    r"cancell?ed|cancellation|void(ed)?|deleted|annulled|storniert|annul[ée]e?|cancelad[ao]"
+    r"|(payment[ _-]?)?(failed|declined|rejected|refused)|abandoned|expired|(checkout-|auto-)?draft|trash",
+    re.IGNORECASE,
+)
+_UNPAID_WORDS = re.compile(
+    r"pending([ _-]?payment)?|payment[ _-]?pending|unpaid|on[ _-]?hold|awaiting[ _-]?payment", re.IGNORECASE
 )
 _DECIMAL_POINT = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 _BOOLEAN = re.compile(r"true|false", re.IGNORECASE)
@@ -100,14 +106,16 @@ def as_version(path: Path) -> Reading | None:
 
 
 def as_void(path: Path) -> Reading | None:
-    """True where an order was cancelled: a flag, a time that is there, or a word."""
+    """True where an order was cancelled or never came about: a flag, a time that is there, or a word."""
     name = path.name
     if _fits(texts_of(path), _BOOLEAN):
         return f"{name}::boolean", ""
     if as_time(path) is not None:
         return f"{name} is not null", ""
     words = {text for text in texts_of(path) if _VOID_WORDS.fullmatch(text)}
-    return (one_of(name, words), "") if words else None
+    unpaid = sorted({text for text in texts_of(path) if _UNPAID_WORDS.fullmatch(text)})
+    remark = f"{', '.join(unpaid)} count as orders: list them too if nobody pays these later" if unpaid else ""
+    return (one_of(name, words), remark) if words else None
 
 
 def as_coupon(path: Path) -> Reading | None:

@@ -670,5 +670,28 @@ def test_orders_of_guests_are_read_by_the_proposal(settings: Settings, tmp_path:
     assert dry_run(mapping, file, 10, settings).events["orders"] == 2
 
 
+def test_an_order_that_never_came_about_is_void_and_one_that_waits_for_its_money_is_named():
+    states = ("completed", "cancelled", "failed", "checkout-draft", "pending", "on-hold")
+    values = [{**WOOCOMMERCE[0], "id": n, "status": state} for n, state in enumerate(states)]
+    assert (
+        "# unsure: on-hold, pending count as orders: list them too if nobody pays these later\n"
+        "is_void          = \"value.status in ('cancelled', 'checkout-draft', 'failed')\"\n"
+    ) in mapping_of(values)
+
+
+def test_without_a_version_orders_that_never_came_about_are_left_out(settings: Settings, tmp_path: Path):
+    values = [{k: v for k, v in value.items() if "modified" not in k} for value in WOOCOMMERCE]
+    text = mapping_of(values)
+    assert (
+        "[records]\n# Nothing tells which record of an order is its latest: one that is cancelled later still counts.\n"
+        "where = \"not coalesce(value.status = 'cancelled', false)\"\n"
+    ) in text
+    assert "is_void" not in text
+    (mapping := tmp_path / "mapping.toml").write_text(text, encoding="utf-8")
+    (file := tmp_path / "orders.ndjson").write_text("".join(json.dumps(one) + "\n" for one in values), encoding="utf-8")
+    tried = dry_run(mapping, file, 10, settings)
+    assert (tried.events["orders"], tried.events["skipped"]) == (2, 1)
+
+
 def test_a_currency_in_small_letters_is_one():
     assert '\ncurrency = "USD"\n' in mapping_of(STRIPE)
