@@ -22,7 +22,7 @@ from bridgecart_assets.warehouse.mapped_records import readers_on_record
 from bridgecart_assets.warehouse.moving import move_to_lake
 from bridgecart_assets.warehouse.queries import customers_query, features_query, segments_query, snapshots_query
 
-BY_DUCKDB, BY_SPARK = "{:,} orders, DuckDB alone", "{:,} orders, Spark"
+BY = BY_DUCKDB, BY_SPARK = "{:,} orders, DuckDB alone", "{:,} orders, Spark"
 ON_SPARK = {"BRIDGECART_ENGINE": "spark", "BRIDGECART_SPARK_MASTER": "local[2]"}
 
 
@@ -74,5 +74,5 @@ ENGINES = Benchmark(
     sides=sides,
     # Not the processor time: that of Java, which outlives its work by a moment, is not told.
     figures={"seconds": "Seconds", "peak_megabytes": OUTSIDE["peak_megabytes"]},
-    full={"history": [10**5, 10**6], "repeats": 2},
+    full={"history": [10**5, 10**6, 10**7], "repeats": 2},
 )

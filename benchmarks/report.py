@@ -48,8 +48,8 @@ def render(document: str, folder: Path = RESULTS) -> str:
         blocks[benchmark.name] = table(benchmark, results[0]) if results else ()
         targets += verdicts(benchmark, results)
     blocks["targets"] = targets
-    history = Result.read(growing_history.GROWING_HISTORY.name, "full", folder)
-    blocks["costs"] = costs.rows_of(history) if history else ()
+    grown = (growing_history.GROWING_HISTORY, engines.ENGINES)
+    blocks["costs"] = costs.rows_of([r for one in grown if (r := Result.read(one.name, "full", folder))])
     return _BLOCK.sub(lambda found: found[1] + _lines(blocks[found[2]]), document)
 
 

@@ -154,7 +154,12 @@ def test_costs_are_a_line_through_the_histories_that_were_measured_and_say_how_f
     seconds |= {"1,000,000 orders, new day": [8.0]}
     rounds = [{"side": side, "seconds": value} for side, values in seconds.items() for value in values]
     result = raced(benchmark="growing_history", sizes={"history": [10**6, 10**7]}, rounds=rounds)
-    assert costs.rows_of(result)[1:] == [("same day", "4.00", "0.20", "204.00", "0.00")]
+    anew = [{"side": f"{n:,} orders, Spark", "seconds": s} for n, s in ((10**6, 30.0), (10**7, 120.0))]
+    engines = raced(benchmark="engines", sizes={"history": [10**6, 10**7]}, rounds=anew)
+    assert costs.rows_of([result, engines])[1:] == [
+        ("a batch of 10,000, same day", "4.00", "0.20", "204.00", "0.00"),
+        ("everybody anew, Spark", "20.00", "10.00", "10,020.00", "0.00"),
+    ]
     fixed, each, off = costs.fit([10**6, 10**7, 10**8], [1.1, 2.0, 9.9])
     # A tenth off of the shortest history and of the longest: none counts for nothing.
     assert 0.9 < fixed < 1.2
