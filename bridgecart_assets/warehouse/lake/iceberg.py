@@ -96,10 +96,8 @@ class Lake:
 
     def _delete_orphans(self, table: Contract) -> int:
         """Delete what killed commits left. Iceberg's procedure leaves a day's, because it knows of no lock."""
-        spark = cast("Any", self.spark)
-        jvm = spark._jvm
-        stored = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, _name(table))
-        action = jvm.org.apache.iceberg.spark.actions.SparkActions.get().deleteOrphanFiles(stored)
+        jvm = cast("Any", self.spark)._jvm
+        action = jvm.org.apache.iceberg.spark.actions.SparkActions.get().deleteOrphanFiles(self._stored(table))
         result = action.olderThan(jvm.java.lang.System.currentTimeMillis()).execute()
         return sum(1 for _ in result.orphanFileLocations())
 
@@ -129,8 +127,14 @@ class Lake:
         self.spark.sql(f"create table if not exists {_name(table)} ({spark_schema(table)}) using iceberg")
 
     def _snapshot(self, table: Contract) -> int:
-        ((snapshot,),) = self.spark.sql(f"select snapshot_id from {_name(table)}.refs where name = 'main'").collect()
-        return int(snapshot)
+        # Iceberg's own word: a query of its tables takes Spark a job.
+        stored = self._stored(table)
+        stored.refresh()
+        return int(stored.currentSnapshot().snapshotId())
+
+    def _stored(self, table: Contract) -> Any:
+        spark = cast("Any", self.spark)
+        return spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, _name(table))
 
     def head(self, table: Contract) -> Head:
         """The newest snapshot."""

@@ -672,7 +672,7 @@ def test_orders_of_guests_are_read_by_the_proposal(settings: Settings, tmp_path:
 
 def test_an_order_that_never_came_about_is_void_and_one_that_waits_for_its_money_is_named():
     states = ("completed", "cancelled", "failed", "checkout-draft", "pending", "on-hold")
-    values = [{**WOOCOMMERCE[0], "id": n, "status": state} for n, state in enumerate(states)]
+    values: list[Value] = [{**WOOCOMMERCE[0], "id": n, "status": state} for n, state in enumerate(states)]
     assert (
         "# unsure: on-hold, pending count as orders: list them too if nobody pays these later\n"
         "is_void          = \"value.status in ('cancelled', 'checkout-draft', 'failed')\"\n"
@@ -680,7 +680,7 @@ def test_an_order_that_never_came_about_is_void_and_one_that_waits_for_its_money
 
 
 def test_without_a_version_orders_that_never_came_about_are_left_out(settings: Settings, tmp_path: Path):
-    values = [{k: v for k, v in value.items() if "modified" not in k} for value in WOOCOMMERCE]
+    values: list[Value] = [{k: v for k, v in value.items() if "modified" not in k} for value in WOOCOMMERCE]
     text = mapping_of(values)
     assert (
         "[records]\n# Nothing tells which record of an order is its latest: one that is cancelled later still counts.\n"
