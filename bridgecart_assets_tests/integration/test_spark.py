@@ -17,6 +17,7 @@ from bridgecart_assets.warehouse.lake.heads import read_heads
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.shop import Shop, history
+from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.spark import spark_settings, standalone_cluster
 from bridgecart_assets_tests.support.state import digests, rows
 
@@ -112,6 +113,7 @@ def test_moved_into_the_lake_and_back_a_warehouse_says_the_same_and_nothing_is_l
     assert list(load_settings().lake_path.rglob("*.parquet")) == []
 
 
+@any_broker
 def test_customers_are_forgotten_batches_read_again_and_backups_made_in_the_lake_as_in_the_file(
     killer: Killer, shop: Shop, spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
 ) -> None:

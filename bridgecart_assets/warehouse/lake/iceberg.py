@@ -127,19 +127,21 @@ class Lake:
         self.spark.sql(f"create table if not exists {_name(table)} ({spark_schema(table)}) using iceberg")
 
     def _snapshot(self, table: Contract) -> int:
-        # Iceberg's own word: a query of its tables takes Spark a job.
-        stored = self._stored(table)
-        stored.refresh()
-        return int(stored.currentSnapshot().snapshotId())
+        return int(self._stored(table).currentSnapshot().snapshotId())
 
     def _stored(self, table: Contract) -> Any:
+        """The table as Iceberg has it: what a query of its metadata says takes Spark a job."""
         spark = cast("Any", self.spark)
-        return spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, _name(table))
+        stored = spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, _name(table))
+        stored.refresh()
+        return stored
 
     def head(self, table: Contract) -> Head:
         """The newest snapshot."""
-        files = self.spark.sql(f"select file_path from {_name(table)}.files").collect()
-        return Head(self._snapshot(table), tuple(str(path).removeprefix(_FILE) for (path,) in files))
+        stored = self._stored(table)
+        paths = (str(task.file().location()) for task in stored.newScan().planFiles().iterator())
+        files = tuple(path.removeprefix(_FILE) for path in paths)
+        return Head(int(stored.currentSnapshot().snapshotId()), files)
 
 
 def _in_columns(table: Contract, rows: "DataFrame") -> "DataFrame":

@@ -94,6 +94,8 @@ def _session(spark: Spark) -> "SparkSession":
     session = builder.getOrCreate().newSession()
     for name, value in spark.of_session.items():
         session.conf.set(name, value)
+    # Iceberg's own functions find the catalog only after a statement has.
+    session.sql(f"use {CATALOG}")
     return session
 
 
