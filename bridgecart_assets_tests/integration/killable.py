@@ -43,7 +43,7 @@ _DISK_FULL = -1
 _WRITABLE_BYTES = 4096
 # An interpreter with everything imported takes 10 s to end where ten others want the two cores.
 _EXIT_SECONDS = 60.0
-_OWN = ("BRIDGECART_", "DAGSTER_")
+_OWN = ("BRIDGECART_", "DAGSTER_", "SPARK_")
 # What the commands and steps import on their way, with all that comes along.
 _IMPORTED = (
     "bridgecart_assets.cli",

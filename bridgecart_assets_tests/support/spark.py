@@ -1,6 +1,7 @@
-"""Spark for tests: installed by `make spark`, with Iceberg's jar from Maven; a cluster of a master and two workers."""
+"""Spark for tests: installed by `make spark`, with Iceberg's jar from Maven; in this process, or as a cluster."""
 
 import functools
+import gc
 import importlib.util
 import re
 import socket
@@ -12,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from bridgecart_assets.processes.supervisor import child
+from bridgecart_assets.warehouse.lake import session
 from bridgecart_assets.warehouse.lake.session import ICEBERG
 from bridgecart_assets_tests.support import compose
 from bridgecart_assets_tests.support.maven import LIBS, fetched, java
 from bridgecart_assets_tests.support.requirements import missing
 
+_CONF = Path(__file__).with_name("spark_conf")
 _POM = compose.SPARK.parent / "spark" / "iceberg.pom.xml"
 _START_SECONDS = 120.0
+_SHORT_LIFE = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @functools.cache
@@ -33,7 +37,31 @@ def spark_settings() -> Mapping[str, str]:
         "BRIDGECART_ENGINE": "spark",
         "BRIDGECART_SPARK_MASTER": "local[2]",
         "BRIDGECART_SPARK_JARS": str(jar),
+        "SPARK_CONF_DIR": str(_CONF),
     }
+
+
+@contextmanager
+def spark_in_this_process() -> Iterator[Mapping[str, str]]:
+    """The settings with which commands in this process use one Spark, which the first of them starts."""
+    settings, paths = spark_settings(), list(sys.path)
+    from pyspark import SparkContext
+
+    try:
+        yield settings
+    finally:
+        context, gateway = SparkContext._active_spark_context, SparkContext._gateway
+        if context is not None:
+            context.stop()
+        if gateway is not None:
+            gateway.shutdown()
+            # The program of Java ends with its input.
+            gateway.proc.communicate()
+        SparkContext._gateway = SparkContext._jvm = None
+        session._session.cache_clear()
+        sys.path[:] = paths
+        # What it left to the collector is gone before another test is blamed for it.
+        gc.collect()
 
 
 @contextmanager
@@ -64,8 +92,12 @@ def _started(service: Mapping[str, Any], log: Path, port: int) -> AbstractContex
     ):
         words = words.replace(there, here)
     program, *arguments = words.split()
-    on_loopback = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-    return child([str(Path(sys.executable).with_name(program)), *arguments], log, on_loopback)
+    variables = {
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_DAEMON_JAVA_OPTS": _SHORT_LIFE,
+    }
+    return child([str(Path(sys.executable).with_name(program)), *arguments], log, variables)
 
 
 def _free_port() -> int:

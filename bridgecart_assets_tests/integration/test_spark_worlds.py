@@ -1,0 +1,238 @@
+"""Worlds that DuckDB and Spark take in side by side: tables, checks and page are the same, whatever happens there."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from bridgecart_assets.sources.files.cdnow import read_cdnow
+from bridgecart_assets.sources.kafka.connection import KafkaConnection
+from bridgecart_assets.sources.kafka.producing import Event, produce
+from bridgecart_assets.synthetic import WorldConfig, simulate
+from bridgecart_assets.warehouse.lake import shares
+from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets_tests.integration.line import MID_READ_BYTES, line_to
+from bridgecart_assets_tests.integration.market import settings_for
+from bridgecart_assets_tests.integration.test_own_topics import AVRO, FORGIVING, IN_BATCHES, avro_sample, send
+from bridgecart_assets_tests.integration.test_your_topic import follow
+from bridgecart_assets_tests.integration.twins import Twins, timeless
+from bridgecart_assets_tests.integration.worlds import World, random_world
+from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory, any_broker
+from bridgecart_assets_tests.sources.mapping.records import SAMPLES, sample_lines
+from bridgecart_assets_tests.sources.registry.apicurio import Apicurio
+from bridgecart_assets_tests.support import topics
+from bridgecart_assets_tests.support.command_line import Bridgecart, bridgecart
+from bridgecart_assets_tests.support.spark import spark_in_this_process
+from bridgecart_assets_tests.support.state import digests, rows
+
+__all__ = ["bridgecart"]
+
+pytestmark = [
+    # A busy machine takes its time.
+    pytest.mark.timeout(1_200),
+    # What talks to Java leaves its sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning"),
+]
+
+SAMPLE, SAMPLE_ORDERS = 1, 300
+SEEDS, ORDERS = range(100, 106), 700
+COUNTS = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'
+SENT_AGAIN = "select count(*) > 0 from silver.rejected_orders where reasons = ['forgotten']"
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Mapping[str, str]]:
+    """Spark, once for all worlds."""
+    with spark_in_this_process() as settings:
+        yield settings
+
+
+@pytest.fixture
+def twins(bridgecart: Bridgecart, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spark: Mapping[str, str]) -> Twins:
+    """Two empty data directories. A few orders make several shares."""
+    monkeypatch.setattr(shares, "ORDERS_IN_SHARE", 100)
+    return Twins(bridgecart, monkeypatch, tmp_path, spark)
+
+
+@pytest.fixture
+def feed(configured_topic: TopicFactory) -> KafkaConnection:
+    """A topic that the settings name."""
+    return configured_topic(3)
+
+
+def take_in(twins: Twins, feed: KafkaConnection, events: Sequence[Event]) -> None:
+    produce(feed, events)
+    twins.do("run")
+    twins.assert_same()
+
+
+def taken_in_after_the_move(
+    world: World, twins: Twins, feed: KafkaConnection, chance: Random, patch: pytest.MonkeyPatch
+) -> None:
+    """The first portion in the file, customers forgotten, all of it read otherwise; the others in the lake."""
+    first, second, *others = world.portions
+    produce(feed, first)
+    assert twins.by("duckdb", "run").code == 0
+    forgotten = several_customers(twins, [second, *others], chance)
+    assert twins.by("duckdb", "forget", *forgotten).code == 0
+    configure(patch, world.others)
+    assert twins.by("duckdb", "run", "--remap").code == 0
+    twins.move()
+    again = [event for event in first if _customer(event) in forgotten]
+    for portion in ([*again, *second], *others):
+        take_in(twins, feed, portion)
+    assert [rows(warehouse, SENT_AGAIN) for warehouse in twins.warehouses] == [[(True,)]] * 2
+
+
+def configure(patch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        patch.setenv(name, value)
+
+
+def several_customers(twins: Twins, portions: Sequence[Sequence[Event]], chance: Random) -> Sequence[str]:
+    """Three customers who have orders and will send more."""
+    known = {customer for (customer,) in rows(twins.warehouses[0], "select customer_id from silver.customers")}
+    coming = {_customer(event) for portion in portions for event in portion}
+    return chance.sample(sorted(known & coming), 3)
+
+
+def _customer(event: Event) -> str:
+    return (event[0] or b"").decode()
+
+
+@any_broker
+def test_a_world_of_late_changed_and_forgotten_orders_is_the_same_after_it_moved_into_the_lake(
+    twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = random_world(SAMPLE, SAMPLE_ORDERS, tmp_path, portions=2)
+    configure(monkeypatch, world.settings)
+    taken_in_after_the_move(world, twins, feed, Random(SAMPLE), monkeypatch)
+
+
+@any_broker
+@pytest.mark.slow
+@pytest.mark.parametrize("moves", [True, False], ids=["moved", "in the lake from the beginning"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_random_world_is_the_same(
+    seed: int, twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moves: bool
+) -> None:
+    world = random_world(seed, ORDERS, tmp_path, portions=3)
+    configure(monkeypatch, world.settings)
+    if moves:
+        taken_in_after_the_move(world, twins, feed, Random(seed), monkeypatch)
+    else:
+        for portion in world.portions:
+            take_in(twins, feed, portion)
+
+
+@any_broker
+@pytest.mark.slow
+def test_the_demo_is_the_same(twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "ORDERS_IN_SHARE", 30_000)
+    take_in(twins, feed, [event for batch in simulate(WorldConfig()).history() for event in batch])
+
+
+@any_broker
+@pytest.mark.slow
+def test_the_cdnow_log_is_the_same_in_batches_and_sent_twice(
+    twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_MAX_BATCH_RECORDS", "2500")
+    events = list(read_cdnow().events())
+    take_in(twins, feed, events)
+    take_in(twins, feed, events[::3])
+
+
+@any_broker
+@pytest.mark.slow
+@pytest.mark.parametrize("sample", ["nested-cents", "shopify-orders", "debezium-avro"])
+def test_a_sample_of_a_companys_own_topic_is_the_same_in_small_batches_and_sent_twice(
+    sample: str, twins: Twins, configured_topic: TopicFactory, apicurio: Apicurio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = SAMPLES / "mappings" / f"{sample.removesuffix('-orders')}.toml"
+    settings = {**FORGIVING, **IN_BATCHES, "BRIDGECART_MAPPING": str(mapping)}
+    records: Sequence[bytes | None]
+    if sample == "debezium-avro":
+        settings["BRIDGECART_SCHEMA_REGISTRY_URL"] = apicurio.url
+        records = avro_sample(apicurio.register("orders-value", json.dumps(AVRO)))
+    else:
+        records = sample_lines(sample)
+    configure(monkeypatch, settings)
+    topic = configured_topic(1)
+    for _ in range(2):
+        send(topic, records)
+        twins.do("run")
+        twins.assert_same()
+
+
+@any_broker
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "records"),
+    [
+        ("your-topic.md", topics.shop_events),
+        ("topic-webhooks.md", topics.webhooks),
+        ("topic-tracking-plan.md", topics.tracked),
+    ],
+)
+def test_a_guide_leads_to_the_same_kpis(
+    page: str,
+    records: "type[Iterable[bytes]]",
+    topic: TopicFactory,
+    spark: Mapping[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = topic(3)
+    send(connection, list(records()))
+    named = {
+        "BRIDGECART_KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers,
+        "BRIDGECART_KAFKA_TOPIC": connection.topic,
+    }
+    followed_alike(page, named, spark, tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
+def test_the_guide_of_a_file_leads_to_the_same_kpis(
+    spark: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed_alike("history.md", {}, spark, tmp_path, monkeypatch)
+
+
+def followed_alike(
+    page: str, named: Mapping[str, str], spark: Mapping[str, str], folder: Path, patch: pytest.MonkeyPatch
+) -> None:
+    shown = {}
+    for engine, settings in {"duckdb": {}, "spark": spark}.items():
+        configure(patch, settings)
+        (folder / engine).mkdir()
+        (folder / engine / "history.csv").write_text(topics.exported(), encoding="utf-8")
+        shown[engine] = timeless(follow(page, folder / engine, **named))
+    assert shown["spark"] == shown["duckdb"]
+    first, second = (Warehouse(folder / engine / "data" / "bridgecart.duckdb") for engine in shown)
+    assert rows(second, "select count(*) > 0 from lake.heads") == [(True,)]
+    assert digests(second) == digests(first)
+
+
+@pytest.mark.kafka
+def test_a_broker_killed_while_a_batch_is_read_into_the_lake_is_read_to_its_end_once_it_is_back(
+    twins: Twins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with line_to("apache", tmp_path / "line") as line:
+        shop = line.open_empty_shop()
+        configure(monkeypatch, {**settings_for(shop.connection), "BRIDGECART_KAFKA_STALL_SECONDS": "3"})
+        shop.sell(100)
+        twins.do("run")
+        line.sell_out(shop)
+        line.proxy.when_answered(MID_READ_BYTES, line.kill)
+        failed = twins.by("spark", "run")
+        assert failed.code == 1, failed.err
+        assert "served nothing for 3 s at offset" in failed.err
+        _, warehouse = twins.warehouses
+        assert rows(warehouse, COUNTS) == [(100, 100)]
+        line.come_back()
+        twins.do("run")
+        twins.assert_same()
+        assert rows(warehouse, COUNTS) == [(shop.sent, shop.sent)]
