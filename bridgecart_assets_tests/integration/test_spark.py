@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import duckdb
@@ -18,7 +20,7 @@ from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.shop import Shop, history
 from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
-from bridgecart_assets_tests.support.spark import spark_settings, standalone_cluster
+from bridgecart_assets_tests.support.spark import executor_killed_at_work, spark_settings, standalone_cluster
 from bridgecart_assets_tests.support.state import digests, rows
 
 # Spark starts anew in every command, and a busy machine takes its time.
@@ -34,6 +36,7 @@ NET = {"BRIDGECART_AMOUNT_IS_NET": "true"}
 # Each import goes on where the one before was killed. Before its commit a transaction has written to the lake, but
 # nothing names what it wrote.
 KILLS: Sequence[int | str] = ("before commit", "after commit", 900)
+STRESS, STRESS_SEED, KILLS_IN_LAKE = 50, 5, 10
 
 
 @pytest.fixture
@@ -72,14 +75,54 @@ def test_killed_between_lake_and_ledger_and_run_again_tables_checks_and_page_are
     assert {name for (name,) in rows(warehouse, "select table_name from lake.heads")} == {t.full_name for t in IN_LAKE}
 
 
-def test_states_of_orders_in_other_batches_are_found_and_a_cluster_of_processes_makes_the_same_tables(
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3_600)
+def test_killed_fifty_times_at_random_nothing_is_lost_or_doubled_and_no_file_stays_that_no_table_needs(
+    killer: Killer, files: Sequence[Path], spark: Mapping[str, str], tmp_path: Path
+) -> None:
+    chance = Random(STRESS_SEED)
+    of_duckdb, _ = _by_duckdb(killer, files, tmp_path, **IN_BATCHES)
+    command = ("import", *map(str, files))
+    undisturbed = killer.run(*command, BRIDGECART_DATA_DIR=str(tmp_path / "undisturbed"), **IN_BATCHES, **spark)
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    kills = lakes = 0
+    while kills < STRESS:
+        lakes += 1
+        settings = {**IN_BATCHES, **spark, "BRIDGECART_DATA_DIR": str(tmp_path / str(lakes))}
+        for _ in range(KILLS_IN_LAKE):
+            ended = _killed_at_random(killer, chance, undisturbed, command, settings)
+            assert ended.was_killed or ended.returncode == 0, ended.stdout + ended.stderr
+            kills += ended.was_killed
+        done = killer.run(*command, **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        warehouse = _warehouse_in(tmp_path / str(lakes))
+        assert digests(warehouse) == digests(of_duckdb)
+        lake = tmp_path / str(lakes) / "lake"
+        assert killer.run("tidy", "--keep-minutes", "0", **settings).returncode == 0
+        assert _files_in(lake) == _files(warehouse)
+        assert digests(warehouse) == digests(of_duckdb)
+
+
+def _killed_at_random(
+    killer: Killer, chance: Random, undisturbed: Ended, command: Sequence[str], settings: Mapping[str, str]
+) -> Ended:
+    """A run of the command that is killed at a counted moment or after a time, if it lives so long."""
+    share = chance.random()
+    if chance.random() < 0.5:
+        return killer.run_for(share * undisturbed.seconds, *command, settings=settings)
+    return killer.run_until(1 + int(share * undisturbed.moments), *command, settings=settings)
+
+
+def test_states_of_orders_in_other_batches_are_found_and_a_cluster_makes_the_same_tables_when_an_executor_is_killed(
     killer: Killer, files: Sequence[Path], spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
 ) -> None:
     as_states = {**IN_BATCHES, "BRIDGECART_ORDER_EVENTS": "states"}
     of_duckdb, _ = _by_duckdb(killer, files, tmp_path, **as_states)
     with standalone_cluster(tmp_path) as master:
-        for file in files:
-            done = killer.run("import", str(file), **as_states, **{**spark, "BRIDGECART_SPARK_MASTER": master})
+        disturbances: Sequence[AbstractContextManager[None]] = (executor_killed_at_work(), nullcontext())
+        for file, disturbance in zip(files, disturbances, strict=True):
+            with disturbance:
+                done = killer.run("import", str(file), **as_states, **{**spark, "BRIDGECART_SPARK_MASTER": master})
             assert done.returncode == 0, done.stdout + done.stderr
     assert rows(warehouse, "select count(*) > 0 from silver.superseded_orders") == [(True,)]
     assert digests(warehouse) == digests(of_duckdb)

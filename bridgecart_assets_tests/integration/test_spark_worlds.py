@@ -71,7 +71,7 @@ def take_in(twins: Twins, feed: KafkaConnection, events: Sequence[Event]) -> Non
 def taken_in_after_the_move(
     world: World, twins: Twins, feed: KafkaConnection, chance: Random, patch: pytest.MonkeyPatch
 ) -> None:
-    """The first portion in the file, customers forgotten, all of it read otherwise; the others in the lake."""
+    """The first portion in the file, customers forgotten, all of it read otherwise; the others in the lake, and again."""
     first, second, *others = world.portions
     produce(feed, first)
     assert twins.by("duckdb", "run").code == 0
@@ -83,6 +83,10 @@ def taken_in_after_the_move(
     again = [event for event in first if _customer(event) in forgotten]
     for portion in ([*again, *second], *others):
         take_in(twins, feed, portion)
+    twins.do("forget", *chance.sample(sorted(_customers(twins)), 2))
+    configure(patch, world.settings)
+    twins.do("run", "--remap")
+    twins.assert_same()
     assert [rows(warehouse, SENT_AGAIN) for warehouse in twins.warehouses] == [[(True,)]] * 2
 
 
@@ -93,9 +97,13 @@ def configure(patch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> None:
 
 def several_customers(twins: Twins, portions: Sequence[Sequence[Event]], chance: Random) -> Sequence[str]:
     """Three customers who have orders and will send more."""
-    known = {customer for (customer,) in rows(twins.warehouses[0], "select customer_id from silver.customers")}
+    known = _customers(twins)
     coming = {_customer(event) for portion in portions for event in portion}
     return chance.sample(sorted(known & coming), 3)
+
+
+def _customers(twins: Twins) -> set[str]:
+    return {customer for (customer,) in rows(twins.warehouses[0], "select customer_id from silver.customers")}
 
 
 def _customer(event: Event) -> str:

@@ -6,11 +6,14 @@ import importlib.util
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from bridgecart_assets.processes.supervisor import child
 from bridgecart_assets.warehouse.lake import session
@@ -22,7 +25,9 @@ from bridgecart_assets_tests.support.requirements import missing
 _CONF = Path(__file__).with_name("spark_conf")
 _POM = compose.SPARK.parent / "spark" / "iceberg.pom.xml"
 _START_SECONDS = 120.0
+_LOOK_SECONDS = 0.2
 _SHORT_LIFE = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_EXECUTOR = "CoarseGrainedExecutorBackend"
 
 
 @functools.cache
@@ -62,6 +67,51 @@ def spark_in_this_process() -> Iterator[Mapping[str, str]]:
         sys.path[:] = paths
         # What it left to the collector is gone before another test is blamed for it.
         gc.collect()
+
+
+@contextmanager
+def executor_killed_at_work() -> Iterator[None]:
+    """Meanwhile `kill -9` hits the first executor of a cluster of this process that makes a share; one has to."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not killed and not over.wait(_LOOK_SECONDS):
+            with suppress(psutil.NoSuchProcess):
+                killed.extend(_killed(executor) for executor in _executors_at_work()[:1])
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+    assert killed, "no executor has made a share"
+
+
+def _executors_at_work() -> list[psutil.Process]:
+    """Those whose Python, a daemon that forks for each task, has forked."""
+    family = psutil.Process().children(recursive=True)
+    return [one for one in family if _EXECUTOR in _command(one) and any(map(_children, _children(one)))]
+
+
+def _command(process: psutil.Process) -> str:
+    # Of a family some are gone while one looks.
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return process.children()
+    return []
+
+
+def _killed(process: psutil.Process) -> int:
+    process.kill()
+    return process.pid
 
 
 @contextmanager
