@@ -71,7 +71,7 @@ def take_in(twins: Twins, feed: KafkaConnection, events: Sequence[Event]) -> Non
 def taken_in_after_the_move(
     world: World, twins: Twins, feed: KafkaConnection, chance: Random, patch: pytest.MonkeyPatch
 ) -> None:
-    """The first portion in the file, customers forgotten, all of it read otherwise; the others in the lake, and again."""
+    """The first portion in the file, customers forgotten, all of it read otherwise; then the others in the lake."""
     first, second, *others = world.portions
     produce(feed, first)
     assert twins.by("duckdb", "run").code == 0
