@@ -10,6 +10,7 @@ import duckdb
 
 from bridgecart_assets.contracts import IN_LAKE, LAKE_HEADS, Contract
 from bridgecart_assets.warehouse.lake.heads import is_in_lake
+from bridgecart_assets.warehouse.lake.iceberg import unstage
 from bridgecart_assets.warehouse.lake.session import Spark
 from bridgecart_assets.warehouse.spark_engine import move_into_lake
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
@@ -70,6 +71,7 @@ def remove_lake(folder: Path) -> None:
     for schema in {table.schema for table in IN_LAKE}:
         if (folder / schema).exists():
             shutil.rmtree(folder / schema)
+    unstage(folder)
 
 
 @contextmanager

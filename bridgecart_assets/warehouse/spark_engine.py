@@ -53,7 +53,7 @@ from bridgecart_assets.warehouse.lake.heads import (
     put_away,
     read_heads,
 )
-from bridgecart_assets.warehouse.lake.iceberg import Lake
+from bridgecart_assets.warehouse.lake.iceberg import Lake, unstage
 from bridgecart_assets.warehouse.lake.session import Spark, application
 from bridgecart_assets.warehouse.lake.shares import (
     make_by_shares,
@@ -134,7 +134,7 @@ class SparkEngine:
     def _expire(self, before: datetime) -> Mapping[str, int]:
         # In a transaction that writes nothing: meanwhile nobody else commits to the lake.
         with self.lake() as lake, self._writing() as connection:
-            lake.clear_staging()
+            unstage(self.spark.folder)
             return {name: lake.expire(_LAKE[name], head, before) for name, head in read_heads(connection).items()}
 
     @contextmanager

@@ -101,18 +101,14 @@ class Lake:
         result = action.olderThan(jvm.java.lang.System.currentTimeMillis()).execute()
         return sum(1 for _ in result.orphanFileLocations())
 
-    def clear_staging(self) -> None:
-        """Delete what killed writers left there."""
-        if (self.folder / _STAGING).exists():
-            shutil.rmtree(self.folder / _STAGING)
-
     @contextmanager
     def staged(
         self, connection: duckdb.DuckDBPyConnection, table: Contract, part: Part | None = None
     ) -> "Iterator[DataFrame]":
         """The rows that a table of the warehouse has, or has in a part, for Spark: in files, until the end."""
         where = "" if part is None else f"where {part.condition}"
-        (self.folder / _STAGING).mkdir(parents=True, exist_ok=True)
+        unstage(self.folder)
+        (self.folder / _STAGING).mkdir(parents=True)
         folder = Path(tempfile.mkdtemp(dir=self.folder / _STAGING))
         try:
             connection.execute(
@@ -121,7 +117,7 @@ class Lake:
             )
             yield self.spark.read.schema(spark_schema(table)).parquet(str(folder))
         finally:
-            shutil.rmtree(folder)
+            unstage(self.folder)
 
     def _prepare(self, table: Contract) -> None:
         self.spark.sql(f"create table if not exists {_name(table)} ({spark_schema(table)}) using iceberg")
@@ -142,6 +138,12 @@ class Lake:
         paths = (str(task.file().location()) for task in stored.newScan().planFiles().iterator())
         files = tuple(path.removeprefix(_FILE) for path in paths)
         return Head(int(stored.currentSnapshot().snapshotId()), files)
+
+
+def unstage(folder: Path) -> None:
+    """Delete what was staged in a lake's folder, also by a process that was killed: whoever writes is alone."""
+    if (folder / _STAGING).exists():
+        shutil.rmtree(folder / _STAGING)
 
 
 def _in_columns(table: Contract, rows: "DataFrame") -> "DataFrame":
