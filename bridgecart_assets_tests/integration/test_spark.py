@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from random import Random
@@ -20,12 +20,24 @@ from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.shop import Shop, history
 from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
-from bridgecart_assets_tests.support.spark import executor_killed_at_work, spark_settings, standalone_cluster
+from bridgecart_assets_tests.support.command_line import Bridgecart, Done, bridgecart
+from bridgecart_assets_tests.support.spark import (
+    executor_killed_at_work,
+    spark_in_this_process,
+    spark_settings,
+    standalone_cluster,
+)
 from bridgecart_assets_tests.support.state import digests, rows
+
+__all__ = ["bridgecart"]
 
 # Spark starts anew in every command, and a busy machine takes its time.
 pytestmark = pytest.mark.timeout(1_200)
 
+# What talks to Java leaves its sockets to the garbage collector.
+in_this_process = pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
+
+Here = Callable[..., Done]
 IN_BATCHES = {"BRIDGECART_MAX_BATCH_RECORDS": "500"}
 AS_STATES = {**IN_BATCHES, "BRIDGECART_ORDER_EVENTS": "states"}
 ORDERS = 900
@@ -44,6 +56,26 @@ STRESS, STRESS_SEED = 50, 5
 def spark() -> Mapping[str, str]:
     """The settings with which a command uses Spark in its own process."""
     return spark_settings()
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[None]:
+    """One Spark for the commands of this process."""
+    with spark_in_this_process():
+        yield
+
+
+@pytest.fixture
+def here(bridgecart: Bridgecart, monkeypatch: pytest.MonkeyPatch, started: None) -> Here:
+    """A command in this process, with some settings more."""
+
+    def run(*arguments: str, **settings: str) -> Done:
+        with monkeypatch.context() as patch:
+            for name, value in settings.items():
+                patch.setenv(name, value)
+            return bridgecart(*arguments)
+
+    return run
 
 
 @pytest.fixture
@@ -70,7 +102,7 @@ def test_killed_between_lake_and_ledger_and_run_again_tables_checks_and_page_are
         assert killer.run_until(moment, *command, settings={**IN_BATCHES, **spark}).was_killed
     done = killer.run(*command, **IN_BATCHES, **spark)
     assert done.returncode == by_duckdb.returncode == 0, done.stdout + done.stderr
-    assert _found_by_checks(done) == _found_by_checks(by_duckdb)
+    assert _found_by_checks(done.stdout) == _found_by_checks(by_duckdb.stdout)
     assert digests(warehouse) == digests(of_duckdb)
     assert _page(warehouse) == _page(of_duckdb)
     assert {name for (name,) in rows(warehouse, "select table_name from lake.heads")} == {t.full_name for t in IN_LAKE}
@@ -127,76 +159,79 @@ def test_states_of_orders_in_other_batches_are_found_and_a_cluster_makes_the_sam
     assert digests(warehouse) == digests(of_duckdb)
 
 
+@in_this_process
 def test_moved_into_the_lake_and_back_a_warehouse_says_the_same_and_nothing_is_left_there(
-    killer: Killer, filled: Warehouse, spark: Mapping[str, str]
+    here: Here, filled: Warehouse, spark: Mapping[str, str]
 ) -> None:
     before = digests(filled, with_ledger=True)
     in_file = {name: value for name, value in spark.items() if name != "BRIDGECART_ENGINE"}
-    assert killer.run("move", "--to", "duckdb").stderr.endswith("are not in the lake.\n")
-    moved = killer.run("move", "--to", "spark", **in_file)
-    assert moved.returncode == 0, moved.stderr
-    assert "silver.orders" in moved.stdout
-    assert moved.stdout.endswith("Now set BRIDGECART_ENGINE=spark.\n")
+    assert here("move", "--to", "duckdb").err.endswith("are not in the lake.\n")
+    moved = here("move", "--to", "spark", **in_file)
+    assert moved.code == 0, moved.err
+    assert "silver.orders" in moved.out
+    assert moved.out.endswith("Now set BRIDGECART_ENGINE=spark.\n")
     assert digests(filled, with_ledger=True) == before
-    refused = killer.run("withdraw", "O1-1", "--reason", "wrong")
-    assert refused.returncode == 1, refused.stdout
-    assert "are in the lake: set BRIDGECART_ENGINE=spark, or run `bridgecart move --to duckdb` first." in refused.stderr
-    withdrawn = killer.run("withdraw", "O1-1", "--reason", "sent by mistake", **spark)
-    assert withdrawn.returncode == 0, withdrawn.stderr
+    refused = here("withdraw", "O1-1", "--reason", "wrong")
+    assert refused.code == 1, refused.out
+    assert "are in the lake: set BRIDGECART_ENGINE=spark, or run `bridgecart move --to duckdb` first." in refused.err
+    withdrawn = here("withdraw", "O1-1", "--reason", "sent by mistake", **spark)
+    assert withdrawn.code == 0, withdrawn.err
     assert rows(filled, "select count(*) from silver.orders where order_id = 'O1-1'") == [(0,)]
-    assert killer.run("withdraw", "O1-1", "--undo", **spark).returncode == 0
+    assert here("withdraw", "O1-1", "--undo", **spark).code == 0
     left = load_settings().lake_path / "staging" / "of a killed one" / "names.parquet"
     left.parent.mkdir(parents=True)
     left.touch()
     standing = _files(filled)
     assert _files_in(load_settings().lake_path) > standing
-    assert killer.run("tidy", "--keep-minutes", "0", **spark).returncode == 0
+    assert here("tidy", "--keep-minutes", "0", **spark).code == 0
     assert _files_in(load_settings().lake_path) == _files(filled)
     assert digests(filled, with_ledger=True) == before
-    assert killer.run("move", "--to", "duckdb").returncode == 0
+    assert here("move", "--to", "duckdb").code == 0
     assert digests(filled, with_ledger=True) == before
     assert list(load_settings().lake_path.rglob("*.parquet")) == []
 
 
 @any_broker
+@in_this_process
 def test_customers_are_forgotten_batches_read_again_and_backups_made_in_the_lake_as_in_the_file(
-    killer: Killer, shop: Shop, spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
+    here: Here, killer: Killer, shop: Shop, spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
 ) -> None:
     shop.sell(600)
-    assert killer.run("run", BRIDGECART_MAX_BATCH_RECORDS="250").returncode == 0
+    assert here("run", BRIDGECART_MAX_BATCH_RECORDS="250").code == 0
     (first,), (second,) = rows(warehouse, FORGOTTEN)
     # From the first on all hashes are made with the same salt.
-    assert killer.run("forget", first).returncode == 0
+    assert here("forget", first).code == 0
     of_duckdb, in_file = _copied(warehouse, tmp_path / "duckdb")
-    assert killer.run("move", "--to", "spark", **spark).returncode == 0
+    assert here("move", "--to", "spark", **spark).code == 0
     # The list beside the file is ahead of it then: whoever opens the file erases first.
     assert killer.run_until("before commit", "forget", second, settings=spark).was_killed
     for command in (["forget", second, "--json"], ["run", "--remap", "--json"]):
-        by_spark, by_duckdb = killer.run(*command, **NET, **spark), killer.run(*command, **NET, **in_file)
-        assert by_spark.returncode == by_duckdb.returncode, by_spark.stdout + by_spark.stderr
-        assert _found_by_checks(by_spark) == _found_by_checks(by_duckdb)
+        by_spark, by_duckdb = here(*command, **NET, **spark), here(*command, **NET, **in_file)
+        assert by_spark.code == by_duckdb.code, by_spark.out + by_spark.err
+        assert _found_by_checks(by_spark.out) == _found_by_checks(by_duckdb.out)
         assert digests(warehouse, with_ledger=True) == digests(of_duckdb, with_ledger=True)
         assert _page(warehouse) == _page(of_duckdb)
     lake = load_settings().lake_path
     assert _rows_with(second, _files_in(lake)) == 0
     in_lake, saved = digests(warehouse, with_ledger=True), str(tmp_path / "saved")
-    assert killer.run("backup", saved, **spark).returncode == 0
-    assert killer.run("restore", saved, "--replace", **spark).returncode == 0
+    assert here("backup", saved, **spark).code == 0
+    assert here("restore", saved, "--replace", **spark).code == 0
     assert digests(warehouse, with_ledger=True) == in_lake
     assert _files_in(lake) == set()
 
 
+@in_this_process
 def test_a_damaged_file_of_the_lake_is_told_in_one_line(
-    killer: Killer, filled: Warehouse, spark: Mapping[str, str]
+    here: Here, filled: Warehouse, spark: Mapping[str, str]
 ) -> None:
-    assert killer.run("move", "--to", "spark", **spark).returncode == 0
+    assert here("move", "--to", "spark", **spark).code == 0
     with filled.reading() as connection:
         (lost,) = read_heads(connection)[SILVER_ORDERS.full_name].files
     Path(lost).write_text("damaged")
-    failed = killer.run("withdraw", "O1-1", "--reason", "wrong", **spark)
-    assert failed.returncode == 1, failed.stderr
-    assert failed.stderr.startswith("bridgecart: A file of the lake cannot be read (")
-    assert failed.stderr.count("\n") == 1
+    failed = here("withdraw", "O1-1", "--reason", "wrong", **spark)
+    assert failed.code == 1, failed.err
+    assert failed.err.startswith("bridgecart: A file of the lake cannot be read (")
+    assert failed.err.count("\n") == 1
 
 
 def _copied(warehouse: Warehouse, folder: Path) -> tuple[Warehouse, Mapping[str, str]]:
@@ -230,8 +265,8 @@ def _by_duckdb(
     return _warehouse_in(elsewhere), ended
 
 
-def _found_by_checks(ended: Ended) -> Any:
-    summary = json.loads(ended.stdout)
+def _found_by_checks(said: str) -> Any:
+    summary = json.loads(said)
     return summary["failed_checks"], summary["is_good"]
 
 
