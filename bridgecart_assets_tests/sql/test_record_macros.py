@@ -1,8 +1,10 @@
 """Macros that take a short way: they say what the long way says, to the bit."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -39,6 +41,19 @@ def test_hashes_of_customers_are_those_that_are_stored(
     )
     assert new == stored
     assert new[0] == 9_182_298_444_804_621_303
+
+
+@examples(30)
+@given(st.lists(st.text(max_size=40), min_size=20, max_size=80))
+def test_keys_of_orders_are_those_that_are_stored(connection: duckdb.DuckDBPyConnection, order_ids: list[str]) -> None:
+    new, stored = both(
+        connection,
+        "key_of(['C0000042', value])",
+        "substr(sha256(to_json(['C0000042', value])), 1, 32)::uuid",
+        ["O000000017", *order_ids],
+    )
+    assert new == stored
+    assert new[0] == UUID(hashlib.sha256(b'["C0000042","O000000017"]').hexdigest()[:32])
 
 
 @examples(30)

@@ -26,8 +26,8 @@ from bridgecart_assets.sources.kafka.offsets import BatchPlan, TopicState
 from bridgecart_assets.sources.kafka.positions import topic_state
 
 _POLL_SECONDS = 0.1
-# Small polls keep messages in the processor's cache, and 700 of them would wake the garbage collector.
-_POLL_RECORDS = 500
+# Every poll takes as long as fifty of its records; that many still fit into the processor's cache.
+_POLL_RECORDS = 2_000
 _POLL_BYTES = 16 * 1024 * 1024
 # What is polled is added whole or not at all: small parts fill a chunk, and chunks a limit, nearly.
 _POLLS_IN_CHUNK = 4
