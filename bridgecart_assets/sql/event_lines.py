@@ -26,8 +26,8 @@ _PLAIN_AMOUNT = 10**9
 _MOST_DIGITS = 9
 
 
-def _schema(fields: Sequence[EventField], kind: str = "JSON") -> str:
-    return "{" + ", ".join(f'"{one.name}": "{kind}"' for one in fields) + "}"
+def _schema(fields: Sequence[EventField]) -> str:
+    return "{" + ", ".join(f'"{one.name}": "JSON"' for one in fields) + "}"
 
 
 def _mask() -> str:
@@ -184,8 +184,14 @@ def _if_missing(one: EventField) -> str:
     return f"'missing_{one.name}'" if one.required else "null"
 
 
-def _field(one: EventField) -> Line:
-    return {"field": one.name, "plain": _plain(one), "typed": _typed(one), "reason": _reason_of_text(one)}
+def _field(position: int, one: EventField) -> Line:
+    return {
+        "field": one.name,
+        "position": str(position),
+        "plain": _plain(one),
+        "typed": _typed(one),
+        "reason": _reason_of_text(one),
+    }
 
 
 def _mapped_field(one: EventField) -> Line:
@@ -250,9 +256,8 @@ _CUSTOMER = [one for one in EVENT if one.home is Home.CUSTOMERS]
 
 EVENT_LINES: Mapping[tuple[str, ...], Sequence[Line]] = {
     ("event_schema",): [{"event_schema": _schema(EVENT)}],
-    ("text_schema",): [{"text_schema": _schema(EVENT, "VARCHAR")}],
     ("event_mask",): [{"event_mask": _mask()}],
-    ("field", "plain", "typed", "reason"): [_field(one) for one in EVENT],
+    ("field", "position", "plain", "typed", "reason"): [_field(position, one) for position, one in enumerate(EVENT, 1)],
     ("mapped_field", "mapped_reason", "mapped_value"): [_mapped_field(one) for one in EVENT],
     ("rejected_if", "rejection"): [
         {"rejected_if": rejection.when, "rejection": sql_text(rejection.code)}

@@ -134,7 +134,7 @@ NEAR_TIMES = st.builds(
     "{}{}{}".format,
     st.sampled_from(("2025-03-04T09:55:00", "2025-03-04 10:00", "1989-12-31T23:30:00", "2099-12-31T23:30:00.5")),
     st.sampled_from(("", ".1", ".123456", ".1234567", ",5", ":60")),
-    st.from_regex(r"Z| Z|[+-][0-9]{2}(:?[0-9]{2}){0,2}| UTC| NZ|", fullmatch=True),
+    st.from_regex(r"Z| Z|[+-][0-9]{2}(:?[0-9]{2}){0,2}| UTC| NZ||[+-.: 0-9NU]{0,7}Z", fullmatch=True),
 )
 # Of any field, as JSON: the same text as a string, plain or with escapes, as a number, as a word, inside of something.
 NEAR_JSON = st.one_of(

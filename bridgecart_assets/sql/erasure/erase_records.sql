@@ -9,7 +9,9 @@
 --     silver.order_lines, silver.rejected_orders, silver.skipped_records, raw.orders
 
 create temp table affected_keys as
-select distinct order_key from known_events semi join erased_records using (topic_id, "partition", "offset");
+select distinct order_key, 0 as events
+from known_events
+semi join erased_records using (topic_id, "partition", "offset");
 
 create temp table accepted as select * exclude (lines) from silver.orders limit 0;
 

@@ -1,7 +1,7 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
--- needs: validated, fields, mapped_events, spellings, lookup_key_of(), key_of(), customer_hash_of(), day_of(), utc_of(),
---     raw.orders, raw.withdrawn_orders, $amount_is_net, $calendar_timezone, $batch_key
--- gives: cleaned, refused_unread, refused, canonicalized, accepted
+-- needs: validated, fields, mapped_events, spellings, lookup_key_of(), order_key_of(), customer_hash_of(), day_of(),
+--     net_of(), utc_of(), raw.orders, raw.withdrawn_orders, $amount_is_net, $calendar_timezone, $batch_key
+-- gives: cleaned, refused_unread, refused, canonicalized, not_withdrawn, spelled, keyed, accepted_keys, accepted
 
 create temp view cleaned as
 select
@@ -11,7 +11,8 @@ select
     null::decimal(38, 0) as version,
     null::boolean as is_void,
     null::struct("at" timestamp, amount decimal(18, 2))[] as refunds,
-    topic_id, "partition", "offset", kafka_timestamp, batch_key
+    topic_id, "partition", "offset", kafka_timestamp, batch_key,
+    order_key, customer_hash, purchased_on, net_amount
 from fields
 where is_plain
 union all by name
@@ -65,35 +66,51 @@ select w.field, w.value, s.canonical
 from written w
 join spellings s on s.field = w.field and s.lookup_key = lookup_key_of(w.value);
 
-create temp table accepted as
-with priced as (
-    select
-        cleaned.* replace (
-            coalesce({spelled_field}_spelling.canonical, cleaned.{spelled_column}) as {spelled_column},
-        ),
-        (purchase_amount - case when $amount_is_net then 0.00 else discount_amount end)::decimal(18, 2) as net_amount
-    from cleaned
-    anti join raw.withdrawn_orders w
-        on w.order_id = cleaned.order_id and (w.customer_id = cleaned.customer_id or cleaned.is_void is not null)
-    left join canonicalized {spelled_field}_spelling on {spelled_field}_spelling.field = '{spelled_field}' and {spelled_field}_spelling.value = cleaned.{spelled_column}
-)
+create temp view not_withdrawn as
+from cleaned
+anti join raw.withdrawn_orders w
+    on w.order_id = cleaned.order_id and (w.customer_id = cleaned.customer_id or cleaned.is_void is not null);
+
+create temp view spelled as
+from not_withdrawn
+left join canonicalized {spelled_field}_spelling on {spelled_field}_spelling.field = '{spelled_field}' and {spelled_field}_spelling.value = not_withdrawn.{spelled_column}
 select
-    key_of(case
-        -- Whoever it belongs to now: a later version may move it to another customer.
-        when is_void is not null then [order_id]
-        when order_id is not null and purchase_amount >= 0 then [customer_id, order_id]
-        -- A refund that names its order is no copy of it; sent again it may have lost the fraction of its second.
-        when order_id is not null
-            then [customer_id, order_id, 'refund', date_trunc('second', purchased_at)::varchar, purchase_amount::varchar]
-        else [customer_id, purchased_at::varchar, purchase_amount::varchar, payment_method, product_category]
-    end) as order_key,
+    not_withdrawn.* replace (
+        coalesce({spelled_field}_spelling.canonical, not_withdrawn.{spelled_column}) as {spelled_column},
+    );
+
+-- Those whose key is not known yet. All others are not copied: that takes longer than to look up their spellings again.
+create temp table keyed as
+select * replace (
+    order_key_of(
+        is_void, order_id, customer_id, purchased_at, purchase_amount, payment_method, product_category
+    ) as order_key,
     customer_hash_of(customer_id) as customer_hash,
     day_of(purchased_at, $calendar_timezone) as purchased_on,
+    net_of(purchase_amount, discount_amount, $amount_is_net) as net_amount
+)
+from spelled
+where order_key is null;
+
+create temp view accepted_keys as
+select order_key from not_withdrawn where order_key is not null
+union all
+select order_key from keyed;
+
+create temp view accepted as
+with events as (
+    from spelled where order_key is not null
+    union all
+    from keyed
+)
+select
+    order_key, customer_hash, purchased_on,
     case when purchase_amount < 0 then 'refund' when net_amount > 0 then 'purchase' when net_amount <= 0 then 'zero' end
         as order_kind,
     (net_amount + discount_amount)::decimal(18, 2) as gross_amount,
     0 as part,
     * exclude (
+        order_key, customer_hash, purchased_on,
         {unstored_field},
     )
-from priced;
+from events;

@@ -1,5 +1,5 @@
 -- The orders with more to say than one event that counts, and all of their events.
--- needs: accepted, standing_rows, silver.orders, silver.duplicate_orders, silver.conflicting_orders,
+-- needs: accepted, affected_keys, standing_rows, silver.orders, silver.duplicate_orders, silver.conflicting_orders,
 --     silver.superseded_orders, silver.order_lines, $batch_key
 -- gives: standing, contested, claims
 
@@ -33,7 +33,7 @@ where batch_key is distinct from $batch_key;
 
 -- Most orders have one event only, which counts; unless it says that there is none.
 create temp table contested as
-select order_key from accepted group by order_key having count(*) > 1
+select order_key from affected_keys where events > 1
 union
 select order_key from standing
 union

@@ -25,5 +25,7 @@ create or replace temp macro is_plain_amount(text) as
     regexp_full_match(text, '-?[0-9]{1,9}([.][0-9]{1,2}([0-9]{0,3}[1-46-9])?)?');
 create or replace temp macro is_plain_unsigned(text) as
     regexp_full_match(text, '[0-9]{1,9}([.][0-9]{1,2}([0-9]{0,3}[1-46-9])?)?');
-create or replace temp macro is_plain_time(text) as
-    regexp_full_match(text, '[0-9][0-9-]*[T ][0-9:.]*(Z|[+-]0[0-9]:[0-5][0-9])?');
+-- As most programs write a time, it is a good one wherever DuckDB reads one, which is seen in a third of the time.
+create or replace temp macro is_plain_time(text) as case
+    when text like '____-__-__T__:__:__%Z' and strlen(text) <= 27 then true
+    else regexp_full_match(text, '[0-9][0-9-]*[T ][0-9:.]*(Z|[+-]0[0-9]:[0-5][0-9])?') end;

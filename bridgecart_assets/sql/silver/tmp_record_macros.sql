@@ -1,7 +1,8 @@
 -- How a record is read: its texts, its instant, and whose it is.
 -- needs: nothing
 -- gives: text_of(), loses_digits(), with_quoted_numbers(), given_of(), iso_of(), instant_of(), forgotten_payload(),
---     json_of(), written_of(), scalar_of(), sender_of(), sent_at(), key_of(), refund_key_of(), customer_hash_of(), hash_of(), is_text(), is_number(),
+--     json_of(), written_of(), scalar_of(), sender_of(), sent_at(), key_of(), order_key_of(), refund_key_of(),
+--     customer_hash_of(), hash_of(), is_text(), is_number(), net_of(),
 --     money_of(), number_of(), flag_of(), utc_of(), day_of(), latest_purchase()
 
 -- A text without white space, control and other invisible characters around it; blank is NULL.
@@ -56,6 +57,10 @@ create or replace temp macro flag_of(text) as case lower(text)
     when 'true' then true when 'yes' then true when '1' then true
     when 'false' then false when 'no' then false when '0' then false end;
 
+-- What counts as sales of an amount.
+create or replace temp macro net_of(purchase_amount, discount_amount, amount_is_net) as
+    (purchase_amount - case when amount_is_net then 0.00 else discount_amount end)::decimal(18, 2);
+
 -- What stands in raw in place of the payload of a customer who was forgotten.
 create or replace temp macro forgotten_payload() as '{"forgotten": true}'::blob;
 
@@ -77,6 +82,17 @@ create or replace temp macro latest_purchase(kafka_timestamp, batch_key) as
 
 -- A JSON list, so that no two different sets of fields read the same. Of bytes, because DuckDB reads a UUID's text slowly.
 create or replace temp macro key_of(fields) as unhex(left(sha256(to_json(fields)), 32))::uuid;
+create or replace temp macro order_key_of(
+    is_void, order_id, customer_id, purchased_at, purchase_amount, payment_method, product_category
+) as key_of(case
+    -- Whoever it belongs to now: a later version may move it to another customer.
+    when is_void is not null then [order_id]
+    when order_id is not null and purchase_amount >= 0 then [customer_id, order_id]
+    -- A refund that names its order is no copy of it; sent again it may have lost the fraction of its second.
+    when order_id is not null
+        then [customer_id, order_id, 'refund', date_trunc('second', purchased_at)::varchar, purchase_amount::varchar]
+    else [customer_id, purchased_at::varchar, purchase_amount::varchar, payment_method, product_category]
+end);
 create or replace temp macro refund_key_of(order_key, number) as key_of([order_key::varchar, 'refund', number::varchar]);
 
 -- Not a secret and not unique: whoever shares it is refreshed along.
