@@ -1,9 +1,9 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
 -- needs: validated, fields, mapped_events, spellings, lookup_key_of(), order_key_of(), customer_hash_of(), day_of(),
 --     net_of(), utc_of(), raw.orders, raw.withdrawn_orders, $amount_is_net, $calendar_timezone, $batch_key
--- gives: cleaned, refused_unread, refused, canonicalized, not_withdrawn, spelled, keyed, accepted_keys, accepted
+-- gives: plain_events, cleaned, refused_unread, refused, canonicalized, keyed, ready, accepted_keys, accepted
 
-create temp view cleaned as
+create temp view plain_events as
 select
     {order_value} as {order_column},
     null::varchar[] as ignored_fields,
@@ -14,7 +14,10 @@ select
     topic_id, "partition", "offset", kafka_timestamp, batch_key,
     order_key, customer_hash, purchased_on, net_amount
 from fields
-where is_plain
+where is_plain;
+
+create temp view cleaned as
+from plain_events
 union all by name
 select
     {order_value} as {order_column},
@@ -66,21 +69,19 @@ select w.field, w.value, s.canonical
 from written w
 join spellings s on s.field = w.field and s.lookup_key = lookup_key_of(w.value);
 
-create temp view not_withdrawn as
-from cleaned
-anti join raw.withdrawn_orders w
-    on w.order_id = cleaned.order_id and (w.customer_id = cleaned.customer_id or cleaned.is_void is not null);
-
-create temp view spelled as
-from not_withdrawn
-left join canonicalized {spelled_field}_spelling on {spelled_field}_spelling.field = '{spelled_field}' and {spelled_field}_spelling.value = not_withdrawn.{spelled_column}
-select
-    not_withdrawn.* replace (
-        coalesce({spelled_field}_spelling.canonical, not_withdrawn.{spelled_column}) as {spelled_column},
-    );
-
 -- Those whose key is not known yet. All others are not copied: that takes longer than to look up their spellings again.
 create temp table keyed as
+with spelled as (
+    from cleaned
+    anti join raw.withdrawn_orders w
+        on w.order_id = cleaned.order_id and (w.customer_id = cleaned.customer_id or cleaned.is_void is not null)
+    left join canonicalized {spelled_field}_spelling on {spelled_field}_spelling.field = '{spelled_field}' and {spelled_field}_spelling.value = cleaned.{spelled_column}
+    select
+        cleaned.* replace (
+            coalesce({spelled_field}_spelling.canonical, cleaned.{spelled_column}) as {spelled_column},
+        )
+    where order_key is null
+)
 select * replace (
     order_key_of(
         is_void, order_id, customer_id, purchased_at, purchase_amount, payment_method, product_category
@@ -89,18 +90,31 @@ select * replace (
     day_of(purchased_at, $calendar_timezone) as purchased_on,
     net_of(purchase_amount, discount_amount, $amount_is_net) as net_amount
 )
-from spelled
-where order_key is null;
+from spelled;
+
+create temp view ready as
+from plain_events
+anti join raw.withdrawn_orders w
+    on w.order_id = plain_events.order_id and w.customer_id = plain_events.customer_id
+where order_key is not null;
 
 create temp view accepted_keys as
-select order_key from not_withdrawn where order_key is not null
+select order_key from ready
 union all
 select order_key from keyed;
 
 create temp view accepted as
-with events as (
-    from spelled where order_key is not null
-    union all
+with spelled as (
+    from ready
+    left join canonicalized {spelled_field}_spelling on {spelled_field}_spelling.field = '{spelled_field}' and {spelled_field}_spelling.value = ready.{spelled_column}
+    select
+        ready.* replace (
+            coalesce({spelled_field}_spelling.canonical, ready.{spelled_column}) as {spelled_column},
+        )
+),
+events as (
+    from spelled
+    union all by name
     from keyed
 )
 select

@@ -39,7 +39,7 @@ select order_key from standing
 union
 select order_key from accepted where is_void;
 
-create temp view claims as
+create temp table claims as
 select * from accepted where order_key in (select order_key from contested)
 union all by name
 select * from standing;

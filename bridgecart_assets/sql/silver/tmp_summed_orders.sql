@@ -3,7 +3,7 @@
 -- needs: ranked_events
 -- gives: summed_orders
 
-create temp view summed_orders as
+create temp table summed_orders as
 with lines as (
     select * exclude (stands_in) from ranked_events where stands_in = 'order_lines'
 ),
