@@ -59,6 +59,9 @@ TOLERATED_WHEN_READING = INTERRUPTIONS | {KafkaError.GROUP_AUTHORIZATION_FAILED}
 NO_ANSWER = KafkaError(KafkaError._TIMED_OUT, "no response")
 _POLL_SECONDS = 0.1
 _NODES_SECONDS = 3.0
+_READING_ON = {"fetch.message.max.bytes": 2 * 1024 * 1024, "queued.max.messages.kbytes": 32 * 1024}
+# Without it a look at one record of a full topic fetches, and unpacks, megabytes of those behind it.
+_LOOKING = {"fetch.message.max.bytes": 256 * 1024, "queued.max.messages.kbytes": 256, "queued.min.messages": 1}
 
 
 @dataclass
@@ -118,19 +121,23 @@ def open_admin(connection: KafkaConnection) -> Iterator[Admin]:
 
 @contextmanager
 def open_consumer(
-    connection: KafkaConnection, group: str | None = None, *, isolation: str = "read_committed"
+    connection: KafkaConnection,
+    group: str | None = None,
+    *,
+    isolation: str = "read_committed",
+    reads_on: bool = True,
 ) -> Iterator[tuple[Consumer, Reports]]:
     """A consumer for `assign()`: it joins no group, commits nothing and never jumps to another offset.
 
-    `group` is the one whose offsets it may ask for, `isolation` whether it is served what is not committed.
+    `group` is the one whose offsets it may ask for, `isolation` whether it is served what is not committed; unless it
+    `reads_on`, little is fetched ahead.
     """
     reports = Reports(connection)
     defaults = {
         # By default a fast reader idles up to a second each time it had filled the prefetch queue.
         "fetch.queue.backoff.ms": 2,
         "fetch.wait.max.ms": 10,
-        "fetch.message.max.bytes": 2 * 1024 * 1024,
-        "queued.max.messages.kbytes": 32 * 1024,
+        **(_READING_ON if reads_on else _LOOKING),
     }
     required = {
         **reports.callbacks,

@@ -140,7 +140,7 @@ def _topic_state(connection: KafkaConnection, known: KnownTopics) -> TopicState:
 
 
 def _look(connection: KafkaConnection, listed: Mapping[int, int], last: Mapping[int, LastRecord]) -> "_Look":
-    with open_consumer(connection) as (consumer, reports):
+    with open_consumer(connection, reads_on=False) as (consumer, reports):
         look = _Look(consumer, reports, dict(listed), last)
         look.take()
         return look
