@@ -26,8 +26,10 @@ from bridgecart_assets_tests.support import topics
 from bridgecart_assets_tests.support.command_line import Bridgecart, bridgecart
 from bridgecart_assets_tests.support.spark import spark_in_this_process
 from bridgecart_assets_tests.support.state import digests, rows
+from bridgecart_assets_tests.test_recipes import KPI, add_a_kpi, add_a_trait, copied
+from bridgecart_assets_tests.test_recipes import shop as shop_of_recipes
 
-__all__ = ["bridgecart"]
+__all__ = ["bridgecart", "shop_of_recipes"]
 
 pytestmark = [
     # A busy machine takes its time.
@@ -154,6 +156,7 @@ def test_the_cdnow_log_is_the_same_in_batches_and_sent_twice(
     twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BRIDGECART_MAX_BATCH_RECORDS", "2500")
+    monkeypatch.setattr(shares, "ORDERS_IN_SHARE", 2_000)
     events = list(read_cdnow().events())
     take_in(twins, feed, events)
     take_in(twins, feed, events[::3])
@@ -228,6 +231,30 @@ def followed_alike(
     first, second = (Warehouse(folder / engine / "data" / "bridgecart.duckdb") for engine in shown)
     assert rows(second, "select count(*) > 0 from lake.heads") == [(True,)]
     assert digests(second) == digests(first)
+
+
+@pytest.mark.slow
+def test_a_new_kpi_and_a_new_trait_need_not_a_line_for_spark(
+    shop_of_recipes: Path, spark: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies, seen = {}, {}
+    for engine, settings in {"duckdb": {}, "spark": spark}.items():
+        configure(monkeypatch, settings)
+        copies[engine] = copy = copied(shop_of_recipes, tmp_path / engine)
+        add_a_kpi(copy)
+        add_a_trait(copy)
+        if engine == "spark":
+            copy.tell("-m", "bridgecart_assets", "move", "--to", "spark")
+        seen[engine] = copy.seen()
+    assert seen["spark"]["metadata"]["gold/customer_segments"]["engine"] == "spark"
+    assert [seen["spark"][what] == seen["duckdb"][what] for what in ("checks", "summary")] == [True, True]
+    published = sorted(
+        f"{file.parent.name}/{file.stem}" for file in (copies["duckdb"].data / "published").rglob("*.parquet")
+    )
+    assert {f"kpi/{KPI}", "gold/customer_segments"} <= set(published)
+    for table in published:
+        first, second = (copy.published("from published order by all", table) for copy in copies.values())
+        assert first == second, table
 
 
 @pytest.mark.kafka
