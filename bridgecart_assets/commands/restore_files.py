@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock, serve_lock
 from bridgecart_assets.warehouse.inventory import read_standing
+from bridgecart_assets.warehouse.lake.heads import is_in_lake
 from bridgecart_assets.warehouse.moving import remove_lake
 from bridgecart_assets.warehouse.storage.backup_folder import Backup, BackupUnusable, read_backup, sync_folder
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
 
 _RESTORING = "restoring"
@@ -85,8 +88,10 @@ def restore_backup(
         progress("copying and comparing digests")
         backup.copy_to(fresh, in_megabytes(backup.size, copied))
         _merge_forgotten(settings, fresh)
+        had_lake = _had_lake(warehouse)
         warehouse.give_way_to(fresh / WAREHOUSE)
-        remove_lake(settings.lake_path)
+        if had_lake:
+            remove_lake(settings.lake_path)
         _put_the_rest(settings, fresh, keeps_home=keeps_home)
         sync_folder(settings.data_dir)
     standing = read_standing(warehouse)
@@ -104,6 +109,17 @@ def _is_home_on_a_server(settings: Settings, progress: Progress) -> bool:
     with dagster_instance(settings) as instance:
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         return not has_records(instance, settings.dagster_home)
+
+
+def _had_lake(warehouse: Warehouse) -> bool:
+    """True if it is known that the lake was that of this warehouse: it could be another's."""
+    try:
+        # Nobody is to be forgotten in what is about to go.
+        with with_changes(warehouse, forget_again=None).reading() as connection:
+            return is_in_lake(connection)
+    except WarehouseError:
+        # None there, or one that has to be restored because it cannot be read.
+        return False
 
 
 def _merge_forgotten(settings: Settings, fresh: Path) -> None:

@@ -57,21 +57,28 @@ def move_to_file(warehouse: Warehouse, folder: Path) -> Sequence[Moved]:
     warehouse.require()
     with warehouse.transaction() as connection:
         if not is_in_lake(connection):
-            raise WarehouseError(f"The large tables of {warehouse.path} are not in the lake.")
+            # A move that was killed may have left them, or they are another warehouse's.
+            left = f" Delete {folder}, unless another warehouse uses it." if any(_tables_of(folder)) else ""
+            raise WarehouseError(f"The large tables of {warehouse.path} are not in the lake.{left}")
         moved = _bring_all_back(connection)
     remove_lake(folder)
     return moved
 
 
 def remove_lake(folder: Path) -> None:
-    """Delete the tables of a lake that no warehouse names any more, if there are any.
+    """Delete the tables of a lake whose warehouse names them no more.
 
     They have names and phone numbers of customers, whom nobody would find there to forget them.
     """
-    for schema in {table.schema for table in IN_LAKE}:
-        if (folder / schema).exists():
-            shutil.rmtree(folder / schema)
+    for tables in _tables_of(folder):
+        shutil.rmtree(tables)
     unstage(folder)
+
+
+def _tables_of(folder: Path) -> Sequence[Path]:
+    """The folders of a lake that have tables."""
+    folders = (folder / schema for schema in sorted({table.schema for table in IN_LAKE}))
+    return [one for one in folders if one.exists()]
 
 
 @contextmanager

@@ -218,6 +218,12 @@ def test_customers_are_forgotten_batches_read_again_and_backups_made_in_the_lake
     assert here("restore", saved, "--replace", **spark).code == 0
     assert digests(warehouse, with_ledger=True) == in_lake
     assert _files_in(lake) == set()
+    # Elsewhere it is another's.
+    assert here("move", "--to", "spark", **spark).code == 0
+    other = {"BRIDGECART_DATA_DIR": str(tmp_path / "other"), "BRIDGECART_LAKE_DIR": str(lake), **spark}
+    assert here("restore", saved, **other).code == 0
+    assert here("move", "--to", "duckdb", **other).err.endswith(f"Delete {lake}, unless another warehouse uses it.\n")
+    assert digests(warehouse, with_ledger=True) == in_lake
 
 
 @in_this_process

@@ -17,7 +17,7 @@ from bridgecart_assets.warehouse.storage.tables import run_steps
 
 # What a part needs to be made stays in the default memory limit.
 _ORDERS_IN_PART = 10_000_000
-_SMALL_IN_LARGE = 10
+_SMALL_IN_LARGE = 4
 HASHES = 2**63
 
 
