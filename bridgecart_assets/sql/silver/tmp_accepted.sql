@@ -1,9 +1,9 @@
 -- The records of one batch as events: every record ends in `accepted` or in `refused`.
 -- needs: validated, fields, mapped_events, spellings, lookup_key_of(), order_key_of(), customer_hash_of(), day_of(),
 --     net_of(), utc_of(), raw.orders, raw.withdrawn_orders, $amount_is_net, $calendar_timezone, $batch_key
--- gives: plain_events, cleaned, refused_unread, refused, canonicalized, keyed, ready, accepted_keys, accepted
+-- gives: told_events, cleaned, refused_unread, refused, canonicalized, keyed, ready, accepted_keys, accepted
 
-create temp view plain_events as
+create temp view told_events as
 select
     {order_value} as {order_column},
     null::varchar[] as ignored_fields,
@@ -14,10 +14,20 @@ select
     topic_id, "partition", "offset", kafka_timestamp, batch_key,
     order_key, customer_hash, purchased_on, net_amount
 from fields
-where is_plain;
+where is_plain
+union all by name
+select
+    {order_value} as {order_column},
+    ignored_fields,
+    stated_attributes,
+    version, is_void, refunds,
+    topic_id, "partition", "offset", kafka_timestamp, batch_key,
+    order_key, customer_hash, purchased_on, net_amount
+from mapped_events
+where reasons is null;
 
 create temp view cleaned as
-from plain_events
+from told_events
 union all by name
 select
     {order_value} as {order_column},
@@ -25,15 +35,6 @@ select
     stated_attributes,
     topic_id, "partition", "offset", kafka_timestamp, batch_key
 from validated
-where reasons is null
-union all by name
-select
-    {order_value} as {order_column},
-    ignored_fields,
-    stated_attributes,
-    version, is_void, refunds,
-    topic_id, "partition", "offset", kafka_timestamp, batch_key
-from mapped_events
 where reasons is null;
 
 -- Refused records of which `fields` has no payload. Few, and known to be few before raw is joined: else all payloads of the
@@ -93,9 +94,9 @@ select * replace (
 from spelled;
 
 create temp view ready as
-from plain_events
+from told_events
 anti join raw.withdrawn_orders w
-    on w.order_id = plain_events.order_id and w.customer_id = plain_events.customer_id
+    on w.order_id = told_events.order_id and (w.customer_id = told_events.customer_id or told_events.is_void is not null)
 where order_key is not null;
 
 create temp view accepted_keys as
