@@ -23,7 +23,7 @@ said as (
             strlen(body) = octet_length(payload)
             and starts_with(body, '{') and (ends_with(body, '}') or ends_with(body, '}' || chr(10)))
         then
-            -- Takes three quarters of the time of a struct.
+            -- A list takes less time than a struct.
             try(json_extract_string(body, [
                 '$.{field}',
             ]))
