@@ -128,9 +128,7 @@ class Lake:
     def _stored(self, table: Contract) -> Any:
         """The table as Iceberg has it: what a query of its metadata says takes Spark a job."""
         spark = cast("Any", self.spark)
-        stored = spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, _name(table))
-        stored.refresh()
-        return stored
+        return spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, _name(table))
 
     def head(self, table: Contract) -> Head:
         """The newest snapshot."""

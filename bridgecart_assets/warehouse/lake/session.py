@@ -76,6 +76,8 @@ class Spark:
             catalog: "org.apache.iceberg.spark.SparkCatalog",
             f"{catalog}.type": "hadoop",
             f"{catalog}.warehouse": str(self.folder.resolve()),
+            # Tables come and go behind its back, when a warehouse moves or is restored.
+            f"{catalog}.cache-enabled": "false",
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.timestampType": "TIMESTAMP_NTZ",
         }
