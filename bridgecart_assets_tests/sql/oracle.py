@@ -205,7 +205,8 @@ def clv_growth(orders: Orders, period: Period, key: str, model: Model) -> dict[s
     predicted0, predicted1 = [p0[c] for c in opening if c in p0], [p1[c] for c in opening if c in p1]
     predicted_growth = total_growth = None
     if predicted0 and predicted1:
-        predicted_growth = float(Fraction(_sum(predicted1)) / Fraction(_sum(predicted0)) - 1)
+        if _sum(predicted0) > 0:
+            predicted_growth = float(Fraction(_sum(predicted1)) / Fraction(_sum(predicted0)) - 1)
         if _sum(predicted0) + opening_value > 0:
             total_growth = float(
                 Fraction(_sum(predicted1) + kept_value) / Fraction(_sum(predicted0) + opening_value) - 1

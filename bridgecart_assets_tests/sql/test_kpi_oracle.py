@@ -50,6 +50,14 @@ def test_the_four_kpis_of_a_busy_history_are_those_of_the_definitions(seed: int,
     assert compared["migrated_in"] > 2
 
 
+def test_a_segment_that_is_predicted_to_spend_nothing_has_no_predicted_growth():
+    days = {"2023-12-18": (1, 1, -7), "2023-12-19": (1,), "2024-01-29": (1, 1)}
+    history = tuple(
+        Order("C1", f"{day}T00:00:00", Decimal(cents) / 100) for day, nets in days.items() for cents in nets
+    )
+    _assert_kpis_follow_the_definitions(history, tiny_settings(kpi_period="week", churn_window_days=7))
+
+
 def test_the_kpis_of_single_days_are_those_of_the_definitions():
     history = tuple(busy_history(6, customers=8, orders=60, days=12))
     _assert_kpis_follow_the_definitions(history, tiny_settings(kpi_period="day", churn_window_days=3))
