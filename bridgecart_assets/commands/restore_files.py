@@ -25,7 +25,7 @@ from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock, serve_lock
 from bridgecart_assets.warehouse.inventory import read_standing
-from bridgecart_assets.warehouse.lake.heads import is_in_lake
+from bridgecart_assets.warehouse.lake.heads import has_lake
 from bridgecart_assets.warehouse.moving import remove_lake
 from bridgecart_assets.warehouse.storage.backup_folder import Backup, BackupUnusable, read_backup, sync_folder
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
@@ -115,8 +115,7 @@ def _had_lake(warehouse: Warehouse) -> bool:
     """True if it is known that the lake was that of this warehouse: it could be another's."""
     try:
         # Nobody is to be forgotten in what is about to go.
-        with with_changes(warehouse, forget_again=None).reading() as connection:
-            return is_in_lake(connection)
+        return has_lake(with_changes(warehouse, forget_again=None))
     except WarehouseError:
         # None there, or one that has to be restored because it cannot be read.
         return False

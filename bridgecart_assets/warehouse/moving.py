@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from bridgecart_assets.contracts import IN_LAKE, LAKE_HEADS, Contract
-from bridgecart_assets.warehouse.lake.heads import is_in_lake
+from bridgecart_assets.warehouse.lake.heads import has_lake, is_in_lake
 from bridgecart_assets.warehouse.lake.iceberg import unstage
 from bridgecart_assets.warehouse.lake.session import Spark
 from bridgecart_assets.warehouse.spark_engine import move_into_lake
@@ -84,9 +84,7 @@ def _tables_of(folder: Path) -> Sequence[Path]:
 @contextmanager
 def in_one_file(warehouse: Warehouse) -> Iterator[Warehouse]:
     """The warehouse, or a copy with the rows of the lake, which is gone at the end. Raises WarehouseMissing."""
-    with warehouse.reading() as connection:
-        is_whole = not is_in_lake(connection)
-    if is_whole:
+    if not has_lake(warehouse):
         yield warehouse
         return
     with warehouse.copied() as copy:

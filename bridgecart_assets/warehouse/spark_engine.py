@@ -46,6 +46,7 @@ from bridgecart_assets.warehouse.lake.heads import (
     bring_in,
     changed_part,
     drop_temporary,
+    has_lake,
     hashes_of,
     held_any,
     is_in_lake,
@@ -126,9 +127,7 @@ class SparkEngine:
     def rewrite(self) -> None:
         """Put a new file in the place of the old one, and delete every file of the lake that is not needed now."""
         self.warehouse.rewrite()
-        with self.warehouse.reading() as connection:
-            has_lake = is_in_lake(connection)
-        if has_lake:
+        if has_lake(self.warehouse):
             self._expire(datetime.now(UTC))
 
     def _expire(self, before: datetime) -> Mapping[str, int]:

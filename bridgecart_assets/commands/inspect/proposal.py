@@ -73,10 +73,9 @@ def _without_void(shape: Shape | None, found: Mapping[str, Guess]) -> str:
     void = found.get("is_void")
     if shape is not None or void is None or "version" in found:
         return ""
-    doubt = f"# unsure: {void.doubt}\n" if void.doubt else ""
     return (
         "[records]\n# Nothing tells which record of an order is its latest: one that is cancelled later still counts.\n"
-        f"{doubt}where = {_toml(f'not coalesce({void.expression}, false)')}\n"
+        f"{_remark(void)}where = {_toml(f'not coalesce({void.expression}, false)')}\n"
     )
 
 
@@ -124,8 +123,11 @@ def _beside(found: Mapping[str, Guess], given: Mapping[str, str]) -> dict[str, G
 
 
 def _line(one: Guess) -> str:
-    remark = f"# unsure: {one.doubt}\n" if one.doubt else ""
-    return f"{remark}{one.field:{_WIDTH}} = {_toml(one.expression)}\n"
+    return f"{_remark(one)}{one.field:{_WIDTH}} = {_toml(one.expression)}\n"
+
+
+def _remark(one: Guess) -> str:
+    return f"# unsure: {one.doubt}\n" if one.doubt else ""
 
 
 def _money(found: Mapping[str, Guess], currencies: Counter[str]) -> str:

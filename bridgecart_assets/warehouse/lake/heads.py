@@ -13,8 +13,8 @@ import duckdb
 
 from bridgecart_assets.base.quoting import sql_name, sql_names, sql_text
 from bridgecart_assets.contracts import BATCH_COLUMN, CUSTOMER_HASH, ID_COLUMN, IN_LAKE, LAKE_HEADS, Contract
-from bridgecart_assets.warehouse.storage.database import WarehouseError, columns_of
-from bridgecart_assets.warehouse.storage.tables import prepare, typed_columns
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, columns_of
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps, typed_columns
 
 
 class InLake(WarehouseError):
@@ -50,6 +50,12 @@ class Part:
 def is_in_lake(connection: duckdb.DuckDBPyConnection) -> bool:
     """True if the large tables of the warehouse stand in the lake."""
     return columns_of(connection, LAKE_HEADS) is not None
+
+
+def has_lake(warehouse: Warehouse) -> bool:
+    """True if the large tables of this warehouse stand in the lake. Raises WarehouseMissing, WarehouseError."""
+    with warehouse.reading() as connection:
+        return is_in_lake(connection)
 
 
 def require_in_file(connection: duckdb.DuckDBPyConnection) -> None:
@@ -151,13 +157,10 @@ def batches_of(connection: duckdb.DuckDBPyConnection, records: str, customers: s
 
 
 def hashes_of(connection: duckdb.DuckDBPyConnection, customers: str) -> list[int]:
-    """The hashes of these customers, in order."""
-    tables = (table for table in IN_LAKE if CUSTOMER_HASH in table.columns)
-    found = " union ".join(
-        f"select {CUSTOMER_HASH.name} from {table.full_name} where {ID_COLUMN} in (select {ID_COLUMN} from {customers})"
-        for table in tables
-    )
-    return [int(value) for (value,) in connection.execute(f"{found} order by all").fetchall()]
+    """The hashes of these customers, in order; `customers` is a relation with their ids."""
+    run_steps(connection, ["silver/tmp_record_macros"], {})
+    hashes = f"select distinct customer_hash_of({ID_COLUMN}) from {customers} order by all"
+    return [int(value) for (value,) in connection.execute(hashes).fetchall()]
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, orders: str, others: str) -> list[str]:
