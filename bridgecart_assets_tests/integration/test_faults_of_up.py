@@ -139,8 +139,8 @@ def a_code_server_killed_in_mid_read_takes_its_run_with_it_which_is_reported(
     kill_code_server(served, folder)
     assert f"with it run {run}: the sensor tries again" in served.output.read_text()
     assert served.runs(runIds=[run])[0]["status"] == "FAILURE"
-    line.proxy.when_answered(MID_READ_BYTES, line.proxy.go_silent)
     line.proxy.reset()
+    line.proxy.when_answered(MID_READ_BYTES, line.proxy.go_silent)
     line.proxy.heal()
 
 

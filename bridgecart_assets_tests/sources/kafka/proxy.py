@@ -135,14 +135,15 @@ class Proxy:
         while data := source.recv(_CHUNK):
             if is_answer:
                 passed += len(data)
-                self._note(passed)
+                self._note(source, passed)
             with self._state:
                 self._state.wait_for(lambda: not self._is_silent or source not in self._connections)
             sink.sendall(data)
 
-    def _note(self, passed: int) -> None:
+    def _note(self, source: socket.socket, passed: int) -> None:
         with self._state:
-            if self._action is None or passed < self._large:
+            # One that is being reset may still get what waited for it.
+            if self._action is None or passed < self._large or source not in self._connections:
                 return
             action, self._action = self._action, None
         action()
