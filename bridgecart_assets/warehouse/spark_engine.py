@@ -241,7 +241,7 @@ class SparkEngine:
         held = held_any(connection, part)
         with self.lake() as lake, lake.staged(connection, part.table, part) as rows:
             lake.settle(part.table, head)
-            return lake.replace_part(part, rows, held=held, properties=properties)
+            return lake.replace_part(part, head, rows, held=held, properties=properties)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import duckdb
 import pytest
 
 from bridgecart_assets.base.settings import load_settings
-from bridgecart_assets.contracts import IN_LAKE, SILVER_ORDERS
+from bridgecart_assets.contracts import IN_LAKE, SILVER_ORDERS, Contract
 from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
-from bridgecart_assets.warehouse.lake.heads import read_heads
+from bridgecart_assets.warehouse.lake.heads import Head, read_heads
+from bridgecart_assets.warehouse.lake.iceberg import Lake
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.killable import Ended, Killer
 from bridgecart_assets_tests.integration.shop import Shop, history
@@ -224,6 +225,33 @@ def test_customers_are_forgotten_batches_read_again_and_backups_made_in_the_lake
     assert here("restore", saved, **other).code == 0
     assert here("move", "--to", "duckdb", **other).err.endswith(f"Delete {lake}, unless another warehouse uses it.\n")
     assert digests(warehouse, with_ledger=True) == in_lake
+
+
+@in_this_process
+def test_a_commit_of_a_killed_driver_that_comes_late_is_not_counted(
+    here: Here, filled: Warehouse, spark: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert here("move", "--to", "spark", **spark).code == 0
+    before = digests(filled, with_ledger=True)
+    settle = Lake.settle
+
+    def settle_before_it_comes(lake: Lake, table: Contract, head: Head) -> None:
+        settle(lake, table, head)
+        lake.rows(table, head).limit(1).writeTo(f"lake.{table.full_name}").append()
+
+    withdraw = ("withdraw", "O1-1", "--reason", "sent by mistake")
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "settle", settle_before_it_comes)
+        failed = here(*withdraw, **spark)
+    assert failed.code == 1, failed.out
+    assert re.fullmatch(
+        r"bridgecart: Another process wrote to \w+\.\w+ in the lake meanwhile: nothing was written, run again\.\n",
+        failed.err,
+    )
+    assert digests(filled, with_ledger=True) == before
+    assert here(*withdraw, **spark).code == 0
+    assert rows(filled, "select count(*) from silver.orders where order_id = 'O1-1'") == [(0,)]
+    assert rows(filled, "select count(*) - count(distinct order_key) from silver.orders") == [(0,)]
 
 
 @in_this_process

@@ -18,7 +18,7 @@ import duckdb
 from bridgecart_assets.base.quoting import sql_name, sql_text
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.warehouse.lake.heads import Head, Part
-from bridgecart_assets.warehouse.lake.session import CATALOG
+from bridgecart_assets.warehouse.lake.session import CATALOG, SparkFailed
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
@@ -55,10 +55,13 @@ class Lake:
         _in_columns(table, rows).writeTo(_name(table)).overwrite(lit(True))
         return self.head(table)
 
-    def replace_part(self, part: Part, rows: "DataFrame", *, held: bool, properties: Mapping[str, str]) -> Head:
+    def replace_part(
+        self, part: Part, head: Head, rows: "DataFrame", *, held: bool, properties: Mapping[str, str]
+    ) -> Head:
         """Replace the rows of a part; the commit that adds them has these properties.
 
-        `held` says whether the table has any rows of it: those are deleted by a commit before.
+        `held` says whether the head has any rows of it: those are deleted by a commit before. Raises SparkFailed where
+        others committed meanwhile.
         """
         if held:
             self.spark.sql(f"delete from {_name(part.table)} where {part.condition}")
@@ -66,6 +69,7 @@ class Lake:
         for name, value in properties.items():
             writer = writer.option(f"snapshot-property.{name}", value)
         writer.append()
+        self._require_alone(part.table, head, commits=1 + held)
         return self.head(part.table)
 
     def empty(self, table: Contract) -> Head:
@@ -80,6 +84,7 @@ class Lake:
         self.settle(table, head)
         options = f"map('min-input-files', '{_SMALL_FILES}')"
         self.spark.sql(f"call {CATALOG}.system.rewrite_data_files(table => '{table.full_name}', options => {options})")
+        self._require_alone(table, head, commits=1)
         return self.head(table)
 
     def expire(self, table: Contract, head: Head, before: datetime) -> int:
@@ -118,6 +123,18 @@ class Lake:
             yield self.spark.read.schema(spark_schema(table)).parquet(str(folder))
         finally:
             unstage(self.folder)
+
+    def _require_alone(self, table: Contract, head: Head, *, commits: int) -> None:
+        """Raise SparkFailed unless at most so many commits followed the head.
+
+        The Java of a driver that was killed may end its last commit when the next run has looked for it already.
+        """
+        stored = self._stored(table)
+        between = cast("Any", self.spark)._jvm.org.apache.iceberg.util.SnapshotUtil.snapshotIdsBetween
+        if len(between(stored, head.snapshot_id, stored.currentSnapshot().snapshotId())) > commits:
+            raise SparkFailed(
+                f"Another process wrote to {table.full_name} in the lake meanwhile: nothing was written, run again."
+            )
 
     def _prepare(self, table: Contract) -> None:
         self.spark.sql(f"create table if not exists {_name(table)} ({spark_schema(table)}) using iceberg")

@@ -4,6 +4,7 @@ Whoever changes the columns of a table adds a migration here; the golden file of
 may drop tables that are made as a whole: the next refresh makes them again. Raw records exist nowhere else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import duckdb
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts.catalog import TABLES
 from bridgecart_assets.contracts.event import event_column
+from bridgecart_assets.contracts.internal import IN_LAKE, LAKE_HEADS
 from bridgecart_assets.sql import read_sql
 
 
@@ -46,6 +48,10 @@ MIGRATIONS: tuple[str | NewField, ...] = (
 _TABLE = "main.layout_version"
 
 
+class LayoutInLake(BridgeCartError):
+    """A table has to change whose rows stand in the lake, where files are written once and stay as they are."""
+
+
 class WarehouseTooNew(BridgeCartError):
     """The file was written by a later version of BridgeCart."""
 
@@ -72,15 +78,28 @@ def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
-    """Run the migrations that the file lacks, all in one transaction."""
+    """Run the migrations that the file lacks, all in one transaction. Raises LayoutInLake."""
     done = len(MIGRATIONS) if is_empty(connection) else _version(connection) or 0
+    missing = [one.sql() if isinstance(one, NewField) else read_sql(one) for one in MIGRATIONS[done:]]
+    _require_in_file(connection, missing)
     connection.execute("begin transaction")
-    for migration in MIGRATIONS[done:]:
-        sql = migration.sql() if isinstance(migration, NewField) else read_sql(migration)
+    for sql in missing:
         for statement in connection.extract_statements(sql):
             connection.execute(statement)
     connection.execute(f"create or replace table {_TABLE} as select {len(MIGRATIONS)} as version")
     connection.execute("commit")
+
+
+def _require_in_file(connection: duckdb.DuckDBPyConnection, missing: Sequence[str]) -> None:
+    """Raise LayoutInLake where a migration changes a table whose rows stand in the lake."""
+    in_lake = "select count(*) from duckdb_tables() where schema_name || '.' || table_name = ?"
+    ((lakes,),) = connection.execute(in_lake, [LAKE_HEADS.full_name]).fetchall()
+    changed = [table.full_name for table in IN_LAKE if any(table.full_name in sql for sql in missing)]
+    if lakes and changed:
+        raise LayoutInLake(
+            f"This version of BridgeCart has other columns in {', '.join(changed)}, which are in the lake: install the "
+            "version before again, run `bridgecart move --to duckdb`, install this one, and move again."
+        )
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> int | None:

@@ -13,6 +13,7 @@ from bridgecart_assets.contracts import (
     BEHIND_VIEWS,
     BESIDE_ORDERS,
     ERASURE_TABLES,
+    LAKE_HEADS,
     OUTBOX_TABLES,
     PURCHASE_MODEL,
     RAW_BATCHES,
@@ -36,7 +37,7 @@ from bridgecart_assets.sources.kafka.continuity import KnownTopic
 from bridgecart_assets.warehouse.ingest.ledger import load_position
 from bridgecart_assets.warehouse.storage import migrations
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets.warehouse.storage.migrations import MIGRATIONS, WarehouseTooNew
+from bridgecart_assets.warehouse.storage.migrations import MIGRATIONS, LayoutInLake, WarehouseTooNew
 from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.support.pipeline import run_silver, run_small_shop, run_whole_tables
 from bridgecart_assets_tests.support.records import TOPIC_ID, Record, store_batch
@@ -282,6 +283,24 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
     with duckdb.connect(str(warehouse.path), read_only=True) as connection:
         assert connection.sql("select kept from raw.orders").fetchall() == [(42,)]
         assert connection.sql("select 1 from duckdb_tables() where table_name = 'layout_version'").fetchall() == []
+
+
+@pytest.mark.usefixtures("with_a_second_version")
+@pytest.mark.parametrize("opened", ["to read", "to write"])
+def test_a_migration_of_a_table_in_the_lake_is_refused_and_the_file_not_touched(
+    warehouse: Warehouse, opened: str
+) -> None:
+    as_if_older(warehouse)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("create schema lake")
+        connection.execute(LAKE_HEADS.ddl())
+    before = warehouse.path.read_bytes()
+    with (
+        pytest.raises(LayoutInLake, match=r"in raw\.orders, .*, which are in the lake: install the version before"),
+        warehouse.reading() if opened == "to read" else warehouse.transaction(),
+    ):
+        pass
+    assert warehouse.path.read_bytes() == before
 
 
 @pytest.mark.parametrize("opened", ["to read", "to write"])
