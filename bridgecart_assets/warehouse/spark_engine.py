@@ -2,11 +2,11 @@
 
 Everything else, and which snapshots of the lake count, stays in the DuckDB file, in whose transactions all is written:
 of what a transaction commits to the lake nothing counts unless it ends well. A batch is read and judged by DuckDB on
-this machine, with those batches beside it that have events of its orders. Tables of customers are made as a whole.
+this machine, with those batches beside it that have events of its orders; so are the rows of few customers who changed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts import (
     BATCH_COLUMN,
     BOOKKEEPING,
+    CUSTOMER_TOTALS,
     IN_LAKE,
     RAW_ORDERS,
     SEGMENT_FLOWS,
@@ -36,8 +37,8 @@ from bridgecart_assets.warehouse.incremental.rebuild import (
     note_refresh,
     refreshes_now,
 )
-from bridgecart_assets.warehouse.incremental.refresh import made_by
-from bridgecart_assets.warehouse.incremental.scope import FullScope
+from bridgecart_assets.warehouse.incremental.refresh import made_by, make_rows
+from bridgecart_assets.warehouse.incremental.scope import ChangedScope
 from bridgecart_assets.warehouse.lake.heads import (
     Head,
     Part,
@@ -64,13 +65,15 @@ from bridgecart_assets.warehouse.lake.shares import (
 from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, standing_tables
 from bridgecart_assets.warehouse.storage.engine import Engine
-from bridgecart_assets.warehouse.storage.outputs import Carried, FileSlice, Incremental, KafkaSlice, Query
+from bridgecart_assets.warehouse.storage.outputs import Carried, Changes, FileSlice, Incremental, KafkaSlice, Query
 from bridgecart_assets.warehouse.storage.tables import delete_slice, make_view, prepare, run_steps, steps_of
 from bridgecart_assets.warehouse.writing import write_frame, write_query
 
 _LAKE = {table.full_name: table for table in IN_LAKE}
 _ACCEPTED = "silver/tmp_accepted"
 _BATCH = "bridgecart.batch"
+# Of more, Spark's workers are faster.
+_FEW_CUSTOMERS = 50_000
 _COORDINATES = [BATCH_COLUMN, "topic_id", "partition", "offset"]
 
 
@@ -107,7 +110,7 @@ class SparkEngine:
         plan = planned.plan
         with (
             self._writing() as connection,
-            self._brought_in(connection, [Part(RAW_ORDERS, [plan.batch_key])], {_BATCH: plan.batch_key}),
+            self.brought_in(connection, [Part(RAW_ORDERS, [plan.batch_key])], {_BATCH: plan.batch_key}),
         ):
             if isinstance(planned, FileSlice):
                 write_file_slice(connection, planned)
@@ -147,7 +150,7 @@ class SparkEngine:
             return
         batches = batches_of(connection, records, customers)
         hashes = hashes_of(connection, customers)
-        with self._brought_in(connection, [Part(one, batches if one.partitioned else hashes) for one in IN_LAKE]):
+        with self.brought_in(connection, [Part(one, batches if one.partitioned else hashes) for one in IN_LAKE]):
             yield
 
     def drop(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[Contract]) -> None:
@@ -202,7 +205,7 @@ class SparkEngine:
     ) -> None:
         tables = [table for table in (contract, *(TABLES[name] for name in query.co_outputs)) if table in IN_LAKE]
         batches = self._batches_beside(connection, contract, query, batch_key)
-        with self._brought_in(connection, [Part(table, batches) for table in tables], {_BATCH: batch_key}):
+        with self.brought_in(connection, [Part(table, batches) for table in tables], {_BATCH: batch_key}):
             write_query(connection, contract, query, batch_key)
 
     def _batches_beside(
@@ -219,7 +222,7 @@ class SparkEngine:
         return batches
 
     @contextmanager
-    def _brought_in(
+    def brought_in(
         self,
         connection: duckdb.DuckDBPyConnection,
         parts: Sequence[Part],
@@ -255,30 +258,61 @@ class _Customers:
     incremental: Incremental
 
     def refresh(self, only_changes: bool) -> None:
-        """Make the rows as a whole, unless nothing has changed."""
+        """Make the rows of customers that changed where these are few, else those of all, share by share."""
         stored = self.query.stored_in or self.contract
         self._prepare()
         decision = self._decide(stored, only_changes=only_changes)
-        if self._has_changed(decision):
+        if isinstance(decision.scope, ChangedScope) and self._are_few():
+            with self._brought_in([stored]):
+                make_rows(self.connection, stored, self.query, self.incremental, decision.scope)
+        else:
             decision = self._decide(stored, only_changes=False)
             self._make()
+            if self.incremental.replaced is not None:
+                delete_slice(self.connection, self.incremental.replaced, None)
         note_refresh(self.connection, self.contract, decision.state)
         if self.incremental.replaced is not None:
-            delete_slice(self.connection, self.incremental.replaced, None)
             forget_followed(self.connection, self.incremental.replaced)
         if self.contract.is_view:
             make_view(self.connection, self.contract, self.query.parameters)
 
     def carry(self, carried: Carried, only_changes: bool) -> None:
-        """Make the rows of the tables behind a view as a whole, unless nothing has changed."""
+        """Carry the tables behind a view on by few customers of the same date, else make the rows of all."""
         self._prepare()
         prepare(self.connection, SEGMENT_FLOWS)
         files = (file_of(self.contract.full_name), *carried.files)
         before, now = refreshes_now(self.connection, self.contract, self.incremental, files, self.query.parameters)
-        if not only_changes or before is None or _moment(before) != _moment(now):
+        if only_changes and before is not None and self._follow(carried, before, now):
+            note_refresh(self.connection, self.contract, replace(now, checked=before.checked))
+        else:
             self._make()
             note_refresh(self.connection, self.contract, replace(now, full_rebuilds=now.full_rebuilds + 1))
         make_view(self.connection, self.contract, self.query.parameters)
+
+    def _follow(self, carried: Carried, before: RefreshState, now: RefreshState) -> bool:
+        """Take in what came and went; False, and nothing is written, where the rows of all have to be made."""
+        if (before.state, before.as_of) != (now.state, now.as_of):
+            return False
+        changes = Changes(before.revision, now.revision, before.as_of)
+        run_steps(self.connection, ("internal/touched",), {"after": changes.after, "revision": changes.revision})
+        if not self._are_few():
+            return False
+        with self._brought_in([CUSTOMER_TOTALS, *(table for table in carried.tables if table in IN_LAKE)]):
+            following = carried.can_follow(self.connection, self.query, changes)
+            if following is not None:
+                carried.follow(self.connection, self.query, following)
+        return following is not None
+
+    def _are_few(self) -> bool:
+        """True if so few customers changed that this machine makes their rows."""
+        ((touched,),) = self.connection.execute("select count(*) from touched").fetchall()
+        return int(touched) <= _FEW_CUSTOMERS
+
+    def _brought_in(self, tables: Sequence[Contract]) -> AbstractContextManager[None]:
+        """Meanwhile the rows of customers that changed stand in the file."""
+        rows = self.connection.execute("select customer_hash from touched order by all").fetchall()
+        hashes = [int(value) for (value,) in rows]
+        return self.engine.brought_in(self.connection, [Part(table, hashes) for table in tables if hashes])
 
     def _prepare(self) -> None:
         for table in (*BOOKKEEPING, *self.query.optional_inputs):
@@ -295,12 +329,6 @@ class _Customers:
             self.query.parameters,
             only_changes=only_changes,
         )
-
-    def _has_changed(self, decision: Decision) -> bool:
-        if isinstance(decision.scope, FullScope) or decision.scope.known_as_of != decision.state.as_of:
-            return True
-        ((touched,),) = self.connection.execute("select count(*) from touched").fetchall()
-        return bool(touched)
 
     def _make(self) -> None:
         """Make the rows of all customers, share by share."""
@@ -348,10 +376,6 @@ def tidy(engine: Engine, keep: timedelta) -> Mapping[str, int]:
         raise BridgeCartError("There is no lake to tidy: BRIDGECART_ENGINE is duckdb.")
     engine.warehouse.require()
     return engine.tidy(datetime.now(UTC) - keep)
-
-
-def _moment(state: RefreshState) -> tuple[object, ...]:
-    return state.revision, state.state, state.as_of
 
 
 def move_into_lake(connection: duckdb.DuckDBPyConnection, spark: Spark) -> None:

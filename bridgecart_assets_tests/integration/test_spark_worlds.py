@@ -2,19 +2,25 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
+from bridgecart_assets.contracts import Contract
 from bridgecart_assets.sources.files.cdnow import read_cdnow
 from bridgecart_assets.sources.kafka.connection import KafkaConnection
 from bridgecart_assets.sources.kafka.producing import Event, produce
 from bridgecart_assets.synthetic import WorldConfig, simulate
+from bridgecart_assets.warehouse import spark_engine
 from bridgecart_assets.warehouse.lake import shares
+from bridgecart_assets.warehouse.lake.shares import Work
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, line_to
 from bridgecart_assets_tests.integration.market import settings_for
+from bridgecart_assets_tests.integration.shop import history
 from bridgecart_assets_tests.integration.test_own_topics import AVRO, FORGIVING, IN_BATCHES, avro_sample, send
 from bridgecart_assets_tests.integration.test_your_topic import follow
 from bridgecart_assets_tests.integration.twins import Twins, timeless
@@ -40,6 +46,8 @@ pytestmark = [
 
 SAMPLE, SAMPLE_ORDERS = 1, 300
 SEEDS, ORDERS = range(100, 106), 700
+PORTIONS, SMALL_ONES = 250, 6
+DAY_MS = 86_400_000
 COUNTS = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'
 SENT_AGAIN = "select count(*) > 0 from silver.rejected_orders where reasons = ['forgotten']"
 
@@ -127,6 +135,54 @@ def test_a_world_of_late_changed_and_forgotten_orders_is_the_same_after_it_moved
 
 
 @any_broker
+def test_what_few_customers_change_is_taken_in_without_the_others(
+    twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = history(ORDERS)
+    produce(feed, events)
+    assert twins.by("duckdb", "run").code == 0
+    twins.move()
+    made = noted_shares(monkeypatch)
+    newest, older = events[-1], events[ORDERS // 2]
+    of_today = [
+        changed(newest, order_id="new", name="Another name"),
+        changed(newest, order_id="first", customer_id="somebody new"),
+    ]
+    late = [
+        changed(older, order_id="late", purchase_amount=70_000),
+        changed(older, order_id="back", purchase_amount=-20),
+    ]
+    for portion in (of_today, late):
+        take_in(twins, feed, portion)
+    twins.do("withdraw", "late", "--reason", "sent by mistake")
+    twins.assert_same()
+    assert made == []
+    take_in(twins, feed, [changed(newest, order_id="of the next day", purchase_date="2026-01-01T12:00:00.000Z")])
+    assert made == ["gold.customer_scores", "gold.customer_openings"]
+
+
+def noted_shares(patch: pytest.MonkeyPatch) -> Sequence[str]:
+    """The tables that are made share by share from now on."""
+    made: list[str] = []
+    make = shares.make_by_shares
+
+    def make_and_note(rows: Mapping[Contract, Any], number: int, work: Work) -> Any:
+        made.append(work.targets[0].full_name)
+        return make(rows, number, work)
+
+    patch.setattr(spark_engine, "make_by_shares", make_and_note)
+    return made
+
+
+def changed(event: Event, **fields: Any) -> Event:
+    """Another order like that of this event, sent ten days after it."""
+    _, value, timestamp = event
+    assert value is not None
+    written = {**json.loads(value), **fields}
+    return written["customer_id"].encode(), json.dumps(written).encode(), timestamp + 10 * DAY_MS
+
+
+@any_broker
 @pytest.mark.slow
 @pytest.mark.parametrize("moves", [True, False], ids=["moved", "in the lake from the beginning"])
 @pytest.mark.parametrize("seed", SEEDS)
@@ -141,6 +197,24 @@ def test_a_random_world_is_the_same(
     else:
         for portion in world.portions:
             take_in(twins, feed, portion)
+
+
+@any_broker
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_small_batches_of_a_random_world_are_the_same_without_the_other_customers(
+    seed: int, twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = random_world(seed, ORDERS, tmp_path, portions=PORTIONS)
+    # After all of them: what is new does not make another day of it.
+    configure(monkeypatch, {**world.settings, "BRIDGECART_AS_OF": "2026-01-10"})
+    produce(feed, list(chain.from_iterable(world.portions[:-SMALL_ONES])))
+    assert twins.by("duckdb", "run").code == 0
+    twins.move()
+    made = noted_shares(monkeypatch)
+    for portion in world.portions[-SMALL_ONES:]:
+        take_in(twins, feed, portion)
+    assert made == []
 
 
 @any_broker

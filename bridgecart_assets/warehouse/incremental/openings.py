@@ -78,7 +78,7 @@ def can_follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, cha
     following = Following(changes, opening, is_same_date)
     run_steps(connection, _CHANGES, {**query.parameters, **following.parameters})
     ((late, everybody),) = connection.execute(
-        "select (select count(*) from retold), (select count(*) from gold.customer_totals)"
+        "select (select count(*) from retold), (select count(*) from gold.customer_scores)"
     ).fetchall()
     return None if is_large_share(late, everybody) else following
 
