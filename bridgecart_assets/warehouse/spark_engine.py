@@ -262,8 +262,9 @@ class _Customers:
         stored = self.query.stored_in or self.contract
         self._prepare()
         decision = self._decide(stored, only_changes=only_changes)
-        if isinstance(decision.scope, ChangedScope) and self._are_few():
-            with self._brought_in([stored]):
+        touched = self._touched() if isinstance(decision.scope, ChangedScope) else None
+        if touched is not None and len(touched) <= _FEW_CUSTOMERS:
+            with self._brought_in(touched, stored):
                 make_rows(self.connection, stored, self.query, self.incremental, decision.scope)
         else:
             decision = self._decide(stored, only_changes=False)
@@ -295,24 +296,25 @@ class _Customers:
             return False
         changes = Changes(before.revision, now.revision, before.as_of)
         run_steps(self.connection, ("internal/touched",), {"after": changes.after, "revision": changes.revision})
-        if not self._are_few():
+        touched = self._touched()
+        if not touched:
+            return True
+        if len(touched) > _FEW_CUSTOMERS:
             return False
-        with self._brought_in([CUSTOMER_TOTALS, *(table for table in carried.tables if table in IN_LAKE)]):
+        with self._brought_in(touched, CUSTOMER_TOTALS, *(table for table in carried.tables if table in IN_LAKE)):
             following = carried.can_follow(self.connection, self.query, changes)
             if following is not None:
                 carried.follow(self.connection, self.query, following)
         return following is not None
 
-    def _are_few(self) -> bool:
-        """True if so few customers changed that this machine makes their rows."""
-        ((touched,),) = self.connection.execute("select count(*) from touched").fetchall()
-        return int(touched) <= _FEW_CUSTOMERS
-
-    def _brought_in(self, tables: Sequence[Contract]) -> AbstractContextManager[None]:
-        """Meanwhile the rows of customers that changed stand in the file."""
+    def _touched(self) -> Sequence[int]:
+        """The hashes of the customers that changed, in order."""
         rows = self.connection.execute("select customer_hash from touched order by all").fetchall()
-        hashes = [int(value) for (value,) in rows]
-        return self.engine.brought_in(self.connection, [Part(table, hashes) for table in tables if hashes])
+        return [int(value) for (value,) in rows]
+
+    def _brought_in(self, hashes: Sequence[int], *tables: Contract) -> AbstractContextManager[None]:
+        """Meanwhile the rows of these customers stand in the file."""
+        return self.engine.brought_in(self.connection, [Part(table, hashes) for table in tables])
 
     def _prepare(self) -> None:
         for table in (*BOOKKEEPING, *self.query.optional_inputs):
