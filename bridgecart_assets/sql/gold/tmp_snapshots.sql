@@ -50,7 +50,17 @@ totals as (
     from moves
     window history as (partition by customer_id order by as_of)
 )
-select t.* exclude (as_of, next_as_of), s.as_of
+-- As narrow as what is stored: sums over sums are twice as wide, and there is a row a customer and period.
+select
+    s.as_of, customer_id, customer_hash, first_purchased_on, last_purchased_on, next_purchased_on,
+    orders::integer as orders,
+    zero_value_orders::integer as zero_value_orders,
+    refunds::integer as refunds,
+    coupon_orders::integer as coupon_orders,
+    purchase_sales::decimal(18, 2) as purchase_sales,
+    net_sales::decimal(18, 2) as net_sales,
+    frequency::integer as frequency,
+    log_spend_sum::decimal(18, 9) as log_spend_sum
 from totals t
 join snapshot_dates s on s.as_of >= t.as_of and s.as_of < coalesce(t.next_as_of, 'infinity'::date);
 
