@@ -4,10 +4,9 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pytest
@@ -23,7 +22,7 @@ from bridgecart_assets_tests.integration.shop import Shop, history
 from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.command_line import Bridgecart, Done, bridgecart
 from bridgecart_assets_tests.support.spark import (
-    executor_killed_at_work,
+    killed_at_work,
     spark_in_this_process,
     spark_settings,
     standalone_cluster,
@@ -146,14 +145,14 @@ def _killed_at_random(
     return killer.run_until(1 + int(share * undisturbed.moments), *command, settings=settings)
 
 
-def test_states_of_orders_in_other_batches_are_found_and_a_cluster_makes_the_same_tables_when_an_executor_is_killed(
+def test_states_of_orders_in_other_batches_are_found_and_a_cluster_makes_the_same_tables_when_parts_of_it_are_killed(
     killer: Killer, files: Sequence[Path], spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
 ) -> None:
     of_duckdb, _ = _by_duckdb(killer, files, tmp_path, **AS_STATES)
     with standalone_cluster(tmp_path) as master:
-        disturbances: Sequence[AbstractContextManager[None]] = (executor_killed_at_work(), nullcontext())
-        for file, disturbance in zip(files, disturbances, strict=True):
-            with disturbance:
+        parts: Sequence[Literal["executor", "worker"]] = ("executor", "worker")
+        for file, part in zip(files, parts, strict=True):
+            with killed_at_work(part):
                 done = killer.run("import", str(file), **AS_STATES, **{**spark, "BRIDGECART_SPARK_MASTER": master})
             assert done.returncode == 0, done.stdout + done.stderr
     assert rows(warehouse, "select count(*) > 0 from silver.superseded_orders") == [(True,)]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -70,15 +70,20 @@ def spark_in_this_process() -> Iterator[Mapping[str, str]]:
 
 
 @contextmanager
-def executor_killed_at_work() -> Iterator[None]:
-    """Meanwhile `kill -9` hits the first executor of a cluster of this process that makes a share; one has to."""
+def killed_at_work(part: Literal["executor", "worker"]) -> Iterator[None]:
+    """Meanwhile `kill -9` hits the first executor of a cluster of this process that makes a share, or its worker.
+
+    One has to make one.
+    """
     killed: list[int] = []
     over = threading.Event()
 
     def watch() -> None:
         while not killed and not over.wait(_LOOK_SECONDS):
             with suppress(psutil.NoSuchProcess):
-                killed.extend(_killed(executor) for executor in _executors_at_work()[:1])
+                for executor in _executors_at_work()[:1]:
+                    victim = executor.parent() if part == "worker" else executor
+                    killed.extend([_killed(victim)] if victim else [])
 
     watching = threading.Thread(target=watch)
     watching.start()
