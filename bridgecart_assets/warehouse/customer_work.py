@@ -3,6 +3,7 @@
 What belongs elsewhere: how shares come to workers (`lake/shares.py`), and when a table is made (`spark_engine.py`).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,8 @@ from functools import partial
 import duckdb
 
 from bridgecart_assets.contracts import (
+    BATCH_COLUMN,
+    CUSTOMER_HASH,
     CUSTOMER_OPENINGS,
     CUSTOMER_SCORES,
     CUSTOMER_TOTALS,
@@ -22,15 +25,20 @@ from bridgecart_assets.contracts import (
     SILVER_READINGS,
     Contract,
 )
-from bridgecart_assets.sql import file_of
+from bridgecart_assets.contracts.contract import taken_from
+from bridgecart_assets.sql import file_of, read_sql
+from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.sql.headers import headers
-from bridgecart_assets.warehouse.incremental.refresh import made_by, make_rows
+from bridgecart_assets.warehouse.incremental.refresh import make_rows
 from bridgecart_assets.warehouse.incremental.scope import FullScope
 from bridgecart_assets.warehouse.lake.shares import TABLES_OF_SHARE, Work, pack
 from bridgecart_assets.warehouse.mapped_records import readers_on_record
 from bridgecart_assets.warehouse.queries import customers_query
 from bridgecart_assets.warehouse.storage.database import standing_tables
 from bridgecart_assets.warehouse.storage.outputs import Carried, Incremental, Query
+from bridgecart_assets.warehouse.storage.tables import files_of, run_steps
+
+_WORD = re.compile(r"\w+")
 
 READS: Mapping[Contract, Sequence[Contract]] = {
     SILVER_CUSTOMERS: (SILVER_ORDERS, RAW_ORDERS),
@@ -39,6 +47,9 @@ READS: Mapping[Contract, Sequence[Contract]] = {
     CUSTOMER_OPENINGS: (SILVER_ORDERS,),
 }
 """The tables of the lake of which a share is needed to make that share of a table."""
+
+COORDINATES = (BATCH_COLUMN, "topic_id", "partition", "offset")
+"""The columns that say which record an order comes from."""
 
 _READERS = (SILVER_READINGS, SILVER_MAPPINGS, RAW_SCHEMAS)
 _DATES = """
@@ -57,19 +68,41 @@ def work_on(
     if carried is not None:
         files, targets, make = carried.files, carried.tables, partial(_carry, carried, dated)
     else:
-        files, targets = made_by(stored, query, incremental), (stored,)
+        files, targets = chain(*files_of(stored, query)), (stored,)
         make = partial(_refresh, stored, dated, incremental)
     views = [view for view in incremental.scoped if view.is_view]
-    read = {name for file in (*files, *(file_of(view.full_name) for view in views)) for name in headers()[file].tables}
+    files = (*files, *(file_of(view.full_name) for view in views))
+    named = {name for file in files for name in headers()[file].tables}
     if stored == SILVER_CUSTOMERS:
-        read |= {table.full_name for table in _READERS}
+        named |= {table.full_name for table in _READERS}
     standing = standing_tables(connection)
     small = {
         column: _packed(connection, table)
         for column, table in TABLES_OF_SHARE.items()
-        if table.full_name in read & standing and table not in IN_LAKE
+        if table.full_name in named & standing and table not in IN_LAKE
     }
-    return Work(make, targets, small, views, timezone)
+    read = [_narrowed(table, files) for table in READS[targets[0]]]
+    return Work(make, targets, read, small, views, timezone)
+
+
+def work_to_seek(incremental: Incremental, *, timezone: str) -> Work:
+    """The work that finds the records of raw which say something of the customers of a share."""
+    files = chain(incremental.sought)
+    (relation,) = headers()[incremental.sought].made
+    found = Contract(
+        schema="temp",
+        name=relation,
+        meaning="Records of raw, and the customers of whom they say something.",
+        columns=taken_from(SILVER_ORDERS, CUSTOMER_HASH.name, *COORDINATES),
+        key=(),
+    )
+    return Work(partial(_seek, incremental, files), (found,), [_narrowed(SILVER_ORDERS, files)], timezone=timezone)
+
+
+def _narrowed(table: Contract, files: Sequence[str]) -> Contract:
+    """The table with those columns that SQL files name: what they do not name they cannot need."""
+    words = {CUSTOMER_HASH.name, *(word for file in files for word in _WORD.findall(read_sql(file)))}
+    return replace(table, columns=tuple(column for column in table.columns if column.name in words))
 
 
 def _with_dates(connection: duckdb.DuckDBPyConnection, query: Query) -> Query:
@@ -87,6 +120,11 @@ def _refresh(stored: Contract, query: Query, incremental: Incremental, connectio
         # Readers are made where they read: by what is on record.
         query = customers_query(*query.inputs, readers=readers_on_record(connection))
     make_rows(connection, stored, query, incremental, FullScope())
+
+
+def _seek(incremental: Incremental, files: Sequence[str], connection: duckdb.DuckDBPyConnection) -> None:
+    FullScope().relate(connection, incremental)
+    run_steps(connection, files, {})
 
 
 def _carry(carried: Carried, query: Query, connection: duckdb.DuckDBPyConnection) -> None:

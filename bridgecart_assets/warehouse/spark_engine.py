@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import duckdb
 import pandas as pd
@@ -27,7 +28,7 @@ from bridgecart_assets.contracts import (
     Contract,
 )
 from bridgecart_assets.sql import file_of
-from bridgecart_assets.warehouse.customer_work import READS, work_on
+from bridgecart_assets.warehouse.customer_work import COORDINATES, work_on, work_to_seek
 from bridgecart_assets.warehouse.incremental.openings import add_to_flows
 from bridgecart_assets.warehouse.incremental.rebuild import (
     Decision,
@@ -69,12 +70,14 @@ from bridgecart_assets.warehouse.storage.outputs import Carried, Changes, FileSl
 from bridgecart_assets.warehouse.storage.tables import delete_slice, make_view, prepare, run_steps, steps_of
 from bridgecart_assets.warehouse.writing import write_frame, write_query
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 _LAKE = {table.full_name: table for table in IN_LAKE}
 _ACCEPTED = "silver/tmp_accepted"
 _BATCH = "bridgecart.batch"
 # Of more, Spark's workers are faster.
 _FEW_CUSTOMERS = 50_000
-_COORDINATES = [BATCH_COLUMN, "topic_id", "partition", "offset"]
 
 
 @dataclass(frozen=True)
@@ -344,11 +347,11 @@ class _Customers:
         heads = read_heads(self.connection)
         ((orders,),) = self.connection.execute("select count(*) from silver.orders").fetchall()
         with self.engine.lake() as lake:
-            rows = {table: lake.rows(table, heads[table.full_name]) for table in READS[work.targets[0]]}
-            if RAW_ORDERS in rows:
-                owners = rows[SILVER_ORDERS].select(*_COORDINATES, "customer_hash").distinct()
-                rows[RAW_ORDERS] = rows[RAW_ORDERS].join(owners, _COORDINATES)
-            made = make_by_shares(rows, number_of_shares(orders), work)
+            shares = number_of_shares(orders)
+            rows = {table: lake.rows(table, heads[table.full_name]) for table in work.read}
+            for raw in (table for table in work.read if table.full_name == RAW_ORDERS.full_name):
+                rows[raw] = rows[raw].join(self._sought(lake, heads, shares), [*COORDINATES])
+            made = make_by_shares(rows, shares, work)
             if len(work.targets) > 1:
                 made = made.persist()
             for target in work.targets:
@@ -358,6 +361,12 @@ class _Customers:
                 else:
                     self._add_up(rows_of_target(made, target).toArrow())
             made.unpersist()
+
+    def _sought(self, lake: Lake, heads: Mapping[str, Head], shares: int) -> "DataFrame":
+        """Where the records stand that say something of customers, and of which."""
+        work = work_to_seek(self.incremental, timezone=self.engine.warehouse.naive_timezone)
+        orders = {table: lake.rows(table, heads[table.full_name]) for table in work.read}
+        return rows_of_target(make_by_shares(orders, shares, work), work.targets[0]).distinct()
 
     def _add_up(self, flows: object) -> None:
         """Store the flows of all shares, which are sums."""

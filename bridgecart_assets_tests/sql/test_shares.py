@@ -13,11 +13,11 @@ from bridgecart_assets import contracts
 from bridgecart_assets.base.quoting import sql_names
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.warehouse.customer_work import READS, work_on
+from bridgecart_assets.warehouse.customer_work import COORDINATES, work_on, work_to_seek
 from bridgecart_assets.warehouse.incremental.scope import HASHES
 from bridgecart_assets.warehouse.lake.iceberg import stored_columns
-from bridgecart_assets.warehouse.lake.shares import column_of
-from bridgecart_assets.warehouse.storage.outputs import Query
+from bridgecart_assets.warehouse.lake.shares import Work, column_of
+from bridgecart_assets.warehouse.storage.outputs import Incremental, Query
 from bridgecart_assets_tests.sql.histories import histories
 from bridgecart_assets_tests.sql.history import MemoryWarehouse, Order, tiny_settings
 from bridgecart_assets_tests.sql.test_incremental import arrival, refresh, shop, tables, take_in
@@ -63,12 +63,26 @@ def _made(
     assert query.incremental is not None
     with warehouse.transaction() as connection:
         work = work_on(connection, contract, query, query.incremental, timezone="UTC")
-        made = [
-            work.of_share(share)
-            for share in (_share(connection, READS[work.targets[0]], number, shares) for number in range(shares))
-            if share.num_rows
-        ]
+        if query.incremental.sought:
+            _seek(connection, query.incremental, shares)
+        made = _of_shares(connection, work, shares)
     return {target: _rows(made, target) for target in work.targets}
+
+
+def _seek(connection: duckdb.DuckDBPyConnection, incremental: Incremental, shares: int) -> None:
+    """Make `sought`: where the records stand that say something of customers, and of which."""
+    work = work_to_seek(incremental, timezone="UTC")
+    (found,) = work.targets
+    names = sql_names(found.column_names)
+    connection.execute(f"create temp table sought as select {names} from silver.orders limit 0")
+    for part in _of_shares(connection, work, shares):
+        connection.register("part", part)
+        connection.execute(f"insert into sought by name select distinct {column_of(found)}.* from part")
+
+
+def _of_shares(connection: duckdb.DuckDBPyConnection, work: Work, shares: int) -> list[pa.Table]:
+    given = [_share(connection, work.read, number, shares) for number in range(shares)]
+    return [work.of_share(share) for share in given if share.num_rows]
 
 
 def _share(connection: duckdb.DuckDBPyConnection, read: Sequence[Contract], number: int, shares: int) -> pa.Table:
@@ -76,11 +90,8 @@ def _share(connection: duckdb.DuckDBPyConnection, read: Sequence[Contract], numb
     parts = []
     for table in read:
         owned = f"select * from {table.full_name}"
-        if table == contracts.RAW_ORDERS:
-            owned = (
-                "select r.*, o.customer_hash from raw.orders r join (select distinct batch_key, topic_id, partition, "
-                '"offset", customer_hash from silver.orders) o using (batch_key, topic_id, partition, "offset")'
-            )
+        if table.full_name == contracts.RAW_ORDERS.full_name:
+            owned = f"select * from raw.orders join sought using ({sql_names(COORDINATES)})"
         names = sql_names(table.column_names)
         theirs = f"select {names} from ({owned}) where customer_hash // {HASHES // shares} = {number}"
         rows = f"select {stored_columns(table)} from ({theirs})"

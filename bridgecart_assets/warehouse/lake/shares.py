@@ -49,6 +49,7 @@ class Work:
     Attributes:
         make: writes the rows of the targets, in a warehouse that has the small tables and the rows of the share.
         targets: the tables whose rows are made.
+        read: the tables of which it needs the rows of the share, each with the columns that it needs.
         small: tables that every worker has whole, as Arrow's stream of bytes.
         views: views that `make` reads, in the order in which they can be made.
         timezone: of times that name none.
@@ -58,6 +59,7 @@ class Work:
 
     make: "Callable[[duckdb.DuckDBPyConnection], None]"
     targets: Sequence[Contract]
+    read: Sequence[Contract]
     small: Mapping[str, bytes] = field(default_factory=dict)
     views: Sequence[Contract] = ()
     timezone: str = "UTC"
@@ -66,11 +68,12 @@ class Work:
     def of_share(self, rows: pa.Table) -> pa.Table:
         """The rows of the targets that come of the rows of a share: a column a table, of structs."""
         with _warehouse(self.memory_limit, self.timezone) as connection:
+            for table in (TABLES_OF_SHARE | {column_of(table): table for table in self.read}).values():
+                prepare(connection, table)
             for name, packed in self.small.items():
                 _fill(connection, TABLES_OF_SHARE[name], pa.ipc.open_stream(packed).read_all())
-            for name in rows.column_names:
-                if name != _SHARE:
-                    _fill(connection, TABLES_OF_SHARE[name], _rows_within(rows, name))
+            for table in self.read:
+                _fill(connection, table, _rows_within(rows, column_of(table)))
             for view in self.views:
                 make_view(connection, view, {})
             self.make(connection)
@@ -130,8 +133,6 @@ def _warehouse(memory_limit: str, timezone: str) -> Iterator[duckdb.DuckDBPyConn
         options = {"threads": "1", "memory_limit": memory_limit, "temp_directory": folder}
         with closing(duckdb.connect(config={**options, "preserve_insertion_order": "false"})) as connection:
             connection.execute(f"set TimeZone = {sql_text(timezone)}")
-            for table in TABLES_OF_SHARE.values():
-                prepare(connection, table)
             yield connection
 
 
