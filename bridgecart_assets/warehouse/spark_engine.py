@@ -363,7 +363,7 @@ class _Customers:
             made.unpersist()
 
     def _sought(self, lake: Lake, heads: Mapping[str, Head], shares: int) -> "DataFrame":
-        """Where the records stand that say something of customers, and of which."""
+        """The places of the records that say something of customers, and of which."""
         work = work_to_seek(self.incremental, timezone=self.engine.warehouse.naive_timezone)
         orders = {table: lake.rows(table, heads[table.full_name]) for table in work.read}
         return rows_of_target(make_by_shares(orders, shares, work), work.targets[0]).distinct()

@@ -78,6 +78,9 @@ class Spark:
             f"{catalog}.warehouse": str(self.folder.resolve()),
             # Tables come and go behind its back, when a warehouse moves or is restored.
             f"{catalog}.cache-enabled": "false",
+            # The size of a batch for Python is looked at before every row, which takes longer than all else; batches
+            # have an upper limit of rows besides.
+            "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.timestampType": "TIMESTAMP_NTZ",
         }
