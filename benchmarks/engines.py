@@ -74,6 +74,6 @@ ENGINES = Benchmark(
     sides=sides,
     # Not the processor time: that of Java, which outlives its work by a moment, is not told.
     figures={"seconds": "Seconds", "peak_megabytes": OUTSIDE["peak_megabytes"]},
-    # Of ten million a round takes a quarter of an hour.
+    # One round: ten million orders take Spark long.
     full={"history": [10**5, 10**6, 10**7], "repeats": 1},
 )

@@ -48,8 +48,8 @@ READS: Mapping[Contract, Sequence[Contract]] = {
 }
 """The tables of the lake of which a share is needed to make that share of a table."""
 
-COORDINATES = (BATCH_COLUMN, "topic_id", "partition", "offset")
-"""The columns that say which record an order comes from."""
+RECORD_KEY = (BATCH_COLUMN, *RAW_ORDERS.key)
+"""The columns that say which record of raw an order comes from."""
 
 _READERS = (SILVER_READINGS, SILVER_MAPPINGS, RAW_SCHEMAS)
 _DATES = """
@@ -93,7 +93,7 @@ def work_to_seek(incremental: Incremental, *, timezone: str) -> Work:
         schema="temp",
         name=relation,
         meaning="Records of raw, and the customers of whom they say something.",
-        columns=taken_from(SILVER_ORDERS, CUSTOMER_HASH.name, *COORDINATES),
+        columns=taken_from(SILVER_ORDERS, CUSTOMER_HASH.name, *RECORD_KEY),
         key=(),
     )
     return Work(partial(_seek, incremental, files), (found,), [_narrowed(SILVER_ORDERS, files)], timezone=timezone)

@@ -28,7 +28,7 @@ from bridgecart_assets.contracts import (
     Contract,
 )
 from bridgecart_assets.sql import file_of
-from bridgecart_assets.warehouse.customer_work import COORDINATES, work_on, work_to_seek
+from bridgecart_assets.warehouse.customer_work import RECORD_KEY, work_on, work_to_seek
 from bridgecart_assets.warehouse.incremental.openings import add_to_flows
 from bridgecart_assets.warehouse.incremental.rebuild import (
     Decision,
@@ -265,12 +265,13 @@ class _Customers:
         stored = self.query.stored_in or self.contract
         self._prepare()
         decision = self._decide(stored, only_changes=only_changes)
-        touched = self._touched() if isinstance(decision.scope, ChangedScope) else None
-        if touched is not None and len(touched) <= _FEW_CUSTOMERS:
+        touched = self._touched() if isinstance(decision.scope, ChangedScope) else []
+        if len(touched) > _FEW_CUSTOMERS:
+            decision = self._decide(stored, only_changes=False)
+        if isinstance(decision.scope, ChangedScope):
             with self._brought_in(touched, stored):
                 make_rows(self.connection, stored, self.query, self.incremental, decision.scope)
         else:
-            decision = self._decide(stored, only_changes=False)
             self._make()
             if self.incremental.replaced is not None:
                 delete_slice(self.connection, self.incremental.replaced, None)
@@ -350,7 +351,7 @@ class _Customers:
             shares = number_of_shares(orders)
             rows = {table: lake.rows(table, heads[table.full_name]) for table in work.read}
             for raw in (table for table in work.read if table.full_name == RAW_ORDERS.full_name):
-                rows[raw] = rows[raw].join(self._sought(lake, heads, shares), [*COORDINATES])
+                rows[raw] = rows[raw].join(self._sought(lake, heads, shares), [*RECORD_KEY])
             made = make_by_shares(rows, shares, work)
             if len(work.targets) > 1:
                 made = made.persist()

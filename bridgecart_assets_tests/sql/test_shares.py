@@ -13,7 +13,7 @@ from bridgecart_assets import contracts
 from bridgecart_assets.base.quoting import sql_names
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import Contract
-from bridgecart_assets.warehouse.customer_work import COORDINATES, work_on, work_to_seek
+from bridgecart_assets.warehouse.customer_work import RECORD_KEY, work_on, work_to_seek
 from bridgecart_assets.warehouse.incremental.scope import HASHES
 from bridgecart_assets.warehouse.lake.iceberg import stored_columns
 from bridgecart_assets.warehouse.lake.shares import Work, column_of
@@ -91,7 +91,7 @@ def _share(connection: duckdb.DuckDBPyConnection, read: Sequence[Contract], numb
     for table in read:
         owned = f"select * from {table.full_name}"
         if table.full_name == contracts.RAW_ORDERS.full_name:
-            owned = f"select * from raw.orders join sought using ({sql_names(COORDINATES)})"
+            owned = f"select * from raw.orders join sought using ({sql_names(RECORD_KEY)})"
         names = sql_names(table.column_names)
         theirs = f"select {names} from ({owned}) where customer_hash // {HASHES // shares} = {number}"
         rows = f"select {stored_columns(table)} from ({theirs})"

@@ -83,7 +83,8 @@ def killed_at_work(part: Literal["executor", "worker"]) -> Iterator[None]:
             with suppress(psutil.NoSuchProcess):
                 for executor in _executors_at_work()[:1]:
                     victim = executor.parent() if part == "worker" else executor
-                    killed.extend([_killed(victim)] if victim else [])
+                    if victim is not None:
+                        killed.append(_killed(victim))
 
     watching = threading.Thread(target=watch)
     watching.start()

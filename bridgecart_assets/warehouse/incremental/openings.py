@@ -77,6 +77,7 @@ def can_follow_openings(connection: duckdb.DuckDBPyConnection, query: Query, cha
         return None
     following = Following(changes, opening, is_same_date)
     run_steps(connection, _CHANGES, {**query.parameters, **following.parameters})
+    # Not of the totals: while Spark's engine asks, those are only of the customers that changed.
     ((late, everybody),) = connection.execute(
         "select (select count(*) from retold), (select count(*) from gold.customer_scores)"
     ).fetchall()

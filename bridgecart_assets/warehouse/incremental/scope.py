@@ -16,7 +16,7 @@ from bridgecart_assets.warehouse.storage.outputs import Incremental, Parameter
 from bridgecart_assets.warehouse.storage.tables import run_steps
 
 # What a part needs to be made stays in the default memory limit, beside what those before it have left: of temporary
-# tables that are gone DuckDB keeps some until the commit, of a hundred million orders half of that limit.
+# tables that are gone DuckDB keeps a share in memory until the commit.
 _ORDERS_IN_PART = 5_000_000
 _SMALL_IN_LARGE = 8
 HASHES = 2**63

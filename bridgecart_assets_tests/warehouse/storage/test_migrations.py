@@ -85,6 +85,17 @@ def without_later_views(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("drop table gold.audiences")
 
 
+def assert_refused(warehouse: Warehouse, opened: str, error: type[Exception], says: str) -> None:
+    """The warehouse is not opened, and its file stays as it is to the byte."""
+    before = warehouse.path.read_bytes()
+    with (
+        pytest.raises(error, match=says),
+        warehouse.reading() if opened == "to read" else warehouse.transaction(),
+    ):
+        pass
+    assert warehouse.path.read_bytes() == before
+
+
 @pytest.fixture
 def with_a_second_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """A version of BridgeCart that renamed a column."""
@@ -294,26 +305,18 @@ def test_a_migration_of_a_table_in_the_lake_is_refused_and_the_file_not_touched(
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("create schema lake")
         connection.execute(LAKE_HEADS.ddl())
-    before = warehouse.path.read_bytes()
-    with (
-        pytest.raises(LayoutInLake, match=r"in raw\.orders, .*, which are in the lake: install the version before"),
-        warehouse.reading() if opened == "to read" else warehouse.transaction(),
-    ):
-        pass
-    assert warehouse.path.read_bytes() == before
+    assert_refused(
+        warehouse, opened, LayoutInLake, r"in raw\.orders, .*, which are in the lake: install the version before"
+    )
 
 
 @pytest.mark.parametrize("opened", ["to read", "to write"])
 def test_a_warehouse_of_a_later_version_is_refused_and_not_touched(warehouse: Warehouse, opened: str) -> None:
     with warehouse.transaction() as connection:
         connection.execute("update main.layout_version set version = 99")
-    before = warehouse.path.read_bytes()
-    with (
-        pytest.raises(WarehouseTooNew, match=r"later version of BridgeCart \(its layout is 99.*BRIDGECART_DATA_DIR"),
-        warehouse.reading() if opened == "to read" else warehouse.transaction(),
-    ):
-        pass
-    assert warehouse.path.read_bytes() == before
+    assert_refused(
+        warehouse, opened, WarehouseTooNew, r"later version of BridgeCart \(its layout is 99.*BRIDGECART_DATA_DIR"
+    )
 
 
 def test_reading_a_warehouse_that_is_up_to_date_writes_nothing(warehouse: Warehouse) -> None:
