@@ -14,7 +14,10 @@ select
         )
     end as next_purchased_on
 from gold.customer_openings o
-join gold.customer_totals t using (customer_id, customer_hash)
+-- Of those who have bought in these periods; the others' tell nothing of a purchase after an opening.
+left join (
+    from gold.customer_totals where returned_on >= (select min(period) from summed_periods)
+) t using (customer_id, customer_hash)
 left join replaced r using (customer_id, customer_hash)
 left join late_timeline l using (as_of, customer_id, customer_hash)
 where o.as_of in (select period from summed_periods);

@@ -14,7 +14,9 @@ with came as (
     group by customer_hash
     having bool_and(sign > 0) and min(customer_id) = max(customer_id)
 )
-select c.customer_hash, c.since, coalesce(bool_or(k.last_seen_at >= c.since), false) as is_overtaken
+select
+    c.customer_hash, c.since, coalesce(bool_or(k.last_seen_at >= c.since), false) as is_overtaken,
+    c.since < (select max(since) - interval 1 day from came) as is_long_ago
 from came c
 left join silver.customers k on k.customer_hash = c.customer_hash
 group by c.customer_hash, c.since
@@ -33,10 +35,16 @@ select
     customer_id, customer_hash, purchased_at, purchased_on, order_kind, gross_amount, discount_amount, net_amount,
     coupon_used, product_category, topic_id, "partition", "offset", kafka_timestamp, batch_key, stated_attributes, part
 from (
-    -- Orders are stored in the order of time, so that those of today are found without a look at the others.
+    -- Orders are stored in the order of time, so that those of today are found without a look at the others. Nobody is
+    -- overtaken after 'infinity': that no order is as late as NULL is only seen by reading all of them.
     from silver.orders
-    where purchased_at >= (select min(since) from gaining where is_overtaken)
-        and customer_hash in (select customer_hash from gaining where is_overtaken)
+    where purchased_at >= (select coalesce(min(since), 'infinity') from gaining where is_overtaken and not is_long_ago)
+        and customer_hash in (select customer_hash from gaining where is_overtaken and not is_long_ago)
+    union all
+    -- Apart from those, because nearly everything between then and now is passed over for these few.
+    from silver.orders
+    where purchased_at >= (select coalesce(min(since), 'infinity') from gaining where is_overtaken and is_long_ago)
+        and customer_hash in (select customer_hash from gaining where is_overtaken and is_long_ago)
     union all
     from silver.orders
     where customer_hash in (select customer_hash from touched where customer_hash not in (select customer_hash from gaining))

@@ -3,13 +3,16 @@
 --     spellings, lookup_key_of(), is_number(), number_of(), money_of()
 -- gives: stated_attributes
 
+-- Of few records DuckDB looks for each among the offsets of every row group, and leaves out the groups that have none:
+-- else it reads the payload of all records between the first and the last.
+set dynamic_or_filter_threshold = 20_000;
+
 create or replace temp table stated_attributes as
 with bodies as (
     select s.*, decode(r.payload) as body
     from stating_events s
     -- The batch is the same by construction; with it, only the rows of few batches are looked at.
-    join raw.orders r on r.batch_key = s.batch_key
-        and (r.topic_id, r."partition", r."offset") = (s.topic_id, s."partition", s."offset")
+    join raw.orders r using (batch_key, topic_id, "partition", "offset")
     where s.batch_key not in (select batch_key from mapped_attributes)
     union all
     -- As BridgeCart's own event would say it, so that one contract reads both.
@@ -44,3 +47,5 @@ select
     {attribute_stated} as {attribute},
 from typed
 left join spellings {spelled_attribute}_spelling on {spelled_attribute}_spelling.field = '{spelled_attribute}' and {spelled_attribute}_spelling.lookup_key = lookup_key_of(given_{spelled_attribute});
+
+reset dynamic_or_filter_threshold;

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from bridgecart_assets.contracts import BOOKKEEPING, Contract
+from bridgecart_assets.contracts import BOOKKEEPING, SILVER_ORDERS, Contract
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import chain, files_before
 from bridgecart_assets.warehouse.incremental.from_raw import read_of_everybody, show_part
@@ -95,7 +95,9 @@ class _Refresh:
         for target in (self.table, *replaced):
             delete_slice(self.connection, target, None)
         said = self._read_raw(whole) if self.incremental.sought else None
-        for part in whole.parts(self.connection):
+        # What is computed from one row a customer streams, and takes no more memory for more of them.
+        is_of_orders = SILVER_ORDERS in self.incremental.scoped
+        for part in whole.parts(self.connection) if is_of_orders else [whole]:
             if said is None:
                 self._make_inputs(part)
             else:
