@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pyarrow as pa
 
@@ -93,7 +93,9 @@ def read_records(asked: Slice) -> Records:
             f"The newest {asked.plan.records:,} offsets of topic {asked.plan.topic!r} hold no records: "
             "give more --records."
         )
-    values, keys, headers = (_column(chunks, name) for name in ("payload", "key", "headers"))
+    # A broker sends partitions in any order: what is said of the same records has to be the same.
+    table = pa.Table.from_batches(chunks).sort_by([("partition", "ascending"), ("offset", "ascending")])
+    values, keys, headers = (table.column(name).to_pylist() for name in ("payload", "key", "headers"))
     return Records(source_of(asked), values, keys, headers)
 
 
@@ -101,7 +103,3 @@ def _reading(asked: Slice) -> RecordStream:
     if isinstance(asked, FileSlice):
         return read_rows(asked.file, asked.plan, max_bytes=asked.max_bytes)
     return read_slice(asked.connection, asked.plan, stall_seconds=asked.stall_seconds, max_bytes=asked.max_bytes)
-
-
-def _column(chunks: Sequence[pa.RecordBatch], name: str) -> list[Any]:
-    return [value for chunk in chunks for value in chunk.column(name).to_pylist()]
