@@ -1,18 +1,15 @@
 """Slices: the records of a plan and their ledger row are stored untouched, together, or not at all."""
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import duckdb
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridgecart_assets.sources.kafka.continuity import LastRecord
 from bridgecart_assets.sources.kafka.errors import HistoryRewritten, ReadStalled, TopicReplaced
 from bridgecart_assets.sources.kafka.offsets import BatchPlan, OffsetRange, plan_batch
 from bridgecart_assets.sources.kafka.positions import topic_state
@@ -26,6 +23,7 @@ from bridgecart_assets.warehouse.storage.outputs import KafkaSlice
 from bridgecart_assets.warehouse.storage.tables import ContractBroken
 from bridgecart_assets_tests.sources.kafka.fixtures import TopicFactory
 from bridgecart_assets_tests.support.examples import examples
+from bridgecart_assets_tests.support.handed import Handed, Row, a_record
 from bridgecart_assets_tests.support.records import Record, event, store_batch
 from bridgecart_assets_tests.support.state import digests, rows
 
@@ -154,28 +152,6 @@ def test_a_plan_that_another_run_overtook_stores_nothing(warehouse: Warehouse, s
 
 
 # --- records as a reader hands them over, without a broker
-
-Row = dict[str, Any]
-
-
-@dataclass
-class Handed:
-    """A reading of these chunks, which fails after them if it is told to."""
-
-    covered: BatchPlan
-    chunks: Sequence[Sequence[Row]]
-    failure: BaseException | None = None
-    last_records: dict[int, LastRecord] = field(default_factory=dict)
-
-    def ahead(self) -> Generator[pa.RecordBatch, None, None]:
-        for chunk in self.chunks:
-            yield pa.RecordBatch.from_pylist(list(chunk), RECORD_SCHEMA)
-        if self.failure is not None:
-            raise self.failure
-
-
-def a_record(partition: int, offset: int, **said: object) -> Row:
-    return {**dict.fromkeys(RECORD_SCHEMA.names), "partition": partition, "offset": offset, **said}
 
 
 def _write(connection: duckdb.DuckDBPyConnection, *chunks: Sequence[Row], failure: BaseException | None = None) -> None:

@@ -96,8 +96,8 @@ class _Refresh:
             delete_slice(self.connection, target, None)
         said = self._read_raw(whole) if self.incremental.sought else None
         # What is computed from one row a customer streams, and takes no more memory for more of them.
-        is_of_orders = SILVER_ORDERS in self.incremental.scoped
-        for part in whole.parts(self.connection) if is_of_orders else [whole]:
+        parts = whole.parts(self.connection) if SILVER_ORDERS in self.incremental.scoped else [whole]
+        for part in parts:
             if said is None:
                 self._make_inputs(part)
             else:
