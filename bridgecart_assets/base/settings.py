@@ -39,6 +39,7 @@ _TEN_YEARS = 3_650  # days
 _MEMORY = re.compile(r"\s*\d*\.?\d*[1-9]\d*(\.\d*)?\s*[kmgt]i?b\s*", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 # Language, script, country: a browser takes whatever has this form.
+_CATALOG = re.compile(r"[a-z]\w*(\.\w+)*", re.ASCII | re.IGNORECASE)
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 _VISIBLE = re.compile(r"[!-~]+")
 
@@ -155,6 +156,11 @@ class Settings(BaseSettings):
         None,
         description="Jar files of Iceberg's Spark runtime, separated by commas. Unset: Spark fetches them from Maven "
         "Central.",
+    )
+    spark_catalog: str | None = Field(
+        None,
+        description="Catalog of Spark's configuration that has the Iceberg tables, or a namespace in it, for example "
+        "prod.bridgecart. Unset: the folder of the lake is the catalog.",
     )
     calendar_timezone: str = Field(
         "UTC", description="The shop's calendar: time zone whose days, weeks and months all figures are of."
@@ -298,6 +304,13 @@ class Settings(BaseSettings):
     def _currency_is_a_code(cls, value: str | None) -> str | None:
         if value is not None and not _CURRENCY.fullmatch(value):
             raise ValueError("give a code of ISO 4217, three capital letters, for example EUR")
+        return value
+
+    @field_validator("spark_catalog")
+    @classmethod
+    def _catalog_has_plain_names(cls, value: str | None) -> str | None:
+        if value is not None and not _CATALOG.fullmatch(value):
+            raise ValueError("give names of letters, digits and underscores with dots between, for example prod.shop")
         return value
 
     @field_validator("locale")

@@ -22,6 +22,5 @@ def move_tables(settings: Settings, engine: str, *, progress: Progress) -> Seque
     with dagster_instance(settings) as instance, run_lock(settings.data_dir):
         settle_unfinished_runs(instance, seconds=settings.run_wait_seconds, progress=progress)
         progress("moving")
-        if engine == "spark":
-            return move_to_lake(warehouse, spark_from_settings(settings))
-        return move_to_file(warehouse, settings.lake_path)
+        move = move_to_lake if engine == "spark" else move_to_file
+        return move(warehouse, spark_from_settings(settings))

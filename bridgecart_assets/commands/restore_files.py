@@ -24,6 +24,7 @@ from bridgecart_assets.commands.backup_files import (
 from bridgecart_assets.commands.run_pipeline import Progress, settle_unfinished_runs
 from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock, serve_lock
+from bridgecart_assets.warehouse.from_settings import spark_from_settings
 from bridgecart_assets.warehouse.inventory import read_standing
 from bridgecart_assets.warehouse.lake.heads import has_lake
 from bridgecart_assets.warehouse.moving import remove_lake
@@ -91,7 +92,7 @@ def restore_backup(
         had_lake = _had_lake(warehouse)
         warehouse.give_way_to(fresh / WAREHOUSE)
         if had_lake:
-            remove_lake(settings.lake_path)
+            remove_lake(spark_from_settings(settings))
         _put_the_rest(settings, fresh, keeps_home=keeps_home)
         sync_folder(settings.data_dir)
     standing = read_standing(warehouse)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import duckdb
 
 from bridgecart_assets.contracts import IN_LAKE, LAKE_HEADS, Contract
 from bridgecart_assets.warehouse.lake.heads import has_lake, is_in_lake
-from bridgecart_assets.warehouse.lake.iceberg import unstage
+from bridgecart_assets.warehouse.lake.iceberg import Lake, unstage
 from bridgecart_assets.warehouse.lake.session import Spark
 from bridgecart_assets.warehouse.spark_engine import move_into_lake
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
@@ -49,30 +49,46 @@ def move_to_lake(warehouse: Warehouse, spark: Spark) -> Sequence[Moved]:
     return before
 
 
-def move_to_file(warehouse: Warehouse, folder: Path) -> Sequence[Moved]:
-    """Put the large tables back into the file, in one transaction, without Spark; then the lake's folder goes.
+def move_to_file(warehouse: Warehouse, spark: Spark) -> Sequence[Moved]:
+    """Put the large tables back into the file, in one transaction; then those of the lake go.
 
-    Raises WarehouseMissing, MoveFailed, WarehouseError where they are not in the lake.
+    Raises WarehouseMissing, MoveFailed, WarehouseError where they are not in the lake, and SparkFailed where a catalog
+    has them.
     """
     warehouse.require()
-    with warehouse.transaction() as connection:
-        if not is_in_lake(connection):
-            # A move that was killed may have left them, or they are another warehouse's.
-            left = f" Delete {folder}, unless another warehouse uses it." if any(_tables_of(folder)) else ""
-            raise WarehouseError(f"The large tables of {warehouse.path} are not in the lake.{left}")
-        moved = _bring_all_back(connection)
-    remove_lake(folder)
+    with ExitStack() as stack:
+        if spark.catalog:
+            # Without it the tables would stay there, so it is asked first.
+            stack.enter_context(spark.session())
+        with warehouse.transaction() as connection:
+            if not is_in_lake(connection):
+                raise WarehouseError(f"The large tables of {warehouse.path} are not in the lake.{_left(spark)}")
+            moved = _bring_all_back(connection)
+        remove_lake(spark)
     return moved
 
 
-def remove_lake(folder: Path) -> None:
-    """Delete the tables of a lake whose warehouse names them no more.
+def remove_lake(spark: Spark) -> None:
+    """Delete the tables of a lake whose warehouse names them no more. Raises SparkFailed where a catalog has them.
 
     They have names and phone numbers of customers, whom nobody would find there to forget them.
     """
-    for tables in _tables_of(folder):
-        shutil.rmtree(tables)
-    unstage(folder)
+    if spark.catalog:
+        with spark.session() as session:
+            lake = Lake(session, spark.folder, spark.tables)
+            for table in IN_LAKE:
+                lake.drop(table)
+    else:
+        for tables in _tables_of(spark.folder):
+            shutil.rmtree(tables)
+    unstage(spark.folder)
+
+
+def _left(spark: Spark) -> str:
+    """Advice on tables that a killed move may have left there, or that are another warehouse's."""
+    if spark.catalog:
+        return f" Drop what is left in {spark.catalog}, unless another warehouse uses it."
+    return f" Delete {spark.folder}, unless another warehouse uses it." if any(_tables_of(spark.folder)) else ""
 
 
 def _tables_of(folder: Path) -> Sequence[Path]:

@@ -183,7 +183,7 @@ class SparkEngine:
     def lake(self) -> Iterator[Lake]:
         """The tables in the lake. Errors of Spark are raised as SparkFailed."""
         with self.spark.session() as session:
-            yield Lake(session, self.spark.folder)
+            yield Lake(session, self.spark.folder, self.spark.tables)
 
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -393,7 +393,7 @@ def tidy(engine: Engine, keep: timedelta) -> Mapping[str, int]:
 def move_into_lake(connection: duckdb.DuckDBPyConnection, spark: Spark) -> None:
     """Put the rows of the large tables that stand in the file into the lake; the tables become views of it."""
     with spark.session() as session:
-        lake = Lake(session, spark.folder)
+        lake = Lake(session, spark.folder, spark.tables)
         for table in IN_LAKE:
             with lake.staged(connection, table) as rows:
                 head = lake.replace(table, rows)

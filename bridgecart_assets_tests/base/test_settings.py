@@ -112,6 +112,7 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("LAKE_DIR", "/lake", "lake_dir", Path("/lake")),
         ("SPARK_MASTER", "spark://host:7077", "spark_master", "spark://host:7077"),
         ("SPARK_JARS", "/jars/a.jar,/jars/b.jar", "spark_jars", "/jars/a.jar,/jars/b.jar"),
+        ("SPARK_CATALOG", "prod.shop_1", "spark_catalog", "prod.shop_1"),
     ],
 )
 def test_each_variable_sets_its_field(
@@ -142,6 +143,7 @@ def test_every_field_is_in_the_table_of_variables_above() -> None:
         ("MAX_PAYLOAD_BYTES", ("0", "-1", "1MB")),
         ("MEMORY_LIMIT", ("lots", "2", "0GB", "-1GB", "80%", "none", "GB")),
         ("CALENDAR_TIMEZONE", ("Mars/Base", "IST", "localtime", "+05:30")),
+        ("SPARK_CATALOG", ("1st", "prod.", "prod..shop", "prod; drop", "`prod`", "schön")),
         ("LOCALE", ("german", "de_DE", "de-de", "C.UTF-8", "en-US-u-nu-latn", "*", " ")),
         ("NAIVE_TIMEZONE", ("Mars/Base", "IST", "localtime", "+05:30", "UTC'; drop table raw.orders; --")),
         ("AMOUNT_IS_NET", ("maybe", "2")),

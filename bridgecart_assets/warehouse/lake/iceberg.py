@@ -4,6 +4,7 @@ A table is named as its contract says, and not partitioned: a year has more batc
 belongs elsewhere: which snapshot counts (`heads.py`).
 """
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ import duckdb
 from bridgecart_assets.base.quoting import sql_name, sql_text
 from bridgecart_assets.contracts import Contract
 from bridgecart_assets.warehouse.lake.heads import Head, Part
-from bridgecart_assets.warehouse.lake.session import CATALOG, SparkFailed
+from bridgecart_assets.warehouse.lake.session import SparkFailed
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
@@ -26,33 +27,41 @@ if TYPE_CHECKING:
 
 # Types of the same name in both are left out. Iceberg has no UUID in Spark.
 _TYPES = {"varchar": "string", "integer": "int", "timestamp": "timestamp_ntz", "blob": "binary", "uuid": "string"}
-_FILE = "file:"
+_MADE_BY, _US = "made-by", "bridgecart"
 _STAGING = "staging"
 _SMALL_FILES = 20
 
 
 @dataclass(frozen=True)
 class Lake:
-    """The Iceberg tables below a folder."""
+    """The Iceberg tables of a catalog.
+
+    Attributes:
+        spark: the session.
+        folder: what is on its way there stands in it meanwhile.
+        tables: what stands before the names of the tables in Spark's SQL: the catalog, and namespaces in it.
+
+    """
 
     spark: "SparkSession"
     folder: Path
+    tables: str
 
     def rows(self, table: Contract, head: Head) -> "DataFrame":
         """The rows of a snapshot."""
-        return self.spark.read.option("versionAsOf", head.snapshot_id).table(_name(table))
+        return self.spark.read.option("versionAsOf", head.snapshot_id).table(self._name(table))
 
     def settle(self, table: Contract, head: Head) -> None:
         """Take back what was committed after the head: the transaction that would have named it failed."""
         if self._snapshot(table) != head.snapshot_id:
-            self.spark.sql(f"call {CATALOG}.system.rollback_to_snapshot('{table.full_name}', {head.snapshot_id})")
+            self._call("rollback_to_snapshot", table, f"snapshot_id => {head.snapshot_id}")
 
     def replace(self, table: Contract, rows: "DataFrame") -> Head:
         """Replace all rows, by one commit."""
         from pyspark.sql.functions import lit
 
         self._prepare(table)
-        _in_columns(table, rows).writeTo(_name(table)).overwrite(lit(True))
+        _in_columns(table, rows).writeTo(self._name(table)).overwrite(lit(True))
         return self.head(table)
 
     def replace_part(
@@ -64,17 +73,21 @@ class Lake:
         others committed meanwhile.
         """
         if held:
-            self.spark.sql(f"delete from {_name(part.table)} where {part.condition}")
-        writer = _in_columns(part.table, rows).writeTo(_name(part.table))
+            self.spark.sql(f"delete from {self._name(part.table)} where {part.condition}")
+        writer = _in_columns(part.table, rows).writeTo(self._name(part.table))
         for name, value in properties.items():
             writer = writer.option(f"snapshot-property.{name}", value)
         writer.append()
         self._require_alone(part.table, head, commits=1 + held)
         return self.head(part.table)
 
+    def drop(self, table: Contract) -> None:
+        """Drop the table with its files."""
+        self.spark.sql(f"drop table if exists {self._name(table)} purge")
+
     def empty(self, table: Contract) -> Head:
         """Delete all rows, by one commit."""
-        self.spark.sql(f"delete from {_name(table)}")
+        self.spark.sql(f"delete from {self._name(table)}")
         return self.head(table)
 
     def compact(self, table: Contract, head: Head) -> Head:
@@ -83,7 +96,7 @@ class Lake:
             return head
         self.settle(table, head)
         options = f"map('min-input-files', '{_SMALL_FILES}')"
-        self.spark.sql(f"call {CATALOG}.system.rewrite_data_files(table => '{table.full_name}', options => {options})")
+        self._call("rewrite_data_files", table, f"options => {options}")
         self._require_alone(table, head, commits=1)
         return self.head(table)
 
@@ -93,10 +106,8 @@ class Lake:
         Nobody may write meanwhile: files that no snapshot names could be of a commit under way.
         """
         self.settle(table, head)
-        ((files, *_),) = self.spark.sql(
-            f"call {CATALOG}.system.expire_snapshots(table => '{table.full_name}', "
-            f"older_than => timestamp '{before:%Y-%m-%d %H:%M:%S.%f}')"
-        ).collect()
+        older = f"older_than => timestamp '{before:%Y-%m-%d %H:%M:%S.%f}'"
+        ((files, *_),) = self._call("expire_snapshots", table, older).collect()
         return int(files) + self._delete_orphans(table)
 
     def _delete_orphans(self, table: Contract) -> int:
@@ -136,8 +147,29 @@ class Lake:
                 f"Another process wrote to {table.full_name} in the lake meanwhile: nothing was written, run again."
             )
 
+    def _call(self, procedure: str, table: Contract, arguments: str) -> "DataFrame":
+        """Call a procedure of Iceberg on the table."""
+        catalog, *namespaces = self.tables.split(".")
+        name = ".".join([*namespaces, table.full_name])
+        return self.spark.sql(f"call {catalog}.system.{procedure}(table => '{name}', {arguments})")
+
+    def _name(self, table: Contract) -> str:
+        return f"{self.tables}.{table.full_name}"
+
     def _prepare(self, table: Contract) -> None:
-        self.spark.sql(f"create table if not exists {_name(table)} ({spark_schema(table)}) using iceberg")
+        """Make the table where there is none. Raises SparkFailed where somebody else made it."""
+        catalog, *namespaces = [*self.tables.split("."), table.schema]
+        for depth in range(len(namespaces)):
+            self.spark.sql(f"create namespace if not exists {'.'.join([catalog, *namespaces[: depth + 1]])}")
+        self.spark.sql(
+            f"create table if not exists {self._name(table)} ({spark_schema(table)}) using iceberg "
+            f"tblproperties ('{_MADE_BY}' = '{_US}')"
+        )
+        if self._stored(table).properties().get(_MADE_BY) != _US:
+            raise SparkFailed(
+                f"{self._name(table)} is not a table of BridgeCart: let BRIDGECART_SPARK_CATALOG name a namespace that "
+                "nobody else uses."
+            )
 
     def _snapshot(self, table: Contract) -> int:
         return int(self._stored(table).currentSnapshot().snapshotId())
@@ -145,20 +177,30 @@ class Lake:
     def _stored(self, table: Contract) -> Any:
         """The table as Iceberg has it: what a query of its metadata says takes Spark a job."""
         spark = cast("Any", self.spark)
-        return spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, _name(table))
+        return spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, self._name(table))
 
     def head(self, table: Contract) -> Head:
         """The newest snapshot."""
         stored = self._stored(table)
         paths = (str(task.file().location()) for task in stored.newScan().planFiles().iterator())
-        files = tuple(path.removeprefix(_FILE) for path in paths)
-        return Head(int(stored.currentSnapshot().snapshotId()), files)
+        return Head(int(stored.currentSnapshot().snapshotId()), tuple(map(_in_folder, paths)))
 
 
 def unstage(folder: Path) -> None:
     """Delete what was staged in a lake's folder, also by a process that was killed: whoever writes is alone."""
     if (folder / _STAGING).exists():
         shutil.rmtree(folder / _STAGING)
+
+
+def _in_folder(location: str) -> str:
+    """The path of a file of the lake. Raises SparkFailed where it is in no folder."""
+    path = re.sub("^file:/*", "/", location)
+    if not path.startswith("/"):
+        raise SparkFailed(
+            f"The catalog puts the lake's files at {location.rpartition('/')[0]}: it has to put them in a folder that "
+            "this machine sees; DuckDB reads them there."
+        )
+    return path
 
 
 def _in_columns(table: Contract, rows: "DataFrame") -> "DataFrame":
@@ -199,7 +241,3 @@ def stored_columns(table: Contract) -> str:
 
 def _stored(name: str, type_: str) -> str:
     return f"{sql_name(name)}::varchar as {sql_name(name)}" if type_ == "UUID" else sql_name(name)
-
-
-def _name(table: Contract) -> str:
-    return f"{CATALOG}.{table.full_name}"

@@ -16,8 +16,8 @@ from bridgecart_assets.base.errors import BridgeCartError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-CATALOG = "lake"
 ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0"
+_FOLDER = "lake"
 _OF_PY4J = "An error occurred while calling"
 _NO_JAVA = "JAVA_GATEWAY_EXITED"
 # What a worker's Python raised stands behind its traceback.
@@ -36,12 +36,19 @@ class Spark:
         master: as Spark names it.
         folder: of the lake; this machine and every worker see it under the same name.
         jars: of Iceberg; without any Spark fetches them.
+        catalog: of Spark's configuration, or a namespace in it; without one the folder is the catalog.
 
     """
 
     master: str
     folder: Path
     jars: tuple[Path, ...] = ()
+    catalog: str | None = None
+
+    @property
+    def tables(self) -> str:
+        """The catalog and its namespaces, as they stand before the names of the tables in Spark's SQL."""
+        return self.catalog or _FOLDER
 
     @contextmanager
     def session(self) -> "Iterator[SparkSession]":
@@ -71,18 +78,24 @@ class Spark:
     @property
     def of_session(self) -> Mapping[str, str]:
         """Those of a session: where its tables are, and what times mean."""
-        catalog = f"spark.sql.catalog.{CATALOG}"
         return {
-            catalog: "org.apache.iceberg.spark.SparkCatalog",
-            f"{catalog}.type": "hadoop",
-            f"{catalog}.warehouse": str(self.folder.resolve()),
+            **({} if self.catalog else self._of_folder),
             # Tables come and go behind its back, when a warehouse moves or is restored.
-            f"{catalog}.cache-enabled": "false",
+            f"spark.sql.catalog.{self.tables.partition('.')[0]}.cache-enabled": "false",
             # The size of a batch for Python is looked at before every row, which takes longer than all else; batches
             # have an upper limit of rows besides.
             "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.timestampType": "TIMESTAMP_NTZ",
+        }
+
+    @property
+    def _of_folder(self) -> Mapping[str, str]:
+        catalog = f"spark.sql.catalog.{_FOLDER}"
+        return {
+            catalog: "org.apache.iceberg.spark.SparkCatalog",
+            f"{catalog}.type": "hadoop",
+            f"{catalog}.warehouse": str(self.folder.resolve()),
         }
 
 
@@ -100,7 +113,7 @@ def _session(spark: Spark) -> "SparkSession":
     for name, value in spark.of_session.items():
         session.conf.set(name, value)
     # Iceberg's own functions find the catalog only after a statement has.
-    session.sql(f"use {CATALOG}")
+    session.sql(f"use {spark.tables.partition('.')[0]}")
     return session
 
 
