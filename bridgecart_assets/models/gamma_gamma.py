@@ -42,27 +42,45 @@ def fit_gamma_gamma(transactions: Floats, mean: Floats) -> GammaGamma:
     Raises FitFailed without a maximum, or where it is at q <= 1: there the mean over all customers is infinite.
     """
     from scipy.optimize import minimize
-    from scipy.special import gammaln
+    from scipy.special import gammaln, psi
 
-    def cost(logs: Floats) -> float:
-        p, q, v = np.exp(logs)
-        shape = p * transactions
+    # In a unit of the customers' own, so that bounds and steps are the same in every currency.
+    unit = float(np.exp(np.log(mean).mean()))
+    spend = transactions * mean / unit
+
+    def cost(logs: Floats) -> tuple[float, Floats]:
+        p, q, v = parameters = np.exp(logs)
+        shape, total, log_total = p * transactions, p * transactions + q, np.log(v + spend)
         each = (
-            gammaln(shape + q)
+            gammaln(total)
             - gammaln(shape)
             - gammaln(q)
             + q * np.log(v)
-            + (shape - 1) * np.log(mean)
-            + shape * np.log(transactions)
-            - (shape + q) * np.log(v + transactions * mean)
+            + shape * np.log(spend)
+            - np.log(mean / unit)
+            - total * log_total
         )
-        return -float(each.mean())
+        slopes = np.array(
+            [
+                (transactions * (psi(total) - psi(shape) + np.log(spend) - log_total)).mean(),
+                (psi(total) - psi(q) + np.log(v) - log_total).mean(),
+                (q / v - total / (v + spend)).mean(),
+            ]
+        )
+        return -float(each.mean()), -slopes * parameters
 
-    start = np.log([2.0, 2.0, max(float(mean.mean()), 1.0)])
-    found = minimize(cost, start, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-12, "maxiter": 2_000})
-    if not found.success or np.abs(found.x).max() > _BOUND:
+    found = minimize(
+        cost,
+        np.log([2.0, 2.0, 1.0]),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-_BOUND, _BOUND)] * 3,
+        options={"maxiter": 1_000, "ftol": 1e-15, "gtol": 1e-9},
+    )
+    steepest = float(np.abs(cost(found.x)[1]).max())
+    if not np.isfinite(found.fun) or np.abs(found.x).max() > _BOUND - 1e-6 or steepest > 1e-4:
         raise FitFailed("spend does not fit the Gamma-Gamma model: its likelihood has no maximum within bounds")
     p, q, v = (float(value) for value in np.exp(found.x))
     if q <= 1:
         raise FitFailed("spend scatters too widely for the Gamma-Gamma model: the mean of all customers is infinite")
-    return GammaGamma(p, q, v)
+    return GammaGamma(p, q, v * unit)

@@ -22,7 +22,7 @@ from bridgecart_assets.models.stability import evenly_spaced
 CREDIBILITY, LOG_NORMAL, GAMMA_GAMMA = "credibility", "log-normal", "Gamma-Gamma"
 # Who must have bought both before and in the days held out; with fewer, chance would choose.
 MIN_HELD_OUT = 50
-# Its likelihood is maximised without a gradient; more customers make no other parameters.
+# More customers make no other parameters.
 MOST_GAMMA_GAMMA = 5_000
 # Customers who do not differ: beside so many, no days of their own count.
 MOST_PRIOR_DAYS = 1e9

@@ -59,6 +59,13 @@ def test_gamma_gamma_on_cdnow_gives_the_published_parameters():
     assert model.expected_spend(_one(0.0), _one(0.0))[0] == pytest.approx(model.p * model.v / (model.q - 1))
 
 
+@pytest.mark.parametrize("rate", [1e-4, 16_000.0])
+def test_gamma_gamma_is_the_same_in_every_currency(rate: float):
+    transactions, mean = repeat_spend(OPENING)
+    model, exchanged = fit_gamma_gamma(transactions, mean), fit_gamma_gamma(transactions, mean * rate)
+    assert (exchanged.p, exchanged.q, exchanged.v / rate) == pytest.approx((model.p, model.q, model.v), rel=1e-6)
+
+
 def test_gamma_gamma_moves_from_the_mean_of_all_to_that_of_the_customer():
     model = GammaGamma(6.25, 3.74, 15.44)
     spend = model.expected_spend(np.array([0.0, 1.0, 10.0, 10_000.0]), np.full(4, 100.0))
