@@ -18,6 +18,7 @@ from bridgecart_assets.warehouse import spark_engine
 from bridgecart_assets.warehouse.lake import shares
 from bridgecart_assets.warehouse.lake.shares import Work
 from bridgecart_assets.warehouse.storage.database import Warehouse
+from bridgecart_assets_tests.contracts.test_a_new_field import COUNTRY, apply_recipe
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, line_to
 from bridgecart_assets_tests.integration.market import settings_for
 from bridgecart_assets_tests.integration.shop import history
@@ -30,6 +31,7 @@ from bridgecart_assets_tests.sources.mapping.records import SAMPLES, sample_line
 from bridgecart_assets_tests.sources.registry.apicurio import Apicurio
 from bridgecart_assets_tests.support import topics
 from bridgecart_assets_tests.support.command_line import Bridgecart, bridgecart
+from bridgecart_assets_tests.support.recipes import ROOT, ProjectCopy
 from bridgecart_assets_tests.support.spark import spark_in_this_process
 from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.test_recipes import KPI, add_a_kpi, add_a_trait, copied
@@ -49,6 +51,22 @@ SEEDS, ORDERS = range(100, 106), 700
 PORTIONS, SMALL_ONES = 250, 6
 DAY_MS = 86_400_000
 COUNTS = 'select count(*), count(distinct ("partition", "offset")) from raw.orders'
+TIER = """    EventField(name="tier", type=Text(longest=5), meaning="Tier", example="gold", home=Home.CUSTOMERS),
+"""
+TELL_ALL = """
+import json
+from bridgecart_assets.base.settings import load_settings
+from bridgecart_assets.warehouse.from_settings import warehouse_from_settings
+from bridgecart_assets_tests.support.state import digests, rows
+
+warehouse = warehouse_from_settings(load_settings())
+distinct = "select distinct {0} from silver.{1} order by {0} nulls last"
+countries, tiers = (
+    [value for (value,) in rows(warehouse, distinct.format(*asked))]
+    for asked in (("shipping_country", "orders"), ("tier", "customers"))
+)
+print(json.dumps({"countries": countries, "tiers": tiers, "tables": digests(warehouse)}))
+"""
 SENT_AGAIN = "select count(*) > 0 from silver.rejected_orders where reasons = ['forgotten']"
 
 
@@ -70,6 +88,11 @@ def twins(bridgecart: Bridgecart, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def feed(configured_topic: TopicFactory) -> KafkaConnection:
     """A topic that the settings name."""
     return configured_topic(3)
+
+
+def write_lines(file: Path, orders: Iterable[object]) -> Path:
+    file.write_text("".join(f"{json.dumps(order)}\n" for order in orders), encoding="utf-8")
+    return file
 
 
 def take_in(twins: Twins, feed: KafkaConnection, events: Sequence[Event]) -> None:
@@ -329,6 +352,30 @@ def test_a_new_kpi_and_a_new_trait_need_not_a_line_for_spark(
     for table in published:
         first, second = (copy.published("from published order by all", table) for copy in copies.values())
         assert first == second, table
+
+
+def test_a_version_that_knows_more_fields_goes_on_in_the_lake(
+    spark: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = simulate(WorldConfig(orders=200, share_malformed=0.0)).history()
+    told = [json.loads(event.value) for event in chain.from_iterable(days) if event.value is not None]
+    with_more = [{**order, "shipping_country": "india", "tier": "gold"} for order in told[-60:]]
+    before, after = (
+        write_lines(tmp_path / name, orders) for name, orders in (("a.jsonl", told[:-60]), ("b.jsonl", with_more))
+    )
+    newer = ProjectCopy.into(tmp_path / "newer")
+    apply_recipe(newer, COUNTRY + TIER, "shipping_country", "tier")
+    found = {}
+    for engine, settings in {"duckdb": {}, "spark": spark}.items():
+        configure(monkeypatch, {**settings, "BRIDGECART_DATA_DIR": str(tmp_path / engine)})
+        ProjectCopy(ROOT).run("-m", "bridgecart_assets", "import", str(before))
+        newer.run("-m", "bridgecart_assets", "import", str(after))
+        withdrawn = ("withdraw", with_more[-1]["order_id"], "--reason", "sent by mistake")
+        newer.run("-m", "bridgecart_assets", *withdrawn)
+        found[engine] = json.loads(newer.run("-c", TELL_ALL))
+    assert found["spark"] == found["duckdb"]
+    assert found["spark"]["countries"] == ["IN", None]
+    assert found["spark"]["tiers"] == ["gold", None]
 
 
 @pytest.mark.kafka

@@ -1,12 +1,13 @@
 """The lake without Spark: types, shares, and tables of the file that are views of files; with Spark: integration."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.contracts import BATCH_COLUMN, IN_LAKE, SILVER_REJECTS, TABLES
+from bridgecart_assets.contracts import BATCH_COLUMN, IN_LAKE, SILVER_REJECTS, TABLES, Column
 from bridgecart_assets.sql import file_of
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.sql.headers import headers
@@ -33,6 +34,7 @@ from bridgecart_assets.warehouse.lake.shares import ORDERS_IN_SHARE, number_of_s
 from bridgecart_assets.warehouse.remap import remap
 from bridgecart_assets.warehouse.spark_engine import SparkEngine
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, explain
+from bridgecart_assets.warehouse.storage.lake_views import view_of_files
 from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.support.pipeline import run_silver
 from bridgecart_assets_tests.support.records import Record, event, store_batch
@@ -109,6 +111,26 @@ def test_workers_are_given_every_table_of_the_lake_that_their_sql_reads() -> Non
     for table, given in READS.items():
         read = {name for file in chain(file_of(table.full_name)) for name in headers()[file].tables} & in_lake
         assert read - {table.full_name} <= {one.full_name for one in given}, table.full_name
+
+
+def test_a_column_that_files_of_the_lake_lack_is_null_in_their_rows(
+    connection: duckdb.DuckDBPyConnection, head: Head, tmp_path: Path
+) -> None:
+    table = replace(SILVER_REJECTS, columns=(*SILVER_REJECTS.columns, Column("note", "VARCHAR[]", "", nullable=True)))
+    newer = tmp_path / "a newer one.parquet"
+    connection.execute(f"copy (select *, ['seen'] as note from '{head.files[0]}' limit 1) to '{newer}'")
+    connection.execute("create schema silver")
+    for files, notes in (
+        (head.files, [None, None, None]),
+        ((*head.files, str(newer)), [["seen"], None, None, None]),
+        ((str(newer),), [["seen"]]),
+        ((), []),
+    ):
+        connection.execute(view_of_files(table, files, some_lack_columns=True))
+        assert connection.execute(f"select note from {table.full_name} order by all").fetchall() == [
+            (n,) for n in notes
+        ]
+        assert connection.table(table.full_name).types[-1] == "VARCHAR[]"
 
 
 def test_a_table_in_the_lake_is_read_by_its_name_and_written_by_nobody_else(

@@ -14,7 +14,9 @@ import duckdb
 from bridgecart_assets.base.quoting import sql_name, sql_names, sql_text
 from bridgecart_assets.contracts import BATCH_COLUMN, CUSTOMER_HASH, ID_COLUMN, IN_LAKE, LAKE_HEADS, Contract
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, columns_of
-from bridgecart_assets.warehouse.storage.tables import prepare, run_steps, typed_columns
+from bridgecart_assets.warehouse.storage.lake_views import view_of_files
+from bridgecart_assets.warehouse.storage.migrations import has_new_fields
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
 
 
 class InLake(WarehouseError):
@@ -87,17 +89,8 @@ def move_head(connection: duckdb.DuckDBPyConnection, table: Contract, head: Head
     prepare(connection, LAKE_HEADS)
     connection.execute("delete from lake.heads where table_name = ?", [table.full_name])
     connection.execute("insert into lake.heads values (?, ?, ?)", [table.full_name, head.snapshot_id, list(head.files)])
-    show(connection, table, head)
-
-
-def show(connection: duckdb.DuckDBPyConnection, table: Contract, head: Head) -> None:
-    """Make the view through which the table is read."""
-    rows = f"read_parquet([{', '.join(map(sql_text, sorted(head.files)))}], hive_partitioning = false)"
-    if not head.files:
-        empty = ", ".join(f"null::{c.type} as {sql_name(c.name)}" for c in table.columns)
-        rows = f"(select {empty} where false)"
     connection.execute(f"create schema if not exists {table.schema}")
-    connection.execute(f"create or replace view {table.full_name} as select {typed_columns(table)} from {rows}")
+    connection.execute(view_of_files(table, head.files, some_lack_columns=has_new_fields(table)))
 
 
 def bring_in(connection: duckdb.DuckDBPyConnection, parts: Iterable[Part]) -> None:

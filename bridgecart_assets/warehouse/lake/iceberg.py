@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 
 from bridgecart_assets.base.quoting import sql_name, sql_text
-from bridgecart_assets.contracts import Contract
+from bridgecart_assets.contracts import Column, Contract
 from bridgecart_assets.warehouse.lake.heads import Head, Part
 from bridgecart_assets.warehouse.lake.session import SparkFailed
 
@@ -48,8 +48,12 @@ class Lake:
     tables: str
 
     def rows(self, table: Contract, head: Head) -> "DataFrame":
-        """The rows of a snapshot."""
-        return self.spark.read.option("versionAsOf", head.snapshot_id).table(self._name(table))
+        """The rows of a snapshot, with NULL in columns that the table did not have yet."""
+        from pyspark.sql.functions import lit
+
+        stored = self.spark.read.option("versionAsOf", head.snapshot_id).table(self._name(table))
+        lacking = [column for column in table.columns if column.name not in stored.columns]
+        return stored.withColumns({column.name: lit(None).cast(spark_type(column.type)) for column in lacking})
 
     def settle(self, table: Contract, head: Head) -> None:
         """Take back what was committed after the head: the transaction that would have named it failed."""
@@ -72,6 +76,7 @@ class Lake:
         `held` says whether the head has any rows of it: those are deleted by a commit before. Raises SparkFailed where
         others committed meanwhile.
         """
+        self._add_columns(part.table)
         if held:
             self.spark.sql(f"delete from {self._name(part.table)} where {part.condition}")
         writer = _in_columns(part.table, rows).writeTo(self._name(part.table))
@@ -80,6 +85,13 @@ class Lake:
         writer.append()
         self._require_alone(part.table, head, commits=1 + held)
         return self.head(part.table)
+
+    def _add_columns(self, table: Contract) -> None:
+        """Add the columns that the table did not have yet, which makes no snapshot."""
+        stored = {field.name() for field in self._stored(table).schema().columns()}
+        lacking = tuple(column for column in table.columns if column.name not in stored)
+        if lacking:
+            self.spark.sql(f"alter table {self._name(table)} add columns ({_declared(lacking)})")
 
     def drop(self, table: Contract) -> None:
         """Drop the table with its files."""
@@ -170,6 +182,7 @@ class Lake:
                 f"{self._name(table)} is not a table of BridgeCart: let BRIDGECART_SPARK_CATALOG name a namespace that "
                 "nobody else uses."
             )
+        self._add_columns(table)
 
     def _snapshot(self, table: Contract) -> int:
         return int(self._stored(table).currentSnapshot().snapshotId())
@@ -209,7 +222,11 @@ def _in_columns(table: Contract, rows: "DataFrame") -> "DataFrame":
 
 def spark_schema(table: Contract) -> str:
     """The columns of the table as Spark declares them."""
-    return ", ".join(f"`{column.name}` {spark_type(column.type)}" for column in table.columns)
+    return _declared(table.columns)
+
+
+def _declared(columns: Sequence[Column]) -> str:
+    return ", ".join(f"`{column.name}` {spark_type(column.type)}" for column in columns)
 
 
 def spark_type(name: str) -> str:

@@ -4,7 +4,7 @@ Whoever changes the columns of a table adds a migration here; the golden file of
 may drop tables that are made as a whole: the next refresh makes them again. Raw records exist nowhere else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,11 @@ import duckdb
 
 from bridgecart_assets.base.errors import BridgeCartError
 from bridgecart_assets.contracts.catalog import TABLES
+from bridgecart_assets.contracts.contract import Contract
 from bridgecart_assets.contracts.event import event_column
-from bridgecart_assets.contracts.internal import IN_LAKE, LAKE_HEADS
+from bridgecart_assets.contracts.internal import LAKE_HEADS
 from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.storage.lake_views import view_of_files
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,13 @@ class NewField:
 
     name: str
 
-    def sql(self) -> str:
-        """The statements that add the column."""
+    def sql(self, in_lake: Mapping[str, Sequence[str]]) -> str:
+        """The statements that add the column; `in_lake` are tables of the lake and their files."""
         column = event_column(self.name)
-        return "\n".join(
-            f"alter table if exists {table.full_name} add column if not exists {column.name} {column.type};"
+        return ";\n".join(
+            view_of_files(table, in_lake[table.full_name], some_lack_columns=True)
+            if table.full_name in in_lake
+            else f"alter table if exists {table.full_name} add column if not exists {column.name} {column.type}"
             for table in TABLES.values()
             if column in table.columns
         )
@@ -80,22 +84,36 @@ def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
 def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
     """Run the migrations that the file lacks, all in one transaction. Raises LayoutInLake."""
     done = len(MIGRATIONS) if is_empty(connection) else _version(connection) or 0
-    missing = [one.sql() if isinstance(one, NewField) else read_sql(one) for one in MIGRATIONS[done:]]
-    _require_in_file(connection, missing)
+    in_lake = _files_in_lake(connection)
+    missing = MIGRATIONS[done:]
+    _require_in_file(in_lake, [read_sql(one) for one in missing if not isinstance(one, NewField)])
     connection.execute("begin transaction")
-    for sql in missing:
+    for one in missing:
+        sql = one.sql(in_lake) if isinstance(one, NewField) else read_sql(one)
         for statement in connection.extract_statements(sql):
             connection.execute(statement)
     connection.execute(f"create or replace table {_TABLE} as select {len(MIGRATIONS)} as version")
     connection.execute("commit")
 
 
-def _require_in_file(connection: duckdb.DuckDBPyConnection, missing: Sequence[str]) -> None:
+def has_new_fields(table: Contract) -> bool:
+    """True if the table got a column by a migration: files of the lake from before lack it."""
+    return any(event_column(one.name) in table.columns for one in MIGRATIONS if isinstance(one, NewField))
+
+
+def _files_in_lake(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Sequence[str]]:
+    """The tables that stand in the lake, with their files."""
+    asked = "select count(*) from duckdb_tables() where schema_name || '.' || table_name = ?"
+    ((lakes,),) = connection.execute(asked, [LAKE_HEADS.full_name]).fetchall()
+    if not lakes:
+        return {}
+    return dict(connection.execute(f"select table_name, files from {LAKE_HEADS.full_name}").fetchall())
+
+
+def _require_in_file(in_lake: Mapping[str, Sequence[str]], missing: Sequence[str]) -> None:
     """Raise LayoutInLake where a migration changes a table whose rows stand in the lake."""
-    in_lake = "select count(*) from duckdb_tables() where schema_name || '.' || table_name = ?"
-    ((lakes,),) = connection.execute(in_lake, [LAKE_HEADS.full_name]).fetchall()
-    changed = [table.full_name for table in IN_LAKE if any(table.full_name in sql for sql in missing)]
-    if lakes and changed:
+    changed = [name for name in in_lake if any(name in sql for sql in missing)]
+    if changed:
         raise LayoutInLake(
             f"This version of BridgeCart has other columns in {', '.join(changed)}, which are in the lake: install the "
             "version before again, run `bridgecart move --to duckdb`, install this one, and move again."

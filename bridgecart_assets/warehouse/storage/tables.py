@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import duckdb
 import pandas as pd
 
-from bridgecart_assets.base.quoting import sql_name, sql_names, sql_text
+from bridgecart_assets.base.quoting import sql_names, sql_text
 from bridgecart_assets.contracts import (
     BATCH_COLUMN,
     BOOKKEEPING,
@@ -25,6 +25,7 @@ from bridgecart_assets.contracts import (
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.sql.chain import files_before
 from bridgecart_assets.warehouse.storage.database import WarehouseError, columns_of
+from bridgecart_assets.warehouse.storage.lake_views import typed_columns
 from bridgecart_assets.warehouse.storage.outputs import (
     Computed,
     Parameter,
@@ -93,11 +94,6 @@ def _literal(value: Parameter) -> str:
             return f"{value!r}::double"
         case _:
             return str(value)
-
-
-def typed_columns(contract: Contract) -> str:
-    """The columns of a select of rows that have them by name, of the types of the contract."""
-    return ", ".join(f"{sql_name(c.name)}::{c.type} as {sql_name(c.name)}" for c in contract.columns)
 
 
 def sum_of_rows(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from bridgecart_assets.contracts import (
     BEHIND_VIEWS,
     BESIDE_ORDERS,
     ERASURE_TABLES,
+    IN_LAKE,
     LAKE_HEADS,
     OUTBOX_TABLES,
     PURCHASE_MODEL,
@@ -305,6 +306,7 @@ def test_a_migration_of_a_table_in_the_lake_is_refused_and_the_file_not_touched(
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("create schema lake")
         connection.execute(LAKE_HEADS.ddl())
+        connection.executemany("insert into lake.heads values (?, 7, [])", [[table.full_name] for table in IN_LAKE])
     assert_refused(
         warehouse, opened, LayoutInLake, r"in raw\.orders, .*, which are in the lake: install the version before"
     )
