@@ -155,7 +155,7 @@ def penalised_log_likelihood(coefficients: Floats, customers: KindsOfCustomers) 
 
 
 def _information(coefficients: Floats, customers: KindsOfCustomers) -> Floats:
-    """How closely the customers hold the coefficients down, one by another: products of their slopes, and the penalty.
+    """The hold that customers have on each pair of coefficients: products of their slopes, and the penalty.
 
     Source: Berndt, Hall, Hall & Hausman 1974.
     """

@@ -370,8 +370,6 @@ def test_a_version_that_knows_more_fields_goes_on_in_the_lake(
         configure(monkeypatch, {**settings, "BRIDGECART_DATA_DIR": str(tmp_path / engine)})
         ProjectCopy(ROOT).run("-m", "bridgecart_assets", "import", str(before))
         newer.run("-m", "bridgecart_assets", "import", str(after))
-        withdrawn = ("withdraw", with_more[-1]["order_id"], "--reason", "sent by mistake")
-        newer.run("-m", "bridgecart_assets", *withdrawn)
         found[engine] = json.loads(newer.run("-c", TELL_ALL))
     assert found["spark"] == found["duckdb"]
     assert found["spark"]["countries"] == ["IN", None]

@@ -127,9 +127,8 @@ def test_a_column_that_files_of_the_lake_lack_is_null_in_their_rows(
         ((), []),
     ):
         connection.execute(view_of_files(table, files, some_lack_columns=True))
-        assert connection.execute(f"select note from {table.full_name} order by all").fetchall() == [
-            (n,) for n in notes
-        ]
+        found = connection.execute(f"select note from {table.full_name} order by all").fetchall()
+        assert [note for (note,) in found] == notes
         assert connection.table(table.full_name).types[-1] == "VARCHAR[]"
 
 
