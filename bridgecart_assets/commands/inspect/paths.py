@@ -30,7 +30,8 @@ _FEW_OBJECTS = 20
 _NOT_KNOWN = "__debezium_unavailable_value"
 _RARE = 100
 
-_NUMBER = re.compile(r"[+-]?\d[\d.,]*(e[+-]?\d+)?", re.IGNORECASE)
+# Addresses of machines and versions have more points than a number.
+_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([.,]\d{3})+)([.,]\d*)?(e[+-]?\d+)?", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}[-/]\d{2}[-/]\d{2}([T ]\d{2}:\d{2}.*)?")
 
 

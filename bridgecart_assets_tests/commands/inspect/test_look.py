@@ -16,7 +16,7 @@ from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.inspect.forms import NO_VALUE, WITH_ID
 from bridgecart_assets.commands.inspect.look import Look, look_at
 from bridgecart_assets.commands.inspect.masking import masked
-from bridgecart_assets.commands.inspect.paths import MOST_PATHS, paths_of
+from bridgecart_assets.commands.inspect.paths import MOST_PATHS, paths_of, type_of
 from bridgecart_assets.commands.inspect.records import Header, Records
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema
 from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
@@ -115,6 +115,17 @@ def test_a_path_says_types_and_the_share_of_records_that_say_something():
         ("value.note", "", 0),
         ('value."Order No"', "whole number", 0.5),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "type_"),
+    [
+        *((text, "text: number") for text in ("7", "-12.50", "12,5", "1.234,50", "1,234,567.89", "+3e4", "5.")),
+        *((text, "text") for text in ("203.0.113.7", "1.2.3", "1,2,3", "12.50 EUR", "")),
+    ],
+)
+def test_a_text_that_is_a_number_has_one_decimal_point(text: str, type_: str):
+    assert type_of(text) == type_
 
 
 def test_keys_and_headers_have_paths_as_a_mapping_names_them():
