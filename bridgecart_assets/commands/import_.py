@@ -47,6 +47,10 @@ def import_(*, files: tuple[Path, ...], mapping_file: Path | None, as_json: bool
 
     settings, summary = load_settings(), Summary()
     mapping = None if mapping_file is None else load_mapping_of_rows(mapping_file).text
+    if mapping is None and settings.mapping is not None:
+        say_aside(
+            "the rows are read as BridgeCart's own events: BRIDGECART_MAPPING is for the topic, --mapping for files."
+        )
     with (
         watched("import", settings, say=lambda line: print(line, file=sys.stderr)),
         progress() as (counted, step),

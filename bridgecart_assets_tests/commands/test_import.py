@@ -37,3 +37,11 @@ def test_a_wrong_file_or_mapping_gives_no_row_and_not_even_a_data_directory(
         arguments += [str(tmp_path / "history.parquet")]
     assert_one_line(bridgecart("import", *arguments), says)
     assert not settings.data_dir.exists()
+
+
+def test_who_has_a_mapping_for_the_topic_is_told_that_files_need_theirs(
+    bridgecart: Bridgecart, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGECART_MAPPING", str(tmp_path / "topic.toml"))
+    said = bridgecart("import", str(tmp_path / "missing.csv")).err
+    assert said.startswith("bridgecart: the rows are read as BridgeCart's own events: BRIDGECART_MAPPING is for")
