@@ -16,10 +16,10 @@ FIELDS = (
     Sought(
         "order_id",
         "orderid orderno ordernumber ordernr orderref orderreference orderuuid ordercode incrementid amazonorderid "
-        "bestellnummer auftragsnummer numerocommande numerodecommande ncommande numeropedido numerodepedido idpedido "
-        "bestelnummer receiptid receiptnumber",
-        "merchantreference purchaseid transactionid invoiceno invoiceid invoice rechnungsnummer pedido commande "
-        "number reference id",
+        "bestellnummer bestellnr bestellid auftragsnummer auftragsnr numerocommande numerodecommande ncommande "
+        "numeropedido numerodepedido numerodopedido idpedido numeroordine bestelnummer receiptid receiptnumber",
+        "merchantreference purchaseid transactionid invoiceno invoiceid invoice rechnungsnummer rechnungsnr pedido "
+        "commande ordine number reference id",
         as_text,
     ),
     Sought(
@@ -39,7 +39,8 @@ FIELDS = (
     Sought(
         "customer_id",
         "customerid customeruniqueid idcustomer customerref customerno customernumber customernr customeruuid "
-        "customer kundennummer kundennr numeroclient ncliente nclient idclient idcliente klantnummer",
+        "customer kundennummer kundennr kundenid numeroclient ncliente nclient idclient idcliente codicecliente "
+        "codigocliente klantnummer klantnr",
         "clientid userid userpseudoid buyerid buyeruserid shopperreference payerid consumerid loyaltyid loyaltycard "
         "accountid memberid contactid kunde client cliente email customeremail buyeremail",
         as_text,
@@ -48,23 +49,25 @@ FIELDS = (
         "purchase_date",
         "purchasedate purchasedat orderpurchase orderedat orderdate orderdatetime placedat orderplacedat "
         "ordercreatedat createdat created createdon creationdate datecreated createtime create bestelldatum "
-        "auftragsdatum datecommande datedecommande fechapedido fechadepedido besteldatum",
+        "auftragsdatum datecommande datedecommande fechapedido fechadepedido dataordine datadopedido besteldatum",
         "completedat processedat transactiondate invoicedate rechnungsdatum date timestamp occurredat time dateadd "
-        "datum fecha eventdate eventtimestamp saledate closedat",
+        "datum fecha data eventdate eventtimestamp saledate closedat",
         as_time,
     ),
     Sought(
         "purchase_amount",
         "purchaseamount ordertotal orderamount totalamount amounttotal grandtotal totalprice ordervalue grossamount "
         "grosstotal totalmoney totalpaid totalinctax totalincltax purchaserevenue gesamtbetrag gesamtsumme "
-        "bestellwert montanttotal importetotal totaalbedrag total",
+        "gesamtpreis endbetrag bruttobetrag bestellwert montanttotal totalttc importetotal importototale valortotal "
+        "totaalbedrag totale totaal total",
         "amount amountmoney sales netsales turnover subtotal revenue gross price paymentvalue paymentamount value sum "
-        "betrag summe montant importe",
+        "betrag rechnungsbetrag summe montant importe importo valor bedrag",
         as_money,
     ),
     Sought(
         "discount_amount",
-        "discountamount totaldiscount totaldiscounts discounttotal discount rabatt remise descuento korting",
+        "discountamount totaldiscount totaldiscounts discounttotal discount rabatt remise descuento desconto sconto "
+        "korting",
         "discounts discountvalue rebate",
         as_discount,
     ),
@@ -75,20 +78,32 @@ FIELDS = (
         "updatedat datemodified dateupdated dateupd lastmodifiedat lastupdated lastupdatedate updatetime update",
         as_time,
     ),
-    Sought("currency", "currency currencycode ordercurrency ordercurrencycode currencyisocode", "", as_text),
+    Sought(
+        "currency",
+        "currency currencycode ordercurrency ordercurrencycode currencyisocode wahrung waehrung devise moneda moeda",
+        "valuta",
+        as_text,
+    ),
     Sought(
         "coupon_used",
-        "couponused couponcode coupon vouchercode voucher promocode promotioncode gutscheincode",
+        "couponused couponcode coupon vouchercode voucher promocode promotioncode gutscheincode "
+        "gutschein codepromo cupon cupom",
         "discountcode",
         as_coupon,
     ),
     Sought(
         "payment_method",
-        "paymentmethod paymenttype paymethod zahlungsart zahlungsmethode",
+        "paymentmethod paymenttype paymethod zahlungsart zahlungsmethode zahlart modepaiement modedepaiement "
+        "moyendepaiement metododepago formadepago metododipagamento formadepagamento betaalmethode betaalwijze",
         "paymentprovider paymentgateway paymentmethoddetails payment",
         as_text,
     ),
-    Sought("product_category", "productcategory category", "producttype department", as_text),
+    Sought(
+        "product_category",
+        "productcategory category produktkategorie warengruppe",
+        "producttype department kategorie categorie categoria",
+        as_text,
+    ),
     Sought("name", "customername customerfullname fullname", "username buyername", as_text),
     Sought("mobile", "mobile mobilenumber customerphone phonenumber phone", "telephone", as_text),
     Sought("gender", "gender sex", "", as_text),

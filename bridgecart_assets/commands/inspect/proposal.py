@@ -41,7 +41,7 @@ def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str)
         f'[decode]\nvalue = "{decode}"\n' if decode != "json" else "",
         _records(shape, where, orders, len(documents)) or _without_void(shape, found),
         _order(found, shape),
-        _money(found, _currencies(paths)),
+        _money(found, _currencies(paths, found.get("currency"))),
     ]
     return "\n".join(filter(None, sections))
 
@@ -149,12 +149,13 @@ def _is_whole(path: Path) -> bool:
     return all(str(value).strip().lstrip("-").isdecimal() for value in path.values)
 
 
-def _currencies(paths: Sequence[Path]) -> Counter[str]:
+def _currencies(paths: Sequence[Path], found: Guess | None) -> Counter[str]:
     """Currencies that the records name, by how often."""
+    of_orders = found.path if found is not None else None
     return Counter(
         value.upper()
         for path in paths
-        if "currency" in path.steps[-1].lower() and "presentment" not in path.name
+        if path == of_orders or ("currency" in path.steps[-1].lower() and "presentment" not in path.name)
         for value in path.values
         if isinstance(value, str) and _CURRENCY.fullmatch(value)
     )

@@ -16,17 +16,24 @@ NAIVE = "it has no time zone: BRIDGECART_NAIVE_TIMEZONE counts"
 _FITTING = 0.9
 # Of orders that never came about, and of those that may still be paid.
 _VOID_WORDS = re.compile(
-    r"cancell?ed|cancellation|void(ed)?|deleted|annulled|storniert|annul[ée]e?|cancelad[ao]"
+    r"cancell?ed|cancellation|void(ed)?|deleted|annulled"
+    r"|storniert|annulliert|annul[ée]e?|cancelad[ao]|annullat[ao]|geannuleerd|anulowane?"
     r"|(payment[ _-]?)?(failed|declined|rejected|refused)|abandoned|expired|(checkout-|auto-)?draft|trash",
     re.IGNORECASE,
 )
 _UNPAID_WORDS = re.compile(
-    r"pending([ _-]?payment)?|payment[ _-]?pending|unpaid|on[ _-]?hold|awaiting[ _-]?payment", re.IGNORECASE
+    r"pending([ _-]?payment)?|payment[ _-]?pending|unpaid|on[ _-]?hold|awaiting[ _-]?payment"
+    r"|offen|unbezahlt|en attente|pendiente|pendente|in attesa|openstaand",
+    re.IGNORECASE,
 )
 _DECIMAL_POINT = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 _BOOLEAN = re.compile(r"true|false", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*(,\d+)?")
 _THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d+)?")
+# A currency beside an amount, spaces or apostrophes within it.
+_CURRENCY = r"(?:[A-Z]{3}|[$€£¥₹₩₺₽₪₫₴฿]|kr|zł|Kč|Ft|lei)"
+_WRITTEN_AMOUNT = re.compile(rf"{_CURRENCY}?\s?[+-]?\s?{_CURRENCY}?\s?\d[\d.,\s'\u2019]*?\s?{_CURRENCY}?")
+_NOT_OF_NUMBERS = "[^0-9.,+-]"
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 _ZONE = re.compile(r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$", re.IGNORECASE)
@@ -58,17 +65,26 @@ def as_number(path: Path) -> Reading | None:
 
 
 def as_money(path: Path) -> Reading | None:
-    """An amount, with either mark before its decimals, or as Kafka Connect writes one into JSON."""
+    """An amount, as computers and people write it, or as Kafka Connect writes one into JSON."""
     texts = texts_of(path)
-    if _fits(texts, _DECIMAL_POINT):
-        return path.name, ""
-    if _fits(texts, _DECIMAL_COMMA):
-        return f"replace(replace({path.name}, '.', ''), ',', '.')", ""
-    if _fits(texts, _THOUSANDS_COMMA):
-        return f"replace({path.name}, ',', '')", ""
+    sql = _as_amount(path.name, texts)
+    if sql is None and _fits(texts, _WRITTEN_AMOUNT):
+        numbers = [re.sub(_NOT_OF_NUMBERS, "", text) for text in texts]
+        sql = _as_amount(f"regexp_replace({path.name}, '{_NOT_OF_NUMBERS}', '', 'g')", numbers)
+    if sql is not None:
+        return sql, ""
     if _fits(texts, _BASE64):
         return f"connect_decimal({path.name}, 2)", "its table says how many decimal places it has: here 2"
     return None
+
+
+def _as_amount(value: str, texts: Sequence[str]) -> str | None:
+    """SQL of an amount with either mark before its decimals."""
+    if _fits(texts, _DECIMAL_POINT):
+        return value
+    if _fits(texts, _DECIMAL_COMMA):
+        return f"replace(replace({value}, '.', ''), ',', '.')"
+    return f"replace({value}, ',', '')" if _fits(texts, _THOUSANDS_COMMA) else None
 
 
 def as_discount(path: Path) -> Reading | None:

@@ -245,6 +245,37 @@ SPANISH: list[Value] = [
     {"Número de pedido": "A1", "Fecha de pedido": "31/01/2025", "Cliente": "C1", "Importe total": "12,50"}
 ]
 
+# As people see them in a spreadsheet, with the currency beside the amount.
+SPREADSHEET: list[Value] = [
+    {
+        "Bestellnr.": f"B{n}",
+        "Kundennr.": "K1",
+        "Bestelldatum": f"{n}.02.2025 14:22",
+        "Status": "storniert" if n == 13 else "bezahlt",
+        "Bruttobetrag": amount,
+        "Währung": "EUR",
+        "Zahlart": "Rechnung",
+        "Gutschein": None,
+    }
+    for n, amount in ((11, "1.234,50 €"), (12, "12,00 €"), (13, "5,00 €"))
+]
+
+ITALIAN: list[Value] = [
+    {
+        "Numero ordine": "A1",
+        "Data ordine": "31/01/2025",
+        "Codice cliente": "C1",
+        "Importo totale": "1.234,50",
+        "Sconto": "1,00",
+        "Metodo di pagamento": "PayPal",
+    }
+]
+
+SWISS: list[Value] = [
+    {"Auftragsnr": "A1", "Auftragsdatum": "31.01.2025", "Kundennr": "C1", "Endbetrag": "CHF 1'234.50"},
+    {"Auftragsnr": "A2", "Auftragsdatum": "31.01.2025", "Kundennr": "C2", "Endbetrag": "CHF 12.50"},
+]
+
 SUPERSTORE: list[Value] = [
     {
         "Row ID": str(n),
@@ -326,6 +357,8 @@ DATABASE: list[Value] = [
         "LAST_UPD_TS": "2025-01-01 11:00:00",
     }
 ]
+
+DIGITS_OF = "regexp_replace({}, '[^0-9.,+-]', '', 'g')"
 
 EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
     "WooCommerce": (
@@ -564,6 +597,37 @@ EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
             "purchase_amount": "replace(replace(value.\"Importe total\", '.', ''), ',', '.')",
         },
     ),
+    "a spreadsheet": (
+        SPREADSHEET,
+        {
+            "order_id": 'value."Bestellnr."',
+            "customer_id": 'value."Kundennr."',
+            "purchase_date": "strptime(value.Bestelldatum, '%d.%m.%Y %H:%M')",
+            "purchase_amount": f"replace(replace({DIGITS_OF.format('value.Bruttobetrag')}, '.', ''), ',', '.')",
+            "currency": 'value."Währung"',
+            "payment_method": "value.Zahlart",
+        },
+    ),
+    "Italian": (
+        ITALIAN,
+        {
+            "order_id": 'value."Numero ordine"',
+            "customer_id": 'value."Codice cliente"',
+            "purchase_date": "strptime(value.\"Data ordine\", '%d/%m/%Y')",
+            "purchase_amount": "replace(replace(value.\"Importo totale\", '.', ''), ',', '.')",
+            "discount_amount": "replace(replace(value.Sconto, '.', ''), ',', '.')",
+            "payment_method": 'value."Metodo di pagamento"',
+        },
+    ),
+    "Swiss": (
+        SWISS,
+        {
+            "order_id": "value.Auftragsnr",
+            "customer_id": "value.Kundennr",
+            "purchase_date": "strptime(value.Auftragsdatum, '%d.%m.%Y')",
+            "purchase_amount": DIGITS_OF.format("value.Endbetrag"),
+        },
+    ),
 }
 
 
@@ -589,6 +653,9 @@ def test_the_fields_of_a_strangers_order_are_found(system: str):
         ("web analytics", 1, "12.50"),
         ("marketplace", 1, "38.71"),
         ("German", 1, "1222.50"),
+        ("a spreadsheet", 2, "1246.50"),
+        ("Italian", 1, "1233.50"),
+        ("Swiss", 2, "1247.00"),
     ],
 )
 def test_a_proposal_counts_a_strangers_orders_as_it_stands(
