@@ -27,7 +27,7 @@ from bridgecart_assets.processes.run_lock import run_lock, serve_lock
 from bridgecart_assets.warehouse.from_settings import spark_from_settings
 from bridgecart_assets.warehouse.inventory import read_standing
 from bridgecart_assets.warehouse.lake.heads import has_lake
-from bridgecart_assets.warehouse.moving import remove_lake
+from bridgecart_assets.warehouse.moving import lake_in_reach, remove_lake
 from bridgecart_assets.warehouse.storage.backup_folder import Backup, BackupUnusable, read_backup, sync_folder
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
 from bridgecart_assets.warehouse.storage.forgotten_list import ForgottenList
@@ -89,10 +89,13 @@ def restore_backup(
         progress("copying and comparing digests")
         backup.copy_to(fresh, in_megabytes(backup.size, copied))
         _merge_forgotten(settings, fresh)
-        had_lake = _had_lake(warehouse)
+        had_lake, spark = _had_lake(warehouse), spark_from_settings(settings)
+        if had_lake:
+            # Before anything is replaced, because without it the tables would stay there.
+            stack.enter_context(lake_in_reach(spark))
         warehouse.give_way_to(fresh / WAREHOUSE)
         if had_lake:
-            remove_lake(spark_from_settings(settings))
+            remove_lake(spark)
         _put_the_rest(settings, fresh, keeps_home=keeps_home)
         sync_folder(settings.data_dir)
     standing = read_standing(warehouse)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,16 +56,18 @@ def move_to_file(warehouse: Warehouse, spark: Spark) -> Sequence[Moved]:
     has them.
     """
     warehouse.require()
-    with ExitStack() as stack:
-        if spark.catalog:
-            # Without it the tables would stay there, so it is asked first.
-            stack.enter_context(spark.session())
+    with lake_in_reach(spark):
         with warehouse.transaction() as connection:
             if not is_in_lake(connection):
                 raise WarehouseError(f"The large tables of {warehouse.path} are not in the lake.{_left(spark)}")
             moved = _bring_all_back(connection)
         remove_lake(spark)
     return moved
+
+
+def lake_in_reach(spark: Spark) -> AbstractContextManager[object]:
+    """Meanwhile the tables of a lake can be deleted. Raises SparkFailed where its catalog cannot be asked."""
+    return spark.session() if spark.catalog else nullcontext()
 
 
 def remove_lake(spark: Spark) -> None:

@@ -131,8 +131,9 @@ def test_a_catalog_whose_files_are_in_no_folder_is_refused_and_nothing_moves(in_
     assert digests(filled, with_ledger=True) == before
 
 
-def test_a_catalog_that_spark_does_not_know_is_told_in_one_line(in_catalog: In, filled: Warehouse) -> None:
-    refused = in_catalog("unknown.shop", "move", "--to", "spark")
+@pytest.mark.parametrize("engine", ["spark", "duckdb"])
+def test_a_catalog_that_spark_does_not_know_is_told_in_one_line(engine: str, in_catalog: In, filled: Warehouse) -> None:
+    refused = in_catalog("unknown.shop", "move", "--to", engine)
     assert refused.code == 1, refused.out
     assert refused.err.startswith("bridgecart: Spark failed (")
     assert refused.err.count("\n") == 1
