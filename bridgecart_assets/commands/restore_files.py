@@ -1,7 +1,7 @@
 """`bridgecart restore`: a backup takes the place of what is in the data directory, or of nothing."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from dataclasses import replace as with_changes
@@ -26,7 +26,7 @@ from bridgecart_assets.orchestration.resources import Platform
 from bridgecart_assets.processes.run_lock import run_lock, serve_lock
 from bridgecart_assets.warehouse.from_settings import spark_from_settings
 from bridgecart_assets.warehouse.inventory import read_standing
-from bridgecart_assets.warehouse.lake.heads import has_lake
+from bridgecart_assets.warehouse.lake.heads import Head, read_heads
 from bridgecart_assets.warehouse.moving import lake_in_reach, remove_lake
 from bridgecart_assets.warehouse.storage.backup_folder import Backup, BackupUnusable, read_backup, sync_folder
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
@@ -89,13 +89,13 @@ def restore_backup(
         progress("copying and comparing digests")
         backup.copy_to(fresh, in_megabytes(backup.size, copied))
         _merge_forgotten(settings, fresh)
-        had_lake, spark = _had_lake(warehouse), spark_from_settings(settings)
-        if had_lake:
+        heads, spark = _known_heads(warehouse), spark_from_settings(settings)
+        if heads:
             # Before anything is replaced, because without it the tables would stay there.
             stack.enter_context(lake_in_reach(spark))
         warehouse.give_way_to(fresh / WAREHOUSE)
-        if had_lake:
-            remove_lake(spark)
+        if heads:
+            remove_lake(spark, heads)
         _put_the_rest(settings, fresh, keeps_home=keeps_home)
         sync_folder(settings.data_dir)
     standing = read_standing(warehouse)
@@ -115,14 +115,15 @@ def _is_home_on_a_server(settings: Settings, progress: Progress) -> bool:
         return not has_records(instance, settings.dagster_home)
 
 
-def _had_lake(warehouse: Warehouse) -> bool:
-    """True if it is known that the lake was that of this warehouse: it could be another's."""
+def _known_heads(warehouse: Warehouse) -> Mapping[str, Head]:
+    """The heads of the lake, where it is known to be that of this warehouse: it could be another's."""
     try:
         # Nobody is to be forgotten in what is about to go.
-        return has_lake(with_changes(warehouse, forget_again=None))
+        with with_changes(warehouse, forget_again=None).reading() as connection:
+            return read_heads(connection)
     except WarehouseError:
         # None there, or one that has to be restored because it cannot be read.
-        return False
+        return {}
 
 
 def _merge_forgotten(settings: Settings, fresh: Path) -> None:

@@ -1,7 +1,7 @@
 """Moving the large tables of a warehouse into the lake and back, each verified by a digest of its rows."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from bridgecart_assets.contracts import IN_LAKE, LAKE_HEADS, Contract
-from bridgecart_assets.warehouse.lake.heads import has_lake, is_in_lake
+from bridgecart_assets.warehouse.lake.heads import Head, has_lake, is_in_lake, read_heads
 from bridgecart_assets.warehouse.lake.iceberg import Lake, unstage
 from bridgecart_assets.warehouse.lake.session import Spark
 from bridgecart_assets.warehouse.spark_engine import move_into_lake
@@ -60,8 +60,9 @@ def move_to_file(warehouse: Warehouse, spark: Spark) -> Sequence[Moved]:
         with warehouse.transaction() as connection:
             if not is_in_lake(connection):
                 raise WarehouseError(f"The large tables of {warehouse.path} are not in the lake.{_left(spark)}")
+            heads = read_heads(connection)
             moved = _bring_all_back(connection)
-        remove_lake(spark)
+        remove_lake(spark, heads)
     return moved
 
 
@@ -70,8 +71,8 @@ def lake_in_reach(spark: Spark) -> AbstractContextManager[object]:
     return spark.session() if spark.catalog else nullcontext()
 
 
-def remove_lake(spark: Spark) -> None:
-    """Delete the tables of a lake whose warehouse names them no more. Raises SparkFailed where a catalog has them.
+def remove_lake(spark: Spark, heads: Mapping[str, Head]) -> None:
+    """Delete the tables of a lake whose heads the warehouse names no more. Raises SparkFailed where a catalog has them.
 
     They have names and phone numbers of customers, whom nobody would find there to forget them.
     """
@@ -79,7 +80,7 @@ def remove_lake(spark: Spark) -> None:
         with spark.session() as session:
             lake = Lake(session, spark.folder, spark.tables)
             for table in IN_LAKE:
-                lake.drop(table)
+                lake.drop(table, heads[table.full_name])
     else:
         for tables in _tables_of(spark.folder):
             shutil.rmtree(tables)

@@ -391,10 +391,14 @@ def tidy(engine: Engine, keep: timedelta) -> Mapping[str, int]:
 
 
 def move_into_lake(connection: duckdb.DuckDBPyConnection, spark: Spark) -> None:
-    """Put the rows of the large tables that stand in the file into the lake; the tables become views of it."""
+    """Put the rows of the large tables that stand in the file into the lake; the tables become views of it.
+
+    Raises SparkFailed, also where somebody else has tables of these names there.
+    """
     with spark.session() as session:
         lake = Lake(session, spark.folder, spark.tables)
         for table in IN_LAKE:
+            lake.require_free(table)
             with lake.staged(connection, table) as rows:
                 head = lake.replace(table, rows)
             connection.execute(f"drop table {table.full_name}")

@@ -8,6 +8,8 @@ import pytest
 from bridgecart_assets.base.settings import load_settings
 from bridgecart_assets.contracts import IN_LAKE
 from bridgecart_assets.warehouse.from_settings import spark_from_settings
+from bridgecart_assets.warehouse.lake.heads import Head
+from bridgecart_assets.warehouse.moving import remove_lake
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.command_line import Bridgecart, Done, bridgecart
 from bridgecart_assets_tests.support.iceberg_catalogs import catalog_by_jdbc, catalog_by_rest, driver_of_database
@@ -100,24 +102,26 @@ def test_a_warehouse_lives_in_a_rest_catalog_as_in_a_folder(
     assert _files_in(folder) == set()
 
 
-def test_a_table_of_somebody_else_is_left_alone(
+def test_a_table_of_somebody_else_is_neither_replaced_nor_dropped(
     in_catalog: In, filled: Warehouse, spark: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {**spark, "BRIDGECART_SPARK_CATALOG": "jdbc.theirs"}.items():
         monkeypatch.setenv(name, value)
-    theirs = f"jdbc.theirs.{IN_LAKE[0].full_name}"
-    with spark_from_settings(load_settings()).session() as session:
-        session.sql("create namespace if not exists jdbc.theirs")
-        session.sql(f"create namespace if not exists jdbc.theirs.{IN_LAKE[0].schema}")
-        session.sql(f"create table {theirs} using iceberg as select 7 as theirs")
+    reached, (first, *_) = spark_from_settings(load_settings()), IN_LAKE
+    theirs = f"jdbc.theirs.{first.full_name}"
     before = digests(filled, with_ledger=True)
-    refused = in_catalog("jdbc.theirs", "move", "--to", "spark")
-    assert refused.code == 1, refused.out
-    assert refused.err == (
-        f"bridgecart: {theirs} is not a table of BridgeCart: let BRIDGECART_SPARK_CATALOG name a namespace that nobody "
-        "else uses.\n"
-    )
-    with spark_from_settings(load_settings()).session() as session:
+    with reached.session() as session:
+        session.sql("create namespace if not exists jdbc.theirs")
+        session.sql(f"create namespace if not exists jdbc.theirs.{first.schema}")
+        session.sql(f"create table {theirs} using iceberg as select 7 as theirs")
+        refused = in_catalog("jdbc.theirs", "move", "--to", "spark")
+        assert refused.code == 1, refused.out
+        assert refused.err == (
+            f"bridgecart: {theirs} is not a table of BridgeCart: let BRIDGECART_SPARK_CATALOG name a namespace that "
+            "nobody else uses.\n"
+        )
+        # As if the setting were another one by now.
+        remove_lake(reached, {table.full_name: Head(42, ()) for table in IN_LAKE})
         assert session.sql(f"select theirs from {theirs}").collect() == [(7,)]
     assert digests(filled, with_ledger=True) == before
 

@@ -93,9 +93,18 @@ class Lake:
         if lacking:
             self.spark.sql(f"alter table {self._name(table)} add columns ({_declared(lacking)})")
 
-    def drop(self, table: Contract) -> None:
-        """Drop the table with its files."""
-        self.spark.sql(f"drop table if exists {self._name(table)} purge")
+    def require_free(self, table: Contract) -> None:
+        """Raise SparkFailed where somebody else has a table of this name: what a killed move left may be replaced."""
+        if self._stands(table) and self._stored(table).properties().get(_MADE_BY) != _US:
+            raise SparkFailed(
+                f"{self._name(table)} is not a table of BridgeCart: let BRIDGECART_SPARK_CATALOG name a namespace that "
+                "nobody else uses."
+            )
+
+    def drop(self, table: Contract, head: Head) -> None:
+        """Drop the table with its files, unless it is one of the same name that never had this snapshot."""
+        if self._stands(table) and self._stored(table).snapshot(head.snapshot_id) is not None:
+            self.spark.sql(f"drop table {self._name(table)} purge")
 
     def empty(self, table: Contract) -> Head:
         """Delete all rows, by one commit."""
@@ -169,7 +178,7 @@ class Lake:
         return f"{self.tables}.{table.full_name}"
 
     def _prepare(self, table: Contract) -> None:
-        """Make the table where there is none. Raises SparkFailed where somebody else made it."""
+        """Make the table where there is none, with all columns."""
         catalog, *namespaces = [*self.tables.split("."), table.schema]
         for depth in range(len(namespaces)):
             self.spark.sql(f"create namespace if not exists {'.'.join([catalog, *namespaces[: depth + 1]])}")
@@ -177,12 +186,10 @@ class Lake:
             f"create table if not exists {self._name(table)} ({spark_schema(table)}) using iceberg "
             f"tblproperties ('{_MADE_BY}' = '{_US}')"
         )
-        if self._stored(table).properties().get(_MADE_BY) != _US:
-            raise SparkFailed(
-                f"{self._name(table)} is not a table of BridgeCart: let BRIDGECART_SPARK_CATALOG name a namespace that "
-                "nobody else uses."
-            )
         self._add_columns(table)
+
+    def _stands(self, table: Contract) -> bool:
+        return bool(self.spark.catalog.tableExists(self._name(table)))
 
     def _snapshot(self, table: Contract) -> int:
         return int(self._stored(table).currentSnapshot().snapshotId())
