@@ -45,7 +45,7 @@ def random_world(seed: int, orders: int, folder: Path, *, portions: int) -> Worl
     if chance.random() < 0.4:
         mapping, other = folder / "feed.toml", folder / "other.toml"
         mapping.write_text(MAPPING)
-        other.write_text(MAPPING.replace("value.after.total", "value.after.total * 2"))
+        other.write_text(MAPPING.replace("value.after.total", "value.after.total::decimal(18, 2) * 2"))
         events = list(_feed(chance, orders))
         return World(_portions(chance, events, portions), {**settings, _MAPPING: str(mapping)}, {_MAPPING: str(other)})
     settings["BRIDGECART_ORDER_EVENTS"] = chance.choice(("orders", "lines", "states"))
