@@ -27,7 +27,8 @@ segments as (
         count(s.predicted_clv) as predicted_customers,
         round(avg(s.churn_risk), 6) as mean_churn_risk,
         round(avg(s.churn_risk) filter (where f.last_purchased_on >= s.as_of - $churn_window_days), 6) as active_churn_risk,
-        round((avg(s.{trait}) - any_value(e.{trait}_mean)) / nullif(any_value(e.{trait}_spread), 0), 3) as apart_{short},
+        -- A zero has no sign, in whatever order DuckDB adds up.
+        round((avg(s.{trait}) - any_value(e.{trait}_mean)) / nullif(any_value(e.{trait}_spread), 0), 3) + 0.0 as apart_{short},
         round(count(*) filter (where s.ambiguous)::double / count(*), 6) as ambiguous_share
     from gold.customer_segments s
     join gold.customer_features f using (customer_hash, customer_id)
