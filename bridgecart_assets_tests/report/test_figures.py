@@ -44,6 +44,23 @@ def rows(connection: duckdb.DuckDBPyConnection, settings: Settings, section: str
     return objects(gather(connection, settings)["tables"][section])
 
 
+def test_a_segment_hardly_below_the_mean_of_all_is_zero_away_from_it_without_a_sign(grown: Settings):
+    with warehouse_from_settings(grown).copied() as copy:
+        with copy.transaction() as connection:
+            connection.execute("create temp table viewed as from gold.customer_segments")
+            connection.execute("drop view gold.customer_segments")
+            connection.execute("create table gold.customer_segments as from viewed")
+            connection.execute("update gold.customer_segments set log_spend = hash(customer_id) % 2")
+            connection.execute(
+                "update gold.customer_segments set log_spend = o.mean - 1e-6 from (select avg(log_spend) as mean "
+                "from gold.customer_segments where segment_key <> 'S01') o where segment_key = 'S01'"
+            )
+        with copy.reading() as connection:
+            apart = [row["apart_spend"] for row in rows(connection, grown, "segments")]
+    assert 0.0 in apart
+    assert "-0.0" not in map(str, apart)
+
+
 @pytest.mark.parametrize(
     ("table", "columns"),
     [
