@@ -10,7 +10,7 @@ import duckdb
 
 from bridgecart_assets.contracts import IN_LAKE, LAKE_HEADS, Contract
 from bridgecart_assets.warehouse.lake.heads import Head, has_lake, is_in_lake, read_heads
-from bridgecart_assets.warehouse.lake.iceberg import Lake, unstage
+from bridgecart_assets.warehouse.lake.iceberg import lake_of, unstage
 from bridgecart_assets.warehouse.lake.session import Spark
 from bridgecart_assets.warehouse.spark_engine import move_into_lake
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
@@ -77,8 +77,7 @@ def remove_lake(spark: Spark, heads: Mapping[str, Head]) -> None:
     They have names and phone numbers of customers, whom nobody would find there to forget them.
     """
     if spark.catalog:
-        with spark.session() as session:
-            lake = Lake(session, spark.folder, spark.tables)
+        with lake_of(spark) as lake:
             for table in IN_LAKE:
                 lake.drop(table, heads[table.full_name])
     else:

@@ -56,7 +56,7 @@ from bridgecart_assets.warehouse.lake.heads import (
     put_away,
     read_heads,
 )
-from bridgecart_assets.warehouse.lake.iceberg import Lake, unstage
+from bridgecart_assets.warehouse.lake.iceberg import Lake, lake_of, unstage
 from bridgecart_assets.warehouse.lake.session import Spark, application
 from bridgecart_assets.warehouse.lake.shares import (
     make_by_shares,
@@ -125,7 +125,7 @@ class SparkEngine:
 
         Whoever reads has the snapshots from then on until they are done.
         """
-        with self.lake() as lake, self._writing() as connection:
+        with lake_of(self.spark) as lake, self._writing() as connection:
             for name, head in read_heads(connection).items():
                 move_head(connection, _LAKE[name], lake.compact(_LAKE[name], head))
         return self._expire(before)
@@ -138,7 +138,7 @@ class SparkEngine:
 
     def _expire(self, before: datetime) -> Mapping[str, int]:
         # In a transaction that writes nothing: meanwhile nobody else commits to the lake.
-        with self.lake() as lake, self._writing() as connection:
+        with lake_of(self.spark) as lake, self._writing() as connection:
             unstage(self.spark.folder)
             return {name: lake.expire(_LAKE[name], head, before) for name, head in read_heads(connection).items()}
 
@@ -160,7 +160,7 @@ class SparkEngine:
         """Drop the tables of the file; those of the lake have no rows any more."""
         self._require_in_lake(connection)
         heads = read_heads(connection)
-        with self.lake() as lake:
+        with lake_of(self.spark) as lake:
             for table in tables:
                 if table in IN_LAKE:
                     lake.settle(table, heads[table.full_name])
@@ -178,12 +178,6 @@ class SparkEngine:
             self._require_in_lake(connection)
         with self.warehouse.replaced() as copy:
             yield SparkEngine(copy, self.spark)
-
-    @contextmanager
-    def lake(self) -> Iterator[Lake]:
-        """The tables in the lake. Errors of Spark are raised as SparkFailed."""
-        with self.spark.session() as session:
-            yield Lake(session, self.spark.folder, self.spark.tables)
 
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -245,7 +239,7 @@ class SparkEngine:
         self, connection: duckdb.DuckDBPyConnection, part: Part, head: Head, properties: Mapping[str, str]
     ) -> Head:
         held = held_any(connection, part)
-        with self.lake() as lake, lake.staged(connection, part.table, part) as rows:
+        with lake_of(self.spark) as lake, lake.staged(connection, part.table, part) as rows:
             lake.settle(part.table, head)
             return lake.replace_part(part, head, rows, held=held, properties=properties)
 
@@ -347,7 +341,7 @@ class _Customers:
         )
         heads = read_heads(self.connection)
         ((orders,),) = self.connection.execute("select count(*) from silver.orders").fetchall()
-        with self.engine.lake() as lake:
+        with lake_of(self.engine.spark) as lake:
             shares = number_of_shares(orders)
             rows = {table: lake.rows(table, heads[table.full_name]) for table in work.read}
             for raw in (table for table in work.read if table.full_name == RAW_ORDERS.full_name):
@@ -395,8 +389,7 @@ def move_into_lake(connection: duckdb.DuckDBPyConnection, spark: Spark) -> None:
 
     Raises SparkFailed, also where somebody else has tables of these names there.
     """
-    with spark.session() as session:
-        lake = Lake(session, spark.folder, spark.tables)
+    with lake_of(spark) as lake:
         for table in IN_LAKE:
             lake.require_free(table)
             with lake.staged(connection, table) as rows:

@@ -19,7 +19,7 @@ import duckdb
 from bridgecart_assets.base.quoting import sql_name, sql_text
 from bridgecart_assets.contracts import Column, Contract
 from bridgecart_assets.warehouse.lake.heads import Head, Part
-from bridgecart_assets.warehouse.lake.session import SparkFailed
+from bridgecart_assets.warehouse.lake.session import Spark, SparkFailed
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
@@ -204,6 +204,13 @@ class Lake:
         stored = self._stored(table)
         paths = (str(task.file().location()) for task in stored.newScan().planFiles().iterator())
         return Head(int(stored.currentSnapshot().snapshotId()), tuple(map(_in_folder, paths)))
+
+
+@contextmanager
+def lake_of(spark: Spark) -> Iterator[Lake]:
+    """The tables in the lake. Errors of Spark are raised as SparkFailed."""
+    with spark.session() as session:
+        yield Lake(session, spark.folder, spark.tables)
 
 
 def unstage(folder: Path) -> None:
