@@ -11,13 +11,16 @@ from bridgecart_assets.commands.inspect.fields import (
     EMAIL,
     FIRST_NAME,
     LAST_NAME,
+    LINE_AMOUNT,
+    NANOS,
     PRICE,
     QUANTITY,
     REFUND_AMOUNT,
     REFUND_TIME,
     REFUNDS,
+    UNITS,
 )
-from bridgecart_assets.commands.inspect.paths import ITEM, Path, Steps, expression
+from bridgecart_assets.commands.inspect.paths import IN_TEXT, ITEM, Path, Steps, expression
 from bridgecart_assets.commands.inspect.readings import texts_of
 from bridgecart_assets.commands.inspect.seeking import Guess, guess
 
@@ -30,7 +33,7 @@ def compound(field: str, paths: Sequence[Path]) -> Guess | None:
     single = [path for path in paths if not path.is_in_list]
     match field:
         case "purchase_amount":
-            return _of_lines(field, paths) or _of_a_line(single)
+            return _of_lines(field, paths) or _of_a_line(single) or _in_billionths(single)
         case "product_category":
             return _of_lines(field, paths)
         case "refunded_amount":
@@ -95,7 +98,9 @@ def _refunded(paths: Sequence[Path]) -> Guess | None:
 
 def _of_lines(field: str, paths: Sequence[Path]) -> Guess | None:
     """The sum over the lines of an order, or the category of the largest of them."""
-    lines = [path for path in paths if path.steps.count(ITEM) == 1 and path.steps[-1] != ITEM]
+    lines = [
+        path for path in paths if path.steps.count(ITEM) == 1 and path.steps[-1] != ITEM and IN_TEXT not in path.steps
+    ]
     price, quantity = guess(PRICE, lines, 0), guess(QUANTITY, lines, 0)
     if not (price and quantity and price.path and quantity.path) or _list(price.path) != _list(quantity.path):
         return None
@@ -115,16 +120,24 @@ def _of_lines(field: str, paths: Sequence[Path]) -> Guess | None:
 
 
 def _of_a_line(single: Sequence[Path]) -> Guess | None:
-    """Price by quantity, where a record is a line of an order."""
+    """The amount of a line, or price by quantity, where a record is a line of an order."""
+    said = "the amount of a line: with several records an order, set BRIDGECART_ORDER_EVENTS=lines"
+    if (amount := guess(LINE_AMOUNT, single, 0)) is not None:
+        return replace(amount, field="purchase_amount", doubt="; ".join(filter(None, (amount.doubt, said))))
     price, quantity = guess(PRICE, single, 0), guess(QUANTITY, single, 0)
     if not (price and quantity and price.path):
         return None
-    return Guess(
-        "purchase_amount",
-        f"{price.expression}::{_kind(price.path)} * {quantity.expression}::bigint",
-        "the amount of a line: with several records an order, set BRIDGECART_ORDER_EVENTS=lines",
-        price.path,
-    )
+    amount_of_line = f"{price.expression}::{_kind(price.path)} * {quantity.expression}::bigint"
+    return Guess("purchase_amount", amount_of_line, said, price.path)
+
+
+def _in_billionths(single: Sequence[Path]) -> Guess | None:
+    """An amount in two parts, as Google's APIs have it: whole units, and billionths, left out where they are none."""
+    units, nanos = guess(UNITS, single, 0), guess(NANOS, single, 0)
+    if not (units and nanos and units.path and nanos.path) or units.path.steps[:-1] != nanos.path.steps[:-1]:
+        return None
+    parts = f"coalesce({nanos.expression}::bigint, 0) * 0.000000001"
+    return Guess("purchase_amount", f"{units.expression}::decimal(18, 2) + {parts}")
 
 
 def _kind(path: Path) -> str:
@@ -135,7 +148,9 @@ def _kind(path: Path) -> str:
 def _lists(paths: Sequence[Path], names: Collection[str]) -> Iterator[Path]:
     """Lists of these names that some document has filled."""
     for path in paths:
-        if not path.is_in_list and path.types["list"] and re.sub(r"[\W_]", "", path.steps[-1]).lower() in names:
+        if IN_TEXT in path.steps or path.is_in_list or not path.types["list"]:
+            continue
+        if re.sub(r"[\W_]", "", path.steps[-1]).lower() in names:
             yield path
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridgecart_assets.commands.inspect.paths import ITEM, Path, Steps, expression, paths_of
+from bridgecart_assets.commands.inspect.paths import ITEM, Path, Steps, expression, is_named, paths_of
 from bridgecart_assets.commands.inspect.schemas import read_forms
 from bridgecart_assets.contracts.event import EVENT
 from bridgecart_assets.sources.mapping.decoding.schemas import NO_SCHEMAS, Schemas
@@ -45,12 +45,8 @@ def _is_read(steps: Steps, sql: str) -> bool:
     if ITEM in steps:
         place = steps.index(ITEM)
         of_item = steps[place + 1 :]
-        return _is_read(steps[:place], sql) and (not of_item or _is_named(f".{of_item[-1]}", sql))
-    return any(_is_named(expression(steps[:length]), sql) for length in range(2, len(steps) + 1))
-
-
-def _is_named(path: str, sql: str) -> bool:
-    return re.search(rf"{re.escape(path)}(?![\w.])", sql) is not None
+        return _is_read(steps[:place], sql) and (not of_item or is_named(f".{of_item[-1]}", sql))
+    return any(is_named(expression(steps[:length]), sql) for length in range(2, len(steps) + 1))
 
 
 def _field_of(reason: str) -> str:

@@ -19,7 +19,7 @@ FIELDS = (
         "bestellnummer bestellnr bestellid auftragsnummer auftragsnr numerocommande numerodecommande ncommande "
         "numeropedido numerodepedido numerodopedido idpedido numeroordine bestelnummer receiptid receiptnumber",
         "merchantreference purchaseid transactionid invoiceno invoiceid invoice rechnungsnummer rechnungsnr pedido "
-        "commande ordine number reference id",
+        "commande ordine number reference oid id",
         as_text,
     ),
     Sought(
@@ -42,7 +42,7 @@ FIELDS = (
         "customer kundennummer kundennr kundenid numeroclient ncliente nclient idclient idcliente codicecliente "
         "codigocliente klantnummer klantnr",
         "clientid userid userpseudoid buyerid buyeruserid shopperreference payerid consumerid loyaltyid loyaltycard "
-        "accountid memberid contactid kunde client cliente email customeremail buyeremail",
+        "accountid memberid contactid uid kunde client cliente email customeremail buyeremail",
         as_text,
     ),
     Sought(
@@ -112,6 +112,11 @@ FIELDS = (
 )
 """In the order in which they stand in a mapping."""
 
+LINE_AMOUNT = Sought(
+    "line amount", "linetotal lineamount linevalue itemtotal itemamount rowtotal extendedprice", "", as_money
+)
+UNITS = Sought("units", "units", "", as_number)
+NANOS = Sought("billionths", "nanos", "", as_number)
 PRICE = Sought("price", "unitprice price unitamount unit", "amount", as_number)
 QUANTITY = Sought("quantity", "quantity qty units", "count", as_number)
 CATEGORY = Sought("category", "category productcategory producttype", "department", as_text)

@@ -3,11 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import NoReturn
 
+from bridgecart_assets.commands.inspect.paths import DEEPEST, IN_TEXT
 from bridgecart_assets.sources.mapping.decoding.framing import body_of, schema_id_of
 
 JSON = "JSON"
@@ -88,12 +90,34 @@ def _plain(content: bytes) -> Form:
     except UnicodeDecodeError:
         return Form(BYTES)
     try:
-        document = json.loads(text, parse_float=Decimal, parse_int=_whole, parse_constant=_no_constant)
+        document = _json(text)
     except ValueError:
         return Form(TEXT if "".join(text.split()).isprintable() else BYTES)
     except RecursionError:
         return Form(TOO_DEEP)
     return Form(JSON, None, document) if isinstance(document, dict) else Form(NOT_OBJECT)
+
+
+def with_texts_read(value: object, depth: int = DEEPEST) -> object:
+    """The value of a document with the objects that stand in its texts as JSON, each by a step of its own.
+
+    So outboxes and MongoDB's connectors write an order: as a text within the document that says what became of it.
+    """
+    if depth == 0:
+        return value
+    match value:
+        case dict():
+            return {name: with_texts_read(inner, depth - 1) for name, inner in value.items()}
+        case list():
+            return [with_texts_read(item, depth - 1) for item in value]
+        case str() if value.lstrip().startswith("{"):
+            with suppress(ValueError, RecursionError):
+                return {IN_TEXT: with_texts_read(_json(value), depth - 1)}
+    return value
+
+
+def _json(text: str) -> object:
+    return json.loads(text, parse_float=Decimal, parse_int=_whole, parse_constant=_no_constant)
 
 
 def _whole(digits: str) -> int | Decimal:

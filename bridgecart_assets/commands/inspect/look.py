@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridgecart_assets.base.settings import Settings
-from bridgecart_assets.commands.inspect.forms import AVRO, JSON, JSON_WITH_ID, PROTOBUF, WITH_ID, Form, Forms
+from bridgecart_assets.commands.inspect.forms import (
+    AVRO,
+    JSON,
+    JSON_WITH_ID,
+    PROTOBUF,
+    WITH_ID,
+    Form,
+    Forms,
+    with_texts_read,
+)
 from bridgecart_assets.commands.inspect.paths import Document, Path, paths_of
 from bridgecart_assets.commands.inspect.presets import Shape, shape_of
 from bridgecart_assets.commands.inspect.proposal import proposal
@@ -87,13 +96,13 @@ def look_at(records: Records, settings: Settings, ask: Ask = ask_nobody) -> Look
 
 def _read(root: str, form: Form) -> Document:
     """The document of a value or a key, if it could be read."""
-    return {} if form.document is None else {root: form.document}
+    return {} if form.document is None else {root: with_texts_read(form.document)}
 
 
 def _said(headers: Sequence[Header] | None) -> Document:
     """The headers of a record as texts."""
     texts = {one["name"]: (one["value"] or b"").decode(errors="replace") for one in headers or ()}
-    return {"headers": texts} if texts else {}
+    return {"headers": with_texts_read(texts)} if texts else {}
 
 
 def _decode(values: Forms) -> str:

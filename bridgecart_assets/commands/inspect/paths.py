@@ -17,13 +17,15 @@ Steps = tuple[str, ...]
 Document = Mapping[str, object]
 
 ITEM = "[]"
+IN_TEXT = "{}"
+"""The step into JSON that stands in a text."""
 ANY_NAME = "*"
 MOST_PATHS = 500
-_DEEPEST = 20
+DEEPEST = 20
 _MOST_ITEMS = 50
 _MOST_NAMES = 200
 _KEPT_VALUES = 500
-_NAME = re.compile(r"(?!.*\d{5})[^\W\d][\w .:#/()°%&$€£-]{0,63}")
+_NAME = re.compile(r"(?!.*\d{5})\$?[^\W\d][\w .:#/()°%&$€£-]{0,63}")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # In fewer objects nobody can tell a name of the source from one of a customer by how often it comes.
 _FEW_OBJECTS = 20
@@ -81,10 +83,23 @@ class Path:
 
 def expression(steps: Sequence[str]) -> str:
     """Steps from a root as SQL: `value.order."Order No"`."""
+    if IN_TEXT in steps:
+        return _in_text(steps)
     root, *names = steps
     if root == "headers" and names:
         return f"headers[{sql_text(names[0])}]"
     return root + "".join(name if name == ITEM else f".{_quoted(name)}" for name in names)
+
+
+def _in_text(steps: Sequence[str]) -> str:
+    place = len(steps) - 1 - steps[::-1].index(IN_TEXT)
+    names = "".join("[*]" if name == ITEM else f".{_quoted(name)}" for name in steps[place + 1 :])
+    return f"json_extract_string({expression(steps[:place])}, {sql_text(f'${names}')})"
+
+
+def is_named(path: str, sql: str) -> bool:
+    """True if the SQL names the path, which it may go on from no further."""
+    return re.search(rf"{re.escape(path)}(?![\w.])", sql) is not None
 
 
 def says_something(value: object) -> bool:
@@ -161,6 +176,8 @@ class _Names:
         return self.known[place, name]
 
     def _shown(self, place: Steps, name: str) -> str:
+        if name == IN_TEXT:
+            return name
         if not _NAME.fullmatch(name):
             return ANY_NAME
         # Of a document itself the names are the source's.
@@ -174,7 +191,7 @@ class _Names:
 
 def _named(value: object, place: Steps) -> Iterator[tuple[Steps, str | None]]:
     """Each object by its place, then its names with it."""
-    if len(place) > _DEEPEST:
+    if len(place) > DEEPEST:
         return
     if isinstance(value, dict):
         yield place, None
@@ -188,7 +205,7 @@ def _named(value: object, place: Steps) -> Iterator[tuple[Steps, str | None]]:
 
 def _leaves(value: object, place: Steps, shown: Steps, names: _Names) -> Iterator[tuple[Steps, object]]:
     """Each scalar and each list with the steps that lead to it."""
-    if len(place) > _DEEPEST:
+    if len(place) > DEEPEST:
         return
     if isinstance(value, dict):
         for name, inner in value.items():

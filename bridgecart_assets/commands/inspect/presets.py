@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridgecart_assets.commands.inspect.paths import Document, Steps
 from bridgecart_assets.contracts.event import EVENT
@@ -16,6 +16,8 @@ class Shape:
     """A known shape of a record, and where in the record an order's fields stand.
 
     Without a preset the shape is BridgeCart's own event, which needs no mapping. What the preset says is of `root`.
+    Of an order that was deleted the fields stand in `deleted`. `own` are lines of its orders
+    in place of the preset's.
     """
 
     meaning: str
@@ -23,14 +25,24 @@ class Shape:
     order: Steps
     fits: Callable[[Mapping[str, object]], bool]
     root: str = "value"
+    deleted: Steps = ()
+    own: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_preset(self) -> bool:
         """True if a mapping need only name the preset."""
         return self.preset is not None and self.root == "value"
 
+    @property
+    def filled_in(self) -> dict[str, str]:
+        """The lines of an order that a mapping has as soon as it names the preset."""
+        return self._of_preset("order") if self.is_preset else {}
+
     def said(self, table: str) -> dict[str, str]:
-        """The lines of a table of the preset, for this shape."""
+        """The lines of a table of a mapping for this shape."""
+        return {**self._of_preset(table), **(self.own if table == "order" else {})}
+
+    def _of_preset(self, table: str) -> dict[str, str]:
         if self.preset is None:
             return {}
         lines: Mapping[str, str] = tomllib.loads(text_of_preset(self.preset)).get(table, {})
@@ -43,6 +55,11 @@ def _is_own(value: Mapping[str, object]) -> bool:
 
 def _is_debezium(value: Mapping[str, object]) -> bool:
     return value.get("op") in _OPERATIONS and {"before", "after", "source"} <= value.keys()
+
+
+def _is_mongodb(value: Mapping[str, object]) -> bool:
+    source = value.get("source")
+    return _is_debezium(value) and isinstance(source, Mapping) and "ord" in source
 
 
 def _is_wrapped_debezium(value: Mapping[str, object]) -> bool:
@@ -61,13 +78,29 @@ def _is_order_completed(value: Mapping[str, object]) -> bool:
 
 SHAPES = (
     Shape("BridgeCart's own event", None, ("value",), _is_own),
-    Shape("changes of a table, as Debezium sends them", "debezium", ("value", "after"), _is_debezium),
+    Shape(
+        "changes of a collection of MongoDB, as Debezium sends them",
+        "debezium",
+        ("value", "after"),
+        _is_mongodb,
+        deleted=("value", "before"),
+        # Many changes have the same time; `ord` counts them.
+        own={"version": "value.source.ts_ms::hugeint * 1000000 + value.source.ord::hugeint"},
+    ),
+    Shape(
+        "changes of a table, as Debezium sends them",
+        "debezium",
+        ("value", "after"),
+        _is_debezium,
+        deleted=("value", "before"),
+    ),
     Shape(
         "changes of a table, as Debezium sends them with their schema",
         "debezium",
         ("value", "payload", "after"),
         _is_wrapped_debezium,
         root="value.payload",
+        deleted=("value", "payload", "before"),
     ),
     Shape("orders of Shopify's webhooks", "shopify-order", ("value",), _is_shopify_order),
     Shape("a tracking plan's Order Completed", "segment-order-completed", ("value", "properties"), _is_order_completed),

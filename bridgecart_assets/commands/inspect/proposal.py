@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bridgecart_assets.commands.inspect.guesses import guesses
-from bridgecart_assets.commands.inspect.paths import Document, Path, Steps, expression, paths_of, says_something
+from bridgecart_assets.commands.inspect.paths import (
+    Document,
+    Path,
+    Steps,
+    expression,
+    is_named,
+    paths_of,
+    says_something,
+)
 from bridgecart_assets.commands.inspect.presets import Shape
 from bridgecart_assets.commands.inspect.readings import one_of
 from bridgecart_assets.commands.inspect.seeking import REQUIRED, Guess, is_minor
@@ -15,6 +23,8 @@ from bridgecart_assets.sources.mapping.mapping_file import NEEDS
 
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _KINDS = ("event", "type", "event_type", "eventType", "event_name", "eventName", "kind", "topic", "action")
+# What happened to the row of a table: each that is left out is a change that is not seen.
+_CHANGES = frozenset({"insert", "update", "upsert", "load"})
 _KIND = re.compile(r"[^\W\d][\w .:/-]{0,63}")
 _HEAD = (
     "# Proposed by `bridgecart inspect`. Hold each line against what the source means, then try it:\n"
@@ -33,14 +43,16 @@ def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str)
     root = shape.order if shape else ("value",)
     where, orders = _orders(documents, root)
     some = orders[:_ENOUGH]
-    paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
+    every = paths_of(some)
+    paths = [path for path in every if path.steps[: len(root)] == root]
     found = _with_doubt_of_repeats({one.field: one for one in guesses(paths, len(some))})
+    given = _given(shape, every)
     preset = f'preset = "{shape.preset}"\n' if shape is not None and shape.is_preset else ""
     sections = [
         f"{_HEAD}format = 1\n{preset}",
         f'[decode]\nvalue = "{decode}"\n' if decode != "json" else "",
         _records(shape, where, orders, len(documents)) or _without_void(shape, found),
-        _order(found, shape),
+        _order(found, given, shape),
         _money(found, _currencies(paths, found.get("currency"))),
     ]
     return "\n".join(filter(None, sections))
@@ -83,7 +95,7 @@ def _kinds_to_choose(orders: Sequence[Document]) -> str:
     """A question, where records say what kind they are and all of them look like orders."""
     for name in _KINDS:
         kinds = _kinds(orders, name)
-        if len(kinds) > 1:
+        if len(kinds) > 1 and not {kind.lower() for kind in kinds} <= _CHANGES:
             said = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.most_common())
             where = _toml(one_of(expression(("value", name)), [kinds.most_common(1)[0][0]]))
             return f"[records]\n# The records have several kinds: {said}. Which are orders?\n# where = {where}\n"
@@ -97,13 +109,17 @@ def _kinds(orders: Sequence[Document], name: str) -> Counter[str]:
     return kinds if len(kinds) <= _MOST_KINDS and all(map(_KIND.fullmatch, kinds)) else Counter()
 
 
-def _order(found: Mapping[str, Guess], shape: Shape | None) -> str:
-    given = shape.said("order") if shape is not None else {}
-    fields = {**{name: Guess(name, line) for name, line in given.items()}, **_beside(found, given)}
+def _given(shape: Shape | None, paths: Sequence[Path]) -> Mapping[str, str]:
+    """The lines of the shape that read something of these records: the key of a table may have any name."""
+    lines = shape.said("order") if shape is not None else {}
+    return {name: line for name, line in lines.items() if any(is_named(path.name, line) for path in paths)}
+
+
+def _order(found: Mapping[str, Guess], given: Mapping[str, str], shape: Shape | None) -> str:
+    fields = {**{name: Guess(name, line) for name, line in given.items()}, **_beside(found, given, shape)}
     usable = [one for one in fields.values() if fields.keys() >= set(NEEDS.get(one.field, ()))]
-    written = [
-        one for one in usable if not (shape is not None and shape.is_preset and one.expression in given.values())
-    ]
+    filled_in = shape.filled_in if shape is not None else {}
+    written = [one for one in usable if filled_in.get(one.field) != one.expression]
     missing = [
         f'# {name:{_WIDTH}} = "value. ..."   # nothing like it was found; it is required\n'
         for name in REQUIRED
@@ -113,13 +129,21 @@ def _order(found: Mapping[str, Guess], shape: Shape | None) -> str:
     return f"[order]\n{lines}" if lines else ""
 
 
-def _beside(found: Mapping[str, Guess], given: Mapping[str, str]) -> dict[str, Guess]:
-    """The guesses for fields that the preset does not have; and what makes an order void besides what it says."""
-    beside = {name: one for name, one in found.items() if name not in given}
+def _beside(found: Mapping[str, Guess], given: Mapping[str, str], shape: Shape | None) -> dict[str, Guess]:
+    """The guesses for fields that are not given; and what makes an order void besides what is."""
+    beside = {name: _or_deleted(one, shape) for name, one in found.items() if name not in given}
     void = found.get("is_void")
     if void is not None and void.path is not None and "is_void" in given and void.path.name not in given["is_void"]:
         beside["is_void"] = replace(void, expression=f"{given['is_void']} or {void.expression}")
     return beside
+
+
+def _or_deleted(one: Guess, shape: Shape | None) -> Guess:
+    """The order's id also where it was deleted."""
+    if one.field != "order_id" or shape is None or not shape.deleted:
+        return one
+    before = one.expression.replace(expression(shape.order), expression(shape.deleted))
+    return replace(one, expression=f"coalesce({one.expression}, {before})")
 
 
 def _line(one: Guess) -> str:

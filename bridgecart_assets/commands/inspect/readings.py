@@ -45,6 +45,7 @@ _EPOCHS = (
     (1, "to_timestamp({})"),
     (1_000, "make_timestamptz({} * 1000)"),
     (1_000_000, "make_timestamptz({})"),
+    (1_000_000_000, "make_timestamptz({} // 1000)"),
 )
 _EARLIEST, _LATEST = 631_152_000, 4_102_444_800  # 1990 and 2100, seconds since 1970
 
@@ -100,11 +101,11 @@ def as_discount(path: Path) -> Reading | None:
 
 
 def as_time(path: Path) -> Reading | None:
-    """An instant: a number of seconds, milliseconds or microseconds, ISO 8601, or a date as people write it."""
+    """An instant: a number of seconds or of parts of one, ISO 8601, or a date as people write it."""
     texts = texts_of(path)
     if all(isinstance(value, datetime) for value in path.values):
         return path.name, ""
-    if _fits(texts, re.compile(r"\d{9,17}")):
+    if _fits(texts, re.compile(r"\d{9,19}")):
         return _as_epoch(path.name, [int(text) for text in texts if text.isdecimal()])
     if _fits(texts, _ISO):
         return _as_iso(path, texts)

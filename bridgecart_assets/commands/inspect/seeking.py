@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bridgecart_assets.commands.inspect.paths import ITEM, Path, Steps
+from bridgecart_assets.commands.inspect.paths import IN_TEXT, ITEM, Path, Steps
 from bridgecart_assets.commands.inspect.readings import Read, Reading
 from bridgecart_assets.contracts.event import EVENT
 
@@ -117,8 +117,11 @@ def _candidates(sought: Sought, paths: Sequence[Path]) -> Iterator[tuple[int, Pa
 
 
 def _names(steps: Steps) -> set[str]:
-    """The last step as letters and digits alone, also with the one before it; without how its value is written."""
-    said = [step for step in steps if step != ITEM]
+    """The last step as letters and digits alone, also with the one before it; without how its value is written.
+
+    `$date` and its like are how MongoDB writes a value.
+    """
+    said = [step for step in steps if step not in (ITEM, IN_TEXT) and not step.startswith("$")]
     return _named([_plain(step) for step in said]) | _named([_in_full(step) for step in said])
 
 

@@ -358,6 +358,67 @@ DATABASE: list[Value] = [
     }
 ]
 
+
+def changed(n: int, operation: str = "c", **order: Any) -> Value:
+    row = {"c": "after", "d": "before"}[operation]
+    source = {"connector": "postgresql", "lsn": n, "ts_ms": 1767261600000}
+    return {"before": None, "after": None, "source": source, "op": operation, "ts_ms": 1767261600500, row: order}
+
+
+RENAMED: list[Value] = [
+    changed(n, kind, order_no=f"B{order}", customer_no=f"K{order}", total=12.5, ordered_at=1767261600000000)
+    for n, (kind, order) in enumerate([("c", 1), ("c", 2), ("d", 2)])
+]
+
+MONGODB: list[Value] = [
+    {
+        **changed(n),
+        "source": {"connector": "mongodb", "ts_ms": 1767261600000, "ord": n},
+        "after": json.dumps(
+            {
+                "_id": {"$oid": f"{n:024x}"},
+                "customerId": f"u{n}",
+                "createdAt": {"$date": 1767261600000 + n},
+                "total": {"$numberDecimal": "19.95"},
+                "lines": [{"price": 1.5, "quantity": 2}],
+            }
+        ),
+    }
+    for n in range(2)
+]
+
+OUTBOX: list[Value] = [
+    {
+        "id": f"7d0c-{n}",
+        "aggregatetype": "order",
+        "type": "OrderPlaced",
+        "payload": json.dumps(
+            {"orderId": n, "customerId": f"C{n}", "total": 12.5, "placedAt": "2025-02-03T10:00:00Z", "to be": "gone"}
+        ),
+    }
+    for n in range(2)
+]
+
+TOTALLED: list[Value] = [
+    {"order_no": "N1", "customer_no": "K1", "ordered_at": "2025-02-03T10:00:00Z", "price": 2, "qty": 3, "line_total": 5}
+    for _ in range(2)
+]
+
+BILLIONTHS: list[Value] = [
+    {
+        "order": {
+            "order_id": f"{n}",
+            "customer": "customers/7",
+            "create_time": "2025-02-03T10:00:00Z",
+            "total": {"currency_code": "USD", "units": "12", **nanos},
+        }
+    }
+    for n, nanos in enumerate([{"nanos": 500000000}, {}])
+]
+
+SHORT: list[Value] = [{"ts": 1767261600123456789 + n, "uid": 7, "oid": f"{n:x}", "amt": "USD 12.50"} for n in range(2)]
+
+
 DIGITS_OF = "regexp_replace({}, '[^0-9.,+-]', '', 'g')"
 
 EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
@@ -628,6 +689,69 @@ EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
             "purchase_amount": DIGITS_OF.format("value.Endbetrag"),
         },
     ),
+    "a table whose key has a name of its own": (
+        RENAMED,
+        {
+            "order_id": "coalesce(value.after.order_no, value.before.order_no)",
+            "customer_id": "value.after.customer_no",
+            "purchase_date": "make_timestamptz(value.after.ordered_at::bigint)",
+            "purchase_amount": "value.after.total",
+        },
+    ),
+    "MongoDB": (
+        MONGODB,
+        {
+            "version": "value.source.ts_ms::hugeint * 1000000 + value.source.ord::hugeint",
+            "order_id": (
+                "coalesce(json_extract_string(value.after, '$._id.\"$oid\"'), "
+                "json_extract_string(value.before, '$._id.\"$oid\"'))"
+            ),
+            "customer_id": "json_extract_string(value.after, '$.customerId')",
+            "purchase_date": (
+                "make_timestamptz(json_extract_string(value.after, '$.createdAt.\"$date\"')::bigint * 1000)"
+            ),
+            "purchase_amount": "json_extract_string(value.after, '$.total.\"$numberDecimal\"')",
+        },
+    ),
+    "an outbox": (
+        OUTBOX,
+        {
+            "order_id": "json_extract_string(value.payload, '$.orderId')",
+            "customer_id": "json_extract_string(value.payload, '$.customerId')",
+            "purchase_date": "json_extract_string(value.payload, '$.placedAt')::timestamptz",
+            "purchase_amount": "json_extract_string(value.payload, '$.total')",
+        },
+    ),
+    "lines with totals": (
+        TOTALLED,
+        {
+            "order_id": "value.order_no",
+            "customer_id": "value.customer_no",
+            "purchase_date": "value.ordered_at::timestamptz",
+            "purchase_amount": "value.line_total",
+        },
+    ),
+    "units and billionths": (
+        BILLIONTHS,
+        {
+            "order_id": "value.order.order_id",
+            "customer_id": "value.order.customer",
+            "purchase_date": "value.order.create_time::timestamptz",
+            "purchase_amount": (
+                "value.order.total.units::decimal(18, 2) + coalesce(value.order.total.nanos::bigint, 0) * 0.000000001"
+            ),
+            "currency": "value.order.total.currency_code",
+        },
+    ),
+    "short names": (
+        SHORT,
+        {
+            "order_id": "value.oid",
+            "customer_id": "value.uid",
+            "purchase_date": "make_timestamptz(value.ts::bigint // 1000)",
+            "purchase_amount": DIGITS_OF.format("value.amt"),
+        },
+    ),
 }
 
 
@@ -656,6 +780,11 @@ def test_the_fields_of_a_strangers_order_are_found(system: str):
         ("a spreadsheet", 2, "1246.50"),
         ("Italian", 1, "1233.50"),
         ("Swiss", 2, "1247.00"),
+        ("a table whose key has a name of its own", 1, "12.50"),
+        ("MongoDB", 2, "39.90"),
+        ("an outbox", 2, "25.00"),
+        ("units and billionths", 2, "24.50"),
+        ("short names", 2, "25.00"),
     ],
 )
 def test_a_proposal_counts_a_strangers_orders_as_it_stands(
@@ -680,6 +809,14 @@ def test_kinds_of_events_that_look_alike_are_named_with_their_counts_for_a_perso
         "# The records have several kinds: charge.succeeded (2), charge.failed (1). Which are orders?\n"
         "# where = \"value.type = 'charge.succeeded'\"\n"
     ) in mapping_of(STRIPE)
+
+
+def test_changes_of_rows_are_not_asked_about_but_deletions():
+    values: list[Value] = [
+        {"type": kind, "data": {"id": 1, "customer_id": 2}} for kind in ("insert", "update", "delete")
+    ]
+    assert "Which are orders" not in mapping_of(values[:2])
+    assert "update (1), delete (1). Which are orders?" in mapping_of(values)
 
 
 def test_lines_in_records_of_their_own_name_the_setting_that_sums_them():

@@ -325,6 +325,18 @@ def test_a_key_is_read_as_a_whole_or_in_parts(key: bytes | None, whole: str | No
         assert row.get("order_id") == expected
 
 
+def test_what_mongodb_deleted_is_named_by_its_key():
+    id_of = "json_extract_string(value.{}, '$._id.\"$oid\"')"
+    ids = f"coalesce({id_of.format('after')}, {id_of.format('before')}, json_extract_string(key.id, '$.\"$oid\"'))"
+    states = {"order_id": ids, "version": "value.source.ord", "is_void": "value.op = 'd'"}
+    mapping = mapping_of(states, '[decode]\nkey = "json"')
+    key = json.dumps({"id": json.dumps({"$oid": "5f"})}).encode()
+    kept = order(after=json.dumps({"_id": {"$oid": "5f"}}), before=None, op="c", source={"ord": 1})
+    gone = order(after=None, before=None, op="d", source={"ord": 2})
+    read = rows(reader(mapping), raw_records([kept, gone], keys=[key, key]))
+    assert [(row["order_id"], row["version"], row["is_void"]) for row in read] == [("5f", 1, False), ("5f", 2, True)]
+
+
 def test_a_header_is_the_last_of_its_name():
     headers = [("type", b"a"), ("type", b"b"), ("Type", b"c"), ("strange", b"\xff")]
     records = raw_records([order(), order()], headers=[headers, None])
