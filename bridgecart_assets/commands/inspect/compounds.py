@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bridgecart_assets.commands.inspect.fields import (
     BIRTH_YEAR,
@@ -18,10 +18,11 @@ from bridgecart_assets.commands.inspect.fields import (
     REFUND_AMOUNT,
     REFUND_TIME,
     REFUNDS,
+    TIME_OF_DAY,
     UNITS,
 )
 from bridgecart_assets.commands.inspect.paths import IN_TEXT, ITEM, Path, Steps, expression
-from bridgecart_assets.commands.inspect.readings import texts_of
+from bridgecart_assets.commands.inspect.readings import as_time, texts_of
 from bridgecart_assets.commands.inspect.seeking import Guess, guess
 
 # The id of nobody, in shop systems that keep guests among the customers.
@@ -85,6 +86,30 @@ def with_guests(customer: Guess, single: Sequence[Path], orders: int) -> Guess:
         expression=f"coalesce({known}, 'guest:' || sha256(lower({email.expression})))",
         doubt="; ".join(filter(None, (customer.doubt, said))),
     )
+
+
+def with_time_of_day(date: Guess, single: Sequence[Path]) -> Guess:
+    """The date, and the time of day that stands beside it."""
+    time = guess(TIME_OF_DAY, single, 0)
+    if time is None or time.path is None or date.path is None or time.path.steps[:-1] != date.path.steps[:-1]:
+        return date
+    days, times = texts_of(date.path), texts_of(time.path)
+    if len(days) != len(times) or any(":" in day for day in days):
+        return date
+    both = _Together(date.path.steps, values=[" ".join(one) for one in zip(days, times, strict=True)], other=time.path)
+    read = as_time(both)
+    return date if read is None else replace(date, expression=read[0])
+
+
+@dataclass
+class _Together(Path):
+    """Two paths, with a blank between what they say."""
+
+    other: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return f"({expression(self.steps)} || ' ' || {self.other.name if self.other else ''})"
 
 
 def _refunded(paths: Sequence[Path]) -> Guess | None:

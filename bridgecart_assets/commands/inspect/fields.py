@@ -7,6 +7,7 @@ from bridgecart_assets.commands.inspect.readings import (
     as_number,
     as_text,
     as_time,
+    as_time_of_day,
     as_version,
     as_void,
 )
@@ -19,8 +20,9 @@ FIELDS = (
         "bestellnummer bestellnr bestellid auftragsnummer auftragsnr numerocommande numerodecommande ncommande "
         "numeropedido numerodepedido numerodopedido idpedido numeroordine bestelnummer receiptid receiptnumber",
         "merchantreference purchaseid transactionid invoiceno invoiceid invoice rechnungsnummer rechnungsnr pedido "
-        "commande ordine number reference oid id",
+        "commande ordine order number reference oid id",
         as_text,
+        not_within="customer client user buyer member visitor account store shop product item address payment",
     ),
     Sought(
         "version",
@@ -42,16 +44,17 @@ FIELDS = (
         "customer kundennummer kundennr kundenid numeroclient ncliente nclient idclient idcliente codicecliente "
         "codigocliente klantnummer klantnr",
         "clientid userid userpseudoid buyerid buyeruserid shopperreference payerid consumerid loyaltyid loyaltycard "
-        "accountid memberid contactid uid kunde client cliente email customeremail buyeremail",
+        "accountid memberid contactid uid kunde client cliente email customeremail buyeremail buyerusername username",
         as_text,
     ),
     Sought(
         "purchase_date",
         "purchasedate purchasedat orderpurchase orderedat orderdate orderdatetime placedat orderplacedat "
-        "ordercreatedat createdat created createdon creationdate datecreated createtime create bestelldatum "
-        "auftragsdatum datecommande datedecommande fechapedido fechadepedido dataordine datadopedido besteldatum",
+        "ordercreatedat createdat created createdon creationdate datecreated createtime create createddate "
+        "bestelldatum auftragsdatum datecommande datedecommande fechapedido fechadepedido dataordine datadopedido "
+        "besteldatum",
         "completedat processedat transactiondate invoicedate rechnungsdatum date timestamp occurredat time dateadd "
-        "datum fecha data eventdate eventtimestamp saledate closedat",
+        "datum fecha data eventdate eventtimestamp saledate closedat when",
         as_time,
     ),
     Sought(
@@ -117,6 +120,12 @@ LINE_AMOUNT = Sought(
 )
 UNITS = Sought("units", "units", "", as_number)
 NANOS = Sought("billionths", "nanos", "", as_number)
+TIME_OF_DAY = Sought(
+    "time of day",
+    "time timeofday ordertime saletime purchasetime transactiontime uhrzeit heure hora ora tijd",
+    "",
+    as_time_of_day,
+)
 PRICE = Sought("price", "unitprice price unitamount unit", "amount", as_number)
 QUANTITY = Sought("quantity", "quantity qty units", "count", as_number)
 CATEGORY = Sought("category", "category productcategory producttype", "department", as_text)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bridgecart_assets.commands.inspect.compounds import compound, of_a_line, refunds_of, with_guests
+from bridgecart_assets.commands.inspect.compounds import compound, of_a_line, refunds_of, with_guests, with_time_of_day
 from bridgecart_assets.commands.inspect.fields import FIELDS
 from bridgecart_assets.commands.inspect.paths import Path, Steps
 from bridgecart_assets.commands.inspect.seeking import Guess, common, guess
@@ -38,6 +38,8 @@ def guesses(paths: Sequence[Path], orders: int) -> Iterator[Guess]:
         if sought.field == "purchase_amount":
             found = of_a_line(found, single) or found
             amount = found.path
+        if sought.field == "purchase_date":
+            found = with_time_of_day(found, single)
         if sought.field == "customer_id":
             found = with_guests(found, single, orders)
         if sought.field == "discount_amount" and amount is not None:

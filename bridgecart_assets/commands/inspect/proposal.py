@@ -190,7 +190,8 @@ def _orders(documents: Sequence[Document], root: Steps) -> tuple[str | None, Seq
     within = [document for document in documents if _at(document, root) is not None]
     some = within[:_ENOUGH]
     paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
-    order_id = next((one.path for one in guesses(paths, len(some)) if one.field == "order_id"), None)
+    found = {one.field: one.path for one in guesses(paths, len(some)) if one.path is not None}
+    order_id, amount = found.get("order_id"), found.get("purchase_amount")
     if order_id is None:
         return None, within
     orders = [document for document in within if says_something(_at(document, order_id.steps))]
@@ -198,6 +199,9 @@ def _orders(documents: Sequence[Document], root: Steps) -> tuple[str | None, Seq
         for name in _KINDS:
             if kinds := _kinds(orders, name):
                 return one_of(expression(("value", name)), kinds), orders
+    others = [document for document in within if not says_something(_at(document, order_id.steps))]
+    if others and amount is not None and not any(says_something(_at(document, amount.steps)) for document in others):
+        return f"nullif({order_id.name}::varchar, '') is not null", orders
     return None, orders
 
 

@@ -1,8 +1,9 @@
 """Readings: how the values of a path are read as a type, and what is to be said of it."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import product
 
 from bridgecart_assets.commands.inspect.paths import Path
 
@@ -37,9 +38,30 @@ _NOT_OF_NUMBERS = "[^0-9.,+-]"
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 _ZONE = re.compile(r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$", re.IGNORECASE)
-_SAYS_UTC = re.compile(r"(gmt|utc)$", re.IGNORECASE)
+_BLANK_BEFORE_ZONE = re.compile(r" ([+-]\d|Z$)")
+_SAYS_UTC = re.compile(r"(gmt|utc)\W*$", re.IGNORECASE)
+_DIGITS = re.compile(r"\d{9,19}")
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2})?( [AP]M)?", re.IGNORECASE)
 _MAIL_DATE = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}")
-_WRITTEN_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})( \d{1,2}:\d{2}(:\d{2})?)?")
+# Of two forms that fit alike the first is taken.
+_WRITTEN_DAYS = (
+    *(
+        day.format(mark, year)
+        for mark, year, day in product(
+            "./-", ("%Y", "%y"), ("%d{0}%m{0}{1}", "%m{0}%d{0}{1}", "%b{0}%d{0}{1}", "%d{0}%b{0}{1}")
+        )
+    ),
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%Y%m%d",
+    *("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y"),
+)
+_WRITTEN_TIMES = (
+    "",
+    *(mark + time for mark, time in product((" ", ", "), ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p"))),
+    "%H%M%S",
+    " %H%M%S",
+)
 # Instants as numbers: how many are a second, and SQL of a whole number of them.
 _EPOCHS = (
     (1, "to_timestamp({})"),
@@ -105,13 +127,18 @@ def as_time(path: Path) -> Reading | None:
     texts = texts_of(path)
     if all(isinstance(value, datetime) for value in path.values):
         return path.name, ""
-    if _fits(texts, re.compile(r"\d{9,19}")):
-        return _as_epoch(path.name, [int(text) for text in texts if text.isdecimal()])
+    if _fits(texts, _DIGITS) and (read := _as_epoch(path.name, [int(text) for text in texts if text.isdecimal()])):
+        return read
     if _fits(texts, _ISO):
         return _as_iso(path, texts)
     if _fits(texts, _MAIL_DATE):
         return f"strptime({path.name}, '%a, %d %b %Y %H:%M:%S %z')", ""
     return _as_written_date(path, texts)
+
+
+def as_time_of_day(path: Path) -> Reading | None:
+    """Hours and minutes."""
+    return (path.name, "") if _fits(texts_of(path), _TIME_OF_DAY) else None
 
 
 def as_version(path: Path) -> Reading | None:
@@ -166,6 +193,9 @@ def _as_epoch(name: str, numbers: Sequence[int]) -> Reading | None:
 
 
 def _as_iso(path: Path, texts: Sequence[str]) -> Reading:
+    if any(_BLANK_BEFORE_ZONE.search(text) for text in texts):
+        # DuckDB takes what comes after a blank for the name of a time zone.
+        return f"regexp_replace({path.name}, ' ([+-]|Z$)', '\\1')::timestamptz", ""
     if all(_ZONE.search(text[10:]) for text in texts):
         return f"{path.name}::timestamptz", ""
     if _SAYS_UTC.search(path.steps[-1]):
@@ -174,12 +204,26 @@ def _as_iso(path: Path, texts: Sequence[str]) -> Reading:
 
 
 def _as_written_date(path: Path, texts: Sequence[str]) -> Reading | None:
-    matches = [match for text in texts if (match := _WRITTEN_DATE.fullmatch(text))]
-    if len(matches) < _FITTING * len(texts):
+    counts = {form: sum(_is_written(text, form) for text in texts) for form in _forms(texts)}
+    if not counts or max(counts.values()) < _FITTING * len(texts):
         return None
-    mark, has_time, has_seconds = matches[0][2], matches[0][5], matches[0][6]
-    is_month_first = any(int(match[3]) > 12 for match in matches)
-    is_certain = is_month_first or mark == "." or any(int(match[1]) > 12 for match in matches)
-    day = mark.join(("%m", "%d", "%Y") if is_month_first else ("%d", "%m", "%Y"))
-    form = f"{day}{' %H:%M' if has_time else ''}{':%S' if has_seconds else ''}"
-    return f"strptime({path.name}, '{form}')", NAIVE if is_certain else f"day or month first? {NAIVE}"
+    form, *others = sorted(counts, key=counts.__getitem__, reverse=True)
+    is_certain = not others or counts[others[0]] < counts[form] or form.startswith("%d.")
+    sql, remark = f"strptime({path.name}, '{form}')", "" if is_certain else "day or month first?"
+    if _SAYS_UTC.search(path.steps[-1]):
+        return f"timezone('UTC', {sql})", remark
+    return sql, " ".join(filter(None, (remark, NAIVE)))
+
+
+def _forms(texts: Sequence[str]) -> Iterator[str]:
+    """The forms that the first text may be written in."""
+    for day, time in product(_WRITTEN_DAYS, _WRITTEN_TIMES):
+        if _is_written(texts[0], day + time):
+            yield day + time
+
+
+def _is_written(text: str, form: str) -> bool:
+    try:
+        return _EARLIEST <= datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() < _LATEST
+    except ValueError:
+        return False

@@ -19,6 +19,7 @@ _MINOR = ("cents", "cent", "minor", "pence")
 # Words at the end of a name that tell how its value is written, not what it is.
 _WRITTEN = (*_MINOR, "gmt", "utc", "timestamp", "iso")
 # Names that say nothing without the one before them, as in `total_price.amount`.
+_IDS = frozenset({"id", "number", "reference"})
 _EMPTY = frozenset({"amount", "centamount", "value", "type", "technicalname"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SHORT = {
@@ -50,13 +51,15 @@ class Guess:
 class Sought:
     """A field of the event: names that are clearly its own, names that may be, and what reads its values.
 
-    Names are letters and digits in lower case, with spaces between them; the likeliest come first.
+    Names are letters and digits in lower case, with spaces between them; the likeliest come first. An id within
+    an object of a name in `not_within` is that of something else.
     """
 
     field: str
     clear: str
     vague: str
     reading: Read
+    not_within: str = ""
 
     @property
     def is_required(self) -> bool:
@@ -65,6 +68,8 @@ class Sought:
 
     def rank(self, path: Path) -> int | None:
         """The place of the path's name among the names; None where it is none of them."""
+        if _plain(path.steps[-1]) in _IDS and {*map(_plain, path.steps)} & set(self.not_within.split()):
+            return None
         names = _names(path.steps)
         ranks = [rank for rank, name in enumerate(f"{self.clear} {self.vague}".split()) if name in names]
         return min(ranks, default=None)

@@ -35,6 +35,8 @@ def print_look(look: Look) -> None:
     if look.remedy is not None:
         print(f"! {look.remedy}")
     table = table_with("Path", "Type", "Filled>", "Example, masked")
+    # Of a path that is cut off nobody can make an expression.
+    table.columns[0].overflow = "fold"
     for path in look.paths:
         table.add_row(path.name, path.type, f"{look.share(path):.0%}", path.example)
     if look.paths:

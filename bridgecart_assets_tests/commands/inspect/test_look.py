@@ -327,10 +327,32 @@ def test_a_proposed_mapping_is_one_that_is_accepted(values: list[bytes | None]):
         ("31/12/2025 10:00", "strptime(value.order_date, '%d/%m/%Y %H:%M')"),
         ("12/31/2025", "strptime(value.order_date, '%m/%d/%Y')"),
         ("31.12.2025 10:00:05", "strptime(value.order_date, '%d.%m.%Y %H:%M:%S')"),
+        ("31.12.25, 10:00", "strptime(value.order_date, '%d.%m.%y, %H:%M')"),
+        ("12/31/2025 7:05:00 PM", "strptime(value.order_date, '%m/%d/%Y %I:%M:%S %p')"),
+        ("Dec 31, 2025", "strptime(value.order_date, '%b %d, %Y')"),
+        ("31 December 2025 10:00", "strptime(value.order_date, '%d %B %Y %H:%M')"),
+        ("Dec-31-25", "strptime(value.order_date, '%b-%d-%y')"),
+        ("20251231", "strptime(value.order_date, '%Y%m%d')"),
+        (20251231100005, "strptime(value.order_date, '%Y%m%d%H%M%S')"),
     ],
 )
 def test_times_are_read_as_they_are_written(written: object, read: str):
     assert order_fields({"order_id": "1", "order_date": written})["purchase_date"] == read
+
+
+def test_a_name_that_says_utc_makes_any_written_time_utc():
+    written = {"order_id": "1", "Order date (UTC)": "31.12.2025 10:00"}
+    read = "timezone('UTC', strptime(value.\"Order date (UTC)\", '%d.%m.%Y %H:%M'))"
+    assert order_fields(written)["purchase_date"] == read
+
+
+def test_day_or_month_first_is_asked_only_where_the_dates_do_not_tell():
+    asked = "# unsure: day or month first? it has no time zone"
+    dates = ["03/04/2025", "05/04/2025"]
+    assert asked in str(look_at_json(*({"order_id": "1", "order_date": date} for date in dates)).mapping)
+    told = look_at_json(*({"order_id": "1", "order_date": date} for date in [*dates, "04/13/2025"]))
+    assert asked not in str(told.mapping)
+    assert "'%m/%d/%Y'" in str(told.mapping)
 
 
 def test_a_time_that_can_be_read_in_two_ways_and_one_without_a_zone_are_said_to_be_unsure():

@@ -419,6 +419,32 @@ BILLIONTHS: list[Value] = [
 SHORT: list[Value] = [{"ts": 1767261600123456789 + n, "uid": 7, "oid": f"{n:x}", "amt": "USD 12.50"} for n in range(2)]
 
 
+WITHIN_A_COLUMN: list[Value] = [
+    {
+        "id": str(n),
+        "created_at": "2025-02-03 10:00:00+00",
+        "data": json.dumps({"customer": {"id": "C7"}, "total": 12.5}),
+    }
+    for n in range(2)
+]
+
+LINES_AFTER_THE_FIRST: list[Value] = [
+    {
+        "Name": "#1",
+        "Id": "51",
+        "Email": "ada@shop.example",
+        "Total": "12.50",
+        "Created at": "2025-02-03 10:00:00 +0000",
+    },
+    {"Name": "#1", "Id": "", "Email": "ada@shop.example", "Total": "", "Created at": "2025-02-03 10:00:00 +0000"},
+]
+
+TILL: list[Value] = [
+    {"Date": "2025-02-03", "Time": "10:00:00", "Transaction ID": str(n), "Customer ID": "7", "Net Sales": "$1,012.50"}
+    for n in range(2)
+]
+
+
 DIGITS_OF = "regexp_replace({}, '[^0-9.,+-]', '', 'g')"
 
 EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
@@ -752,6 +778,33 @@ EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
             "purchase_amount": DIGITS_OF.format("value.amt"),
         },
     ),
+    "JSON in a column": (
+        WITHIN_A_COLUMN,
+        {
+            "order_id": "value.id",
+            "customer_id": "json_extract_string(value.data, '$.customer.id')",
+            "purchase_date": "value.created_at::timestamptz",
+            "purchase_amount": "json_extract_string(value.data, '$.total')",
+        },
+    ),
+    "lines after the first": (
+        LINES_AFTER_THE_FIRST,
+        {
+            "order_id": "value.Id",
+            "customer_id": "value.Email",
+            "purchase_date": "regexp_replace(value.\"Created at\", ' ([+-]|Z$)', '\\1')::timestamptz",
+            "purchase_amount": "value.Total",
+        },
+    ),
+    "a till": (
+        TILL,
+        {
+            "order_id": 'value."Transaction ID"',
+            "customer_id": 'value."Customer ID"',
+            "purchase_date": "(value.Date || ' ' || value.Time)::timestamptz",
+            "purchase_amount": "replace(" + DIGITS_OF.format('value."Net Sales"') + ", ',', '')",
+        },
+    ),
 }
 
 
@@ -785,6 +838,9 @@ def test_the_fields_of_a_strangers_order_are_found(system: str):
         ("an outbox", 2, "25.00"),
         ("units and billionths", 2, "24.50"),
         ("short names", 2, "25.00"),
+        ("JSON in a column", 2, "25.00"),
+        ("lines after the first", 1, "12.50"),
+        ("a till", 2, "2025.00"),
     ],
 )
 def test_a_proposal_counts_a_strangers_orders_as_it_stands(
@@ -809,6 +865,13 @@ def test_kinds_of_events_that_look_alike_are_named_with_their_counts_for_a_perso
         "# The records have several kinds: charge.succeeded (2), charge.failed (1). Which are orders?\n"
         "# where = \"value.type = 'charge.succeeded'\"\n"
     ) in mapping_of(STRIPE)
+
+
+def test_records_without_an_id_and_an_amount_are_left_out_and_counted():
+    said = "[records]\n# 1 of 2 records\nwhere = \"nullif(value.Id::varchar, '') is not null\"\n"
+    assert said in mapping_of(LINES_AFTER_THE_FIRST)
+    priced: list[Value] = [*LINES_AFTER_THE_FIRST, {**LINES_AFTER_THE_FIRST[1], "Total": "3.00"}]
+    assert "where" not in mapping_of(priced)
 
 
 def test_changes_of_rows_are_not_asked_about_but_deletions():
