@@ -219,6 +219,14 @@ LAKE_HEADS = Contract(
     key=("table_name",),
 )
 
+LAKE_OWNER = Contract(
+    schema="lake",
+    name="owner",
+    meaning="Whose the tables of the lake are: each says so too, that no other warehouse takes them for its own.",
+    columns=(Column("warehouse", "UUID", "By chance, of this warehouse alone; a backup has none"),),
+    key=("warehouse",),
+)
+
 IN_LAKE: tuple[Contract, ...] = (
     *(RAW_ORDERS, SILVER_ORDERS, *BESIDE_ORDERS, SILVER_REJECTS, SILVER_CUSTOMERS),
     *BEHIND_VIEWS,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import duckdb
 
-from bridgecart_assets.contracts import IN_LAKE, LAKE_HEADS, Contract
+from bridgecart_assets.contracts import IN_LAKE, LAKE_HEADS, LAKE_OWNER, Contract
 from bridgecart_assets.warehouse.lake.heads import Head, has_lake, is_in_lake, read_heads
 from bridgecart_assets.warehouse.lake.iceberg import lake_of, unstage
 from bridgecart_assets.warehouse.lake.session import Spark
-from bridgecart_assets.warehouse.spark_engine import move_into_lake
+from bridgecart_assets.warehouse.spark_engine import claim_lake, move_into_lake
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError
 from bridgecart_assets.warehouse.storage.tables import prepare, sum_of_rows
 
@@ -36,6 +36,7 @@ def move_to_lake(warehouse: Warehouse, spark: Spark) -> Sequence[Moved]:
     Raises WarehouseMissing, MoveFailed, SparkFailed, WarehouseError where they are in the lake already.
     """
     warehouse.require()
+    claim_lake(warehouse)
     with warehouse.transaction() as connection:
         if is_in_lake(connection):
             raise WarehouseError(f"The large tables of {warehouse.path} are in the lake already.")
@@ -117,6 +118,8 @@ def _bring_all_back(connection: duckdb.DuckDBPyConnection) -> Sequence[Moved]:
     for table in IN_LAKE:
         _bring_back(connection, table)
     connection.execute(f"drop table {LAKE_HEADS.full_name}")
+    # Who restores a backup has a warehouse of their own.
+    connection.execute(f"drop table if exists {LAKE_OWNER.full_name}")
     _require_same(before, _digests(connection))
     return before
 

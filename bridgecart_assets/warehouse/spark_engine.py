@@ -21,6 +21,7 @@ from bridgecart_assets.contracts import (
     BOOKKEEPING,
     CUSTOMER_TOTALS,
     IN_LAKE,
+    LAKE_OWNER,
     RAW_ORDERS,
     SEGMENT_FLOWS,
     SILVER_ORDERS,
@@ -53,6 +54,7 @@ from bridgecart_assets.warehouse.lake.heads import (
     held_any,
     is_in_lake,
     move_head,
+    owner_of_lake,
     put_away,
     read_heads,
 )
@@ -64,7 +66,7 @@ from bridgecart_assets.warehouse.lake.shares import (
     rows_of_target,
 )
 from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
-from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, standing_tables
+from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, columns_of, standing_tables
 from bridgecart_assets.warehouse.storage.engine import Engine
 from bridgecart_assets.warehouse.storage.outputs import Carried, Changes, FileSlice, Incremental, KafkaSlice, Query
 from bridgecart_assets.warehouse.storage.tables import delete_slice, make_view, prepare, run_steps, steps_of
@@ -182,13 +184,21 @@ class SparkEngine:
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction of the file; a new warehouse begins in the lake."""
+        if self._begins():
+            claim_lake(self.warehouse)
         with self.warehouse.transaction() as connection:
-            if not is_in_lake(connection) and not standing_tables(connection) & _LAKE.keys():
+            if _begins(connection):
                 for table in IN_LAKE:
                     prepare(connection, table)
                 move_into_lake(connection, self.spark)
             self._require_in_lake(connection)
             yield connection
+
+    def _begins(self) -> bool:
+        if not self.warehouse.exists:
+            return True
+        with self.warehouse.reading() as connection:
+            return _begins(connection)
 
     def _require_in_lake(self, connection: duckdb.DuckDBPyConnection) -> None:
         if not is_in_lake(connection):
@@ -373,6 +383,11 @@ class _Customers:
         add_to_flows(self.connection, "true")
 
 
+def _begins(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True where no large table stands yet, neither in the file nor in the lake."""
+    return not standing_tables(connection) & _LAKE.keys()
+
+
 def tidy(engine: Engine, keep: timedelta) -> Mapping[str, int]:
     """Merge small files of the lake and delete what was needed longer ago than is to be kept; how many, by table.
 
@@ -384,14 +399,29 @@ def tidy(engine: Engine, keep: timedelta) -> Mapping[str, int]:
     return engine.tidy(datetime.now(UTC) - keep)
 
 
-def move_into_lake(connection: duckdb.DuckDBPyConnection, spark: Spark) -> None:
-    """Put the rows of the large tables that stand in the file into the lake; the tables become views of it.
+def claim_lake(warehouse: Warehouse) -> None:
+    """Note once and for all by which id the tables of the lake are known as this warehouse's.
 
-    Raises SparkFailed, also where somebody else has tables of these names there.
+    By a transaction of its own: what a later one leaves in the lake when it is killed has the id already.
     """
+    if warehouse.exists:
+        with warehouse.reading() as connection:
+            if columns_of(connection, LAKE_OWNER) is not None:
+                return
+    with warehouse.transaction() as connection:
+        prepare(connection, LAKE_OWNER)
+        connection.execute(f"insert into {LAKE_OWNER.full_name} select gen_random_uuid()")
+
+
+def move_into_lake(connection: duckdb.DuckDBPyConnection, spark: Spark) -> None:
+    """Put the rows of the large tables that stand in the file into the lake, which it has claimed; they become views.
+
+    Raises SparkFailed, also where others have tables of these names there.
+    """
+    owner = owner_of_lake(connection)
     with lake_of(spark) as lake:
         for table in IN_LAKE:
-            lake.require_free(table)
+            lake.create(table, owner)
             with lake.staged(connection, table) as rows:
                 head = lake.replace(table, rows)
             connection.execute(f"drop table {table.full_name}")

@@ -66,13 +66,15 @@ def in_catalog(bridgecart: Bridgecart, monkeypatch: pytest.MonkeyPatch, spark: M
 
 
 def test_a_warehouse_moves_into_a_database_and_back_and_leaves_nothing_there(
-    in_catalog: In, filled: Warehouse, folder: Path
+    in_catalog: In, filled: Warehouse, folder: Path, tmp_path: Path
 ) -> None:
     before = digests(filled, with_ledger=True)
     moved = in_catalog("jdbc.shop", "move", "--to", "spark")
     assert moved.code == 0, moved.err
     assert digests(filled, with_ledger=True) == before
     assert _files_in(folder / "of_jdbc") == _files(filled)
+    _another_warehouse_is_refused(in_catalog, filled, tmp_path)
+    assert digests(filled, with_ledger=True) == before
     assert in_catalog("jdbc.shop", "move", "--to", "duckdb").code == 0
     assert digests(filled, with_ledger=True) == before
     assert _files_in(folder) == set()
@@ -116,8 +118,8 @@ def test_a_table_of_somebody_else_is_neither_replaced_nor_dropped(
         refused = in_catalog("jdbc.theirs", "move", "--to", "spark")
         assert refused.code == 1, refused.out
         assert refused.err == (
-            f"bridgecart: {theirs} is not a table of BridgeCart: let BRIDGECART_SPARK_CATALOG name a namespace that "
-            "nobody else uses.\n"
+            f"bridgecart: {theirs} is not a table of this warehouse: set BRIDGECART_LAKE_DIR to another folder, or "
+            "BRIDGECART_SPARK_CATALOG to another namespace, or drop the tables there.\n"
         )
         # As if the setting were another one by now.
         remove_lake(reached, {table.full_name: Head(42, ()) for table in IN_LAKE})
@@ -140,6 +142,19 @@ def test_a_catalog_that_spark_does_not_know_is_told_in_one_line(engine: str, in_
     assert refused.code == 1, refused.out
     assert refused.err.startswith("bridgecart: Spark failed (")
     assert refused.err.count("\n") == 1
+
+
+def _another_warehouse_is_refused(in_catalog: In, warehouse: Warehouse, folder: Path) -> None:
+    """One that was restored from a backup of the first, and so has the same rows."""
+    files = _files(warehouse)
+    with pytest.MonkeyPatch.context() as patch:
+        assert in_catalog("jdbc.shop", "backup", str(folder / "saved")).code == 0
+        patch.setenv("BRIDGECART_DATA_DIR", str(folder / "another"))
+        assert in_catalog("jdbc.shop", "restore", str(folder / "saved")).code == 0
+        refused = in_catalog("jdbc.shop", "move", "--to", "spark")
+        assert refused.code == 1, refused.out
+        assert "is not a table of this warehouse: set BRIDGECART_LAKE_DIR to another folder" in refused.err
+    assert _files(warehouse) == files
 
 
 def _files(warehouse: Warehouse) -> set[str]:

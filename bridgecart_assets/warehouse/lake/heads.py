@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from bridgecart_assets.base.quoting import sql_name, sql_names, sql_text
-from bridgecart_assets.contracts import BATCH_COLUMN, CUSTOMER_HASH, ID_COLUMN, IN_LAKE, LAKE_HEADS, Contract
+from bridgecart_assets.contracts import (
+    BATCH_COLUMN,
+    CUSTOMER_HASH,
+    ID_COLUMN,
+    IN_LAKE,
+    LAKE_HEADS,
+    LAKE_OWNER,
+    Contract,
+)
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, columns_of
 from bridgecart_assets.warehouse.storage.lake_views import view_of_files
 from bridgecart_assets.warehouse.storage.migrations import has_new_fields
@@ -58,6 +66,12 @@ def has_lake(warehouse: Warehouse) -> bool:
     """True if the large tables of this warehouse stand in the lake. Raises WarehouseMissing, WarehouseError."""
     with warehouse.reading() as connection:
         return is_in_lake(connection)
+
+
+def owner_of_lake(connection: duckdb.DuckDBPyConnection) -> str:
+    """The id by which the tables of the lake are known as those of this warehouse."""
+    ((owner,),) = connection.execute(f"select warehouse::varchar from {LAKE_OWNER.full_name}").fetchall()
+    return str(owner)
 
 
 def require_in_file(connection: duckdb.DuckDBPyConnection) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Types of the same name in both are left out. Iceberg has no UUID in Spark.
 _TYPES = {"varchar": "string", "integer": "int", "timestamp": "timestamp_ntz", "blob": "binary", "uuid": "string"}
-_MADE_BY, _US = "made-by", "bridgecart"
+_OWNER = "bridgecart.warehouse"
 _STAGING = "staging"
 _SMALL_FILES = 20
 
@@ -64,7 +64,6 @@ class Lake:
         """Replace all rows, by one commit."""
         from pyspark.sql.functions import lit
 
-        self._prepare(table)
         _in_columns(table, rows).writeTo(self._name(table)).overwrite(lit(True))
         return self.head(table)
 
@@ -93,13 +92,26 @@ class Lake:
         if lacking:
             self.spark.sql(f"alter table {self._name(table)} add columns ({_declared(lacking)})")
 
-    def require_free(self, table: Contract) -> None:
-        """Raise SparkFailed where somebody else has a table of this name: what a killed move left may be replaced."""
-        if self._stands(table) and self._stored(table).properties().get(_MADE_BY) != _US:
-            raise SparkFailed(
-                f"{self._name(table)} is not a table of BridgeCart: let BRIDGECART_SPARK_CATALOG name a namespace that "
-                "nobody else uses."
-            )
+    def create(self, table: Contract, owner: str) -> None:
+        """Make the table where there is none, with all columns; one that a killed move of the owner left stays.
+
+        Raises SparkFailed where the table is another warehouse's, or anybody's.
+        """
+        if self._stands(table):
+            if self._stored(table).properties().get(_OWNER) != owner:
+                raise SparkFailed(
+                    f"{self._name(table)} is not a table of this warehouse: set BRIDGECART_LAKE_DIR to another folder, "
+                    "or BRIDGECART_SPARK_CATALOG to another namespace, or drop the tables there."
+                )
+            self._add_columns(table)
+            return
+        catalog, *namespaces = [*self.tables.split("."), table.schema]
+        for depth in range(len(namespaces)):
+            self.spark.sql(f"create namespace if not exists {'.'.join([catalog, *namespaces[: depth + 1]])}")
+        self.spark.sql(
+            f"create table {self._name(table)} ({spark_schema(table)}) using iceberg "
+            f"tblproperties ('{_OWNER}' = '{owner}')"
+        )
 
     def drop(self, table: Contract, head: Head) -> None:
         """Drop the table with its files, unless it is one of the same name that never had this snapshot."""
@@ -176,17 +188,6 @@ class Lake:
 
     def _name(self, table: Contract) -> str:
         return f"{self.tables}.{table.full_name}"
-
-    def _prepare(self, table: Contract) -> None:
-        """Make the table where there is none, with all columns."""
-        catalog, *namespaces = [*self.tables.split("."), table.schema]
-        for depth in range(len(namespaces)):
-            self.spark.sql(f"create namespace if not exists {'.'.join([catalog, *namespaces[: depth + 1]])}")
-        self.spark.sql(
-            f"create table if not exists {self._name(table)} ({spark_schema(table)}) using iceberg "
-            f"tblproperties ('{_MADE_BY}' = '{_US}')"
-        )
-        self._add_columns(table)
 
     def _stands(self, table: Contract) -> bool:
         return bool(self.spark.catalog.tableExists(self._name(table)))
