@@ -22,7 +22,7 @@ class JsonLines:
         with open_lines(path) as lines:
             for line, position, text in _documents(lines):
                 if not self._marks.rows and not _is_object(text):
-                    raise lines.refused("it is no JSON object, and each line has to be one")
+                    raise lines.refused(f"it is no JSON object, and each line has to be one{_remedy(text, path.name)}")
                 self._marks.note_row(line, position)
 
     @property
@@ -47,6 +47,12 @@ def _documents(lines: Lines) -> Iterator[tuple[int, int, str]]:
         if text:
             yield number, position, text
         number, position = lines.number, lines.position
+
+
+def _remedy(text: str, name: str) -> str:
+    """Advice where the file is one list of objects, or has objects over several lines."""
+    program = {"[": ".[]", "{": "."}.get(text[:1])
+    return f": write them so, as by `jq -c '{program}' {name}`" if program else ""
 
 
 def _is_object(text: str) -> bool:
