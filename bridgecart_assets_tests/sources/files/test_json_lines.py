@@ -32,11 +32,11 @@ def test_a_line_is_the_payload_byte_by_byte_without_what_is_around_it(tmp_path: 
     [
         (
             b'[\n{"a": 1}\n]\n',
-            "line 1: it is no JSON object, and each line has to be one: write them so, as by `jq -c '.[]' orders.ndjson`",
+            "1: it is no JSON object, and each line has to be one: write them so, as by `jq -c '.[]' orders.ndjson`",
         ),
         (
             b'{\n"a": 1\n}\n',
-            "line 1: it is no JSON object, and each line has to be one: write them so, as by `jq -c '.' orders.ndjson`",
+            "1: it is no JSON object, and each line has to be one: write them so, as by `jq -c '.' orders.ndjson`",
         ),
         (b"\norder_id,total\n", "line 2: it is no JSON object, and each line has to be one; nothing was imported"),
         (b'{"a": 1}\n{"a": "\xe9"}\n', "line 2: it is not UTF-8"),
