@@ -39,7 +39,7 @@ test-short: $(READY_TEST) ## `make test` without lint
 test-all: lint ## lint, then everything but the stress runs: both brokers, every fault, every example
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
-test-rest: $(READY_TEST) ## what `make test EXAMPLES=every` leaves of `make test-all`
+test-rest: $(READY_TEST) ## the tests that `make test` leaves of `make test-all`
 	@$(PYTEST) -m 'not slow and not ($(SHORT))' $(ARGS)
 
 shuffled: $(READY_TEST) ## every test but integration in a random order, which is printed as a seed
