@@ -39,13 +39,13 @@ class Lake:
     Attributes:
         spark: the session.
         folder: what is on its way there stands in it meanwhile.
-        tables: what stands before the names of the tables in Spark's SQL: the catalog, and namespaces in it.
+        namespace: what stands before the names of the tables in Spark's SQL: the catalog, and namespaces in it.
 
     """
 
     spark: "SparkSession"
     folder: Path
-    tables: str
+    namespace: tuple[str, ...]
 
     def rows(self, table: Contract, head: Head) -> "DataFrame":
         """The rows of a snapshot, with NULL in columns that the table did not have yet."""
@@ -105,9 +105,9 @@ class Lake:
                 )
             self._add_columns(table)
             return
-        catalog, *namespaces = [*self.tables.split("."), table.schema]
-        for depth in range(len(namespaces)):
-            self.spark.sql(f"create namespace if not exists {'.'.join([catalog, *namespaces[: depth + 1]])}")
+        names = [*self.namespace, table.schema]
+        for depth in range(2, len(names) + 1):
+            self.spark.sql(f"create namespace if not exists {'.'.join(names[:depth])}")
         self.spark.sql(
             f"create table {self._name(table)} ({spark_schema(table)}) using iceberg "
             f"tblproperties ('{_OWNER}' = '{owner}')"
@@ -182,12 +182,12 @@ class Lake:
 
     def _call(self, procedure: str, table: Contract, arguments: str) -> "DataFrame":
         """Call a procedure of Iceberg on the table."""
-        catalog, *namespaces = self.tables.split(".")
+        catalog, *namespaces = self.namespace
         name = ".".join([*namespaces, table.full_name])
         return self.spark.sql(f"call {catalog}.system.{procedure}(table => '{name}', {arguments})")
 
     def _name(self, table: Contract) -> str:
-        return f"{self.tables}.{table.full_name}"
+        return ".".join([*self.namespace, table.full_name])
 
     def _stands(self, table: Contract) -> bool:
         return bool(self.spark.catalog.tableExists(self._name(table)))
@@ -211,7 +211,7 @@ class Lake:
 def lake_of(spark: Spark) -> Iterator[Lake]:
     """The tables in the lake. Errors of Spark are raised as SparkFailed."""
     with spark.session() as session:
-        yield Lake(session, spark.folder, spark.tables)
+        yield Lake(session, spark.folder, spark.namespace)
 
 
 def unstage(folder: Path) -> None:

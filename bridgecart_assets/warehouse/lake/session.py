@@ -46,9 +46,9 @@ class Spark:
     catalog: str | None = None
 
     @property
-    def tables(self) -> str:
-        """The catalog and its namespaces, as they stand before the names of the tables in Spark's SQL."""
-        return self.catalog or _FOLDER
+    def namespace(self) -> tuple[str, ...]:
+        """The catalog and the namespaces in it, as they stand before the names of the tables in Spark's SQL."""
+        return tuple((self.catalog or _FOLDER).split("."))
 
     @contextmanager
     def session(self) -> "Iterator[SparkSession]":
@@ -81,7 +81,7 @@ class Spark:
         return {
             **({} if self.catalog else self._of_folder),
             # Tables come and go behind its back, when a warehouse moves or is restored.
-            f"spark.sql.catalog.{self.tables.partition('.')[0]}.cache-enabled": "false",
+            f"spark.sql.catalog.{self.namespace[0]}.cache-enabled": "false",
             # The size of a batch for Python is looked at before every row, which takes longer than all else; batches
             # have an upper limit of rows besides.
             "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
@@ -113,7 +113,7 @@ def _session(spark: Spark) -> "SparkSession":
     for name, value in spark.of_session.items():
         session.conf.set(name, value)
     # Iceberg's own functions find the catalog only after a statement has.
-    session.sql(f"use {spark.tables.partition('.')[0]}")
+    session.sql(f"use {spark.namespace[0]}")
     return session
 
 
