@@ -54,7 +54,7 @@ FIELDS = (
         "bestelldatum auftragsdatum datecommande datedecommande fechapedido fechadepedido dataordine datadopedido "
         "besteldatum",
         "completedat processedat transactiondate invoicedate rechnungsdatum date timestamp occurredat time dateadd "
-        "datum fecha data eventdate eventtimestamp saledate closedat when",
+        "datum fecha data eventdate eventtimestamp saledate closedat when placed orderplaced",
         as_time,
     ),
     Sought(
@@ -120,6 +120,12 @@ LINE_AMOUNT = Sought(
 )
 UNITS = Sought("units", "units", "", as_number)
 NANOS = Sought("billionths", "nanos", "", as_number)
+EVENT_TIME = Sought(
+    "event time",
+    "occurredat occurredon eventtime eventtimestamp emittedat publishedat sentat timestamp time ts",
+    "updatedat updated createdat created date",
+    as_version,
+)
 TIME_OF_DAY = Sought(
     "time of day",
     "time timeofday ordertime saletime purchasetime transactiontime uhrzeit heure hora ora tijd",

@@ -6,33 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bridgecart_assets.commands.inspect.choosing import ENOUGH, Choice, choose
 from bridgecart_assets.commands.inspect.guesses import guesses
-from bridgecart_assets.commands.inspect.paths import (
-    Document,
-    Path,
-    Steps,
-    expression,
-    is_named,
-    paths_of,
-    says_something,
-)
+from bridgecart_assets.commands.inspect.paths import Document, Path, expression, is_named, paths_of
 from bridgecart_assets.commands.inspect.presets import Shape
-from bridgecart_assets.commands.inspect.readings import one_of
 from bridgecart_assets.commands.inspect.seeking import REQUIRED, Guess, is_minor
 from bridgecart_assets.sources.mapping.mapping_file import NEEDS
 
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
-_KINDS = ("event", "type", "event_type", "eventType", "event_name", "eventName", "kind", "topic", "action")
-# What happened to the row of a table: each that is left out is a change that is not seen.
-_CHANGES = frozenset({"insert", "update", "upsert", "load"})
-_KIND = re.compile(r"[^\W\d][\w .:/-]{0,63}")
 _HEAD = (
     "# Proposed by `bridgecart inspect`. Hold each line against what the source means, then try it:\n"
     "# bridgecart inspect --mapping FILE\n"
 )
-_MOST_KINDS = 20
-# Documents from which fields are guessed.
-_ENOUGH = 2_000
 # Records are sent again now and then: few of them do not make several an order.
 _MOSTLY_ONCE = 0.9
 _WIDTH = 16
@@ -41,17 +26,18 @@ _WIDTH = 16
 def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str) -> str:
     """The text of a mapping for values that `decode` reads."""
     root = shape.order if shape else ("value",)
-    where, orders = _orders(documents, root)
-    some = orders[:_ENOUGH]
+    choice = choose(documents, root)
+    some = choice.orders[:ENOUGH]
     every = paths_of(some)
     paths = [path for path in every if path.steps[: len(root)] == root]
-    found = _with_doubt_of_repeats({one.field: one for one in guesses(paths, len(some))})
+    guessed = {one.field: one for one in (*guesses(paths, len(some)), *choice.guesses)}
+    found = _with_doubt_of_repeats(guessed)
     given = _given(shape, every)
     preset = f'preset = "{shape.preset}"\n' if shape is not None and shape.is_preset else ""
     sections = [
         f"{_HEAD}format = 1\n{preset}",
         f'[decode]\nvalue = "{decode}"\n' if decode != "json" else "",
-        _records(shape, where, orders, len(documents)) or _without_void(shape, found),
+        _records(shape, choice, len(documents)) or _without_void(shape, found),
         _order(found, given, shape),
         _money(found, _currencies(paths, found.get("currency"))),
     ]
@@ -70,14 +56,22 @@ def _with_doubt_of_repeats(found: Mapping[str, Guess]) -> Mapping[str, Guess]:
     return {**found, "order_id": replace(order_id, doubt="; ".join(filter(None, (order_id.doubt, said))))}
 
 
-def _records(shape: Shape | None, where: str | None, orders: Sequence[Document], documents: int) -> str:
+def _records(shape: Shape | None, choice: Choice, documents: int) -> str:
     if shape is not None:
         lines = {} if shape.is_preset else shape.said("records")
         said = "".join(f"{name:{_WIDTH}} = {_toml(line)}\n" for name, line in lines.items())
         return f"[records]\n{said}" if said else ""
-    if where:
-        return f"[records]\n# {len(orders):,} of {documents:,} records\nwhere = {_toml(where)}\n"
-    return _kinds_to_choose(orders)
+    if choice.where:
+        left_out = "".join(
+            f"# unsure: {count:,} {kind} say as much as an order: what they pay back is counted nowhere\n"
+            for kind, count in choice.left_out.items()
+        )
+        some = f"{len(choice.orders):,} of {documents:,} records are orders"
+        return f"[records]\n# {some}\n{left_out}where = {_toml(choice.where)}\n"
+    if choice.question:
+        question, where = choice.question
+        return f"[records]\n# {question}\n# where = {_toml(where)}\n"
+    return ""
 
 
 def _without_void(shape: Shape | None, found: Mapping[str, Guess]) -> str:
@@ -89,24 +83,6 @@ def _without_void(shape: Shape | None, found: Mapping[str, Guess]) -> str:
         "[records]\n# Nothing tells which record of an order is its latest: one that is cancelled later still counts.\n"
         f"{_remark(void)}where = {_toml(f'not coalesce({void.expression}, false)')}\n"
     )
-
-
-def _kinds_to_choose(orders: Sequence[Document]) -> str:
-    """A question, where records say what kind they are and all of them look like orders."""
-    for name in _KINDS:
-        kinds = _kinds(orders, name)
-        if len(kinds) > 1 and not {kind.lower() for kind in kinds} <= _CHANGES:
-            said = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.most_common())
-            where = _toml(one_of(expression(("value", name)), [kinds.most_common(1)[0][0]]))
-            return f"[records]\n# The records have several kinds: {said}. Which are orders?\n# where = {where}\n"
-    return ""
-
-
-def _kinds(orders: Sequence[Document], name: str) -> Counter[str]:
-    """The kinds that the orders say by this name; nothing where some say none, or so many that they are no kinds."""
-    values = [_at(document, ("value", name)) for document in orders]
-    kinds = Counter(value if isinstance(value, str) else "" for value in values)
-    return kinds if len(kinds) <= _MOST_KINDS and all(map(_KIND.fullmatch, kinds)) else Counter()
 
 
 def _given(shape: Shape | None, paths: Sequence[Path]) -> Mapping[str, str]:
@@ -183,35 +159,6 @@ def _currencies(paths: Sequence[Path], found: Guess | None) -> Counter[str]:
         for value in path.values
         if isinstance(value, str) and _CURRENCY.fullmatch(value)
     )
-
-
-def _orders(documents: Sequence[Document], root: Steps) -> tuple[str | None, Sequence[Document]]:
-    """The documents that are orders, and the condition that chooses them where others are among them."""
-    within = [document for document in documents if _at(document, root) is not None]
-    some = within[:_ENOUGH]
-    paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
-    found = {one.field: one.path for one in guesses(paths, len(some)) if one.path is not None}
-    order_id, amount = found.get("order_id"), found.get("purchase_amount")
-    if order_id is None:
-        return None, within
-    orders = [document for document in within if says_something(_at(document, order_id.steps))]
-    if len(orders) < len(documents):
-        for name in _KINDS:
-            if kinds := _kinds(orders, name):
-                return one_of(expression(("value", name)), kinds), orders
-    others = [document for document in within if not says_something(_at(document, order_id.steps))]
-    if others and amount is not None and not any(says_something(_at(document, amount.steps)) for document in others):
-        return f"nullif({order_id.name}::varchar, '') is not null", orders
-    return None, orders
-
-
-def _at(document: Document, steps: Steps) -> object:
-    value: object = document
-    for step in steps:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(step)
-    return value
 
 
 def _toml(text: str) -> str:

@@ -14,7 +14,7 @@ REQUIRED = ("order_id", *(one.name for one in EVENT if one.required))
 
 _MOST_OTHERS = 3
 # A required field that fewer orders say is hardly the one.
-_MOSTLY = 0.9
+MOSTLY = 0.9
 _MINOR = ("cents", "cent", "minor", "pence")
 # Words at the end of a name that tell how its value is written, not what it is.
 _WRITTEN = (*_MINOR, "gmt", "utc", "timestamp", "iso")
@@ -92,7 +92,7 @@ def guess(sought: Sought, paths: Sequence[Path], orders: int, near: Steps = ()) 
     doubts = [remark] if remark else []
     if rank >= len(sought.clear.split()):
         doubts.append("by its name it may be something else")
-    if sought.is_required and path.filled < _MOSTLY * orders:
+    if sought.is_required and path.filled < MOSTLY * orders:
         doubts.append(f"{path.filled:,} of {orders:,} orders say it")
     others = [other.name for _, other, _ in found[1:] if other.filled >= path.filled / 2]
     if others and doubts:

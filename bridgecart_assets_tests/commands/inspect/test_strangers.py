@@ -445,6 +445,22 @@ TILL: list[Value] = [
 ]
 
 
+PLACED = {"orderId": "O1", "customerId": "C1", "totalAmount": 12.5, "currency": "EUR"}
+
+
+def happened(minute: int, kind: str, **payload: Any) -> Value:
+    return {"meta": {"eventType": kind, "occurredAt": f"2025-02-03T10:0{minute}:00Z"}, "payload": payload}
+
+
+EVENTS: list[Value] = [
+    happened(0, "OrderPlaced", **PLACED),
+    happened(1, "OrderShipped", orderId="O1", carrier="a van"),
+    happened(2, "OrderPlaced", **{**PLACED, "orderId": "O2"}),
+    happened(3, "OrderCancelled", orderId="O2", reason="too late"),
+    happened(4, "CustomerMoved", customerId="C1", street="Elm Street"),
+]
+
+
 DIGITS_OF = "regexp_replace({}, '[^0-9.,+-]', '', 'g')"
 
 EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
@@ -778,6 +794,18 @@ EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
             "purchase_amount": DIGITS_OF.format("value.amt"),
         },
     ),
+    "events of an order's life": (
+        EVENTS,
+        {
+            "order_id": "value.payload.orderId",
+            "customer_id": "value.payload.customerId",
+            "purchase_date": "value.meta.occurredAt::timestamptz",
+            "purchase_amount": "value.payload.totalAmount",
+            "currency": "value.payload.currency",
+            "version": "epoch_us(value.meta.occurredAt::timestamptz)",
+            "is_void": "value.meta.eventType = 'OrderCancelled'",
+        },
+    ),
     "JSON in a column": (
         WITHIN_A_COLUMN,
         {
@@ -838,6 +866,7 @@ def test_the_fields_of_a_strangers_order_are_found(system: str):
         ("an outbox", 2, "25.00"),
         ("units and billionths", 2, "24.50"),
         ("short names", 2, "25.00"),
+        ("events of an order's life", 1, "12.50"),
         ("JSON in a column", 2, "25.00"),
         ("lines after the first", 1, "12.50"),
         ("a till", 2, "2025.00"),
@@ -868,10 +897,39 @@ def test_kinds_of_events_that_look_alike_are_named_with_their_counts_for_a_perso
 
 
 def test_records_without_an_id_and_an_amount_are_left_out_and_counted():
-    said = "[records]\n# 1 of 2 records\nwhere = \"nullif(value.Id::varchar, '') is not null\"\n"
+    said = "[records]\n# 1 of 2 records are orders\nwhere = \"nullif(value.Id::varchar, '') is not null\"\n"
     assert said in mapping_of(LINES_AFTER_THE_FIRST)
     priced: list[Value] = [*LINES_AFTER_THE_FIRST, {**LINES_AFTER_THE_FIRST[1], "Total": "3.00"}]
     assert "where" not in mapping_of(priced)
+
+
+def test_kinds_of_events_are_chosen_that_say_all_of_an_order_and_those_that_end_one():
+    chosen = "value.meta.eventType in ('OrderCancelled', 'OrderPlaced')"
+    assert f'[records]\n# 2 of 5 records are orders\nwhere = "{chosen}"\n' in mapping_of(EVENTS)
+    assert "where = \"value.meta.eventType = 'OrderPlaced'\"" in mapping_of(EVENTS[:2])
+
+
+def test_an_end_of_an_order_without_a_time_is_the_latest_by_when_it_was_sent():
+    ends: list[Value] = [{"type": "order_placed", **PLACED}, {"type": "order_voided", "orderId": "O1"}]
+    assert (
+        "# unsure: by when it was sent, which a file does not say\n"
+        'version          = "epoch_us(timestamp)"\n'
+        "is_void          = \"value.type = 'order_voided'\"\n"
+    ) in mapping_of(ends)
+
+
+def test_refunds_that_say_as_much_as_an_order_are_left_out_and_named():
+    paid_back = happened(5, "OrderRefunded", **PLACED)
+    assert (
+        "[records]\n# 1 of 3 records are orders\n"
+        "# unsure: 1 OrderRefunded say as much as an order: what they pay back is counted nowhere\n"
+        "where = \"value.meta.eventType = 'OrderPlaced'\"\n"
+    ) in mapping_of([*EVENTS[:2], paid_back])
+
+
+def test_a_kind_that_has_orders_and_others_tells_nothing():
+    mixed: list[Value] = [{**EVENTS[0]}, {**EVENTS[1], "meta": EVENTS[0]["meta"]}]
+    assert "where" not in mapping_of(mixed)
 
 
 def test_changes_of_rows_are_not_asked_about_but_deletions():

@@ -1,0 +1,177 @@
+"""Which records are orders: told by what they say, and by the kind that they call themselves."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridgecart_assets.commands.inspect.fields import EVENT_TIME
+from bridgecart_assets.commands.inspect.guesses import guesses
+from bridgecart_assets.commands.inspect.paths import (
+    IN_TEXT,
+    Document,
+    Path,
+    Steps,
+    expression,
+    paths_of,
+    says_something,
+)
+from bridgecart_assets.commands.inspect.readings import one_of
+from bridgecart_assets.commands.inspect.seeking import MOSTLY, Guess, guess
+
+# Documents from which fields are guessed.
+ENOUGH = 2_000
+
+_KINDS = (
+    *("event", "type", "event_type", "eventType", "event_name", "eventName", "kind", "topic", "action"),
+    *("messageType", "message_type", "ce_type"),
+)
+_KIND = re.compile(r"[^\W\d][\w .:/-]{0,63}")
+_MOST_KINDS = 20
+# How deep the kind of an event may stand in it: beside its fields, or in an object that is about the event.
+_DEEPEST = 3
+# What happened to the row of a table: each that is left out is a change that is not seen.
+_CHANGES = frozenset({"insert", "update", "upsert", "load"})
+_ENDS_AN_ORDER = re.compile(r"cancel|void|delet|annul|storn", re.IGNORECASE)
+_PAYS_BACK = re.compile(r"refund|return|chargeback|credit", re.IGNORECASE)
+_OF_AN_ORDER = ("order_id", "customer_id", "purchase_amount")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The documents that are orders.
+
+    Attributes:
+        orders: the documents.
+        where: the condition that chooses them, and others that end one; None where all are.
+        question: for a person, where several kinds look alike, and the condition that chooses the most common.
+        left_out: how many records of which kinds pay back what an order has paid, and say as much as one.
+        guesses: which kinds end an order, and which record of an order is the latest.
+
+    """
+
+    orders: Sequence[Document]
+    where: str | None = None
+    question: tuple[str, str] | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    guesses: Sequence[Guess] = ()
+
+
+def choose(documents: Sequence[Document], root: Steps) -> Choice:
+    """The documents that are orders, whose fields stand in `root`."""
+    within = [document for document in documents if at(document, root) is not None]
+    some = within[:ENOUGH]
+    paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
+    found = {one.field: one.path for one in guesses(paths, len(some)) if one.path is not None}
+    if "order_id" not in found:
+        return Choice(within)
+    named, others = _divided(within, [found["order_id"]])
+    return (
+        _of_events(documents, [found[name] for name in _OF_AN_ORDER if name in found], ends="is_void" not in found)
+        or _of_one_kind(named, documents)
+        or _with_amount(named, others, found)
+        or Choice(named, question=_question(named))
+    )
+
+
+def at(document: Document, steps: Steps) -> object:
+    """What stands there; None where nothing does."""
+    value: object = document
+    for step in steps:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(step)
+    return value
+
+
+def _of_events(documents: Sequence[Document], required: Sequence[Path], *, ends: bool) -> Choice | None:
+    """Those of kinds that say all of an order, where no other document is of these kinds."""
+    orders, others = _divided(documents, [path for path in required if not path.is_in_list])
+    if not orders or not others:
+        return None
+    for steps in _places_of_kinds(documents[:ENOUGH]):
+        kinds, rest = _kinds(orders, steps), _kinds(others, steps, some_say_none=True)
+        if not kinds or kinds.keys() & rest.keys():
+            continue
+        back = {kind: count for kind, count in kinds.items() if _PAYS_BACK.search(kind)}
+        chosen = [document for document in orders if at(document, steps) not in back]
+        if not chosen:
+            continue
+        ended, _ = _divided(others, required[:1])
+        ending = {kind for kind in _kinds(ended, steps) if _ENDS_AN_ORDER.search(kind)} if ends else set()
+        where = one_of(expression(steps), {*kinds, *ending} - back.keys())
+        last = [document for document in ended if at(document, steps) in ending]
+        ends_told = _of_ends(steps, ending, [*chosen[:ENOUGH], *last[:ENOUGH]])
+        return Choice(chosen, where, left_out=back, guesses=ends_told)
+    return None
+
+
+def _of_ends(steps: Steps, ending: set[str], documents: Sequence[Document]) -> Sequence[Guess]:
+    """What makes an order void, and which of these documents of it is the latest."""
+    if not ending:
+        return ()
+    told = [path for path in paths_of(documents) if path.filled >= MOSTLY * len(documents) and not path.is_in_list]
+    time = guess(EVENT_TIME, told, 0)
+    version = "epoch_us(timestamp)" if time is None else time.expression
+    doubt = "by when it was sent, which a file does not say" if time is None else ""
+    return (Guess("version", version, doubt), Guess("is_void", one_of(expression(steps), ending)))
+
+
+def _of_one_kind(orders: Sequence[Document], documents: Sequence[Document]) -> Choice | None:
+    """Those that name an order, where others are among the documents and these say of which kinds they are."""
+    if len(orders) == len(documents):
+        return None
+    for name in _KINDS:
+        if kinds := _kinds(orders, ("value", name)):
+            return Choice(orders, one_of(expression(("value", name)), kinds))
+    return None
+
+
+def _with_amount(orders: Sequence[Document], others: Sequence[Document], found: Mapping[str, Path]) -> Choice | None:
+    """Those that name an order, where no other has an amount: in exports, the further lines of one."""
+    amount = found.get("purchase_amount")
+    if not others or amount is None or any(says_something(at(document, amount.steps)) for document in others):
+        return None
+    return Choice(orders, f"nullif({found['order_id'].name}::varchar, '') is not null")
+
+
+def _question(orders: Sequence[Document]) -> tuple[str, str] | None:
+    """A question and one answer, where records say what kind they are and all of them look like orders."""
+    for name in _KINDS:
+        kinds = _kinds(orders, ("value", name))
+        if len(kinds) > 1 and not {kind.lower() for kind in kinds} <= _CHANGES:
+            said = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.most_common())
+            where = one_of(expression(("value", name)), [kinds.most_common(1)[0][0]])
+            return f"The records have several kinds: {said}. Which are orders?", where
+    return None
+
+
+def _divided(documents: Sequence[Document], paths: Sequence[Path]) -> tuple[Sequence[Document], Sequence[Document]]:
+    """The documents that say all of these, and the others."""
+    say: tuple[list[Document], list[Document]] = ([], [])
+    for document in documents:
+        say[not all(says_something(at(document, path.steps)) for path in paths)].append(document)
+    return say
+
+
+def _places_of_kinds(documents: Sequence[Document]) -> Iterator[Steps]:
+    """Where documents may say of which kind they are, the likeliest place first."""
+    places = [
+        path.steps
+        for path in paths_of(documents)
+        if path.steps[-1] in _KINDS
+        and 1 < len(path.steps) <= _DEEPEST
+        and path.steps[0] in ("value", "headers")
+        and not path.is_in_list
+        and IN_TEXT not in path.steps
+    ]
+    yield from sorted(places, key=lambda steps: (steps[0] == "headers", len(steps), _KINDS.index(steps[-1])))
+
+
+def _kinds(documents: Sequence[Document], steps: Steps, *, some_say_none: bool = False) -> Counter[str]:
+    """The kinds that documents say there; nothing where some say none, or so many that they are no kinds."""
+    values = [at(document, steps) for document in documents]
+    kinds = Counter(value if isinstance(value, str) else "" for value in values)
+    if some_say_none:
+        return kinds
+    return kinds if len(kinds) <= _MOST_KINDS and all(map(_KIND.fullmatch, kinds)) else Counter()
