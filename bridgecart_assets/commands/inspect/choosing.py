@@ -1,9 +1,9 @@
-"""Which records are orders: told by what they say, and by the kind that they call themselves."""
+"""The records that are orders, told by what they say and by the kind that they call themselves."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from bridgecart_assets.commands.inspect.fields import EVENT_TIME
 from bridgecart_assets.commands.inspect.guesses import guesses
@@ -45,7 +45,7 @@ class Choice:
         orders: the documents.
         where: the condition that chooses them, and others that end one; None where all are.
         question: for a person, where several kinds look alike, and the condition that chooses the most common.
-        left_out: how many records of which kinds pay back what an order has paid, and say as much as one.
+        doubts: of the condition.
         guesses: which kinds end an order, and which record of an order is the latest.
 
     """
@@ -53,7 +53,7 @@ class Choice:
     orders: Sequence[Document]
     where: str | None = None
     question: tuple[str, str] | None = None
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    doubts: Sequence[str] = ()
     guesses: Sequence[Guess] = ()
 
 
@@ -75,7 +75,7 @@ def choose(documents: Sequence[Document], root: Steps) -> Choice:
 
 
 def at(document: Document, steps: Steps) -> object:
-    """What stands there; None where nothing does."""
+    """The value that stands there; None where nothing does."""
     value: object = document
     for step in steps:
         if not isinstance(value, Mapping):
@@ -86,28 +86,27 @@ def at(document: Document, steps: Steps) -> object:
 
 def _of_events(documents: Sequence[Document], required: Sequence[Path], *, ends: bool) -> Choice | None:
     """Those of kinds that say all of an order, where no other document is of these kinds."""
-    orders, others = _divided(documents, [path for path in required if not path.is_in_list])
-    if not orders or not others:
-        return None
+    whole, others = _divided(documents, [path for path in required if not path.is_in_list])
+    named, _ = _divided(others, required[:1])
     for steps in _places_of_kinds(documents[:ENOUGH]):
-        kinds, rest = _kinds(orders, steps), _kinds(others, steps, some_say_none=True)
-        if not kinds or kinds.keys() & rest.keys():
+        kinds = _kinds(whole, steps)
+        if not kinds or kinds.keys() & _kinds(others, steps, some_say_none=True).keys():
             continue
-        back = {kind: count for kind, count in kinds.items() if _PAYS_BACK.search(kind)}
-        chosen = [document for document in orders if at(document, steps) not in back]
-        if not chosen:
-            continue
-        ended, _ = _divided(others, required[:1])
-        ending = {kind for kind in _kinds(ended, steps) if _ENDS_AN_ORDER.search(kind)} if ends else set()
-        where = one_of(expression(steps), {*kinds, *ending} - back.keys())
-        last = [document for document in ended if at(document, steps) in ending]
-        ends_told = _of_ends(steps, ending, [*chosen[:ENOUGH], *last[:ENOUGH]])
-        return Choice(chosen, where, left_out=back, guesses=ends_told)
+        ending = {kind for kind in (*kinds, *_kinds(named, steps)) if _ENDS_AN_ORDER.search(kind)} if ends else set()
+        back = Counter({kind: count for kind, count in kinds.items() if _PAYS_BACK.search(kind)})
+        kept = Counter({kind: count for kind, count in kinds.items() if kind not in ending | back.keys()})
+        orders = [document for document in whole if at(document, steps) in kept]
+        if orders and len(orders) < len(documents):
+            doubts = [f"{_said(kept)} say all of an order"] if len(kept) > 1 and not _are_changes(kept) else []
+            doubts += [f"{_said(back)} say as much: docs/your-topic.md tells how refunds count"] if back else []
+            last = [document for document in documents if at(document, steps) in ending]
+            ends_told = _of_ends(steps, ending, [*orders[:ENOUGH], *last[:ENOUGH]])
+            return Choice(orders, one_of(expression(steps), {*kept, *ending}), doubts=doubts, guesses=ends_told)
     return None
 
 
 def _of_ends(steps: Steps, ending: set[str], documents: Sequence[Document]) -> Sequence[Guess]:
-    """What makes an order void, and which of these documents of it is the latest."""
+    """The guesses that make an order void, and tell its latest document among these."""
     if not ending:
         return ()
     told = [path for path in paths_of(documents) if path.filled >= MOSTLY * len(documents) and not path.is_in_list]
@@ -139,11 +138,18 @@ def _question(orders: Sequence[Document]) -> tuple[str, str] | None:
     """A question and one answer, where records say what kind they are and all of them look like orders."""
     for name in _KINDS:
         kinds = _kinds(orders, ("value", name))
-        if len(kinds) > 1 and not {kind.lower() for kind in kinds} <= _CHANGES:
-            said = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.most_common())
+        if len(kinds) > 1 and not _are_changes(kinds):
             where = one_of(expression(("value", name)), [kinds.most_common(1)[0][0]])
-            return f"The records have several kinds: {said}. Which are orders?", where
+            return f"The records have several kinds: {_said(kinds)}. Which are orders?", where
     return None
+
+
+def _said(kinds: Counter[str]) -> str:
+    return ", ".join(f"{kind} ({count:,})" for kind, count in kinds.most_common())
+
+
+def _are_changes(kinds: Collection[str]) -> bool:
+    return {kind.lower() for kind in kinds} <= _CHANGES
 
 
 def _divided(documents: Sequence[Document], paths: Sequence[Path]) -> tuple[Sequence[Document], Sequence[Document]]:
@@ -155,7 +161,7 @@ def _divided(documents: Sequence[Document], paths: Sequence[Path]) -> tuple[Sequ
 
 
 def _places_of_kinds(documents: Sequence[Document]) -> Iterator[Steps]:
-    """Where documents may say of which kind they are, the likeliest place first."""
+    """The places where documents may say of which kind they are, the likeliest first."""
     places = [
         path.steps
         for path in paths_of(documents)

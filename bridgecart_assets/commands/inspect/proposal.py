@@ -62,12 +62,9 @@ def _records(shape: Shape | None, choice: Choice, documents: int) -> str:
         said = "".join(f"{name:{_WIDTH}} = {_toml(line)}\n" for name, line in lines.items())
         return f"[records]\n{said}" if said else ""
     if choice.where:
-        left_out = "".join(
-            f"# unsure: {count:,} {kind} say as much as an order: what they pay back is counted nowhere\n"
-            for kind, count in choice.left_out.items()
-        )
+        doubts = "".join(f"# unsure: {doubt}\n" for doubt in choice.doubts)
         some = f"{len(choice.orders):,} of {documents:,} records are orders"
-        return f"[records]\n# {some}\n{left_out}where = {_toml(choice.where)}\n"
+        return f"[records]\n# {some}\n{doubts}where = {_toml(choice.where)}\n"
     if choice.question:
         question, where = choice.question
         return f"[records]\n# {question}\n# where = {_toml(where)}\n"

@@ -4,6 +4,8 @@ The records are made up, after the public descriptions of these systems.
 """
 
 import json
+import re
+import textwrap
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +19,8 @@ from bridgecart_assets.commands.inspect.look import look_at
 from bridgecart_assets.commands.inspect.records import Records
 
 Value = Mapping[str, Any]
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 WOOCOMMERCE: list[Value] = [
     {
@@ -909,6 +913,12 @@ def test_kinds_of_events_are_chosen_that_say_all_of_an_order_and_those_that_end_
     assert "where = \"value.meta.eventType = 'OrderPlaced'\"" in mapping_of(EVENTS[:2])
 
 
+def test_an_end_of_an_order_that_says_all_of_it_again_makes_it_void():
+    text = mapping_of([EVENTS[0], happened(1, "OrderCancelled", **PLACED)])
+    assert "# 1 of 2 records are orders\n" in text
+    assert tomllib.loads(text)["order"]["is_void"] == "value.meta.eventType = 'OrderCancelled'"
+
+
 def test_an_end_of_an_order_without_a_time_is_the_latest_by_when_it_was_sent():
     ends: list[Value] = [{"type": "order_placed", **PLACED}, {"type": "order_voided", "orderId": "O1"}]
     assert (
@@ -922,9 +932,20 @@ def test_refunds_that_say_as_much_as_an_order_are_left_out_and_named():
     paid_back = happened(5, "OrderRefunded", **PLACED)
     assert (
         "[records]\n# 1 of 3 records are orders\n"
-        "# unsure: 1 OrderRefunded say as much as an order: what they pay back is counted nowhere\n"
+        "# unsure: OrderRefunded (1) say as much: docs/your-topic.md tells how refunds count\n"
         "where = \"value.meta.eventType = 'OrderPlaced'\"\n"
     ) in mapping_of([*EVENTS[:2], paid_back])
+
+
+def test_refunds_with_events_of_their_own_are_counted_by_the_mapping_of_the_guide(settings: Settings, tmp_path: Path):
+    (shown,) = re.findall(r"```toml\n(.*?)```", (DOCS / "your-topic.md").read_text(encoding="utf-8"), re.DOTALL)
+    (mapping := tmp_path / "mapping.toml").write_text(f"format = 1\n{textwrap.dedent(shown)}", encoding="utf-8")
+    paid_back = happened(5, "OrderRefunded", **{**PLACED, "totalAmount": 2.25})
+    events = [{**one, "meta": {**one["meta"], "eventId": f"e{n}"}} for n, one in enumerate([*EVENTS, paid_back])]
+    (file := tmp_path / "events.ndjson").write_text("".join(json.dumps(one) + "\n" for one in events), encoding="utf-8")
+    tried = dry_run(mapping, file, 100, settings)
+    assert (tried.events["orders"], tried.events["void"], tried.events["rejected"]) == (2, 1, 0), tried.rejections
+    assert [(str(one["sales"]), str(one["refunds"])) for one in tried.months] == [("12.50", "-2.25")]
 
 
 def test_a_kind_that_has_orders_and_others_tells_nothing():
@@ -932,12 +953,20 @@ def test_a_kind_that_has_orders_and_others_tells_nothing():
     assert "where" not in mapping_of(mixed)
 
 
-def test_changes_of_rows_are_not_asked_about_but_deletions():
+def test_several_kinds_that_say_all_of_an_order_are_a_question_for_a_person():
+    again = happened(5, "OrderExported", **PLACED)
+    assert "# unsure: OrderPlaced (2), OrderExported (1) say all of an order\nwhere" in mapping_of([*EVENTS, again])
+
+
+def test_changes_of_rows_are_all_kept_and_a_deletion_makes_an_order_void():
     values: list[Value] = [
         {"type": kind, "data": {"id": 1, "customer_id": 2}} for kind in ("insert", "update", "delete")
     ]
     assert "Which are orders" not in mapping_of(values[:2])
-    assert "update (1), delete (1). Which are orders?" in mapping_of(values)
+    text = mapping_of(values)
+    assert "where = \"value.type in ('delete', 'insert', 'update')\"" in text
+    assert tomllib.loads(text)["order"]["is_void"] == "value.type = 'delete'"
+    assert "unsure: insert" not in text
 
 
 def test_lines_in_records_of_their_own_name_the_setting_that_sums_them():
