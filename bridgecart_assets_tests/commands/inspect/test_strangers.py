@@ -7,7 +7,7 @@ import json
 import re
 import textwrap
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.commands.inspect.dry_run import dry_run
 from bridgecart_assets.commands.inspect.look import look_at
-from bridgecart_assets.commands.inspect.records import Records
+from bridgecart_assets.commands.inspect.records import Header, Records
 
 Value = Mapping[str, Any]
 
@@ -840,10 +840,13 @@ EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
 }
 
 
-def mapping_of(values: list[Value]) -> str:
+def mapping_of(values: list[Value], kinds: Sequence[str] | None = None) -> str:
+    """The mapping proposed for records with these values, and the kind of each in a header."""
     contents = [json.dumps(value).encode() for value in values]
     nothing = [None] * len(values)
-    return str(look_at(Records("a test", contents, nothing, nothing), Settings()).mapping)
+    named: Sequence[Sequence[Header]] = [[{"name": "eventType", "value": kind.encode()}] for kind in kinds or ()]
+    headers = named or nothing
+    return str(look_at(Records("a test", contents, nothing, headers), Settings()).mapping)
 
 
 @pytest.mark.parametrize("system", EXPECTED)
@@ -911,6 +914,11 @@ def test_kinds_of_events_are_chosen_that_say_all_of_an_order_and_those_that_end_
     chosen = "value.meta.eventType in ('OrderCancelled', 'OrderPlaced')"
     assert f'[records]\n# 2 of 5 records are orders\nwhere = "{chosen}"\n' in mapping_of(EVENTS)
     assert "where = \"value.meta.eventType = 'OrderPlaced'\"" in mapping_of(EVENTS[:2])
+
+
+def test_a_kind_may_stand_in_a_header():
+    text = mapping_of([PLACED, {"orderId": "O1"}, {"orderId": "O1"}], ["placed", "shipped", "cancelled"])
+    assert "where = \"headers['eventType'] in ('cancelled', 'placed')\"" in text
 
 
 def test_an_end_of_an_order_that_says_all_of_it_again_makes_it_void():
