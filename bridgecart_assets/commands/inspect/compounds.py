@@ -9,6 +9,7 @@ from bridgecart_assets.commands.inspect.fields import (
     CATEGORY,
     COUPONS,
     EMAIL,
+    FIELDS,
     FIRST_NAME,
     LAST_NAME,
     LINE_AMOUNT,
@@ -22,7 +23,7 @@ from bridgecart_assets.commands.inspect.fields import (
     UNITS,
 )
 from bridgecart_assets.commands.inspect.paths import IN_TEXT, ITEM, Path, Steps, expression
-from bridgecart_assets.commands.inspect.readings import as_time, texts_of
+from bridgecart_assets.commands.inspect.readings import NAIVE, as_time, texts_of
 from bridgecart_assets.commands.inspect.seeking import Guess, guess
 
 # The id of nobody, in shop systems that keep guests among the customers.
@@ -35,6 +36,8 @@ def compound(field: str, paths: Sequence[Path]) -> Guess | None:
     match field:
         case "purchase_amount":
             return _of_lines(field, paths) or _of_a_line(single) or _in_billionths(single)
+        case "purchase_date":
+            return _of_parts(paths)
         case "product_category":
             return _of_lines(field, paths)
         case "refunded_amount":
@@ -110,6 +113,26 @@ class _Together(Path):
     @property
     def name(self) -> str:
         return f"({expression(self.steps)} || ' ' || {self.other.name if self.other else ''})"
+
+
+def _of_parts(paths: Sequence[Path]) -> Guess | None:
+    """A date as a list of numbers, year first, as Java's libraries write one: what is zero at its end is left out."""
+    (sought,) = (one for one in FIELDS if one.field == "purchase_date")
+    items = {path.steps[:-1]: texts_of(path) for path in paths if path.steps[-1] == ITEM}
+    for path in paths:
+        numbers = items.get(path.steps, [])
+        if (
+            {ITEM, IN_TEXT} & {*path.steps}
+            or sought.rank(path) is None
+            or not numbers
+            or not all(map(str.isdecimal, numbers))
+        ):
+            continue
+        if 1990 <= int(numbers[0]) < 2100:
+            day = ", ".join(f"{path.name}[{place}]::bigint" for place in (1, 2, 3))
+            time = ", ".join(f"coalesce({path.name}[{place}]::bigint, 0)" for place in (4, 5, 6))
+            return Guess("purchase_date", f"make_timestamp({day}, {time})", NAIVE)
+    return None
 
 
 def _refunded(paths: Sequence[Path]) -> Guess | None:

@@ -41,6 +41,7 @@ _ZONE = re.compile(r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$", re.IGNORECASE)
 _BLANK_BEFORE_ZONE = re.compile(r" ([+-]\d|Z$)")
 _SAYS_UTC = re.compile(r"(gmt|utc)\W*$", re.IGNORECASE)
 _DIGITS = re.compile(r"\d{9,19}")
+_SECONDS = re.compile(r"\d{9,10}\.\d+|\d\.\d+E\+?9", re.IGNORECASE)
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2})?( [AP]M)?", re.IGNORECASE)
 _MAIL_DATE = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}")
 # Of two forms that fit alike the first is taken.
@@ -69,7 +70,7 @@ _EPOCHS = (
     (1_000_000, "make_timestamptz({})"),
     (1_000_000_000, "make_timestamptz({} // 1000)"),
 )
-_EARLIEST, _LATEST = 631_152_000, 4_102_444_800  # 1990 and 2100, seconds since 1970
+EARLIEST, LATEST = 631_152_000, 4_102_444_800  # 1990 and 2100, seconds since 1970
 
 
 def texts_of(path: Path) -> list[str]:
@@ -129,6 +130,8 @@ def as_time(path: Path) -> Reading | None:
         return path.name, ""
     if _fits(texts, _DIGITS) and (read := _as_epoch(path.name, [int(text) for text in texts if text.isdecimal()])):
         return read
+    if _fits(texts, _SECONDS) and all(EARLIEST <= float(text) < LATEST for text in texts):
+        return f"to_timestamp({path.name}::double)", ""
     if _fits(texts, _ISO):
         return _as_iso(path, texts)
     if _fits(texts, _MAIL_DATE):
@@ -187,7 +190,7 @@ def _is_share(texts: Sequence[str]) -> bool:
 
 def _as_epoch(name: str, numbers: Sequence[int]) -> Reading | None:
     for parts, sql in _EPOCHS:
-        if all(_EARLIEST <= number // parts < _LATEST for number in numbers):
+        if all(EARLIEST <= number // parts < LATEST for number in numbers):
             return sql.format(f"{name}::bigint"), ""
     return None
 
@@ -224,6 +227,6 @@ def _forms(texts: Sequence[str]) -> Iterator[str]:
 
 def _is_written(text: str, form: str) -> bool:
     try:
-        return _EARLIEST <= datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() < _LATEST
+        return EARLIEST <= datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() < LATEST
     except ValueError:
         return False

@@ -322,6 +322,8 @@ def test_a_proposed_mapping_is_one_that_is_accepted(values: list[bytes | None]):
         (1767261600, "to_timestamp(value.order_date::bigint)"),
         (1767261600000, "make_timestamptz(value.order_date::bigint * 1000)"),
         ("1767261600000000", "make_timestamptz(value.order_date::bigint)"),
+        (1767261600.25, "to_timestamp(value.order_date::double)"),
+        ("1.76726160025E9", "to_timestamp(value.order_date::double)"),
         ("2025-03-04T10:00:00Z", "value.order_date::timestamptz"),
         ("2025-03-04 10:00", "value.order_date::timestamptz"),
         ("31/12/2025 10:00", "strptime(value.order_date, '%d/%m/%Y %H:%M')"),

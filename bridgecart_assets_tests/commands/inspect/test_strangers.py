@@ -449,6 +449,11 @@ TILL: list[Value] = [
 ]
 
 
+PARTS: list[Value] = [
+    {"orderId": f"{n}", "customerId": "C1", "total": 12.5, "createdAt": created}
+    for n, created in enumerate([[2025, 2, 3, 10, 0], [2025, 2, 3, 10, 0, 5, 250000000]])
+]
+
 PLACED = {"orderId": "O1", "customerId": "C1", "totalAmount": 12.5, "currency": "EUR"}
 
 
@@ -798,6 +803,19 @@ EXPECTED: dict[str, tuple[list[Value], dict[str, str]]] = {
             "purchase_amount": DIGITS_OF.format("value.amt"),
         },
     ),
+    "a date in parts": (
+        PARTS,
+        {
+            "order_id": "value.orderId",
+            "customer_id": "value.customerId",
+            "purchase_date": (
+                "make_timestamp(value.createdAt[1]::bigint, value.createdAt[2]::bigint, value.createdAt[3]::bigint, "
+                "coalesce(value.createdAt[4]::bigint, 0), coalesce(value.createdAt[5]::bigint, 0), "
+                "coalesce(value.createdAt[6]::bigint, 0))"
+            ),
+            "purchase_amount": "value.total",
+        },
+    ),
     "events of an order's life": (
         EVENTS,
         {
@@ -873,6 +891,7 @@ def test_the_fields_of_a_strangers_order_are_found(system: str):
         ("an outbox", 2, "25.00"),
         ("units and billionths", 2, "24.50"),
         ("short names", 2, "25.00"),
+        ("a date in parts", 2, "25.00"),
         ("events of an order's life", 1, "12.50"),
         ("JSON in a column", 2, "25.00"),
         ("lines after the first", 1, "12.50"),
