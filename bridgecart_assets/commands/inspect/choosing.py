@@ -57,8 +57,8 @@ class Choice:
     guesses: Sequence[Guess] = ()
 
 
-def choose(documents: Sequence[Document], root: Steps) -> Choice:
-    """The documents that are orders, whose fields stand in `root`."""
+def choose(documents: Sequence[Document], root: Steps, *, is_known: bool) -> Choice:
+    """The documents that are orders, whose fields stand in `root`; those of a known shape say which they are."""
     within = [document for document in documents if at(document, root) is not None]
     some = within[:ENOUGH]
     paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
@@ -66,6 +66,8 @@ def choose(documents: Sequence[Document], root: Steps) -> Choice:
     if "order_id" not in found:
         return Choice(within)
     named, others = _divided(within, [found["order_id"]])
+    if is_known:
+        return Choice(named)
     return (
         _of_events(documents, [found[name] for name in _OF_AN_ORDER if name in found], ends="is_void" not in found)
         or _of_one_kind(named, documents)

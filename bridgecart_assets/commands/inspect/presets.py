@@ -16,8 +16,7 @@ class Shape:
     """A known shape of a record, and where in the record an order's fields stand.
 
     Without a preset the shape is BridgeCart's own event, which needs no mapping. What the preset says is of `root`.
-    Of an order that was deleted the fields stand in `deleted`. `own` are lines of its orders
-    in place of the preset's.
+    Of an order that was deleted the fields stand in `deleted`. `own` are lines of its orders in place of the preset's.
     """
 
     meaning: str

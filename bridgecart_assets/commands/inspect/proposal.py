@@ -26,7 +26,7 @@ _WIDTH = 16
 def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str) -> str:
     """The text of a mapping for values that `decode` reads."""
     root = shape.order if shape else ("value",)
-    choice = choose(documents, root)
+    choice = choose(documents, root, is_known=shape is not None)
     some = choice.orders[:ENOUGH]
     every = paths_of(some)
     paths = [path for path in every if path.steps[: len(root)] == root]

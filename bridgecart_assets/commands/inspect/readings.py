@@ -15,6 +15,7 @@ Read = Callable[[Path], Reading | None]
 NAIVE = "it has no time zone: BRIDGECART_NAIVE_TIMEZONE counts"
 
 _FITTING = 0.9
+_FIRST = 5
 # Of orders that never came about, and of those that may still be paid.
 _VOID_WORDS = re.compile(
     r"cancell?ed|cancellation|void(ed)?|deleted|annulled"
@@ -41,7 +42,8 @@ _ZONE = re.compile(r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$", re.IGNORECASE)
 _BLANK_BEFORE_ZONE = re.compile(r" ([+-]\d|Z$)")
 _SAYS_UTC = re.compile(r"(gmt|utc)\W*$", re.IGNORECASE)
 _DIGITS = re.compile(r"\d{9,19}")
-_SECONDS = re.compile(r"\d{9,10}\.\d+|\d\.\d+E\+?9", re.IGNORECASE)
+# From 2001 to 2096.
+_SECONDS = re.compile(r"[1-3]\d{9}\.\d+|[1-3]\.\d+E\+?9", re.IGNORECASE)
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2})?( [AP]M)?", re.IGNORECASE)
 _MAIL_DATE = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}")
 # Of two forms that fit alike the first is taken.
@@ -70,7 +72,7 @@ _EPOCHS = (
     (1_000_000, "make_timestamptz({})"),
     (1_000_000_000, "make_timestamptz({} // 1000)"),
 )
-EARLIEST, LATEST = 631_152_000, 4_102_444_800  # 1990 and 2100, seconds since 1970
+_EARLIEST, _LATEST = 631_152_000, 4_102_444_800  # 1990 and 2100, seconds since 1970
 
 
 def texts_of(path: Path) -> list[str]:
@@ -130,7 +132,7 @@ def as_time(path: Path) -> Reading | None:
         return path.name, ""
     if _fits(texts, _DIGITS) and (read := _as_epoch(path.name, [int(text) for text in texts if text.isdecimal()])):
         return read
-    if _fits(texts, _SECONDS) and all(EARLIEST <= float(text) < LATEST for text in texts):
+    if _fits(texts, _SECONDS):
         return f"to_timestamp({path.name}::double)", ""
     if _fits(texts, _ISO):
         return _as_iso(path, texts)
@@ -190,7 +192,7 @@ def _is_share(texts: Sequence[str]) -> bool:
 
 def _as_epoch(name: str, numbers: Sequence[int]) -> Reading | None:
     for parts, sql in _EPOCHS:
-        if all(EARLIEST <= number // parts < LATEST for number in numbers):
+        if all(_EARLIEST <= number // parts < _LATEST for number in numbers):
             return sql.format(f"{name}::bigint"), ""
     return None
 
@@ -219,14 +221,14 @@ def _as_written_date(path: Path, texts: Sequence[str]) -> Reading | None:
 
 
 def _forms(texts: Sequence[str]) -> Iterator[str]:
-    """The forms that the first text may be written in."""
+    """The forms that one of the first texts is written in."""
     for day, time in product(_WRITTEN_DAYS, _WRITTEN_TIMES):
-        if _is_written(texts[0], day + time):
+        if any(_is_written(text, day + time) for text in texts[:_FIRST]):
             yield day + time
 
 
 def _is_written(text: str, form: str) -> bool:
     try:
-        return EARLIEST <= datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() < LATEST
+        return _EARLIEST <= datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() < _LATEST
     except ValueError:
         return False

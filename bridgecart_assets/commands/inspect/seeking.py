@@ -51,8 +51,8 @@ class Guess:
 class Sought:
     """A field of the event: names that are clearly its own, names that may be, and what reads its values.
 
-    Names are letters and digits in lower case, with spaces between them; the likeliest come first. An id within
-    an object of a name in `not_within` is that of something else.
+    Names are letters and digits in lower case, with spaces between them; the likeliest come first. An id
+    within an object of a name in `not_within` is that of something else.
     """
 
     field: str

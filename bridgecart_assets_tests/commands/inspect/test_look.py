@@ -342,6 +342,12 @@ def test_times_are_read_as_they_are_written(written: object, read: str):
     assert order_fields({"order_id": "1", "order_date": written})["purchase_date"] == read
 
 
+@pytest.mark.parametrize("written", [1767261600.25, 1767261600, "31.12.2025", "2025-12-31T10:00:00Z"])
+def test_a_time_that_is_missing_in_words_now_and_then_keeps_none_of_the_others_from_being_read(written: object):
+    values = [{"order_id": "1", "order_date": date} for date in ["n/a", *[written] * 19]]
+    assert "value.order_date" in order_fields(*values)["purchase_date"]
+
+
 def test_a_name_that_says_utc_makes_any_written_time_utc():
     written = {"order_id": "1", "Order date (UTC)": "31.12.2025 10:00"}
     read = "timezone('UTC', strptime(value.\"Order date (UTC)\", '%d.%m.%Y %H:%M'))"
