@@ -14,6 +14,7 @@ from bridgecart_assets.commands.inspect.paths import (
     Steps,
     expression,
     paths_of,
+    read_in_one_way,
     says_something,
 )
 from bridgecart_assets.commands.inspect.readings import one_of
@@ -111,7 +112,11 @@ def _of_ends(steps: Steps, ending: set[str], documents: Sequence[Document]) -> S
     """The guesses that make an order void, and tell its latest document among these."""
     if not ending:
         return ()
-    told = [path for path in paths_of(documents) if path.filled >= MOSTLY * len(documents) and not path.is_in_list]
+    told = [
+        path
+        for path in read_in_one_way(paths_of(documents))
+        if path.filled >= MOSTLY * len(documents) and not path.is_in_list
+    ]
     time = guess(EVENT_TIME, told, 0)
     version = "epoch_us(timestamp)" if time is None else time.expression
     doubt = "by when it was sent, which a file does not say" if time is None else ""
@@ -166,7 +171,7 @@ def _places_of_kinds(documents: Sequence[Document]) -> Iterator[Steps]:
     """The places where documents may say of which kind they are, the likeliest first."""
     places = [
         path.steps
-        for path in paths_of(documents)
+        for path in read_in_one_way(paths_of(documents))
         if path.steps[-1] in _KINDS
         and 1 < len(path.steps) <= _DEEPEST
         and path.steps[0] in ("value", "headers")

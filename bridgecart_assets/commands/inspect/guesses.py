@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bridgecart_assets.commands.inspect.compounds import compound, of_a_line, refunds_of, with_guests, with_time_of_day
 from bridgecart_assets.commands.inspect.fields import FIELDS
-from bridgecart_assets.commands.inspect.paths import Path, Steps
+from bridgecart_assets.commands.inspect.paths import Path, Steps, read_in_one_way
 from bridgecart_assets.commands.inspect.seeking import Guess, common, guess
 
 # Where both of these stand, there is the order: in an envelope much else has an id and a time.
@@ -22,6 +22,7 @@ _BEFORE_DISCOUNT = re.compile(r"sub|gross|lines?_?items?|before", re.IGNORECASE)
 
 def guesses(paths: Sequence[Path], orders: int) -> Iterator[Guess]:
     """A guess for each field for which there is one, in the order of `FIELDS`, of `orders` documents."""
+    paths = read_in_one_way(paths)
     single = [path for path in paths if not path.is_in_list]
     refunds = refunds_of(paths)
     order = _place_of_order(single)

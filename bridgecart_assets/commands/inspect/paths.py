@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import takewhile
 
 from bridgecart_assets.base.quoting import sql_name, sql_text
 from bridgecart_assets.commands.inspect.masking import masked
@@ -147,6 +148,30 @@ def paths_of(documents: Sequence[Document]) -> list[Path]:
                 found[steps].note(value, number)
     objects = {steps[:length] for steps in found for length in range(1, len(steps))}
     return [path for path in found.values() if path.filled or path.steps not in objects]
+
+
+def read_in_one_way(paths: Sequence[Path]) -> list[Path]:
+    """The paths of which no expression would read another's value as an object: of such the more common ones."""
+    values: Counter[Steps] = Counter()
+    objects: Counter[Steps] = Counter()
+    for path in paths:
+        read = _read_as_value(path.steps)
+        values[read] = max(values[read], path.filled)
+        for length in range(1, len(read)):
+            objects[read[:length]] = max(objects[read[:length]], path.filled)
+    rarer = {place for place in values.keys() & objects.keys() if values[place] < objects[place]}
+    no_objects = (values.keys() & objects.keys()) - rarer
+    return [
+        path
+        for path in paths
+        if (read := _read_as_value(path.steps)) not in rarer
+        and no_objects.isdisjoint(read[:length] for length in range(1, len(read)))
+    ]
+
+
+def _read_as_value(steps: Steps) -> Steps:
+    """The steps to what an expression reads as a value: a list or a text is one, whatever is in it."""
+    return tuple(takewhile(lambda step: step not in (ITEM, IN_TEXT), steps))
 
 
 @dataclass(frozen=True)

@@ -90,9 +90,8 @@ def _given(shape: Shape | None, paths: Sequence[Path]) -> Mapping[str, str]:
 
 def _order(found: Mapping[str, Guess], given: Mapping[str, str], shape: Shape | None) -> str:
     fields = {**{name: Guess(name, line) for name, line in given.items()}, **_beside(found, given, shape)}
-    usable = [one for one in fields.values() if fields.keys() >= set(NEEDS.get(one.field, ()))]
     filled_in = shape.filled_in if shape is not None else {}
-    written = [one for one in usable if filled_in.get(one.field) != one.expression]
+    written = [one for one in _usable(fields).values() if filled_in.get(one.field) != one.expression]
     missing = [
         f'# {name:{_WIDTH}} = "value. ..."   # nothing like it was found; it is required\n'
         for name in REQUIRED
@@ -100,6 +99,12 @@ def _order(found: Mapping[str, Guess], given: Mapping[str, str], shape: Shape | 
     ]
     lines = "".join([*map(_line, written), *missing])
     return f"[order]\n{lines}" if lines else ""
+
+
+def _usable(fields: Mapping[str, Guess]) -> Mapping[str, Guess]:
+    """The fields without those that need another which is not there, or is not usable itself."""
+    usable = {name: one for name, one in fields.items() if fields.keys() >= set(NEEDS.get(name, ()))}
+    return usable if len(usable) == len(fields) else _usable(usable)
 
 
 def _beside(found: Mapping[str, Guess], given: Mapping[str, str], shape: Shape | None) -> dict[str, Guess]:

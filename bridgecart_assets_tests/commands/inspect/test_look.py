@@ -18,6 +18,7 @@ from bridgecart_assets.commands.inspect.look import Look, look_at
 from bridgecart_assets.commands.inspect.masking import masked
 from bridgecart_assets.commands.inspect.paths import MOST_PATHS, paths_of, type_of
 from bridgecart_assets.commands.inspect.records import Header, Records
+from bridgecart_assets.commands.inspect.seeking import REQUIRED
 from bridgecart_assets.sources.mapping.decoding.schemas import Schema
 from bridgecart_assets.sources.mapping.mapping_file import parse_mapping
 from bridgecart_assets_tests.support import topics
@@ -28,7 +29,12 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 FRAME = b"\0\0\0\0\7"
 
 documents = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=2).map(json.dumps),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=20,
 )
@@ -181,6 +187,54 @@ def test_any_json_gives_paths_and_a_mapping_that_is_toml(values: list[dict[str, 
     shown = look_at_json(*values)
     assert proposed(shown)["format"] == 1
     assert all(0 <= shown.share(path) <= 1 for path in shown.paths)
+
+
+_NAMES = st.sampled_from(
+    [
+        *("id", "orderId", "order", "customer", "customer_id", "email", "type", "event", "total", "amount", "price"),
+        *("qty", "units", "nanos", "line_total", "currency", "createdAt", "date", "time", "ts", "updatedAt", "status"),
+        *("payload", "after", "items", "lines", "refunds", "discount"),
+    ]
+)
+_SAID = st.sampled_from(
+    [
+        *("7", "C-7", "12.50", "1.234,50 €", "EUR", "2025-02-03T10:00:00Z", "2025-02-03 10:00:00 +0000", "31.12.25"),
+        *("10:15", "cancelled", "OrderPlaced", "OrderCancelled", "n/a", "", "{}", "E4g="),
+    ]
+)
+_orders = st.recursive(
+    _SAID | st.integers(-5, 2 * 10**9) | st.floats(0, 2e9) | st.none() | st.booleans(),
+    lambda inner: (
+        st.dictionaries(_NAMES, inner, max_size=5)
+        | st.lists(inner, max_size=3)
+        | st.dictionaries(_NAMES, inner, max_size=4).map(json.dumps)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(st.dictionaries(_NAMES, _orders, min_size=2, max_size=8), min_size=1, max_size=6))
+@examples(60)
+def test_whatever_looks_like_orders_gives_a_mapping_that_is_accepted_but_for_what_it_says_is_missing(
+    values: list[dict[str, Any]],
+):
+    text = str(look_at_json(*values).mapping)
+    given_all = "".join(f'{name} = "value.x.{name}"\n' for name in REQUIRED if f'# {name:16} = "value. ..."' in text)
+    assert parse_mapping(text.replace("[order]\n", f"[order]\n{given_all}"), "mapping.toml").order
+
+
+def test_what_only_an_order_with_an_id_can_say_is_not_proposed_without_one():
+    fields = order_fields({"customer_id": "7", "total": 5, "updated_at": "2025-02-03T10:00:00Z", "status": "cancelled"})
+    assert fields.keys() == {"customer_id", "purchase_amount"}
+
+
+def test_of_a_path_that_is_a_value_here_and_an_object_there_the_more_common_one_is_read():
+    apart: list[dict[str, Any]] = [
+        {"order_id": "1", "customer": "7"},
+        *[{"order_id": "1", "customer": {"id": "7"}}] * 2,
+    ]
+    assert order_fields(*apart)["customer_id"] == "value.customer.id"
+    assert order_fields(*apart, *apart[:1] * 2)["customer_id"] == "value.customer"
 
 
 def test_a_document_with_ever_new_names_has_no_more_paths_than_can_be_read():
