@@ -57,7 +57,7 @@ def compound(field: str, paths: Sequence[Path]) -> Guess | None:
 def refunds_of(paths: Sequence[Path]) -> Guess | None:
     """The refunds inside an order, where each says when it was and how much."""
     for refunds in _lists(paths, REFUNDS):
-        items = _items(paths, refunds.steps)
+        items = items_of(paths, refunds.steps)
         time, amount = guess(REFUND_TIME, items, 0), guess(REFUND_AMOUNT, items, 0)
         if time and amount and amount.path:
             said = f"{{'at': {time.expression}, 'amount': abs({amount.expression}::{_kind(amount.path)})}}"
@@ -137,7 +137,7 @@ def _of_parts(paths: Sequence[Path]) -> Guess | None:
 
 def _refunded(paths: Sequence[Path]) -> Guess | None:
     for refunds in _lists(paths, REFUNDS):
-        amount = guess(REFUND_AMOUNT, _items(paths, refunds.steps), 0)
+        amount = guess(REFUND_AMOUNT, items_of(paths, refunds.steps), 0)
         if amount and amount.path:
             amounts = f"[abs({amount.expression}::{_kind(amount.path)}) for r in {refunds.name}]"
             return Guess("refunded_amount", f"total_of({amounts})", "refunds without a time of their own")
@@ -202,7 +202,7 @@ def _lists(paths: Sequence[Path], names: Collection[str]) -> Iterator[Path]:
             yield path
 
 
-def _items(paths: Sequence[Path], steps: Steps) -> list[Path]:
+def items_of(paths: Sequence[Path], steps: Steps) -> list[Path]:
     """Paths within an item of the list, from `r` on."""
     begins = (*steps, ITEM)
     return [

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bridgecart_assets.commands.inspect.choosing import ENOUGH, Choice, choose
+from bridgecart_assets.commands.inspect.compounds import items_of
 from bridgecart_assets.commands.inspect.guesses import guesses
-from bridgecart_assets.commands.inspect.paths import Document, Path, expression, is_named, paths_of
+from bridgecart_assets.commands.inspect.paths import ITEM, Document, Path, expression, is_named, paths_of
 from bridgecart_assets.commands.inspect.presets import Shape
 from bridgecart_assets.commands.inspect.seeking import REQUIRED, Guess, is_minor
 from bridgecart_assets.sources.mapping.mapping_file import NEEDS
@@ -38,6 +39,7 @@ def proposal(documents: Sequence[Document], shape: Shape | None, *, decode: str)
         f"{_HEAD}format = 1\n{preset}",
         f'[decode]\nvalue = "{decode}"\n' if decode != "json" else "",
         _records(shape, choice, len(documents)) or _without_void(shape, found),
+        "" if "order_id" in {*found, *given} else _lists_of_orders(paths),
         _order(found, given, shape),
         _money(found, _currencies(paths, found.get("currency"))),
     ]
@@ -99,6 +101,15 @@ def _order(found: Mapping[str, Guess], given: Mapping[str, str], shape: Shape | 
     ]
     lines = "".join([*map(_line, written), *missing])
     return f"[order]\n{lines}" if lines else ""
+
+
+def _lists_of_orders(paths: Sequence[Path]) -> str:
+    """A remark where a record has several orders in a list."""
+    for steps in dict.fromkeys(path.steps[: path.steps.index(ITEM)] for path in paths if path.is_in_list):
+        if {"order_id", "purchase_amount"} <= {one.field for one in guesses(items_of(paths, steps), 0)}:
+            said = f"{expression(steps)} lists what looks like orders, and a record has to be one: split them before."
+            return f"# {said}\n"
+    return ""
 
 
 def _usable(fields: Mapping[str, Guess]) -> Mapping[str, Guess]:

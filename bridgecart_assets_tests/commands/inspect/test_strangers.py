@@ -935,6 +935,15 @@ def test_kinds_of_events_are_chosen_that_say_all_of_an_order_and_those_that_end_
     assert "where = \"value.meta.eventType = 'OrderPlaced'\"" in mapping_of(EVENTS[:2])
 
 
+def test_a_list_of_orders_in_a_record_is_named():
+    orders = [{"orderId": f"O{n}", "customerId": "C1", "total": 12.5} for n in range(3)]
+    assert (
+        "\n# value.orders lists what looks like orders, and a record has to be one: split them before.\n"
+        in mapping_of([{"sentAt": "2025-02-03T10:00:00Z", "orders": orders}])
+    )
+    assert "lists what looks like orders" not in mapping_of(WOOCOMMERCE)
+
+
 def test_a_kind_may_stand_in_a_header():
     text = mapping_of([PLACED, {"orderId": "O1"}, {"orderId": "O1"}], ["placed", "shipped", "cancelled"])
     assert "where = \"headers['eventType'] in ('cancelled', 'placed')\"" in text
