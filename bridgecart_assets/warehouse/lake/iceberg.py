@@ -64,6 +64,7 @@ class Lake:
         """Replace all rows, by one commit."""
         from pyspark.sql.functions import lit
 
+        self._add_columns(table)
         _in_columns(table, rows).writeTo(self._name(table)).overwrite(lit(True))
         return self.head(table)
 
@@ -93,7 +94,7 @@ class Lake:
             self.spark.sql(f"alter table {self._name(table)} add columns ({_declared(lacking)})")
 
     def create(self, table: Contract, owner: str) -> None:
-        """Make the table where there is none, with all columns; one that a killed move of the owner left stays.
+        """Make the table where there is none; one that a killed move of the owner left stays.
 
         Raises SparkFailed where the table is another warehouse's, or anybody's.
         """
@@ -103,7 +104,6 @@ class Lake:
                     f"{self._name(table)} is not a table of this warehouse: set BRIDGECART_LAKE_DIR to another folder, "
                     "or BRIDGECART_SPARK_CATALOG to another namespace, or drop the tables there."
                 )
-            self._add_columns(table)
             return
         names = [*self.namespace, table.schema]
         for depth in range(2, len(names) + 1):
