@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridgecart_assets.commands.inspect.fields import EVENT_TIME
@@ -60,7 +60,7 @@ class Choice:
 
 def choose(documents: Sequence[Document], root: Steps, *, is_known: bool) -> Choice:
     """The documents that are orders, whose fields stand in `root`; those of a known shape say which they are."""
-    within = [document for document in documents if at(document, root) is not None]
+    within = [document for document in documents if _at(document, root) is not None]
     some = within[:ENOUGH]
     paths = [path for path in paths_of(some) if path.steps[: len(root)] == root]
     found = {one.field: one.path for one in guesses(paths, len(some)) if one.path is not None}
@@ -77,7 +77,7 @@ def choose(documents: Sequence[Document], root: Steps, *, is_known: bool) -> Cho
     )
 
 
-def at(document: Document, steps: Steps) -> object:
+def _at(document: Document, steps: Steps) -> object:
     """The value that stands there; None where nothing does."""
     value: object = document
     for step in steps:
@@ -93,16 +93,16 @@ def _of_events(documents: Sequence[Document], required: Sequence[Path], *, ends:
     named, _ = _divided(others, required[:1])
     for steps in _places_of_kinds(documents[:ENOUGH]):
         kinds = _kinds(whole, steps)
-        if not kinds or kinds.keys() & _kinds(others, steps, some_say_none=True).keys():
+        if not kinds or kinds.keys() & _said_there(others, steps).keys():
             continue
         ending = {kind for kind in (*kinds, *_kinds(named, steps)) if _ENDS_AN_ORDER.search(kind)} if ends else set()
         back = Counter({kind: count for kind, count in kinds.items() if _PAYS_BACK.search(kind)})
         kept = Counter({kind: count for kind, count in kinds.items() if kind not in ending | back.keys()})
-        orders = [document for document in whole if at(document, steps) in kept]
+        orders = [document for document in whole if _at(document, steps) in kept]
         if orders and len(orders) < len(documents):
             doubts = [f"{_said(kept)} say all of an order"] if len(kept) > 1 and not _are_changes(kept) else []
             doubts += [f"{_said(back)} say as much: docs/your-topic.md tells how refunds count"] if back else []
-            last = [document for document in documents if at(document, steps) in ending]
+            last = [document for document in documents if _at(document, steps) in ending]
             ends_told = _of_ends(steps, ending, [*orders[:ENOUGH], *last[:ENOUGH]])
             return Choice(orders, one_of(expression(steps), {*kept, *ending}), doubts=doubts, guesses=ends_told)
     return None
@@ -136,7 +136,7 @@ def _of_one_kind(orders: Sequence[Document], documents: Sequence[Document]) -> C
 def _with_amount(orders: Sequence[Document], others: Sequence[Document], found: Mapping[str, Path]) -> Choice | None:
     """Those that name an order, where no other has an amount: in exports, the further lines of one."""
     amount = found.get("purchase_amount")
-    if not others or amount is None or any(says_something(at(document, amount.steps)) for document in others):
+    if not others or amount is None or any(says_something(_at(document, amount.steps)) for document in others):
         return None
     return Choice(orders, f"nullif({found['order_id'].name}::varchar, '') is not null")
 
@@ -163,11 +163,11 @@ def _divided(documents: Sequence[Document], paths: Sequence[Path]) -> tuple[Sequ
     """The documents that say all of these, and the others."""
     say: tuple[list[Document], list[Document]] = ([], [])
     for document in documents:
-        say[not all(says_something(at(document, path.steps)) for path in paths)].append(document)
+        say[not all(says_something(_at(document, path.steps)) for path in paths)].append(document)
     return say
 
 
-def _places_of_kinds(documents: Sequence[Document]) -> Iterator[Steps]:
+def _places_of_kinds(documents: Sequence[Document]) -> Sequence[Steps]:
     """The places where documents may say of which kind they are, the likeliest first."""
     places = [
         path.steps
@@ -178,13 +178,15 @@ def _places_of_kinds(documents: Sequence[Document]) -> Iterator[Steps]:
         and not path.is_in_list
         and IN_TEXT not in path.steps
     ]
-    yield from sorted(places, key=lambda steps: (steps[0] == "headers", len(steps), _KINDS.index(steps[-1])))
+    return sorted(places, key=lambda steps: (steps[0] == "headers", len(steps), _KINDS.index(steps[-1])))
 
 
-def _kinds(documents: Sequence[Document], steps: Steps, *, some_say_none: bool = False) -> Counter[str]:
+def _kinds(documents: Sequence[Document], steps: Steps) -> Counter[str]:
     """The kinds that documents say there; nothing where some say none, or so many that they are no kinds."""
-    values = [at(document, steps) for document in documents]
-    kinds = Counter(value if isinstance(value, str) else "" for value in values)
-    if some_say_none:
-        return kinds
+    kinds = _said_there(documents, steps)
     return kinds if len(kinds) <= _MOST_KINDS and all(map(_KIND.fullmatch, kinds)) else Counter()
+
+
+def _said_there(documents: Sequence[Document], steps: Steps) -> Counter[str]:
+    values = [_at(document, steps) for document in documents]
+    return Counter(value if isinstance(value, str) else "" for value in values)

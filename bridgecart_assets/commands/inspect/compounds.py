@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bridgecart_assets.commands.inspect.fields import (
     BIRTH_YEAR,
@@ -43,7 +43,7 @@ def compound(field: str, paths: Sequence[Path]) -> Guess | None:
         case "refunded_amount":
             return _refunded(paths)
         case "coupon_used":
-            return next((Guess(field, f"len({path.name}) > 0") for path in _lists(paths, COUPONS)), None)
+            return next((Guess(field, f"len({path.name}) > 0") for path in _lists_named(COUPONS, paths)), None)
         case "name":
             parts = [found.expression for one in (FIRST_NAME, LAST_NAME) if (found := guess(one, single, 0))]
             return Guess(field, f"concat_ws(' ', {', '.join(parts)})") if len(parts) > 1 else None
@@ -56,7 +56,7 @@ def compound(field: str, paths: Sequence[Path]) -> Guess | None:
 
 def refunds_of(paths: Sequence[Path]) -> Guess | None:
     """The refunds inside an order, where each says when it was and how much."""
-    for refunds in _lists(paths, REFUNDS):
+    for refunds in _lists_named(REFUNDS, paths):
         items = items_of(paths, refunds.steps)
         time, amount = guess(REFUND_TIME, items, 0), guess(REFUND_AMOUNT, items, 0)
         if time and amount and amount.path:
@@ -84,11 +84,8 @@ def with_guests(customer: Guess, single: Sequence[Path], orders: int) -> Guess:
         return customer
     known = f"nullif({path.name}::varchar, '{nobody[0]}')" if nobody else f"{path.name}::varchar"
     said = "orders without a customer are those of guests, told apart by their email"
-    return replace(
-        customer,
-        expression=f"coalesce({known}, 'guest:' || sha256(lower({email.expression})))",
-        doubt="; ".join(filter(None, (customer.doubt, said))),
-    )
+    guests = f"coalesce({known}, 'guest:' || sha256(lower({email.expression})))"
+    return replace(customer, expression=guests).doubted(said)
 
 
 def with_time_of_day(date: Guess, single: Sequence[Path]) -> Guess:
@@ -99,34 +96,20 @@ def with_time_of_day(date: Guess, single: Sequence[Path]) -> Guess:
     days, times = texts_of(date.path), texts_of(time.path)
     if len(days) != len(times) or any(":" in day for day in days):
         return date
-    both = _Together(date.path.steps, values=[" ".join(one) for one in zip(days, times, strict=True)], other=time.path)
-    read = as_time(both)
-    return date if read is None else replace(date, expression=read[0])
-
-
-@dataclass
-class _Together(Path):
-    """Two paths, with a blank between what they say."""
-
-    other: Path | None = None
-
-    @property
-    def name(self) -> str:
-        return f"({expression(self.steps)} || ' ' || {self.other.name if self.other else ''})"
+    read = as_time(replace(date.path, values=[" ".join(one) for one in zip(days, times, strict=True)]))
+    if read is None:
+        return date
+    both = f"({date.path.name} || ' ' || {time.path.name})"
+    return replace(date, expression=read[0].replace(date.path.name, both))
 
 
 def _of_parts(paths: Sequence[Path]) -> Guess | None:
     """A date as a list of numbers, year first, as Java's libraries write one: what is zero at its end is left out."""
     (sought,) = (one for one in FIELDS if one.field == "purchase_date")
     items = {path.steps[:-1]: texts_of(path) for path in paths if path.steps[-1] == ITEM}
-    for path in paths:
+    for path in _lists(paths):
         numbers = items.get(path.steps, [])
-        if (
-            {ITEM, IN_TEXT} & {*path.steps}
-            or sought.rank(path) is None
-            or not numbers
-            or not all(map(str.isdecimal, numbers))
-        ):
+        if sought.rank(path) is None or not numbers or not all(map(str.isdecimal, numbers)):
             continue
         if 1990 <= int(numbers[0]) < 2100:
             day = ", ".join(f"{path.name}[{place}]::bigint" for place in (1, 2, 3))
@@ -136,7 +119,7 @@ def _of_parts(paths: Sequence[Path]) -> Guess | None:
 
 
 def _refunded(paths: Sequence[Path]) -> Guess | None:
-    for refunds in _lists(paths, REFUNDS):
+    for refunds in _lists_named(REFUNDS, paths):
         amount = guess(REFUND_AMOUNT, items_of(paths, refunds.steps), 0)
         if amount and amount.path:
             amounts = f"[abs({amount.expression}::{_kind(amount.path)}) for r in {refunds.name}]"
@@ -171,7 +154,7 @@ def _of_a_line(single: Sequence[Path]) -> Guess | None:
     """The amount of a line, or price by quantity, where a record is a line of an order."""
     said = "the amount of a line: with several records an order, set BRIDGECART_ORDER_EVENTS=lines"
     if (amount := guess(LINE_AMOUNT, single, 0)) is not None:
-        return replace(amount, field="purchase_amount", doubt="; ".join(filter(None, (amount.doubt, said))))
+        return replace(amount, field="purchase_amount").doubted(said)
     price, quantity = guess(PRICE, single, 0), guess(QUANTITY, single, 0)
     if not (price and quantity and price.path):
         return None
@@ -193,13 +176,14 @@ def _kind(path: Path) -> str:
     return "decimal(18, 2)" if any("." in text for text in texts_of(path)) else "bigint"
 
 
-def _lists(paths: Sequence[Path], names: Collection[str]) -> Iterator[Path]:
-    """Lists of these names that some document has filled."""
-    for path in paths:
-        if IN_TEXT in path.steps or path.is_in_list or not path.types["list"]:
-            continue
-        if re.sub(r"[\W_]", "", path.steps[-1]).lower() in names:
-            yield path
+def _lists(paths: Sequence[Path]) -> Iterator[Path]:
+    """Lists that some document has filled, and that an expression can go through."""
+    return (path for path in paths if path.types["list"] and not path.is_in_list and IN_TEXT not in path.steps)
+
+
+def _lists_named(names: Collection[str], paths: Sequence[Path]) -> Iterator[Path]:
+    """Those of them that have one of these names."""
+    return (path for path in _lists(paths) if re.sub(r"[\W_]", "", path.steps[-1]).lower() in names)
 
 
 def items_of(paths: Sequence[Path], steps: Steps) -> list[Path]:

@@ -5,7 +5,6 @@ A guess is a line of a mapping. Where it is not certain, it says why, and which 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from bridgecart_assets.commands.inspect.compounds import compound, of_a_line, refunds_of, with_guests, with_time_of_day
 from bridgecart_assets.commands.inspect.fields import FIELDS
@@ -54,7 +53,7 @@ def _with_doubt_of(amount: Path, discount: Guess) -> Guess:
     if amount.is_in_list or not _WHAT_WAS_PAID.search(name) or _BEFORE_DISCOUNT.search(name):
         return discount
     said = f"if {amount.name} is what was paid, after it, set BRIDGECART_AMOUNT_IS_NET=true"
-    return replace(discount, doubt="; ".join(filter(None, (discount.doubt, said))))
+    return discount.doubted(said)
 
 
 def _place_of_order(single: Sequence[Path]) -> Steps:

@@ -55,7 +55,7 @@ def _with_doubt_of_repeats(found: Mapping[str, Guess]) -> Mapping[str, Guess]:
     if len(set(map(str, ids))) > _MOSTLY_ONCE * len(ids):
         return found
     said = "several records an order: BRIDGECART_ORDER_EVENTS says whether they are its lines or its states"
-    return {**found, "order_id": replace(order_id, doubt="; ".join(filter(None, (order_id.doubt, said))))}
+    return {**found, "order_id": order_id.doubted(said)}
 
 
 def _records(shape: Shape | None, choice: Choice, documents: int) -> str:

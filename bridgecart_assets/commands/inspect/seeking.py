@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridgecart_assets.commands.inspect.paths import IN_TEXT, ITEM, Path, Steps
 from bridgecart_assets.commands.inspect.readings import Read, Reading
@@ -45,6 +45,10 @@ class Guess:
     expression: str
     doubt: str = ""
     path: Path | None = None
+
+    def doubted(self, said: str) -> "Guess":
+        """The guess with one more doubt."""
+        return replace(self, doubt="; ".join(filter(None, (self.doubt, said))))
 
 
 @dataclass(frozen=True)
