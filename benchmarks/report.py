@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import costs, end_to_end, engines, growing_history, importing, ingest, mapping, model, up
+from benchmarks import costs, end_to_end, engines, growing_history, importing, ingest, large_batches, mapping, model, up
 from benchmarks.benchmark import Benchmark, Scale
 from benchmarks.measuring import ROOT
 from benchmarks.results import RESULTS, Result
@@ -22,6 +22,7 @@ BENCHMARKS = (
     end_to_end.END_TO_END,
     growing_history.GROWING_HISTORY,
     engines.ENGINES,
+    large_batches.LARGE_BATCHES,
     up.FRESHNESS,
     up.OVERHEADS,
     model.MODEL,

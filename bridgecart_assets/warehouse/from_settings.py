@@ -38,4 +38,4 @@ def _engine_on(warehouse: Warehouse, *, settings: Settings) -> Engine:
 def spark_from_settings(settings: Settings) -> Spark:
     """Spark as these settings reach it."""
     jars = tuple(map(Path, settings.spark_jars.split(","))) if settings.spark_jars else ()
-    return Spark(settings.spark_master, settings.lake_path, jars, settings.spark_catalog)
+    return Spark(settings.spark_master, settings.lake_path, jars, settings.spark_catalog, settings.spark_batch_records)

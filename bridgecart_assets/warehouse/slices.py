@@ -4,8 +4,8 @@ What belongs elsewhere: what a slice holds (`ingest/planning.py`), reading it (`
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -46,15 +46,18 @@ _CONTENTS = (
     "from raw.orders where batch_key = ?"
 )
 
-_CHUNK_AS_IN_RAW = """
-select $topic_id as topic_id, "partition", "offset", kafka_timestamp at time zone 'UTC' as kafka_timestamp,
-    $batch_key as batch_key, key, headers, payload
-from chunk
+# `at time zone` says the same, and takes several times as long.
+_AS_IN_RAW = """
+select $topic_id as topic_id, "partition", "offset", make_timestamp(epoch_us(kafka_timestamp)) as kafka_timestamp,
+    timestamp_type, key, headers, payload, $batch_key as batch_key
+from ({arriving})
 """
 
 
-def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice) -> None:
+def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice) -> BatchPlan:
     """Stream the records of the plan into `raw.orders` and write the ledger row, in one transaction.
+
+    Returned is the plan as far as it was read.
 
     Raises LedgerConflict when the plan does not continue the ledger, RecordsGone when a batch to be written again
     would lose records, HistoryRewritten when it would get others, RegistryFailure when schemas of the records cannot
@@ -68,18 +71,63 @@ def write_kafka_slice(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice)
         max_bytes=handed.max_bytes,
         known=handed.known,
     )
-    _write_slice(
+    return _write_slice(
         connection, handed.plan, read, read_by=handed.mapping, cluster_id=handed.cluster_id, schemas=handed.schemas
     )
 
 
-def write_file_slice(connection: duckdb.DuckDBPyConnection, handed: FileSlice) -> None:
+def write_file_slice(connection: duckdb.DuckDBPyConnection, handed: FileSlice) -> BatchPlan:
     """Stream the rows of the plan into `raw.orders` and write the ledger row, as of a topic.
 
     Raises LedgerConflict when the plan does not continue the ledger; errors of reading pass through.
     """
     read = partial(read_rows, handed.file, handed.plan, max_bytes=handed.max_bytes)
-    _write_slice(connection, handed.plan, read, read_by=handed.mapping, mapping=handed.mapping)
+    return _write_slice(connection, handed.plan, read, read_by=handed.mapping, mapping=handed.mapping)
+
+
+def records_as_in_raw(
+    connection: duckdb.DuckDBPyConnection, handed: KafkaSlice, ranges: Mapping[int, OffsetRange]
+) -> Iterator[pa.RecordBatch]:
+    """The records of some offsets of the plan as rows of `raw.orders`, by a database that knows whom to forget.
+
+    Raises ContractBroken; reading errors pass through.
+    """
+    plan = replace(handed.plan, ranges=ranges, lost={})
+    prepare(connection, RAW_ORDERS)
+    arrival = _screen(connection, plan.batch_key, handed.mapping)
+    read = read_slice(handed.connection, plan, stall_seconds=handed.stall_seconds)
+    with closing(read.ahead()) as chunks:
+        for chunk in _Arriving(chunks):
+            with _registered(connection, chunk, plan, arrival):
+                rows = connection.sql(_AS_IN_RAW.format(arriving=arrival.sql), params=_of_plan(plan)).to_arrow_table()
+            yield from rows.to_batches()
+
+
+def note_batch(
+    connection: duckdb.DuckDBPyConnection,
+    covered: BatchPlan,
+    records: int,
+    last_records: Mapping[int, LastRecord],
+    *,
+    cluster_id: str | None,
+    mapping: str | None = None,
+) -> None:
+    """Write the row of the ledger for a batch of so many records."""
+    row = {
+        "batch_key": covered.batch_key,
+        "topic": covered.topic,
+        "topic_id": covered.topic_id,
+        "cluster_id": cluster_id,
+        "ranges": _as_structs(covered.ranges),
+        "lost": _as_structs(covered.lost),
+        "planned_records": covered.records,
+        "records": records,
+        "last_records": _as_last_records(last_records),
+        "mapping": mapping,
+    }
+    places = ", ".join(f"${name}" for name in row)
+    connection.execute(f"insert into raw.batches ({sql_names(tuple(row))}) values ({places})", row)
+    check_key(connection, RAW_BATCHES, RAW_BATCHES.full_name, covered.batch_key)
 
 
 def _write_slice(
@@ -91,7 +139,7 @@ def _write_slice(
     cluster_id: str | None = None,
     mapping: str | None = None,
     schemas: "SchemaSource | None" = None,
-) -> None:
+) -> BatchPlan:
     for contract in (RAW_ORDERS, RAW_BATCHES):
         prepare(connection, contract)
     verify_plan(read_ledger(connection, only=plan.batch_key), plan)
@@ -109,22 +157,8 @@ def _write_slice(
         )
     if held:
         _compare_with_held(connection, plan.batch_key)
-    covered = read.covered
-    row = {
-        "batch_key": covered.batch_key,
-        "topic": covered.topic,
-        "topic_id": covered.topic_id,
-        "cluster_id": cluster_id,
-        "ranges": _as_structs(covered.ranges),
-        "lost": _as_structs(covered.lost),
-        "planned_records": covered.records,
-        "records": records,
-        "last_records": _as_last_records(read.last_records),
-        "mapping": mapping,
-    }
-    places = ", ".join(f"${name}" for name in row)
-    connection.execute(f"insert into raw.batches ({sql_names(tuple(row))}) values ({places})", row)
-    check_key(connection, RAW_BATCHES, RAW_BATCHES.full_name, plan.batch_key)
+    note_batch(connection, read.covered, records, read.last_records, cluster_id=cluster_id, mapping=mapping)
+    return read.covered
 
 
 @dataclass
@@ -270,24 +304,32 @@ def _insert_stream(connection: duckdb.DuckDBPyConnection, arriving: _Arriving, p
 def _insert_chunk(
     connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan, arrival: _Arrival
 ) -> int:
-    parameters = {"topic_id": plan.topic_id, "batch_key": plan.batch_key}
+    with _registered(connection, chunk, plan, arrival):
+        return _insert(connection, plan, arrival)
+
+
+@contextmanager
+def _registered(
+    connection: duckdb.DuckDBPyConnection, chunk: pa.RecordBatch, plan: BatchPlan, arrival: _Arrival
+) -> Iterator[None]:
+    """Meanwhile the chunk, and what its records say by their mapping, can be read by SQL."""
     connection.register("chunk", chunk)
-    connection.register("said_of_chunk", _said_of_chunk(connection, arrival.readers, parameters))
-    rows = _insert(connection, plan, arrival)
+    connection.register("said_of_chunk", _said_of_chunk(connection, arrival.readers, _of_plan(plan)))
+    yield
     connection.unregister("said_of_chunk")
     connection.unregister("chunk")
-    return rows
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, plan: BatchPlan, arrival: _Arrival) -> int:
     ((rows,),) = connection.execute(
-        f"insert into raw.orders ({sql_names(RAW_ORDERS.column_names)}) "
-        # `at time zone` says the same, and takes several times as long.
-        'select $topic_id, "partition", "offset", make_timestamp(epoch_us(kafka_timestamp)), timestamp_type, key, '
-        f"headers, payload, $batch_key from ({arrival.sql})",
-        {"topic_id": plan.topic_id, "batch_key": plan.batch_key},
+        f"insert into raw.orders ({sql_names(RAW_ORDERS.column_names)}) {_AS_IN_RAW.format(arriving=arrival.sql)}",
+        _of_plan(plan),
     ).fetchall()
     return int(rows)
+
+
+def _of_plan(plan: BatchPlan) -> Mapping[str, str]:
+    return {"topic_id": plan.topic_id, "batch_key": plan.batch_key}
 
 
 def _said_of_chunk(
@@ -295,7 +337,8 @@ def _said_of_chunk(
 ) -> pa.Table:
     if not readers.of_batch:
         return MAPPED.empty_table()
-    return readers.read(connection.sql(_CHUNK_AS_IN_RAW, params=parameters).to_arrow_table().to_reader())
+    as_in_raw = _AS_IN_RAW.format(arriving="from chunk")
+    return readers.read(connection.sql(as_in_raw, params=parameters).to_arrow_table().to_reader())
 
 
 def _as_structs(offsets: Mapping[int, OffsetRange]) -> list[dict[str, int]]:

@@ -2,15 +2,17 @@
 
 Everything else, and which snapshots of the lake count, stays in the DuckDB file, in whose transactions all is written:
 of what a transaction commits to the lake nothing counts unless it ends well. A batch is read and judged by DuckDB on
-this machine, with those batches beside it that have events of its orders; so are the rows of few customers who changed.
+this machine, with those batches beside it that have events of its orders, unless it is large; so are the rows of few
+customers who changed.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import duckdb
 import pandas as pd
@@ -22,12 +24,14 @@ from bridgecart_assets.contracts import (
     CUSTOMER_TOTALS,
     IN_LAKE,
     LAKE_OWNER,
+    RAW_BATCHES,
     RAW_ORDERS,
     SEGMENT_FLOWS,
     SILVER_ORDERS,
     TABLES,
     Contract,
 )
+from bridgecart_assets.sources.kafka.offsets import BatchPlan
 from bridgecart_assets.sql import file_of
 from bridgecart_assets.warehouse.customer_work import RECORD_KEY, work_on, work_to_seek
 from bridgecart_assets.warehouse.incremental.openings import add_to_flows
@@ -64,7 +68,10 @@ from bridgecart_assets.warehouse.lake.shares import (
     make_by_shares,
     number_of_shares,
     rows_of_target,
+    share_of_customer,
 )
+from bridgecart_assets.warehouse.large_batches import LargeBatch
+from bridgecart_assets.warehouse.large_slices import can_be_read_by_workers, write_large_slice
 from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, columns_of, standing_tables
 from bridgecart_assets.warehouse.storage.engine import Engine
@@ -77,7 +84,7 @@ if TYPE_CHECKING:
 
 _LAKE = {table.full_name: table for table in IN_LAKE}
 _ACCEPTED = "silver/tmp_accepted"
-_BATCH = "bridgecart.batch"
+_BATCH, _TOPIC, _OFFSETS = "bridgecart.batch", "bridgecart.topic", "bridgecart.offsets"
 # Of more, Spark's workers are faster.
 _FEW_CUSTOMERS = 50_000
 
@@ -111,16 +118,30 @@ class SparkEngine:
                 write_query(connection, contract, rows, batch_key, only_changes=only_changes)
 
     def write_slice(self, planned: KafkaSlice | FileSlice) -> None:
-        """Read the records into the file and put them into the lake, by a commit that names the batch."""
+        """Read the records here or in workers, and put them into the lake by a commit that says the plan."""
         plan = planned.plan
-        with (
-            self._writing() as connection,
-            self.brought_in(connection, [Part(RAW_ORDERS, [plan.batch_key])], {_BATCH: plan.batch_key}),
-        ):
-            if isinstance(planned, FileSlice):
-                write_file_slice(connection, planned)
-            else:
-                write_kafka_slice(connection, planned)
+        with self._writing() as connection:
+            if self._is_read_by_workers(planned, connection):
+                timezone = self.warehouse.naive_timezone
+                write_large_slice(connection, self.spark, planned, _said_of(plan), timezone)
+                return
+            said = dict(_said_of(plan))
+            with self.brought_in(connection, [Part(RAW_ORDERS, [plan.batch_key])], said):
+                # As far as it was read.
+                said |= _said_of(
+                    write_file_slice(connection, planned)
+                    if isinstance(planned, FileSlice)
+                    else write_kafka_slice(connection, planned)
+                )
+
+    def _is_read_by_workers(
+        self, planned: KafkaSlice | FileSlice, connection: duckdb.DuckDBPyConnection
+    ) -> TypeGuard[KafkaSlice]:
+        return (
+            isinstance(planned, KafkaSlice)
+            and planned.plan.records >= self.spark.large_batch
+            and can_be_read_by_workers(connection, planned)
+        )
 
     def tidy(self, before: datetime) -> Mapping[str, int]:
         """Merge small files, and delete those that only snapshots from before need; how many, by table.
@@ -210,6 +231,11 @@ class SparkEngine:
     def _write_batch(
         self, connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str
     ) -> None:
+        records = _records_of(connection, batch_key)
+        if records >= self.spark.large_batch:
+            timezone, properties = self.warehouse.naive_timezone, {_BATCH: batch_key}
+            LargeBatch(self.spark, connection, query, batch_key, timezone, properties).write(records)
+            return
         tables = [table for table in (contract, *(TABLES[name] for name in query.co_outputs)) if table in IN_LAKE]
         batches = self._batches_beside(connection, contract, query, batch_key)
         with self.brought_in(connection, [Part(table, batches) for table in tables], {_BATCH: batch_key}):
@@ -352,11 +378,11 @@ class _Customers:
         heads = read_heads(self.connection)
         ((orders,),) = self.connection.execute("select count(*) from silver.orders").fetchall()
         with lake_of(self.engine.spark) as lake:
-            shares = number_of_shares(orders)
+            share = share_of_customer(number_of_shares(orders))
             rows = {table: lake.rows(table, heads[table.full_name]) for table in work.read}
             for raw in (table for table in work.read if table.full_name == RAW_ORDERS.full_name):
-                rows[raw] = rows[raw].join(self._sought(lake, heads, shares), [*RECORD_KEY])
-            made = make_by_shares(rows, shares, work)
+                rows[raw] = rows[raw].join(self._sought(lake, heads, share), [*RECORD_KEY])
+            made = make_by_shares(rows, share, work)
             if len(work.targets) > 1:
                 made = made.persist()
             for target in work.targets:
@@ -367,11 +393,11 @@ class _Customers:
                     self._add_up(rows_of_target(made, target).toArrow())
             made.unpersist()
 
-    def _sought(self, lake: Lake, heads: Mapping[str, Head], shares: int) -> "DataFrame":
+    def _sought(self, lake: Lake, heads: Mapping[str, Head], share: str) -> "DataFrame":
         """The places of the records that say something of customers, and of which."""
         work = work_to_seek(self.incremental, timezone=self.engine.warehouse.naive_timezone)
         orders = {table: lake.rows(table, heads[table.full_name]) for table in work.read}
-        return rows_of_target(make_by_shares(orders, shares, work), work.targets[0]).distinct()
+        return rows_of_target(make_by_shares(orders, share, work), work.targets[0]).distinct()
 
     def _add_up(self, flows: object) -> None:
         """Store the flows of all shares, which are sums."""
@@ -381,6 +407,19 @@ class _Customers:
         self.connection.execute("create or replace temp table added as from flows_of_shares")
         self.connection.unregister("flows_of_shares")
         add_to_flows(self.connection, "true")
+
+
+def _said_of(plan: BatchPlan) -> Mapping[str, str]:
+    """The properties of the commit of a batch's records: its key, and from where to where it goes in each partition."""
+    ranges = {partition: [span.start, span.end] for partition, span in sorted(plan.ranges.items())}
+    return {_BATCH: plan.batch_key, _TOPIC: plan.topic_id, _OFFSETS: json.dumps(ranges)}
+
+
+def _records_of(connection: duckdb.DuckDBPyConnection, batch_key: str) -> int:
+    """The number of records of a batch, by the ledger."""
+    sql = f"select coalesce(sum(records), 0)::bigint from {RAW_BATCHES.full_name} where {BATCH_COLUMN} = ?"
+    ((records,),) = connection.execute(sql, [batch_key]).fetchall()
+    return int(records)
 
 
 def _begins(connection: duckdb.DuckDBPyConnection) -> bool:

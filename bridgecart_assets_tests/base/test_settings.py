@@ -113,6 +113,7 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch, tm
         ("SPARK_MASTER", "spark://host:7077", "spark_master", "spark://host:7077"),
         ("SPARK_JARS", "/jars/a.jar,/jars/b.jar", "spark_jars", "/jars/a.jar,/jars/b.jar"),
         ("SPARK_CATALOG", "prod.shop_1", "spark_catalog", "prod.shop_1"),
+        ("SPARK_BATCH_RECORDS", "5000000", "spark_batch_records", 5_000_000),
     ],
 )
 def test_each_variable_sets_its_field(
@@ -139,6 +140,7 @@ def test_every_field_is_in_the_table_of_variables_above() -> None:
         ("LOCK_TIMEOUT_SECONDS", ("0", "-1", "nan", "inf", "1e300", "soon")),
         ("MAX_BATCH_RECORDS", ("0", "-1", "many", "1.5", "1e3")),
         ("MAX_BATCH_ATTEMPTS", ("0", "-1", "many")),
+        ("SPARK_BATCH_RECORDS", ("0", "-1", "many")),
         ("MAX_RUN_MINUTES", ("0", "-1", "nan", "inf", "1h")),
         ("MAX_PAYLOAD_BYTES", ("0", "-1", "1MB")),
         ("MEMORY_LIMIT", ("lots", "2", "0GB", "-1GB", "80%", "none", "GB")),

@@ -38,7 +38,8 @@ pytestmark = pytest.mark.timeout(1_200)
 in_this_process = pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
 
 Here = Callable[..., Done]
-IN_BATCHES = {"BRIDGECART_MAX_BATCH_RECORDS": "500"}
+# Some are small, and some large enough for workers.
+IN_BATCHES = {"BRIDGECART_MAX_BATCH_RECORDS": "500", "BRIDGECART_SPARK_BATCH_RECORDS": "300"}
 AS_STATES = {**IN_BATCHES, "BRIDGECART_ORDER_EVENTS": "states"}
 ORDERS = 900
 FORGOTTEN = """
@@ -106,6 +107,7 @@ def test_killed_between_lake_and_ledger_and_run_again_tables_checks_and_page_are
     assert digests(warehouse) == digests(of_duckdb)
     assert _page(warehouse) == _page(of_duckdb)
     assert {name for (name,) in rows(warehouse, "select table_name from lake.heads")} == {t.full_name for t in IN_LAKE}
+    assert _offsets_by_ledger(warehouse).items() <= _offsets_by_commits(warehouse).items()
 
 
 @pytest.mark.slow
@@ -309,6 +311,19 @@ def _files(warehouse: Warehouse) -> set[str]:
 
 def _files_in(lake: Path) -> set[str]:
     return {str(file) for file in lake.rglob("*.parquet")}
+
+
+def _offsets_by_ledger(warehouse: Warehouse) -> Mapping[str, Any]:
+    found = rows(warehouse, "select batch_key, ranges from raw.batches")
+    return {key: {str(r["partition"]): [r["start"], r["end"]] for r in ranges} for key, ranges in found}
+
+
+def _offsets_by_commits(warehouse: Warehouse) -> Mapping[str, Any]:
+    """What the commits of raw say, those too that do not count."""
+    versions = (warehouse.path.parent / "lake" / "raw" / "orders" / "metadata").glob("v*.metadata.json")
+    newest = max(versions, key=lambda file: int(file.name[1:].partition(".")[0]))
+    said = [snapshot["summary"] for snapshot in json.loads(newest.read_text())["snapshots"]]
+    return {one["bridgecart.batch"]: json.loads(one["bridgecart.offsets"]) for one in said if "bridgecart.batch" in one}
 
 
 def _page(warehouse: Warehouse) -> str:

@@ -67,7 +67,10 @@ countries, tiers = (
 )
 print(json.dumps({"countries": countries, "tiers": tiers, "tables": digests(warehouse)}))
 """
+BY_WORKERS = {"BRIDGECART_SPARK_BATCH_RECORDS": "1"}
 SENT_AGAIN = "select count(*) > 0 from silver.rejected_orders where reasons = ['forgotten']"
+
+by_workers_or_here = pytest.mark.parametrize("how", [BY_WORKERS, {}], ids=["read by workers", "read here"])
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +152,11 @@ def _customer(event: Event) -> str:
 
 
 @any_broker
-def test_a_world_of_late_changed_and_forgotten_orders_is_the_same_after_it_moved_into_the_lake(
+def test_a_world_of_late_changed_and_forgotten_orders_that_workers_read_is_the_same_after_it_moved_into_the_lake(
     twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     world = random_world(SAMPLE, SAMPLE_ORDERS, tmp_path, portions=2)
-    configure(monkeypatch, world.settings)
+    configure(monkeypatch, {**world.settings, **BY_WORKERS})
     taken_in_after_the_move(world, twins, feed, Random(SAMPLE), monkeypatch)
 
 
@@ -189,9 +192,9 @@ def noted_shares(patch: pytest.MonkeyPatch) -> Sequence[str]:
     made: list[str] = []
     make = shares.make_by_shares
 
-    def make_and_note(rows: Mapping[Contract, Any], number: int, work: Work) -> Any:
+    def make_and_note(rows: Mapping[Contract, Any], share: str, work: Work) -> Any:
         made.append(work.targets[0].full_name)
-        return make(rows, number, work)
+        return make(rows, share, work)
 
     patch.setattr(spark_engine, "make_by_shares", make_and_note)
     return made
@@ -207,13 +210,20 @@ def changed(event: Event, **fields: Any) -> Event:
 
 @any_broker
 @pytest.mark.slow
+@by_workers_or_here
 @pytest.mark.parametrize("moves", [True, False], ids=["moved", "in the lake from the beginning"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_world_is_the_same(
-    seed: int, twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moves: bool
+    seed: int,
+    twins: Twins,
+    feed: KafkaConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    moves: bool,
+    how: Mapping[str, str],
 ) -> None:
     world = random_world(seed, ORDERS, tmp_path, portions=3)
-    configure(monkeypatch, world.settings)
+    configure(monkeypatch, {**world.settings, **how})
     if moves:
         taken_in_after_the_move(world, twins, feed, Random(seed), monkeypatch)
         forgotten_and_read_again_in_the_lake(world, twins, Random(seed), monkeypatch)
@@ -242,16 +252,22 @@ def test_small_batches_of_a_random_world_are_the_same_without_the_other_customer
 
 @any_broker
 @pytest.mark.slow
-def test_the_demo_is_the_same(twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+@by_workers_or_here
+def test_the_demo_is_the_same(
+    twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch, how: Mapping[str, str]
+) -> None:
+    configure(monkeypatch, how)
     monkeypatch.setattr(shares, "ORDERS_IN_SHARE", 30_000)
     take_in(twins, feed, [event for batch in simulate(WorldConfig()).history() for event in batch])
 
 
 @any_broker
 @pytest.mark.slow
+@by_workers_or_here
 def test_the_cdnow_log_is_the_same_in_batches_and_sent_twice(
-    twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+    twins: Twins, feed: KafkaConnection, monkeypatch: pytest.MonkeyPatch, how: Mapping[str, str]
 ) -> None:
+    configure(monkeypatch, how)
     monkeypatch.setenv("BRIDGECART_MAX_BATCH_RECORDS", "2500")
     monkeypatch.setattr(shares, "ORDERS_IN_SHARE", 2_000)
     events = list(read_cdnow().events())
@@ -261,12 +277,18 @@ def test_the_cdnow_log_is_the_same_in_batches_and_sent_twice(
 
 @any_broker
 @pytest.mark.slow
+@by_workers_or_here
 @pytest.mark.parametrize("sample", ["nested-cents", "shopify-orders", "debezium-avro"])
 def test_a_sample_of_a_companys_own_topic_is_the_same_in_small_batches_and_sent_twice(
-    sample: str, twins: Twins, configured_topic: TopicFactory, apicurio: Apicurio, monkeypatch: pytest.MonkeyPatch
+    sample: str,
+    twins: Twins,
+    configured_topic: TopicFactory,
+    apicurio: Apicurio,
+    monkeypatch: pytest.MonkeyPatch,
+    how: Mapping[str, str],
 ) -> None:
     mapping = SAMPLES / "mappings" / f"{sample.removesuffix('-orders')}.toml"
-    settings = {**FORGIVING, **IN_BATCHES, "BRIDGECART_MAPPING": str(mapping)}
+    settings = {**FORGIVING, **IN_BATCHES, **how, "BRIDGECART_MAPPING": str(mapping)}
     records: Sequence[bytes | None]
     if sample == "debezium-avro":
         settings["BRIDGECART_SCHEMA_REGISTRY_URL"] = apicurio.url
@@ -377,12 +399,13 @@ def test_a_version_that_knows_more_fields_goes_on_in_the_lake(
 
 
 @pytest.mark.kafka
-def test_a_broker_killed_while_a_batch_is_read_into_the_lake_is_read_to_its_end_once_it_is_back(
+def test_a_broker_killed_while_workers_read_a_batch_is_read_to_its_end_once_it_is_back(
     twins: Twins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with line_to("apache", tmp_path / "line") as line:
         shop = line.open_empty_shop()
-        configure(monkeypatch, {**settings_for(shop.connection), "BRIDGECART_KAFKA_STALL_SECONDS": "3"})
+        stall = {"BRIDGECART_KAFKA_STALL_SECONDS": "3"}
+        configure(monkeypatch, {**settings_for(shop.connection), **stall, **BY_WORKERS})
         shop.sell(100)
         twins.do("run")
         line.sell_out(shop)

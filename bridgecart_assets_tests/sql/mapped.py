@@ -1,6 +1,6 @@
 """Values that a mapping gives, made by hand, through silver's rules: what becomes of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -60,10 +60,19 @@ def mapped_rows(*changes: Mapping[str, Any], order: Mapping[str, Any] = ORDER) -
 
 
 def mapped_query(settings: Settings, rows: pa.Table) -> Query:
-    """The query of a batch of which a mapping says these rows, whatever its records are."""
+    """The query of a batch of whose records a mapping says these rows."""
+
+    def said_of(records: pa.RecordBatchReader) -> pa.Table:
+        places = set(_places(records.read_all()))
+        return rows.filter(pa.array([place in places for place in _places(rows)], pa.bool_()))
+
     query = silver_batch_query(settings)
-    computed = Read("silver/tmp_payloads", "mapped", lambda _records: rows)
+    computed = Read("silver/tmp_payloads", "mapped", said_of)
     return replace(query, parameters={**query.parameters, "is_mapped": True}, computed=(computed,))
+
+
+def _places(records: pa.Table) -> Iterator[tuple[str, int, int]]:
+    return zip(*(records[name].to_pylist() for name in ("topic_id", "partition", "offset")), strict=True)
 
 
 def judge_mapped(*changes: Mapping[str, Any], **settings: Any) -> list[Row | list[str]]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import BESIDE_ORDERS, ORDER_CHANGES, REFRESHES, SILVER_ORDERS
 from bridgecart_assets.warehouse.mappings import MAPPED
+from bridgecart_assets.warehouse.storage.outputs import Query
 from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets.warehouse.writing import write_query
 from bridgecart_assets_tests.sql.history import MemoryWarehouse
@@ -172,6 +173,13 @@ def _stand(found: Fates, at_place: Place, stands_in: str) -> None:
 
 def take_in(warehouse: MemoryWarehouse, batch_key: str, said: Sequence[Said], settings: Settings) -> None:
     """Silver of a batch in which a mapping reads these states."""
+    query = store(warehouse, batch_key, said, settings)
+    with warehouse.transaction() as connection:
+        write_query(connection, SILVER_ORDERS, query, batch_key)
+
+
+def store(warehouse: MemoryWarehouse, batch_key: str, said: Sequence[Said], settings: Settings) -> Query:
+    """Raw of a batch, and the query of its silver, in which a mapping reads these states."""
     store_raw(warehouse, batch_key, [_record(one) for one in said])
     mapped = [
         {
@@ -184,9 +192,7 @@ def take_in(warehouse: MemoryWarehouse, batch_key: str, said: Sequence[Said], se
         }
         for one in said
     ]
-    query = mapped_query(settings, pa.Table.from_pylist(mapped, schema=MAPPED))
-    with warehouse.transaction() as connection:
-        write_query(connection, SILVER_ORDERS, query, batch_key)
+    return mapped_query(settings, pa.Table.from_pylist(mapped, schema=MAPPED))
 
 
 def _record(one: Said) -> Placed:

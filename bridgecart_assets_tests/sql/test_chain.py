@@ -57,6 +57,8 @@ FOLLOWED = [
     chain("gold/tmp_timeline", through=("gold/tmp_states_of_now",)),
     chain("gold/tmp_timeline", through=("gold/tmp_everybody_at_openings",)),
 ]
+# Spark's workers ask of which orders the records are before they judge them.
+KEYED = chain("silver/tmp_keyed_records")
 FITTED = {contract.full_name for contract in (PURCHASE_MODEL, SEGMENT_MODEL, SEGMENT_DRIFT)}
 _CHANGES = re.compile(r"(?:insert into|delete from|update|merge into) ([a-z_.]+)")
 
@@ -68,6 +70,7 @@ def chains() -> Iterator[Sequence[str]]:
             yield chain(file)
     yield from ERASURES
     yield from FOLLOWED
+    yield KEYED
 
 
 @cache

@@ -89,7 +89,7 @@ RECORDS = st.builds(
 
 
 @st.composite
-def _materializations(draw: st.DrawFn, records: int) -> Materialization:
+def materializations(draw: st.DrawFn, records: int) -> Materialization:
     cuts = draw(st.lists(st.integers(0, records), max_size=3))
     batch_of = tuple(sum(cut <= number for cut in cuts) for number in range(records))
     batches = sorted(set(batch_of))
@@ -100,7 +100,7 @@ def _materializations(draw: st.DrawFn, records: int) -> Materialization:
 @st.composite
 def _two_ways(draw: st.DrawFn) -> tuple[list[Record], Materialization, Materialization]:
     records = draw(st.lists(RECORDS, min_size=1, max_size=14))
-    return records, draw(_materializations(len(records))), draw(_materializations(len(records)))
+    return records, draw(materializations(len(records))), draw(materializations(len(records)))
 
 
 def _materialize(records: Sequence[Placed], way: Materialization, order_events: OrderEvents) -> SilverWarehouse:

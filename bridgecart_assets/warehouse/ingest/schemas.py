@@ -28,6 +28,7 @@ from bridgecart_assets.warehouse.storage.database import Warehouse, table_exists
 _LARGEST_ID = 2**31 - 1
 # Schemas are few. Of more ids than this the most frequent are asked for: the rest is noise that looks like ids.
 _MOST_ASKED = 1_000
+_OF_BATCH = "raw.orders where batch_key = $batch_key"
 
 
 def keep_schemas(connection: duckdb.DuckDBPyConnection, source: SchemaSource, records: pa.RecordBatch) -> None:
@@ -41,6 +42,12 @@ def keep_schemas(connection: duckdb.DuckDBPyConnection, source: SchemaSource, re
     _store(connection, source, _fetched(source, known, missing))
 
 
+def keep_schemas_of_batch(connection: duckdb.DuckDBPyConnection, source: SchemaSource, batch_key: str) -> None:
+    """As `keep_schemas`, of the records of a batch that stand in raw."""
+    known, missing = _known_and_missing(connection, source, _OF_BATCH, {"batch_key": batch_key})
+    _store(connection, source, _fetched(source, known, missing))
+
+
 def fetch_missing(warehouse: Warehouse, settings: Settings, decode: Decode, batch_key: str) -> None:
     """Ask once more for schemas that the records of a batch name and nobody had; before its silver is made.
 
@@ -49,9 +56,8 @@ def fetch_missing(warehouse: Warehouse, settings: Settings, decode: Decode, batc
     source = schema_source(settings, decode)
     if source is None:
         return
-    of_batch = "raw.orders where batch_key = $batch_key"
     with warehouse.reading() as connection:
-        known, missing = _known_and_missing(connection, source, of_batch, {"batch_key": batch_key})
+        known, missing = _known_and_missing(connection, source, _OF_BATCH, {"batch_key": batch_key})
     # Outside of any transaction: a registry may take its time.
     fetched = _fetched(source, known, missing)
     if fetched:

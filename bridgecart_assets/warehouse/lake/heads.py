@@ -123,12 +123,16 @@ def bring_in(connection: duckdb.DuckDBPyConnection, parts: Iterable[Part]) -> No
 
 def changed_part(connection: duckdb.DuckDBPyConnection, part: Part) -> Part:
     """Of a part that was brought in those batches or customers whose rows are others than they were."""
-    now, before = part.table.full_name, _held(part.table)
+    return replace(part, values=differing(connection, part.column, part.table.full_name, _held(part.table)))
+
+
+def differing(connection: duckdb.DuckDBPyConnection, column: str, now: str, before: str) -> Sequence[str | int]:
+    """The values of a column whose rows in one relation are others than in another, in order."""
     rows = connection.execute(
-        f"select distinct {part.column} from ((from {now} except all from {before}) "
+        f"select distinct {column} from ((from {now} except all from {before}) "
         f"union all (from {before} except all from {now})) order by all"
     ).fetchall()
-    return replace(part, values=[value for (value,) in rows])
+    return [value for (value,) in rows]
 
 
 def held_any(connection: duckdb.DuckDBPyConnection, part: Part) -> bool:

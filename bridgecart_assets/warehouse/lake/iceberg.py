@@ -156,15 +156,20 @@ class Lake:
     ) -> "Iterator[DataFrame]":
         """The rows that a table of the warehouse has, or has in a part, for Spark: in files, until the end."""
         where = "" if part is None else f"where {part.condition}"
-        unstage(self.folder)
-        (self.folder / _STAGING).mkdir(parents=True)
-        folder = Path(tempfile.mkdtemp(dir=self.folder / _STAGING))
-        try:
+        with self.staging() as folder:
             connection.execute(
                 f"copy (select {stored_columns(table)} from {table.full_name} {where}) to {sql_text(str(folder))} "
                 "(format parquet, compression zstd, per_thread_output true, overwrite_or_ignore true)"
             )
             yield self.spark.read.schema(spark_schema(table)).parquet(str(folder))
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder that every worker sees, until the end, for rows on their way to the lake or from it."""
+        unstage(self.folder)
+        (self.folder / _STAGING).mkdir(parents=True)
+        try:
+            yield Path(tempfile.mkdtemp(dir=self.folder / _STAGING))
         finally:
             unstage(self.folder)
 

@@ -37,6 +37,7 @@ class Spark:
         folder: of the lake; this machine and every worker see it under the same name.
         jars: of Iceberg; without any Spark fetches them.
         catalog: of Spark's configuration, or a namespace in it; without one the folder is the catalog.
+        large_batch: the number of records from which on workers read and judge a batch.
 
     """
 
@@ -44,6 +45,7 @@ class Spark:
     folder: Path
     jars: tuple[Path, ...] = ()
     catalog: str | None = None
+    large_batch: int = 1_000_000
 
     @property
     def namespace(self) -> tuple[str, ...]:

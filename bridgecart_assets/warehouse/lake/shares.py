@@ -1,8 +1,9 @@
-"""Tables of customers made share by share: Spark moves the rows, and in its workers DuckDB makes what comes of them.
+"""Rows made share by share: Spark moves the rows, and in its workers DuckDB makes what comes of them.
 
-A share is the customers whose hashes lie in one range. What a customer's rows say depends on that customer's orders and
-on small tables alone, so each share is a warehouse of its own, in a worker's memory, in which the product's own
-writers run. What belongs elsewhere: which table is made when (`spark_engine.py`).
+A share has some customers whole, or some orders. What a customer's rows say depends on that customer's orders and on
+small tables alone, and what becomes of an order on the events of that order. So each share is a warehouse of its own,
+in a worker's memory, in which the product's own writers run. What belongs elsewhere: what is made of shares of
+customers (`customer_work.py`) or of orders (`batch_work.py`), and when (`spark_engine.py`).
 """
 
 import tempfile
@@ -10,13 +11,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from bridgecart_assets.base.quoting import sql_names, sql_text
-from bridgecart_assets.contracts import BEHIND_VIEWS, BOOKKEEPING, RAW_SCHEMAS, SILVER_MAPPINGS, TABLES, Contract
+from bridgecart_assets.contracts import (
+    BEHIND_VIEWS,
+    BOOKKEEPING,
+    RAW_SCHEMAS,
+    SILVER_MAPPINGS,
+    TABLES,
+    WITHDRAWN_ORDERS,
+    Contract,
+)
 from bridgecart_assets.warehouse.incremental.scope import HASHES
 from bridgecart_assets.warehouse.lake.iceberg import spark_schema, stored_columns
 from bridgecart_assets.warehouse.storage.tables import insert_rows, make_view, prepare
@@ -26,7 +36,10 @@ if TYPE_CHECKING:
 
 # Small enough for what a share may use of a worker's memory.
 ORDERS_IN_SHARE = 300_000
+MEMORY_LIMIT = "700MB"
 _SHARE = "share"
+# Of Spark's batches, which have 10,000 rows.
+_BATCHES_IN_PORTION = 10
 
 
 def column_of(table: Contract) -> str:
@@ -36,7 +49,7 @@ def column_of(table: Contract) -> str:
 
 TABLES_OF_SHARE = {
     column_of(table): table
-    for table in (*TABLES.values(), *BEHIND_VIEWS, *BOOKKEEPING, RAW_SCHEMAS, SILVER_MAPPINGS)
+    for table in (*TABLES.values(), *BEHIND_VIEWS, *BOOKKEEPING, RAW_SCHEMAS, SILVER_MAPPINGS, WITHDRAWN_ORDERS)
     if not table.is_view
 }
 """The tables that a share may need, by the columns in which their rows travel."""
@@ -63,17 +76,17 @@ class Work:
     small: Mapping[str, bytes] = field(default_factory=dict)
     views: Sequence[Contract] = ()
     timezone: str = "UTC"
-    memory_limit: str = "700MB"
+    memory_limit: str = MEMORY_LIMIT
 
     def of_share(self, rows: pa.Table) -> pa.Table:
         """The rows of the targets that come of the rows of a share: a column a table, of structs."""
-        with _warehouse(self.memory_limit, self.timezone) as connection:
+        with warehouse_in_memory(self.timezone, self.memory_limit) as connection:
             for table in (TABLES_OF_SHARE | {column_of(table): table for table in self.read}).values():
                 prepare(connection, table)
             for name, packed in self.small.items():
-                _fill(connection, TABLES_OF_SHARE[name], pa.ipc.open_stream(packed).read_all())
+                fill(connection, TABLES_OF_SHARE[name], unpack(packed))
             for table in self.read:
-                _fill(connection, table, _rows_within(rows, column_of(table)))
+                fill(connection, table, _rows_within(rows, column_of(table)))
             for view in self.views:
                 make_view(connection, view, {})
             self.make(connection)
@@ -89,17 +102,39 @@ def number_of_shares(orders: int) -> int:
     return number
 
 
-def make_by_shares(rows: "Mapping[Contract, DataFrame]", shares: int, work: Work) -> "DataFrame":
-    """The rows of the work's targets, a column a table; `rows` are those that it reads, each with `customer_hash`."""
-    schema = ", ".join(f"{column_of(target)} struct<{_fields(target)}>" for target in work.targets)
-    parts = [_with_share(table, frame, shares) for table, frame in rows.items()]
+def share_of_customer(shares: int) -> str:
+    """The share of a row with `customer_hash`, in Spark's SQL."""
+    return f"customer_hash div {HASHES // shares}"
+
+
+def share_of_order(order_key: str, shares: int) -> str:
+    """The share of a row by the key of an order, in Spark's SQL; a record that has none goes by its place."""
+    # An order's key is a hash.
+    number = f"cast(conv(substr({order_key}, 1, 8), 16, 10) as bigint)"
+    return f"pmod(coalesce({number}, xxhash64(`partition`, `offset`)), {shares})"
+
+
+def make_by_shares(rows: "Mapping[Contract, DataFrame]", share: str, work: Work) -> "DataFrame":
+    """The rows of the work's targets, a column a table; `share` says, in Spark's SQL, where a row goes that is read."""
+    parts = [frame.selectExpr(f"cast({share} as int) as {_SHARE}", _structs_of(table)) for table, frame in rows.items()]
     together = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
 
     def of_share(share: pa.Table) -> pa.Table:
         return work.of_share(share)
 
     # A method would be taken for a function of key and rows.
-    return together.groupBy(_SHARE).applyInArrow(of_share, schema)
+    return together.groupBy(_SHARE).applyInArrow(of_share, _schema_of(work))
+
+
+def make_as_they_come(rows: "DataFrame", work: Work) -> "DataFrame":
+    """As `make_by_shares`, of the one table that the work reads and whose rows need no others beside them."""
+    (table,) = work.read
+
+    def of_portions(arriving: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        while some := list(islice(arriving, _BATCHES_IN_PORTION)):
+            yield from work.of_share(pa.Table.from_batches(some)).to_batches()
+
+    return rows.selectExpr(_structs_of(table)).mapInArrow(of_portions, _schema_of(work))
 
 
 def rows_of_target(made: "DataFrame", target: Contract) -> "DataFrame":
@@ -116,11 +151,18 @@ def pack(table: pa.Table) -> bytes:
     return packed
 
 
-def _with_share(table: Contract, frame: "DataFrame", shares: int) -> "DataFrame":
+def unpack(packed: bytes) -> pa.Table:
+    """The table that `pack` packed."""
+    return pa.ipc.open_stream(packed).read_all()
+
+
+def _structs_of(table: Contract) -> str:
     columns = ", ".join(f"`{name}`" for name in table.column_names)
-    return frame.selectExpr(
-        f"cast(customer_hash div {HASHES // shares} as int) as {_SHARE}", f"struct({columns}) as {column_of(table)}"
-    )
+    return f"struct({columns}) as {column_of(table)}"
+
+
+def _schema_of(work: Work) -> str:
+    return ", ".join(f"{column_of(target)} struct<{_fields(target)}>" for target in work.targets)
 
 
 def _fields(table: Contract) -> str:
@@ -128,7 +170,8 @@ def _fields(table: Contract) -> str:
 
 
 @contextmanager
-def _warehouse(memory_limit: str, timezone: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def warehouse_in_memory(timezone: str, memory_limit: str = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty warehouse of a worker, which spills to the worker's disk."""
     with tempfile.TemporaryDirectory() as folder:
         options = {"threads": "1", "memory_limit": memory_limit, "temp_directory": folder}
         with closing(duckdb.connect(config={**options, "preserve_insertion_order": "false"})) as connection:
@@ -143,7 +186,8 @@ def _rows_within(rows: pa.Table, name: str) -> pa.Table:
     )
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, table: Contract, rows: pa.Table) -> None:
+def fill(connection: duckdb.DuckDBPyConnection, table: Contract, rows: pa.Table) -> None:
+    """Insert the rows into a table that stands."""
     connection.register("handed_over", rows)
     insert_rows(connection, table, "from handed_over", {})
     connection.unregister("handed_over")

@@ -8,6 +8,12 @@ from bridgecart_assets.contracts import Contract
 
 def view_of_files(table: Contract, files: Sequence[str], *, some_lack_columns: bool) -> str:
     """The statement that makes the view. Columns that files lack are NULL there, if `some_lack_columns`."""
+    rows = rows_of_files(table, files, some_lack_columns=some_lack_columns)
+    return f"create or replace view {table.full_name} as {rows}"
+
+
+def rows_of_files(table: Contract, files: Sequence[str], *, some_lack_columns: bool = False) -> str:
+    """The select of the rows of a table in Parquet files, none where there are none."""
     no_rows = f"select {', '.join(f'null::{c.type} as {sql_name(c.name)}' for c in table.columns)} where false"
     listed = ", ".join(map(sql_text, sorted(files)))
     if not files:
@@ -18,7 +24,7 @@ def view_of_files(table: Contract, files: Sequence[str], *, some_lack_columns: b
         rows = f"from {by_name} union all by name {no_rows}"
     else:
         rows = f"from read_parquet([{listed}], hive_partitioning = false)"
-    return f"create or replace view {table.full_name} as select {typed_columns(table)} from ({rows})"
+    return f"select {typed_columns(table)} from ({rows})"
 
 
 def typed_columns(contract: Contract) -> str:

@@ -22,7 +22,12 @@ from bridgecart_assets.sources.registry import (
     registry_name,
     schema_source,
 )
-from bridgecart_assets.warehouse.ingest.schemas import fetch_missing, keep_schemas, stored_schemas
+from bridgecart_assets.warehouse.ingest.schemas import (
+    fetch_missing,
+    keep_schemas,
+    keep_schemas_of_batch,
+    stored_schemas,
+)
 from bridgecart_assets.warehouse.slices import write_kafka_slice
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets.warehouse.storage.outputs import KafkaSlice
@@ -95,6 +100,15 @@ def test_schemas_that_records_name_are_kept_once_with_those_that_they_refer_to(
         assert schemas.schema_of(7) == Schema("AVRO", LONG, {"shop.A": Schema("AVRO", LONG)})
         assert schemas.schema_of(9) is None
     fetch_missing(warehouse, settings, Avro(), BATCH)
+
+
+def test_schemas_of_records_that_stand_already_are_kept(warehouse: Warehouse):
+    store_batch(warehouse, BATCH, [Record(framed(b"x", 7)), Record(None)])
+    with answering(Answers()) as server:
+        server.know(7, LONG)
+        with warehouse.transaction() as connection:
+            keep_schemas_of_batch(connection, source_of(server), BATCH)
+        assert kept(warehouse) == [(7, "AVRO", LONG, "[]")]
 
 
 def test_columns_that_need_no_schema_are_not_looked_at(warehouse: Warehouse, settings: Settings):
