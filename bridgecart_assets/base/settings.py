@@ -162,11 +162,11 @@ class Settings(BaseSettings):
         description="Catalog of Spark's configuration that has the Iceberg tables, or a namespace in it, for example "
         "prod.bridgecart. Unset: the folder of the lake is the catalog.",
     )
-    spark_batch_records: int = Field(
-        1_000_000,
+    spark_batch_records: int | None = Field(
+        None,
         ge=1,
         description="Batches of so many records or more are read and judged by Spark's workers, smaller ones by this "
-        "machine.",
+        "machine. Unset: a million, and none where Spark runs in this process.",
     )
     calendar_timezone: str = Field(
         "UTC", description="The shop's calendar: time zone whose days, weeks and months all figures are of."

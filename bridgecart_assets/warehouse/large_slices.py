@@ -42,14 +42,15 @@ def can_be_read_by_workers(connection: duckdb.DuckDBPyConnection, handed: KafkaS
 
 
 def write_large_slice(
-    connection: duckdb.DuckDBPyConnection,
     spark: Spark,
+    connection: duckdb.DuckDBPyConnection,
     handed: KafkaSlice,
-    properties: Mapping[str, str],
     timezone: str,
+    properties: Mapping[str, str],
 ) -> None:
-    """Write the records of the plan into `raw.orders` by one commit, and the row of the ledger.
+    """Write the records of the plan into `raw.orders` by one commit with these properties, and the row of the ledger.
 
+    `timezone` is that of times that name none.
     Raises LedgerConflict, SparkFailed, RegistryFailure; where the topic cannot serve the plan what reading it raises.
     """
     plan = handed.plan

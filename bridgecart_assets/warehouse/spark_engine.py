@@ -123,7 +123,7 @@ class SparkEngine:
         with self._writing() as connection:
             if self._is_read_by_workers(planned, connection):
                 timezone = self.warehouse.naive_timezone
-                write_large_slice(connection, self.spark, planned, _said_of(plan), timezone)
+                write_large_slice(self.spark, connection, planned, timezone, _said_of(plan))
                 return
             said = dict(_said_of(plan))
             with self.brought_in(connection, [Part(RAW_ORDERS, [plan.batch_key])], said):
@@ -139,7 +139,7 @@ class SparkEngine:
     ) -> TypeGuard[KafkaSlice]:
         return (
             isinstance(planned, KafkaSlice)
-            and planned.plan.records >= self.spark.large_batch
+            and self.spark.is_large(planned.plan.records)
             and can_be_read_by_workers(connection, planned)
         )
 
@@ -232,7 +232,7 @@ class SparkEngine:
         self, connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str
     ) -> None:
         records = _records_of(connection, batch_key)
-        if records >= self.spark.large_batch:
+        if self.spark.is_large(records):
             timezone, properties = self.warehouse.naive_timezone, {_BATCH: batch_key}
             LargeBatch(self.spark, connection, query, batch_key, timezone, properties).write(records)
             return

@@ -71,6 +71,24 @@ def head(tmp_path: Path) -> Head:
 
 
 @pytest.mark.parametrize(
+    ("master", "large_batch", "is_large"),
+    [
+        ("local[*]", None, False),
+        ("spark://host:7077", None, True),
+        ("yarn", None, True),
+        ("local[*]", 1_000_000, True),
+        ("spark://host:7077", 1_000_001, False),
+    ],
+)
+def test_a_million_records_are_a_large_batch_where_workers_are_elsewhere_unless_a_number_is_said(
+    master: str, large_batch: int | None, is_large: bool
+):
+    spark = Spark(master, Path("lake"), large_batch=large_batch)
+    assert spark.is_large(1_000_000) == is_large
+    assert not spark.is_large(999_999)
+
+
+@pytest.mark.parametrize(
     ("of_duckdb", "of_spark"),
     [
         ("VARCHAR", "string"),

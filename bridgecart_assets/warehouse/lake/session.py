@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0"
 _FOLDER = "lake"
+_LARGE_BATCH = 1_000_000
 _OF_PY4J = "An error occurred while calling"
 _NO_JAVA = "JAVA_GATEWAY_EXITED"
 # What a worker's Python raised stands behind its traceback.
@@ -37,7 +38,8 @@ class Spark:
         folder: of the lake; this machine and every worker see it under the same name.
         jars: of Iceberg; without any Spark fetches them.
         catalog: of Spark's configuration, or a namespace in it; without one the folder is the catalog.
-        large_batch: the number of records from which on workers read and judge a batch.
+        large_batch: the number of records from which on workers read and judge a batch. Without one it is a million
+            where workers have other processors than this process, else there is none.
 
     """
 
@@ -45,7 +47,17 @@ class Spark:
     folder: Path
     jars: tuple[Path, ...] = ()
     catalog: str | None = None
-    large_batch: int = 1_000_000
+    large_batch: int | None = None
+
+    def is_large(self, records: int) -> bool:
+        """True if workers are to read and judge a batch of so many records."""
+        if self.large_batch is None:
+            return not self._is_local and records >= _LARGE_BATCH
+        return records >= self.large_batch
+
+    @property
+    def _is_local(self) -> bool:
+        return self.master.startswith("local")
 
     @property
     def namespace(self) -> tuple[str, ...]:
@@ -74,7 +86,7 @@ class Spark:
             **({"spark.jars": jars} if jars else {"spark.jars.packages": ICEBERG}),
             "spark.ui.showConsoleProgress": "false",
             "spark.log.level": "ERROR",
-            **(_ON_LOOPBACK if self.master.startswith("local") else {}),
+            **(_ON_LOOPBACK if self._is_local else {}),
         }
 
     @property
