@@ -30,12 +30,12 @@ from bridgecart_assets.warehouse.lake.heads import Part, differing, move_head, r
 from bridgecart_assets.warehouse.lake.iceberg import Lake, lake_of
 from bridgecart_assets.warehouse.lake.session import Spark
 from bridgecart_assets.warehouse.lake.shares import (
+    by_order,
     column_of,
     make_as_they_come,
     make_by_shares,
     number_of_shares,
     rows_of_target,
-    share_of_order,
 )
 from bridgecart_assets.warehouse.storage.lake_views import rows_of_files
 from bridgecart_assets.warehouse.storage.outputs import Query
@@ -79,9 +79,9 @@ class LargeBatch:
             contested = kept.enter_context(_kept(self._contested(lake, keyed)))
             standing = self._staged(lake, folder / _STANDING, self._standing(lake, contested))
             work = work_to_judge(self.connection, self.query, self.batch_key, [*standing], timezone=self.timezone)
-            share = share_of_order(_OWNER, number_of_shares(records))
+            division = by_order(_OWNER, number_of_shares(records))
             records_read = _together([keyed, *self._records_beside(lake, standing)])
-            shares = kept.enter_context(_kept(make_by_shares({RAW_ORDERS: records_read, **standing}, share, work)))
+            shares = kept.enter_context(_kept(make_by_shares({RAW_ORDERS: records_read, **standing}, division, work)))
             made = {table: rows_of_target(shares, table) for table in work.targets}
             self._staged(lake, folder / _MADE, {table: made[table].where(self._is_elsewhere) for table in standing})
             for table in EVENTS:

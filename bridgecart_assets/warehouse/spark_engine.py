@@ -65,10 +65,11 @@ from bridgecart_assets.warehouse.lake.heads import (
 from bridgecart_assets.warehouse.lake.iceberg import Lake, lake_of, unstage
 from bridgecart_assets.warehouse.lake.session import Spark, application
 from bridgecart_assets.warehouse.lake.shares import (
+    Division,
+    by_customer,
     make_by_shares,
     number_of_shares,
     rows_of_target,
-    share_of_customer,
 )
 from bridgecart_assets.warehouse.large_batches import LargeBatch
 from bridgecart_assets.warehouse.large_slices import can_be_read_by_workers, write_large_slice
@@ -378,11 +379,11 @@ class _Customers:
         heads = read_heads(self.connection)
         ((orders,),) = self.connection.execute("select count(*) from silver.orders").fetchall()
         with lake_of(self.engine.spark) as lake:
-            share = share_of_customer(number_of_shares(orders))
+            division = by_customer(number_of_shares(orders))
             rows = {table: lake.rows(table, heads[table.full_name]) for table in work.read}
             for raw in (table for table in work.read if table.full_name == RAW_ORDERS.full_name):
-                rows[raw] = rows[raw].join(self._sought(lake, heads, share), [*RECORD_KEY])
-            made = make_by_shares(rows, share, work)
+                rows[raw] = rows[raw].join(self._sought(lake, heads, division), [*RECORD_KEY])
+            made = make_by_shares(rows, division, work)
             if len(work.targets) > 1:
                 made = made.persist()
             for target in work.targets:
@@ -393,11 +394,11 @@ class _Customers:
                     self._add_up(rows_of_target(made, target).toArrow())
             made.unpersist()
 
-    def _sought(self, lake: Lake, heads: Mapping[str, Head], share: str) -> "DataFrame":
+    def _sought(self, lake: Lake, heads: Mapping[str, Head], division: Division) -> "DataFrame":
         """The places of the records that say something of customers, and of which."""
         work = work_to_seek(self.incremental, timezone=self.engine.warehouse.naive_timezone)
         orders = {table: lake.rows(table, heads[table.full_name]) for table in work.read}
-        return rows_of_target(make_by_shares(orders, share, work), work.targets[0]).distinct()
+        return rows_of_target(make_by_shares(orders, division, work), work.targets[0]).distinct()
 
     def _add_up(self, flows: object) -> None:
         """Store the flows of all shares, which are sums."""

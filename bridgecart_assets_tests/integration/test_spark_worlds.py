@@ -16,7 +16,7 @@ from bridgecart_assets.sources.kafka.producing import Event, produce
 from bridgecart_assets.synthetic import WorldConfig, simulate
 from bridgecart_assets.warehouse import spark_engine
 from bridgecart_assets.warehouse.lake import shares
-from bridgecart_assets.warehouse.lake.shares import Work
+from bridgecart_assets.warehouse.lake.shares import Division, Work
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.contracts.test_a_new_field import COUNTRY, apply_recipe
 from bridgecart_assets_tests.integration.line import MID_READ_BYTES, line_to
@@ -192,9 +192,9 @@ def noted_shares(patch: pytest.MonkeyPatch) -> Sequence[str]:
     made: list[str] = []
     make = shares.make_by_shares
 
-    def make_and_note(rows: Mapping[Contract, Any], share: str, work: Work) -> Any:
+    def make_and_note(rows: Mapping[Contract, Any], division: Division, work: Work) -> Any:
         made.append(work.targets[0].full_name)
-        return make(rows, share, work)
+        return make(rows, division, work)
 
     patch.setattr(spark_engine, "make_by_shares", make_and_note)
     return made

@@ -102,28 +102,39 @@ def number_of_shares(orders: int) -> int:
     return number
 
 
-def share_of_customer(shares: int) -> str:
-    """The share of a row with `customer_hash`, in Spark's SQL."""
-    return f"customer_hash div {HASHES // shares}"
+@dataclass(frozen=True)
+class Division:
+    """A division of rows into so many shares: the number of a row's share, in Spark's SQL, counted from 0."""
+
+    shares: int
+    share: str
 
 
-def share_of_order(order_key: str, shares: int) -> str:
-    """The share of a row by the key of an order, in Spark's SQL; a record that has none goes by its place."""
-    # An order's key is a hash.
+def by_customer(shares: int) -> Division:
+    """Shares of rows with `customer_hash`."""
+    return Division(shares, f"customer_hash div {HASHES // shares}")
+
+
+def by_order(order_key: str, shares: int) -> Division:
+    """Shares of rows by the key of an order, which is a hash; a record that has none goes by its place."""
     number = f"cast(conv(substr({order_key}, 1, 8), 16, 10) as bigint)"
-    return f"pmod(coalesce({number}, xxhash64(`partition`, `offset`)), {shares})"
+    return Division(shares, f"pmod(coalesce({number}, xxhash64(`partition`, `offset`)), {shares})")
 
 
-def make_by_shares(rows: "Mapping[Contract, DataFrame]", share: str, work: Work) -> "DataFrame":
-    """The rows of the work's targets, a column a table; `share` says, in Spark's SQL, where a row goes that is read."""
-    parts = [frame.selectExpr(f"cast({share} as int) as {_SHARE}", _structs_of(table)) for table, frame in rows.items()]
+def make_by_shares(rows: "Mapping[Contract, DataFrame]", division: Division, work: Work) -> "DataFrame":
+    """The rows of the work's targets, a column a table; `rows` are those that it reads."""
+    share = f"cast({division.share} as int) as {_SHARE}"
+    parts = [frame.selectExpr(share, _structs_of(table)) for table, frame in rows.items()]
     together = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
 
-    def of_share(share: pa.Table) -> pa.Table:
-        return work.of_share(share)
+    def of_share(arriving: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        share = list(arriving)
+        if share:
+            yield from work.of_share(pa.Table.from_batches(share)).to_batches()
 
-    # A method would be taken for a function of key and rows.
-    return together.groupBy(_SHARE).applyInArrow(of_share, _schema_of(work))
+    # Not by groups: Spark puts small ones into one task, and sorts the rows of each.
+    of_one_task = together.repartitionById(division.shares, _SHARE).drop(_SHARE)
+    return of_one_task.mapInArrow(of_share, _schema_of(work))
 
 
 def make_as_they_come(rows: "DataFrame", work: Work) -> "DataFrame":
