@@ -44,8 +44,8 @@ def sides(sizes: Sizes, folder: Path) -> Iterator[Sequence[Side]]:
             Side(name, take_in, variables={**in_batches, **how})
             for name, how in {
                 "DuckDB alone": {},
-                "Spark, batches judged here": ON_SPARK,
-                "Spark, batches judged by workers": {**ON_SPARK, "BRIDGECART_SPARK_BATCH_RECORDS": "1"},
+                "Spark, here": ON_SPARK,
+                "Spark, workers": {**ON_SPARK, "BRIDGECART_SPARK_BATCH_RECORDS": "1"},
             }.items()
         ]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # To open a consumer takes as long as some thousand records.
 OFFSETS_IN_PIECE = 200_000
-_PIECE = "`partition` int, `start` bigint, `end` bigint"
+_PIECE = "`number` int, `partition` int, `start` bigint, `end` bigint"
 _LAST_OFFSETS = 'select "partition", max("offset") from raw.orders where batch_key = ? group by all order by all'
 
 
@@ -73,7 +73,8 @@ def write_large_slice(
     pieces = pieces_of(plan)
     with lake_of(spark) as lake:
         lake.settle(RAW_ORDERS, head)
-        one_a_task = lake.spark.createDataFrame(pieces, _PIECE).repartition(len(pieces))
+        numbered = [(number, *piece) for number, piece in enumerate(pieces)]
+        one_a_task = lake.spark.createDataFrame(numbered, _PIECE).repartitionById(len(pieces), "number")
         rows = one_a_task.mapInArrow(read, spark_schema(RAW_ORDERS))
         part = Part(RAW_ORDERS, [plan.batch_key])
         move_head(connection, RAW_ORDERS, lake.replace_part(part, head, rows, held=False, properties=properties))
