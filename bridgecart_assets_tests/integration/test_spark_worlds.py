@@ -277,9 +277,9 @@ def test_the_cdnow_log_is_the_same_in_batches_and_sent_twice(
 
 @any_broker
 @pytest.mark.slow
-@by_workers_or_here
+@pytest.mark.parametrize("how", [{**BY_WORKERS, "BRIDGECART_MAX_BATCH_RECORDS": "100"}, {}], ids=["workers", "here"])
 @pytest.mark.parametrize("sample", ["nested-cents", "shopify-orders", "debezium-avro"])
-def test_a_sample_of_a_companys_own_topic_is_the_same_in_small_batches_and_sent_twice(
+def test_a_sample_of_a_companys_own_topic_is_the_same_in_batches_and_sent_twice(
     sample: str,
     twins: Twins,
     configured_topic: TopicFactory,
