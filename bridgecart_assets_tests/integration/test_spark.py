@@ -162,6 +162,19 @@ def test_states_of_orders_in_other_batches_are_found_and_a_cluster_makes_the_sam
 
 
 @in_this_process
+@any_broker
+def test_workers_of_a_cluster_of_which_one_is_killed_read_a_topic_as_one_machine_does(
+    killer: Killer, shop: Shop, spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
+) -> None:
+    shop.sell(600)
+    by_duckdb = killer.run("run", BRIDGECART_DATA_DIR=str(tmp_path / "duckdb"), **IN_BATCHES)
+    assert by_duckdb.returncode == 0, by_duckdb.stderr
+    with standalone_cluster(tmp_path) as master, killed_at_work("executor"):
+        done = killer.run("run", **IN_BATCHES, **{**spark, "BRIDGECART_SPARK_MASTER": master})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert digests(warehouse) == digests(_warehouse_in(tmp_path / "duckdb"))
+
+
 def test_moved_into_the_lake_and_back_a_warehouse_says_the_same_and_nothing_is_left_there(
     here: Here, filled: Warehouse, spark: Mapping[str, str]
 ) -> None:
