@@ -20,10 +20,10 @@ from bridgecart_assets.contracts import (
     Contract,
 )
 from bridgecart_assets.contracts.contract import taken_from
-from bridgecart_assets.sql.chain import files_before
+from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.lake.shares import Work, column_of, pack
 from bridgecart_assets.warehouse.storage.outputs import Query
-from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps, with_computed
 from bridgecart_assets.warehouse.writing import write_query
 
 EVENTS = (SILVER_ORDERS, *BESIDE_ORDERS)
@@ -73,9 +73,7 @@ def _small(connection: duckdb.DuckDBPyConnection) -> dict[str, bytes]:
 
 
 def _key(query: Query, batch_key: str, connection: duckdb.DuckDBPyConnection) -> None:
-    computed = {step.file: step for step in query.computed}
-    steps = [computed.get(file, file) for file in (*files_before(_KEYED), _KEYED)]
-    run_steps(connection, steps, {**query.parameters, BATCH_COLUMN: batch_key})
+    run_steps(connection, with_computed(chain(_KEYED), query), {**query.parameters, BATCH_COLUMN: batch_key})
 
 
 def _judge(query: Query, batch_key: str, connection: duckdb.DuckDBPyConnection) -> None:

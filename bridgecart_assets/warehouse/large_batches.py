@@ -7,7 +7,7 @@ and batches that this machine judges (`spark_engine.py`).
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from bridgecart_assets.contracts import (
 from bridgecart_assets.sql import file_of, read_sql
 from bridgecart_assets.warehouse.batch_work import EVENTS, KEYED_RECORDS, work_to_judge, work_to_key
 from bridgecart_assets.warehouse.customer_work import RECORD_KEY
-from bridgecart_assets.warehouse.lake.heads import Part, differing, move_head, read_heads
+from bridgecart_assets.warehouse.lake.heads import Head, Part, differing, move_head, read_heads
 from bridgecart_assets.warehouse.lake.iceberg import Lake, lake_of
 from bridgecart_assets.warehouse.lake.session import Spark
 from bridgecart_assets.warehouse.lake.shares import (
@@ -76,8 +76,9 @@ class LargeBatch:
             prepare(self.connection, table)
         with lake_of(self.spark) as lake, lake.staging() as folder, ExitStack() as kept:
             keyed = kept.enter_context(_kept(self._keyed(lake)))
-            contested = kept.enter_context(_kept(self._contested(lake, keyed)))
-            standing = self._staged(lake, folder / _STANDING, self._standing(lake, contested))
+            events = self._events(lake)
+            contested = kept.enter_context(_kept(self._contested(events, keyed)))
+            standing = self._staged(lake, folder / _STANDING, self._standing(lake, events, contested))
             work = work_to_judge(self.connection, self.query, self.batch_key, [*standing], timezone=self.timezone)
             division = by_order(_OWNER, number_of_shares(records))
             records_read = _together([keyed, *self._records_beside(lake, standing)])
@@ -92,6 +93,11 @@ class LargeBatch:
                 self._replace(lake, table, made[table], standing.get(table), adds=table in written)
             self._note(made[SILVER_SKIPPED])
 
+    @cached_property
+    def _heads(self) -> Mapping[str, Head]:
+        """The heads before anything is written."""
+        return read_heads(self.connection)
+
     @property
     def _is_own(self) -> str:
         return f"{BATCH_COLUMN} = {sql_text(self.batch_key)}"
@@ -101,14 +107,13 @@ class LargeBatch:
         return f"{BATCH_COLUMN} <> {sql_text(self.batch_key)}"
 
     def _rows(self, lake: Lake, table: Contract) -> "DataFrame":
-        return lake.rows(table, read_heads(self.connection)[table.full_name])
+        return lake.rows(table, self._heads[table.full_name])
 
     def _keyed(self, lake: Lake) -> "DataFrame":
         """The records of the batch, each with the key of the order that it is of."""
         work = work_to_key(self.connection, self.query, self.batch_key, timezone=self.timezone)
         keyed = make_as_they_come(self._rows(lake, RAW_ORDERS).where(self._is_own), work)
-        named = rows_of_target(keyed, KEYED_RECORDS).withColumnRenamed("order_key", _OWNER)
-        return named.select(*RAW_ORDERS.column_names, _OWNER)
+        return rows_of_target(keyed, KEYED_RECORDS).withColumnRenamed("order_key", _OWNER)
 
     def _events(self, lake: Lake) -> "Mapping[Contract, DataFrame]":
         """The events of orders, and the key of the order that each is of."""
@@ -117,18 +122,21 @@ class LargeBatch:
             for table in EVENTS
         }
 
-    def _contested(self, lake: Lake, keyed: "DataFrame") -> "DataFrame":
+    def _contested(self, events: "Mapping[Contract, DataFrame]", keyed: "DataFrame") -> "DataFrame":
         """The orders of which silver has events, and which the batch claims or claimed before."""
-        events = self._events(lake).values()
-        own = [rows.where(self._is_own).select(_OWNER) for rows in events]
+        own = [rows.where(self._is_own).select(_OWNER) for rows in events.values()]
         claimed = _together([keyed.select(_OWNER), *own])
-        return _together([rows.select(_OWNER) for rows in events]).join(claimed, _OWNER, "left_semi").distinct()
+        return (
+            _together([rows.select(_OWNER) for rows in events.values()]).join(claimed, _OWNER, "left_semi").distinct()
+        )
 
-    def _standing(self, lake: Lake, contested: "DataFrame") -> "Mapping[Contract, DataFrame]":
+    def _standing(
+        self, lake: Lake, events: "Mapping[Contract, DataFrame]", contested: "DataFrame"
+    ) -> "Mapping[Contract, DataFrame]":
         """All that silver has of these orders, by table; {} where there are none."""
         if contested.isEmpty():
             return {}
-        standing = {table: rows.join(contested, _OWNER, "left_semi") for table, rows in self._events(lake).items()}
+        standing = {table: rows.join(contested, _OWNER, "left_semi") for table, rows in events.items()}
         giving = standing[SILVER_ORDERS].where("refunds is not null").select(_OWNER, *RAW_ORDERS.key)
         refunds = self._rows(lake, SILVER_ORDERS).where("part > 0").join(giving, [*RAW_ORDERS.key])
         return {**standing, SILVER_ORDERS: standing[SILVER_ORDERS].unionByName(refunds)}
@@ -167,7 +175,7 @@ class LargeBatch:
         self, lake: Lake, table: Contract, made: "DataFrame", standing: "DataFrame | None", *, adds: bool
     ) -> None:
         """Put the batch's rows of a table in place of those it had, and what is another one in other batches."""
-        head = read_heads(self.connection)[table.full_name]
+        head = self._heads[table.full_name]
         has_own = bool(self.connection.execute(f"from {table.full_name} where {self._is_own} limit 1").fetchall())
         others = self._others_changed(table) if standing is not None else []
         if not (adds or has_own or others):

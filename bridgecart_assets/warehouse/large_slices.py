@@ -21,7 +21,7 @@ from bridgecart_assets.warehouse.lake.heads import Part, move_head, read_heads
 from bridgecart_assets.warehouse.lake.iceberg import lake_of, spark_schema
 from bridgecart_assets.warehouse.lake.session import Spark
 from bridgecart_assets.warehouse.lake.shares import fill, pack, unpack, warehouse_in_memory
-from bridgecart_assets.warehouse.slices import note_batch, records_as_in_raw
+from bridgecart_assets.warehouse.slices import is_anybody_forgotten, note_batch, records_as_in_raw
 from bridgecart_assets.warehouse.storage.outputs import KafkaSlice
 from bridgecart_assets.warehouse.storage.tables import count_rows, prepare
 
@@ -36,8 +36,7 @@ _LAST_OFFSETS = 'select "partition", max("offset") from raw.orders where batch_k
 
 def can_be_read_by_workers(connection: duckdb.DuckDBPyConnection, handed: KafkaSlice) -> bool:
     """True unless the slice stands already, or its records say whom they are of by schemas that are not here yet."""
-    prepare(connection, FORGOTTEN_CUSTOMERS)
-    screened_by_schemas = handed.schemas is not None and bool(count_rows(connection, FORGOTTEN_CUSTOMERS))
+    screened_by_schemas = handed.schemas is not None and is_anybody_forgotten(connection)
     return not screened_by_schemas and not count_rows(connection, RAW_ORDERS, handed.plan.batch_key)
 
 
@@ -54,7 +53,8 @@ def write_large_slice(
     Raises LedgerConflict, SparkFailed, RegistryFailure; where the topic cannot serve the plan what reading it raises.
     """
     plan = handed.plan
-    prepare(connection, RAW_BATCHES)
+    for table in (RAW_BATCHES, FORGOTTEN_CUSTOMERS):
+        prepare(connection, table)
     ledger.verify_plan(ledger.read_ledger(connection, only=plan.batch_key), plan)
     verify_plan(plan, topic_state(handed.connection, handed.known))
     head = read_heads(connection)[RAW_ORDERS.full_name]

@@ -161,6 +161,11 @@ def _write_slice(
     return read.covered
 
 
+def is_anybody_forgotten(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True if the records of somebody are left out when they arrive."""
+    return table_exists(connection, FORGOTTEN_CUSTOMERS) and bool(count_rows(connection, FORGOTTEN_CUSTOMERS))
+
+
 @dataclass
 class _Arriving:
     """The chunks of a slice on their way into raw, to be iterated once: how many records, and what stopped them.
@@ -275,7 +280,7 @@ _AS_THEY_COME = _Arrival()
 
 def _screen(connection: duckdb.DuckDBPyConnection, batch_key: str, mapping: str | None) -> _Arrival:
     """The records of the batch as they arrive, which the mapping of this text reads."""
-    if not table_exists(connection, FORGOTTEN_CUSTOMERS) or not count_rows(connection, FORGOTTEN_CUSTOMERS):
+    if not is_anybody_forgotten(connection):
         return _AS_THEY_COME
     run_steps(connection, files_before("internal/screened_chunk"), {})
     connection.execute(

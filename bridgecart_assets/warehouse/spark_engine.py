@@ -33,6 +33,7 @@ from bridgecart_assets.contracts import (
 )
 from bridgecart_assets.sources.kafka.offsets import BatchPlan
 from bridgecart_assets.sql import file_of
+from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.customer_work import RECORD_KEY, work_on, work_to_seek
 from bridgecart_assets.warehouse.incremental.openings import add_to_flows
 from bridgecart_assets.warehouse.incremental.rebuild import (
@@ -77,7 +78,7 @@ from bridgecart_assets.warehouse.slices import write_file_slice, write_kafka_sli
 from bridgecart_assets.warehouse.storage.database import Warehouse, WarehouseError, columns_of, standing_tables
 from bridgecart_assets.warehouse.storage.engine import Engine
 from bridgecart_assets.warehouse.storage.outputs import Carried, Changes, FileSlice, Incremental, KafkaSlice, Query
-from bridgecart_assets.warehouse.storage.tables import delete_slice, make_view, prepare, run_steps, steps_of
+from bridgecart_assets.warehouse.storage.tables import delete_slice, make_view, prepare, run_steps, with_computed
 from bridgecart_assets.warehouse.writing import write_frame, write_query
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ class SparkEngine:
                 timezone = self.warehouse.naive_timezone
                 write_large_slice(self.spark, connection, planned, timezone, _said_of(plan))
                 return
-            said = dict(_said_of(plan))
+            said: dict[str, str] = {}
             with self.brought_in(connection, [Part(RAW_ORDERS, [plan.batch_key])], said):
-                # As far as it was read.
+                # Of the plan as far as it was read.
                 said |= _said_of(
                     write_file_slice(connection, planned)
                     if isinstance(planned, FileSlice)
@@ -238,18 +239,16 @@ class SparkEngine:
             LargeBatch(self.spark, connection, query, batch_key, timezone, properties).write(records)
             return
         tables = [table for table in (contract, *(TABLES[name] for name in query.co_outputs)) if table in IN_LAKE]
-        batches = self._batches_beside(connection, contract, query, batch_key)
+        batches = self._batches_beside(connection, query, batch_key)
         with self.brought_in(connection, [Part(table, batches) for table in tables], {_BATCH: batch_key}):
             write_query(connection, contract, query, batch_key)
 
-    def _batches_beside(
-        self, connection: duckdb.DuckDBPyConnection, contract: Contract, query: Query, batch_key: str
-    ) -> Sequence[str]:
+    def _batches_beside(self, connection: duckdb.DuckDBPyConnection, query: Query, batch_key: str) -> Sequence[str]:
         """The batch and those that have events of the orders that it claims, or claimed before."""
         for table in query.optional_inputs:
             prepare(connection, table)
-        steps = list(steps_of(contract, query))
-        run_steps(connection, steps[: steps.index(_ACCEPTED) + 1], {**query.parameters, BATCH_COLUMN: batch_key})
+        steps = with_computed(chain(_ACCEPTED), query)
+        run_steps(connection, steps, {**query.parameters, BATCH_COLUMN: batch_key})
         batches = batches_beside(connection, "accepted", batch_key)
         # The writing makes all of it again, where it finds these rows.
         drop_temporary(connection)

@@ -18,7 +18,7 @@ from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse import queries
 from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
 from bridgecart_assets.warehouse.storage.outputs import Computed, Parameter, Query, Read
-from bridgecart_assets.warehouse.storage.tables import run_steps, steps_of
+from bridgecart_assets.warehouse.storage.tables import run_steps, steps_of, with_computed
 
 # The quarter, and a period before and after it: the first period of all has no KPIs, and a close is an opening.
 _PERIODS = """
@@ -63,9 +63,8 @@ def kpis_of_the_quarter(warehouse: Warehouse, settings: Settings) -> Kpis:
     snapshots, kpis = queries.snapshots_query(settings), queries.kpi_query(settings)
     with warehouse.transaction() as connection:
         connection.execute("create or replace temp view scoped_orders as from silver.orders")
-        computed = {step.file: step for step in snapshots.computed}
         files = chain("gold/tmp_timeline", through=("gold/tmp_snapshots",))
-        _run_steps(connection, [computed.get(file, file) for file in files], snapshots)
+        _run_steps(connection, with_computed(files, snapshots), snapshots)
         connection.execute("create temp table told as from timeline")
         connection.execute(_SEGMENTS)
         for relation in ("summed_openings", "summed_closes"):

@@ -15,7 +15,7 @@ from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.mappings import MAPPED
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.storage.outputs import Query, Read
-from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps, with_computed
 from bridgecart_assets_tests.sql.silver import BATCH, SilverWarehouse
 from bridgecart_assets_tests.support.records import TOPIC_ID
 
@@ -79,8 +79,7 @@ def judge_mapped(*changes: Mapping[str, Any], **settings: Any) -> list[Row | lis
     """What becomes of each row: the event that is accepted, the reasons of its refusal, or why it is left out."""
     rows = mapped_rows(*changes)
     query = mapped_query(Settings(**settings), rows)
-    computed = {step.file: step for step in query.computed}
-    steps = [computed.get(file, file) for file in chain("silver/tmp_accepted")]
+    steps = with_computed(chain("silver/tmp_accepted"), query)
     with SilverWarehouse().transaction() as connection:
         for table in (RAW_ORDERS, WITHDRAWN_ORDERS):
             prepare(connection, table)

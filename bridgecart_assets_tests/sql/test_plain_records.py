@@ -15,7 +15,7 @@ from bridgecart_assets.contracts import WITHDRAWN_ORDERS
 from bridgecart_assets.contracts.event import EVENT
 from bridgecart_assets.sql.chain import chain
 from bridgecart_assets.warehouse.queries import silver_batch_query
-from bridgecart_assets.warehouse.storage.tables import prepare, run_steps
+from bridgecart_assets.warehouse.storage.tables import prepare, run_steps, with_computed
 from bridgecart_assets_tests.integration.shop import history
 from bridgecart_assets_tests.sql.silver import BATCH, SilverWarehouse, with_json
 from bridgecart_assets_tests.sql.test_silver_contract import CASES
@@ -33,8 +33,7 @@ def read_events(records: Sequence[Record], *, by_rules: bool = False, **changed:
     warehouse = SilverWarehouse(naive_timezone=settings.naive_timezone)
     store_batch(warehouse, BATCH, records)
     query = silver_batch_query(settings)
-    computed = {step.file: step for step in query.computed}
-    steps = [computed.get(file, file) for file in chain("silver/tmp_accepted")]
+    steps = with_computed(chain("silver/tmp_accepted"), query)
     start = steps.index("silver/tmp_plain_macros") + 1
     parameters = {**query.parameters, "batch_key": BATCH}
     with warehouse.transaction() as connection:

@@ -37,6 +37,7 @@ from bridgecart_assets.warehouse.storage.tables import (
     replace_rows,
     run_steps,
     used_parameters,
+    with_computed,
 )
 
 # The customers and dates that are scored.
@@ -206,10 +207,8 @@ class _Openings:
 
     def _tell(self, *, of: str) -> None:
         """Make `timeline` of the customers and dates that this file gives."""
-        computed = {step.file: step for step in self.query.computed}
-        files = chain(_TIMELINE, through=(of,))
-        steps = [computed.get(file, file) for file in files if file not in (_CLOCK, *_CHANGES)]
-        run_steps(self.connection, steps, self.parameters)
+        files = [file for file in chain(_TIMELINE, through=(of,)) if file not in (_CLOCK, *_CHANGES)]
+        run_steps(self.connection, with_computed(files, self.query), self.parameters)
 
     def _any(self, relation: str) -> bool:
         return bool(self.connection.execute(f"from {relation} limit 1").fetchall())

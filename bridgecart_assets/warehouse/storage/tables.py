@@ -123,8 +123,13 @@ def count_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, batch_
 
 def steps_of(contract: Contract, query: Query) -> Sequence[str | Computed | Read]:
     """Steps before the rows of a query are selected: SQL files in order, and what Python computes between them."""
+    return with_computed(files_before(*files_of(contract, query)), query)
+
+
+def with_computed(files: Sequence[str], query: Query) -> Sequence[str | Computed | Read]:
+    """SQL files as steps, what Python computes in the places of those that have its rows."""
     computed = {step.file: step for step in query.computed}
-    return [computed.get(file, file) for file in files_before(*files_of(contract, query))]
+    return [computed.get(file, file) for file in files]
 
 
 def files_of(contract: Contract, query: Query) -> Sequence[str]:
