@@ -23,6 +23,7 @@ from bridgecart_assets_tests.sources.kafka.fixtures import any_broker
 from bridgecart_assets_tests.support.command_line import Bridgecart, Done, bridgecart
 from bridgecart_assets_tests.support.spark import (
     killed_at_work,
+    leaves_sockets,
     spark_in_this_process,
     spark_settings,
     standalone_cluster,
@@ -32,10 +33,7 @@ from bridgecart_assets_tests.support.state import digests, rows
 __all__ = ["bridgecart"]
 
 # Spark starts anew in every command, and a busy machine takes its time.
-pytestmark = pytest.mark.timeout(1_200)
-
-# What talks to Java leaves its sockets to the garbage collector.
-in_this_process = pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
+pytestmark = [leaves_sockets, pytest.mark.timeout(1_200)]
 
 Here = Callable[..., Done]
 # Some are small, and some large enough for workers.
@@ -161,7 +159,6 @@ def test_states_of_orders_in_other_batches_are_found_and_a_cluster_makes_the_sam
     assert digests(warehouse) == digests(of_duckdb)
 
 
-@in_this_process
 @any_broker
 def test_workers_of_a_cluster_of_which_one_is_killed_read_a_topic_as_one_machine_does(
     killer: Killer, shop: Shop, spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
@@ -207,7 +204,6 @@ def test_moved_into_the_lake_and_back_a_warehouse_says_the_same_and_nothing_is_l
 
 
 @any_broker
-@in_this_process
 def test_customers_are_forgotten_batches_read_again_and_backups_made_in_the_lake_as_in_the_file(
     here: Here, killer: Killer, shop: Shop, spark: Mapping[str, str], warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -241,7 +237,6 @@ def test_customers_are_forgotten_batches_read_again_and_backups_made_in_the_lake
     assert digests(warehouse, with_ledger=True) == in_lake
 
 
-@in_this_process
 def test_a_commit_of_a_killed_driver_that_comes_late_is_not_counted(
     here: Here, filled: Warehouse, spark: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,7 +263,6 @@ def test_a_commit_of_a_killed_driver_that_comes_late_is_not_counted(
     assert rows(filled, "select count(*) - count(distinct order_key) from silver.orders") == [(0,)]
 
 
-@in_this_process
 def test_a_damaged_file_of_the_lake_is_told_in_one_line(
     here: Here, filled: Warehouse, spark: Mapping[str, str]
 ) -> None:

@@ -19,7 +19,7 @@ from bridgecart_assets.warehouse.ingest.planning import plan_file_slice
 from bridgecart_assets.warehouse.queries import silver_batch_query
 from bridgecart_assets.warehouse.spark_engine import SparkEngine
 from bridgecart_assets.warehouse.storage.database import Warehouse
-from bridgecart_assets_tests.support.spark import spark_in_this_process
+from bridgecart_assets_tests.support.spark import leaves_sockets, spark_in_this_process
 from bridgecart_assets_tests.support.state import digests, rows
 
 BATCHES, RECORDS, TIDY_EVERY = 2_000, 4, 200
@@ -76,7 +76,7 @@ def files_of(warehouse: Warehouse) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(6 * 3_600)
-@pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
+@leaves_sockets
 def test_two_thousand_batches_with_tidy_in_between_leave_few_files_and_are_read_as_quickly_as_a_tenth_of_them(
     engines: tuple[DuckDBEngine, SparkEngine], file: HistoryFile, record_property: Callable[[str, object], None]
 ) -> None:

@@ -13,7 +13,7 @@ from bridgecart_assets.warehouse.moving import remove_lake
 from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.support.command_line import Bridgecart, Done, bridgecart
 from bridgecart_assets_tests.support.iceberg_catalogs import catalog_by_jdbc, catalog_by_rest, driver_of_database
-from bridgecart_assets_tests.support.spark import spark_in_this_process, spark_settings
+from bridgecart_assets_tests.support.spark import leaves_sockets, spark_in_this_process, spark_settings
 from bridgecart_assets_tests.support.state import digests, rows
 
 __all__ = ["bridgecart"]
@@ -21,8 +21,7 @@ __all__ = ["bridgecart"]
 pytestmark = [
     # A busy machine takes its time.
     pytest.mark.timeout(600),
-    # What talks to Java leaves its sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning"),
+    leaves_sockets,
 ]
 
 In = Callable[..., Done]

@@ -32,7 +32,7 @@ from bridgecart_assets_tests.sources.registry.apicurio import Apicurio
 from bridgecart_assets_tests.support import topics
 from bridgecart_assets_tests.support.command_line import Bridgecart, bridgecart
 from bridgecart_assets_tests.support.recipes import ROOT, ProjectCopy
-from bridgecart_assets_tests.support.spark import spark_in_this_process
+from bridgecart_assets_tests.support.spark import leaves_sockets, spark_in_this_process
 from bridgecart_assets_tests.support.state import digests, rows
 from bridgecart_assets_tests.test_recipes import KPI, add_a_kpi, add_a_trait, copied
 from bridgecart_assets_tests.test_recipes import shop as shop_of_recipes
@@ -42,8 +42,7 @@ __all__ = ["bridgecart", "shop_of_recipes"]
 pytestmark = [
     # A busy machine takes its time.
     pytest.mark.timeout(1_200),
-    # What talks to Java leaves its sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning"),
+    leaves_sockets,
 ]
 
 SAMPLE, SAMPLE_ORDERS = 1, 300

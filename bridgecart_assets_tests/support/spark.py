@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
+import pytest
 
 from bridgecart_assets.processes.supervisor import child
 from bridgecart_assets.warehouse.lake import session
@@ -21,6 +22,9 @@ from bridgecart_assets.warehouse.lake.session import ICEBERG
 from bridgecart_assets_tests.support import compose
 from bridgecart_assets_tests.support.maven import LIBS, fetched, java
 from bridgecart_assets_tests.support.requirements import missing
+
+# What talks to Java leaves its sockets to the garbage collector, which comes in whatever test is running.
+leaves_sockets = pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
 
 _CONF = Path(__file__).with_name("spark_conf")
 _POM = compose.SPARK.parent / "spark" / "iceberg.pom.xml"
