@@ -34,8 +34,15 @@ STEPS = 12
 _WORTH_DROPOUT = 2.0
 # Stored digits: more than any decision needs, fewer than the optimiser's stopping point can disturb.
 STORED_DECIMALS = 6
-# Log-parameters beyond these say that the data does not hold the parameter down; exp(12) weeks are 3,000 years.
+# The search goes over log(r), log(alpha / r), log(a) and log(b / a). The first and the third say how much rates and
+# chances have in common: where they are the same for everybody both grow without end.
+_BY_PARAMETER = np.array([[1.0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]])
+_IN_COMMON = np.array([True, False, True, False])
+# What the data does not hold down ends here: exp(12) weeks are 3,000 years, and the deviation of rates whose r is
+# exp(10) is less than a hundredth of their mean.
 _BOUND = 12.0
+_MOST = np.where(_IN_COMMON, 10.0, _BOUND)
+_TOUCHES = 1e-6
 
 
 class FitFailed(BridgeCartError):
@@ -120,10 +127,12 @@ class PurchaseFit:
 def fit_purchases(customers: Customers, *, kind: Kind = "mbg") -> PurchaseFit:
     """Maximum likelihood over the logarithms of r, alpha, a and b.
 
-    Raises FitFailed where the optimiser finds no inner maximum, as with customers that never come back.
+    Where all customers drop out with the same chance, the likelihood rises towards a limit as a and b grow, and a
+    stands at its bound. So does r where all buy at the same rate. Raises FitFailed where the optimiser finds neither a
+    maximum nor such a limit, as with customers that never come back.
     """
-    fit, is_inner = _highest_likelihood(customers, kind)
-    if not is_inner:
+    fit, is_highest = _highest_likelihood(customers, kind)
+    if not is_highest:
         raise FitFailed("purchases do not fit the model: its likelihood has no maximum within bounds")
     return fit
 
@@ -160,32 +169,33 @@ def _weeks_a_repeat(customers: Customers) -> float:
 
 
 def _highest_likelihood(customers: Customers, kind: Kind) -> tuple[PurchaseFit, bool]:
-    """The best parameters within bounds; True if the bounds did not stop the search."""
+    """The best parameters within bounds; True if nothing beyond them is better."""
     from scipy.optimize import minimize
 
     size = float(customers.weight.sum())
 
     def cost(logs: Floats) -> tuple[float, Floats]:
-        parameters = np.exp(logs)
+        parameters = np.exp(_BY_PARAMETER @ logs)
         value, gradient = _log_likelihood(parameters, customers, kind)
-        return -value / size, -gradient * parameters / size
+        return -value / size, -(gradient * parameters) @ _BY_PARAMETER / size
 
     # From the pooled rate and an even drop-out; the published data sets are reached from here as from elsewhere.
     start = np.log([1.0, _weeks_a_repeat(customers), 1.0, 2.0])
     found = minimize(
         cost,
-        np.clip(start, -_BOUND, _BOUND),
+        np.clip(start, -_BOUND, _MOST),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-_BOUND, _BOUND)] * 4,
+        bounds=[(-_BOUND, most) for most in _MOST],
         options={"maxiter": 1_000, "ftol": 1e-15, "gtol": 1e-9},
     )
-    parameters = np.exp(found.x)
-    steepest = float(np.abs(cost(found.x)[1]).max())
-    is_inner = bool(np.isfinite(found.fun) and np.abs(found.x).max() <= _BOUND - 1e-6 and steepest <= 1e-4)
-    r, alpha, a, b = (round(float(value), STORED_DECIMALS) for value in parameters)
+    at_most, at_least = found.x > _MOST - _TOUCHES, found.x < -_BOUND + _TOUCHES
+    steepest = float(np.abs(cost(found.x)[1][~at_most]).max(initial=0.0))
+    is_even_or_within = not (at_least | (at_most & ~_IN_COMMON)).any()
+    is_highest = bool(np.isfinite(found.fun) and steepest <= 1e-4 and is_even_or_within)
+    r, alpha, a, b = (round(float(value), STORED_DECIMALS) for value in np.exp(_BY_PARAMETER @ found.x))
     model = PurchaseModel(r, alpha, a, b, kind)
-    return PurchaseFit(model, -float(found.fun) * size if not is_inner else log_likelihood(model, customers)), is_inner
+    return PurchaseFit(model, log_likelihood(model, customers) if is_highest else -float(found.fun) * size), is_highest
 
 
 def log_likelihood(model: PurchaseModel, customers: Customers) -> float:

@@ -183,7 +183,7 @@ def choose_model(known_in: KnownIn, held_out: Callable[[], HeldOut], *, window_d
     past = held_out()
     scores = compare(past, window_days=window_days)
     if POOLED not in scores:
-        return Choice(POOLED, f"too short a history to hold out {window_days} days", pooled)
+        return Choice(POOLED, f"too few customers, or too short a history, before the last {window_days} days", pooled)
     best, because = _best_in_calendar(scores), f"best log score of the last {window_days} days"
     season = past.season if SEASONAL in scores and scores[SEASONAL].is_surely_better(scores[best]) else None
     if season is not None:

@@ -323,7 +323,7 @@ RULES: tuple[Rule, ...] = (
         contracts.CUSTOMER_SNAPSHOTS,
         "predictions_came_true",
         "In the latest churn window that is over, sales of every segment were as expected at its opening, but for "
-        "BRIDGECART_MAX_PREDICTION_ERROR. Of more customers than 200,000 a batch run compares a fixed share.",
+        "BRIDGECART_MAX_PREDICTION_ERROR and for chance. Of more customers than 200,000 a batch run compares a fixed share.",
         "Customers are not what the model takes them for, or no longer: look at the models that gold/purchase_model "
         "compares, then run `bridgecart run --refit`. Where in_hindsight is true the model knew these orders already.",
         blocking=False,

@@ -264,6 +264,21 @@ def test_the_parameters_of_a_simulated_world_are_found_again(true: PurchaseModel
 
 
 @pytest.mark.parametrize(
+    "true",
+    [PurchaseModel(0.8, 4.7, 8e5, 9.2e6), PurchaseModel(1e6, 4.6e6, 1.7, 46.0), PurchaseModel(1e6, 4.6e6, 8e5, 9.2e6)],
+    ids=["all drop out with the same chance", "all buy at the same rate", "both"],
+)
+@pytest.mark.parametrize("seed", [2, 16, 18])
+def test_customers_of_whom_all_are_alike_are_foretold(true: PurchaseModel, seed: int):
+    x, t_x, T, later = _simulated(true, customers=1_000, weeks=78.0, horizon=26.0, seed=seed)
+    model = fit_purchases(Customers.of(x, t_x, T)).model
+    assert model.a / (model.a + model.b) == pytest.approx(true.a / (true.a + true.b), rel=0.2)
+    assert model.r / model.alpha == pytest.approx(true.r / true.alpha, rel=0.1)
+    assert model.expected(x, t_x, T, 26.0).sum() == pytest.approx(later.sum(), rel=0.12)
+    assert model.p_purchase(x, t_x, T, 26.0).mean() == pytest.approx((later > 0).mean(), abs=0.03)
+
+
+@pytest.mark.parametrize(
     ("x", "t_x"),
     [(np.zeros(500), np.zeros(500)), (np.full(500, 50.0), np.full(500, 51.9))],
     ids=["nobody came back", "nobody ever left"],
@@ -299,10 +314,10 @@ def _one(value: float) -> Floats:
 
 
 def _simulated(
-    model: PurchaseModel, *, customers: int, weeks: float, horizon: float
+    model: PurchaseModel, *, customers: int, weeks: float, horizon: float, seed: int = 5
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """MBG/NBD one customer at a time: x, t_x, T, and purchases in the horizon after."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed)
     rows = []
     for _ in range(customers):
         rate, dropout = rng.gamma(model.r, 1 / model.alpha), rng.beta(model.a, model.b)

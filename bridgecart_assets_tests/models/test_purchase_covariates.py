@@ -110,7 +110,8 @@ def test_a_shop_with_a_short_history_gets_the_pooled_model_and_the_reason(world:
     past = held_out(world)
     young = replace(past, lives=replace(past.lives, days_lived=past.lives.days_lived.clip(max=50)))
     choice = choose_model(past.lives, lambda: young, window_days=90)
-    assert (choice.candidate, choice.because) == (POOLED, "too short a history to hold out 90 days")
+    because = "too few customers, or too short a history, before the last 90 days"
+    assert (choice.candidate, choice.because) == (POOLED, because)
 
 
 def test_customers_who_never_leave_are_predicted_without_dropout():

@@ -43,6 +43,17 @@ def test_how_far_off_a_segment_may_be_is_a_limit():
     assert -0.5 < first["error"] < -0.1
 
 
+def test_what_a_few_customers_do_by_chance_is_not_called_a_wrong_prediction():
+    # In the window three of them buy, once each.
+    large = [
+        *_bought(LARGE, 300, until=OPENING),
+        *(Order(f"C{customer}", "2025-03-20", 10_000) for customer in range(3)),
+    ]
+    (row,) = [row for row in _compared([*large, *_bought(SMALL, 20)], limit=0.5) if row["segment_key"] == "S01"]
+    assert abs(row["error"]) > 0.5
+    assert row["customers_off"] == 0
+
+
 def test_segments_with_few_buyers_to_expect_are_left_out():
     few = _off([*_bought(LARGE[:20], 300, until=OPENING), *_bought(SMALL, 20)], limit=0.5)
     assert [row["segment_key"] for row in few] == ["all"]

@@ -1,5 +1,6 @@
 -- Sales of each segment in the latest churn window that is over, beside those expected at its opening: `customers_off`
--- are the customers where they are further apart than may be. Segments with fewer than 30 buyers to expect are left
+-- are the customers where they are further apart than may be, and than chance explains: 2.6 standard errors are one
+-- segment in a hundred. Segments with fewer than 30 buyers to expect are left
 -- out, because there a single order may be half of the sales. Where there are many customers and only changes are looked
 -- at, a share of them stands for all.
 -- needs: gold.customer_openings, gold.segment_flows, silver.orders, $churn_window_days, $max_prediction_error,
@@ -40,6 +41,12 @@ compared as (
         sum(1 - e.churn_risk) as expected_buyers,
         sum(e.expected_window_sales) as expected_sales,
         coalesce(sum(h.sales), 0) as actual_sales,
+        -- By what customers differ in; but one of whom far too much is expected is no chance, so not beyond their sales.
+        sqrt(
+            least(
+                sum((coalesce(h.sales, 0) - e.expected_window_sales)::double ^ 2), sum(coalesce(h.sales, 0)::double ^ 2)
+            )
+        ) as standard_error,
         bool_or(e.in_hindsight) as in_hindsight
     from expected e
     left join happened h using (customer_hash)
@@ -48,9 +55,12 @@ compared as (
 select
     opening, segment_key, customers, expected_sales, actual_sales,
     case when actual_sales > 0 then round(expected_sales::double / actual_sales::double - 1, 4) end as error,
-    in_hindsight,
-    case when abs(expected_sales - actual_sales) > $max_prediction_error * greatest(actual_sales, 0) then customers else 0 end
-        as customers_off
+    round(standard_error, 2) as standard_error, in_hindsight,
+    case
+        when abs(expected_sales - actual_sales)
+            > greatest($max_prediction_error * greatest(actual_sales, 0), 2.6 * standard_error) then customers
+        else 0
+    end as customers_off
 from compared
 where expected_buyers >= 30
 order by segment_key
