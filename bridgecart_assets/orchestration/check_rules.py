@@ -284,10 +284,57 @@ RULES: tuple[Rule, ...] = (
         said_by="says",
     ),
     Rule(
+        contracts.SILVER_CUSTOMERS,
+        "amounts_keep_their_unit",
+        "The mean order of a month with 30 purchases is less than 20 times that of the months before, and more than a "
+        "twentieth.",
+        "Amounts may have come in another unit or currency, as cents. A mapping can tell both apart (docs/mapping.md); "
+        "then run `bridgecart run --remap`. What is right may stay.",
+        blocking=False,
+        severity=WARN,
+        looks_at=contracts.SILVER_ORDERS,
+        said_by="says",
+    ),
+    Rule(
+        contracts.SILVER_CUSTOMERS,
+        "customer_ids_are_unmistakable",
+        "No customer's id is that of another one but for capital letters or leading zeros. A run that follows changes "
+        "looks at the customers who ordered, one with `--full` at all.",
+        "Each spelling is a customer of its own, with a part of the orders. A mapping can make them one, as by "
+        "lower(value.customer_id) (docs/mapping.md); then run `bridgecart run --remap`. What is right may stay.",
+        blocking=False,
+        severity=WARN,
+        counted_by="customers",
+        said_by="says",
+    ),
+    Rule(
         contracts.CUSTOMER_FEATURES,
         "features_tie_to_orders",
         "Net sales and purchases of all customers are those of the orders, to the cent.",
         REBUILD,
+    ),
+    Rule(
+        contracts.CUSTOMER_FEATURES,
+        "no_customer_stands_for_many",
+        "No customer id is a word for nobody, as guest or null, and of a hundred customers or more none has a tenth of "
+        "all orders.",
+        "Sales are right, but many people count as one customer, whose segment, churn and value are nobody's. Let the "
+        "source give each an id, as a hash of the e-mail address. What is right may stay.",
+        blocking=False,
+        severity=WARN,
+        said_by="says",
+    ),
+    Rule(
+        contracts.CUSTOMER_FEATURES,
+        "no_amount_is_lonely",
+        "No few customers spent a hundred times as much on a day as all others ever did.",
+        "Orders that are wrong can be taken back: `bridgecart withdraw ORDER_ID --reason TEXT`; order_ids has the "
+        "largest. What is right may stay.",
+        blocking=False,
+        severity=WARN,
+        also_reads=(contracts.SILVER_ORDERS,),
+        counted_by="customers",
+        said_by="says",
     ),
     Rule(
         contracts.SEGMENT_MODEL,
@@ -323,7 +370,8 @@ RULES: tuple[Rule, ...] = (
         contracts.CUSTOMER_SNAPSHOTS,
         "predictions_came_true",
         "In the latest churn window that is over, sales of every segment were as expected at its opening, but for "
-        "BRIDGECART_MAX_PREDICTION_ERROR and for chance. Of more customers than 200,000 a batch run compares a fixed share.",
+        "BRIDGECART_MAX_PREDICTION_ERROR and for chance. Of more customers than 200,000 a batch run compares a fixed "
+        "share.",
         "Customers are not what the model takes them for, or no longer: look at the models that gold/purchase_model "
         "compares, then run `bridgecart run --refit`. Where in_hindsight is true the model knew these orders already.",
         blocking=False,

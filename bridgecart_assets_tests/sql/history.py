@@ -411,6 +411,16 @@ def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool
         return [rule.name for rule in of_table if _lines_breaking(connection, rule)]
 
 
+def lines_of(warehouse: Warehouse, rule: str) -> list[dict[str, Any]]:
+    """The lines of the check of this name, of all rows."""
+    (found,) = [one for one in RULES if one.name == rule]
+    with warehouse.reading() as connection:
+        scope_unchecked(connection, found.table, read_by=ALL_CHECKS, only_changes=False)
+        run_steps(connection, files_before(found.file), {})
+        columns, rows = rows_of(connection, read_sql(found.file), CHECK_PARAMETERS)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
 def _lines_breaking(connection: duckdb.DuckDBPyConnection, rule: Rule) -> int:
     run_steps(connection, files_before(rule.file), {})
     columns, rows = rows_of(connection, read_sql(rule.file), CHECK_PARAMETERS)
