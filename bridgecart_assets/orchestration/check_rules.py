@@ -119,6 +119,18 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         contracts.SILVER_DUPLICATES,
+        "silver_duplicates_are_copies",
+        "Events that count as duplicates can be told from orders of their own, by an order id or the time of day.",
+        "Where a customer bought the same twice on a day, money is missing: let the source send an order id, or the "
+        "time of the purchase. What was sent twice may stay.",
+        blocking=False,
+        severity=WARN,
+        counted_by="events",
+        looks_at=contracts.SILVER_ORDERS,
+        said_by="says",
+    ),
+    Rule(
+        contracts.SILVER_DUPLICATES,
         "silver_order_ids_are_unmistakable",
         "No order id has several customers, and none was sent again with another time. A run that follows changes "
         "compares the orders of the last month, one with `--full` all (order_ids_are_unmistakable).",

@@ -42,6 +42,7 @@ CUSTOMERS = 48
 WARNINGS = {
     "raw_has_no_gaps",
     "raw_lost_nothing",
+    "silver_duplicates_are_copies",
     "silver_order_ids_are_unmistakable",
     "order_ids_are_unmistakable",
     "silver_spellings_are_known",
@@ -180,6 +181,10 @@ BREAKS = (
         "silver_orders_do_not_conflict",
         "insert into silver.conflicting_orders by name from silver.duplicate_orders",
         "delete from silver.duplicate_orders",
+    ),
+    by_sql(
+        "silver_duplicates_are_copies",
+        "update silver.duplicate_orders set order_id = null, purchased_at = date_trunc('day', purchased_at)",
     ),
     Break(
         "silver_order_ids_are_unmistakable",

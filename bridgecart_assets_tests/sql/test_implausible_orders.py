@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from bridgecart_assets.base.settings import Settings
 from bridgecart_assets.contracts import SILVER_CUSTOMERS
+from bridgecart_assets.sql import read_sql
+from bridgecart_assets.warehouse.storage.database import rows_of
 from bridgecart_assets.warehouse.storage.tables import prepare
 from bridgecart_assets_tests.sql.history import (
     MemoryWarehouse,
@@ -15,6 +19,9 @@ from bridgecart_assets_tests.sql.history import (
     tiny_settings,
     warehouse_with,
 )
+from bridgecart_assets_tests.sql.silver import BATCH, SilverWarehouse
+from bridgecart_assets_tests.support.pipeline import run_silver
+from bridgecart_assets_tests.support.records import Record, event, store_batch
 
 
 @pytest.mark.parametrize("word", ["guest", "Guest", "NULL", "0", "-1", "n/a", "Unknown"])
@@ -99,6 +106,28 @@ def test_ids_that_differ_by_capital_letters_or_leading_zeros_are_counted(ids: li
             "purchased_at as last_seen_at from silver.orders"
         )
     assert [line["says"] for line in lines_of(warehouse, "customer_ids_are_unmistakable")] == says
+
+
+@pytest.mark.parametrize(
+    ("at", "order_id", "is_told"),
+    [
+        ("2025-03-04", ..., True),
+        ("2025-03-04T00:00:00Z", ..., True),
+        ("2025-03-04T10:00:00", ..., False),
+        ("2025-03-04", "A1", False),
+    ],
+    ids=["a day alone", "midnight UTC", "with a time", "with an order id"],
+)
+def test_duplicates_that_may_be_orders_of_their_own_are_counted_with_their_money(at: str, order_id: Any, is_told: bool):
+    warehouse, settings = SilverWarehouse(naive_timezone="Asia/Kolkata"), Settings(naive_timezone="Asia/Kolkata")
+    sent = event(purchase_date=at, order_id=order_id, purchase_amount=20)
+    another = event(purchase_date=at, order_id=..., purchase_amount=30)
+    store_batch(warehouse, BATCH, [Record(payload) for payload in (sent, another, sent, sent)])
+    run_silver(warehouse, settings, BATCH)
+    with warehouse.reading() as connection:
+        columns, rows = rows_of(connection, read_sql("checks/silver_duplicates_are_copies"), {"batch_key": BATCH})
+    told = [dict(zip(columns, row, strict=True)) for row in rows]
+    assert [(line["events"], line["net_amount"]) for line in told] == ([(2, 40)] if is_told else [])
 
 
 def _shop(customers: int, *, largest: int = 100) -> list[Order]:
