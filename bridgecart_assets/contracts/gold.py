@@ -113,6 +113,11 @@ PURCHASE_MODEL = Contract(
         Column(
             "log_spend_scale", "DOUBLE", "What the means of log-normal spend are multiplied by, to come to the sales"
         ),
+        Column(
+            "repeat_spend_scale",
+            "DOUBLE",
+            "What expected spend is multiplied by, to be that of repeat purchases; 1 where these bring no other",
+        ),
         Column("refund_share_mean", "DOUBLE", "Refunds over sales of all customers, at most 1"),
         Column("spend_backtest", "VARCHAR", "Models of spend compared on the days held out: JSON, [] without enough"),
         Column(

@@ -149,6 +149,7 @@ def _spend_parameters(customers: pd.DataFrame, spent: pd.DataFrame) -> dict[str,
         "spend_mean": choice.line.mean,
         "spend_prior_days": choice.line.prior_days,
         "log_spend_scale": choice.log_normal.scale,
+        "repeat_spend_scale": choice.repeat_scale,
         "refund_share_mean": round(min(refunds / sales, 1.0), STORED_DECIMALS),
         "spend_backtest": json.dumps(choice.backtest.to_dict("records")),
     }

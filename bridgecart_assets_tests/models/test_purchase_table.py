@@ -164,6 +164,8 @@ def spend_days(people: pd.DataFrame) -> pd.DataFrame:
         {
             "customer_id": people["customer_id"],
             **{f"days_{part}": days for part, days in parts.items()},
+            "first_spend_before": mean,
+            "first_spend_after": np.zeros(len(n)),
             **{f"{name}_{part}": days * value for part, days in parts.items() for name, value in sums.items()},
         }
     )

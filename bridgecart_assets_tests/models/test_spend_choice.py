@@ -17,6 +17,7 @@ from bridgecart_assets.models.spend_choice import (
     PurchaseDays,
     choose_spend,
     fit_credibility,
+    repeat_scale,
 )
 from bridgecart_assets_tests.support.examples import examples
 
@@ -88,10 +89,35 @@ def test_candidates_as_good_are_decided_by_who_supposes_least():
     assert choice.name == "credibility"
 
 
+def test_where_first_orders_are_trials_spend_is_expected_as_on_repeat_days():
+    rng = np.random.default_rng(8)
+    population = [np.concatenate([[1.0], rng.normal(50, 10, days - 1)]) for days in _days(rng, 1_000)]
+    customers = _sums(population)
+    choice = choose_spend(customers)
+    known = PurchaseDays.of(customers, "before") + PurchaseDays.of(customers, "after")
+    chosen = choice.log_normal if choice.name == "log-normal" else choice.line
+    expected = choice.repeat_scale * chosen.expected(known)
+    assert (known.repeat_days * expected).sum() == pytest.approx(known.repeat_spend.sum(), rel=1e-6)
+    error = choice.backtest.loc[choice.backtest["customers_by_spend"] == "all"].set_index("candidate")["error"]
+    assert abs(error[choice.name]) < 0.05
+
+
+def test_where_first_orders_are_as_all_others_nothing_is_scaled():
+    scales = [choose_spend(_sums(log_normal(np.random.default_rng(seed), 300))).repeat_scale for seed in range(20)]
+    assert sum(scale != 1 for scale in scales) <= 3
+    assert max(scales) < 1.2
+    assert min(scales) > 0.8
+
+
+def test_without_repeat_days_nothing_is_scaled():
+    once = PurchaseDays(*(np.ones(3),) * 2, *(np.ones(3),) * 3, np.ones(3))
+    assert repeat_scale(fit_credibility(once), once) == 1
+
+
 def test_the_line_of_gamma_gamma_is_its_expected_spend():
     model = GammaGamma(p=6.25, q=3.74, v=15.44)
     days, mean = np.array([0.0, 1.0, 7.0]), np.array([0.0, 35.0, 80.0])
-    known = PurchaseDays(days, days * mean, *(np.zeros(3),) * 3)
+    known = PurchaseDays(days, days * mean, *(np.zeros(3),) * 4)
     assert Credibility(model.mean, model.prior_transactions).expected(known) == pytest.approx(
         model.expected_spend(days, mean)
     )
@@ -129,6 +155,7 @@ def _sums(population: list[Floats]) -> pd.DataFrame:
                     ("spend_square", own**2),
                     ("log_spend", np.log(own)),
                     ("log_spend_square", np.log(own) ** 2),
+                    ("first_spend", spent[:1] if part == "before" else np.zeros(0)),
                 )
             },
         }

@@ -304,6 +304,7 @@ def store_purchase_model(
     spend: SpendModel = SPEND,
     largest_mean_spend: float = 1e9,
     line: Credibility | None = None,
+    repeat_scale: float = 1.0,
     covariates: Mapping[str, object] | None = None,
 ) -> None:
     """Replace the stored purchase model; with a reason, by one that predicts nothing; with a line, by its spend.
@@ -333,6 +334,7 @@ def store_purchase_model(
         "spend_mean": 0.0 if line is None else line.mean,
         "spend_prior_days": 1.0 if line is None else line.prior_days,
         "log_spend_scale": 1.0,
+        "repeat_spend_scale": repeat_scale,
         "refund_share_mean": REFUND_SHARE,
         "spend_backtest": "[]",
     }

@@ -167,6 +167,18 @@ def test_a_line_of_credibility_lies_between_own_mean_and_that_of_all():
     assert rows["B"]["expected_spend"] == pytest.approx((50 + 2 * 100) / 3)
 
 
+@pytest.mark.parametrize("line", [None, Credibility(mean=100.0, prior_days=2.0)])
+def test_expected_spend_is_scaled_to_that_of_repeat_purchases(line: Credibility | None):
+    warehouse = warehouse_with(
+        [*(Order("A", f"2025-06-{day:02d}", 10) for day in (1, 2, 3)), Order("B", "2025-06-30", 50)]
+    )
+    spent = []
+    for scale in (1.0, 1.5):
+        store_purchase_model(warehouse, line=line, repeat_scale=scale)
+        spent.append([_segments(warehouse)[customer]["expected_spend"] for customer in ("A", "B")])
+    assert spent[1] == pytest.approx([1.5 * spend for spend in spent[0]])
+
+
 def test_a_customer_who_returns_half_is_worth_half_and_one_who_never_did_the_share_of_all():
     days = [f"2025-06-{day:02d}" for day in range(1, 31)]
     keeps = [Order("A", day, 20) for day in days]

@@ -123,7 +123,8 @@ with foretold as (
     select
         t.*, f.* exclude (purchase_version, forecast_from, frequency, weeks, spend_level, coupon_level),
         m.clv_margin, m.horizon_days, m.window_days,
-        m.spend_model, m.log_spend_scale, m.spend_prior_days, m.spend_mean, m.refund_share_mean, m.largest_mean_spend,
+        m.spend_model, m.log_spend_scale, m.repeat_spend_scale, m.spend_prior_days, m.spend_mean, m.refund_share_mean,
+        m.largest_mean_spend,
         f.purchases is not null as is_foretold,
         m.as_of > t.as_of as is_earlier_than_model,
         t.purchase_sales::double as sales,
@@ -148,7 +149,7 @@ chances as (
         *,
         -- exp() of too much is infinity, and the probability 0.
         1 / (1 + exp(log_dropout_odds + shape * ln(rate / (alpha + weeks_to_last)))) as p_alive,
-        case spend_model
+        repeat_spend_scale * case spend_model
             when 'log-normal'
             then log_spend_scale * figure_at_most(log_normal_spend, greatest(largest_mean_spend, spend_so_far))
             else (sales + spend_prior_days * spend_mean) / (frequency + spend_prior_days)
@@ -185,8 +186,8 @@ figures as (
 select
     * exclude (
         purchases, discounted_purchases, window_purchases, alpha, log_dropout_odds, shape, rate, p_purchase_if_alive,
-        clv_margin, horizon_days, window_days, spend_model, log_spend_scale, spend_prior_days, spend_mean,
-        refund_share_mean, largest_mean_spend, segment_largest_spend, is_foretold, is_earlier_than_model, sales,
+        clv_margin, horizon_days, window_days, spend_model, log_spend_scale, repeat_spend_scale, spend_prior_days,
+        spend_mean, refund_share_mean, largest_mean_spend, segment_largest_spend, is_foretold, is_earlier_than_model, sales,
         spend_so_far, log_normal_spend, mean_spend, most_spend, refund_share, kept_spend
     ) replace (
         figure_within(p_alive, 1) as p_alive,

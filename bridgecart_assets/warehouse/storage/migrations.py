@@ -46,6 +46,7 @@ MIGRATIONS: tuple[str | NewField, ...] = (
     "migrations/0006_own_topics",
     "migrations/0007_carried_sums",
     "migrations/0008_lifecycles_are_told",
+    "migrations/0009_repeat_purchases",
 )
 """SQL files and new fields of the event; the n-th makes version n of what version n - 1 was."""
 
