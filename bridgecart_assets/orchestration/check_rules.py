@@ -27,7 +27,7 @@ class Rule:
         limit: the setting that says which share of them may break the rule; None is not a single one.
         said_by: the column of the SQL that says in words what a line has found; None is the number of rows.
         asked_by: the SQL file of another rule, where both ask for the same rows.
-        compares: its SQL gives figures side by side, also those that keep the rule, which count 0 rows.
+        compares: its SQL gives figures side by side, also those that keep the rule, which count 0 rows and say nothing.
 
     """
 
@@ -389,6 +389,7 @@ RULES: tuple[Rule, ...] = (
         blocking=False,
         severity=WARN,
         counted_by="customers_off",
+        said_by="says",
         compares=True,
     ),
     Rule(

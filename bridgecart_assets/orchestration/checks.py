@@ -268,7 +268,7 @@ def _result(rule: Rule, found: Finding) -> dg.AssetCheckResult:
 def _in_words(rule: Rule, found: Finding) -> str:
     if rule.said_by is None:
         return f"{found.broken} row(s) break the rule."
-    return " ".join(line[rule.said_by] for line in found.lines)
+    return " ".join(filter(None, (line[rule.said_by] for line in found.lines)))
 
 
 def _spec(rule: Rule, *, partitioned: bool) -> dg.AssetCheckSpec:

@@ -31,6 +31,8 @@ def test_a_segment_that_stopped_to_buy_is_named_with_what_was_expected_and_what_
     large, of_all = _off([*_bought(LARGE, 300, until=OPENING), *_bought(SMALL, 20)], limit=0.5)
     assert (large["segment_key"], large["opening"], large["customers"]) == ("S01", OPENING, len(LARGE))
     assert (large["actual_sales"], large["error"]) == (0, None), "nothing is divided by zero"
+    expected = large["expected_sales"]
+    assert large["says"] == f"S01: {expected} of sales expected in 30 days from 2025-03-01 on, 0.00 came."
     assert of_all["segment_key"] == "all"
     assert of_all["error"] == pytest.approx(float(of_all["expected_sales"] / of_all["actual_sales"]) - 1, abs=1e-4)
 

@@ -51,16 +51,27 @@ compared as (
     from expected e
     left join happened h using (customer_hash)
     group by grouping sets ((e.as_of, e.segment_key), (e.as_of))
+),
+told as (
+    select
+        *,
+        abs(expected_sales - actual_sales)
+            > greatest($max_prediction_error * greatest(actual_sales, 0), 2.6 * standard_error) as is_off
+    from compared
+    where expected_buyers >= 30
 )
 select
     opening, segment_key, customers, expected_sales, actual_sales,
     case when actual_sales > 0 then round(expected_sales::double / actual_sales::double - 1, 4) end as error,
     round(standard_error, 2) as standard_error, in_hindsight,
+    case when is_off then customers else 0 end as customers_off,
     case
-        when abs(expected_sales - actual_sales)
-            > greatest($max_prediction_error * greatest(actual_sales, 0), 2.6 * standard_error) then customers
-        else 0
-    end as customers_off
-from compared
-where expected_buyers >= 30
+        when is_off
+        then format(
+            '{}: {} of sales expected in {} days from {} on, {} came.',
+            segment_key, expected_sales::decimal(38, 2)::varchar, $churn_window_days::integer, opening, actual_sales::varchar
+        )
+        else ''
+    end as says
+from told
 order by segment_key
