@@ -124,7 +124,7 @@ class LogNormal:
 
 
 def repeat_scale(candidate: Candidate, known: PurchaseDays) -> float:
-    """What repeat days brought over what is expected of them; 1 where chance explains the difference."""
+    """Spend on repeat days over what is expected of them; 1 where chance explains the difference."""
     expected = known.repeat_days * candidate.expected(known)
     missing = known.repeat_spend - expected
     if abs(missing.sum()) <= BEYOND_CHANCE * np.sqrt((missing**2).sum()):

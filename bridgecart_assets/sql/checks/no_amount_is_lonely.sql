@@ -12,7 +12,7 @@ largest as (
     from gold.customer_features
     select customer_hash, largest_spend
     where largest_spend is not null
-    order by largest_spend desc, customer_id
+    order by largest_spend desc, customer_hash
     limit 101
 ),
 placed as (
