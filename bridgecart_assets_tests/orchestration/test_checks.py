@@ -751,8 +751,9 @@ def test_every_check_passes_when_all_records_were_refused(settings: Settings, wa
     store_batch(warehouse, FIRST, [Record(b"broken")])
     run_silver(warehouse, settings, FIRST)
     run_whole_tables(warehouse, settings)
-    failed = [result.check_name for result in _evaluate(Platform(), batch_key=FIRST) if not result.passed]
-    assert failed == ["silver_reject_share_is_low", "silver_reject_share_is_bearable"]
+    failed = [result for result in _evaluate(Platform(), batch_key=FIRST) if not result.passed]
+    assert [result.check_name for result in failed] == ["silver_reject_share_is_low", "silver_reject_share_is_bearable"]
+    assert str(failed[0].description).startswith("1 record(s) were rejected for not_json. ")
 
 
 @pytest.mark.parametrize("as_of", ["2025-02-10", "2025-03-01", "2024-01-01", "2025-04-10"])
