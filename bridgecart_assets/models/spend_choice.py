@@ -30,7 +30,7 @@ MOST_GAMMA_GAMMA = 5_000
 # Customers who do not differ: beside so many, no days of their own count.
 MOST_PRIOR_DAYS = 1e9
 # Standard errors: of shops whose first orders are like all others, one in twenty seems to differ by as much.
-BEYOND_CHANCE = 2.0
+_BEYOND_CHANCE = 2.0
 GROUPS = ("lowest fourth", "second fourth", "third fourth", "highest fourth")
 SCORE_DECIMALS = 6
 
@@ -123,13 +123,13 @@ class LogNormal:
         return np.asarray(self.scale * mean)
 
 
-def repeat_scale(candidate: Candidate, known: PurchaseDays) -> float:
-    """Spend on repeat days over what is expected of them; 1 where chance explains the difference."""
-    expected = known.repeat_days * candidate.expected(known)
-    missing = known.repeat_spend - expected
-    if abs(missing.sum()) <= BEYOND_CHANCE * np.sqrt((missing**2).sum()):
+def repeat_scale(expected: Floats, known: PurchaseDays) -> float:
+    """Spend on repeat days over what is expected of them a day; 1 where chance explains the difference."""
+    of_repeats = known.repeat_days * expected
+    missing = known.repeat_spend - of_repeats
+    if abs(missing.sum()) <= _BEYOND_CHANCE * np.sqrt((missing**2).sum()):
         return 1.0
-    return round(float(known.repeat_spend.sum() / expected.sum()), STORED_DECIMALS)
+    return round(float(known.repeat_spend.sum() / of_repeats.sum()), STORED_DECIMALS)
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def choose_spend(customers: pd.DataFrame) -> SpendChoice:
         # All days together are not those that were compared: they may have no fit.
         name, line = CREDIBILITY, fit_credibility(known)
     chosen = log_normal if name == LOG_NORMAL else line
-    return SpendChoice(name, line, log_normal, repeat_scale(chosen, known), backtest)
+    return SpendChoice(name, line, log_normal, repeat_scale(chosen.expected(known), known), backtest)
 
 
 def backtest_spend(before: PurchaseDays, after: PurchaseDays) -> pd.DataFrame:
@@ -177,10 +177,10 @@ def backtest_spend(before: PurchaseDays, after: PurchaseDays) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for name, fit in _CANDIDATES.items():
         try:
-            candidate = fit(history)
-            expected = (repeat_scale(candidate, history) * candidate.expected(history))[is_scored]
+            of_all_days = fit(history).expected(history)
         except FitFailed:
             continue
+        expected = repeat_scale(of_all_days, history) * of_all_days[is_scored]
         rows += [
             {"candidate": name, "customers_by_spend": group, **_score(expected[chosen], future.of_customers(chosen))}
             for group, chosen in groups.items()

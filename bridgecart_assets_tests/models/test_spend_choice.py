@@ -110,8 +110,8 @@ def test_where_first_orders_are_as_all_others_nothing_is_scaled():
 
 
 def test_without_repeat_days_nothing_is_scaled():
-    once = PurchaseDays(*(np.ones(3),) * 2, *(np.ones(3),) * 3, np.ones(3))
-    assert repeat_scale(fit_credibility(once), once) == 1
+    once = PurchaseDays(*(np.ones(3),) * 6)
+    assert repeat_scale(np.full(3, 2.0), once) == 1
 
 
 def test_the_line_of_gamma_gamma_is_its_expected_spend():

@@ -410,25 +410,25 @@ def broken_rules(warehouse: Warehouse, contract: Contract, *, only_changes: bool
         scope_unchecked(connection, contract, read_by=ALL_CHECKS, only_changes=only_changes)
         of_table = [rule for rule in RULES if rule.table == contract]
         run_steps(connection, files_before(*(rule.file for rule in of_table)), {})
-        return [rule.name for rule in of_table if _lines_breaking(connection, rule)]
+        return [rule.name for rule in of_table if any(_breaks(rule, line) for line in _lines(connection, rule))]
 
 
-def lines_of(warehouse: Warehouse, rule: str) -> list[dict[str, Any]]:
-    """The lines of the check of this name, of all rows."""
-    (found,) = [one for one in RULES if one.name == rule]
+def lines_of(warehouse: Warehouse, name: str, **changed: Parameter) -> list[dict[str, Any]]:
+    """The lines of the check of this name, of all rows; `changed` are parameters."""
+    (rule,) = [rule for rule in RULES if rule.name == name]
     with warehouse.reading() as connection:
-        scope_unchecked(connection, found.table, read_by=ALL_CHECKS, only_changes=False)
-        run_steps(connection, files_before(found.file), {})
-        columns, rows = rows_of(connection, read_sql(found.file), CHECK_PARAMETERS)
+        scope_unchecked(connection, rule.table, read_by=ALL_CHECKS, only_changes=False)
+        return _lines(connection, rule, **changed)
+
+
+def _lines(connection: duckdb.DuckDBPyConnection, rule: Rule, **changed: Parameter) -> list[dict[str, Any]]:
+    run_steps(connection, files_before(rule.file), {})
+    columns, rows = rows_of(connection, read_sql(rule.file), {**CHECK_PARAMETERS, **changed})
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _lines_breaking(connection: duckdb.DuckDBPyConnection, rule: Rule) -> int:
-    run_steps(connection, files_before(rule.file), {})
-    columns, rows = rows_of(connection, read_sql(rule.file), CHECK_PARAMETERS)
-    if rule.compares and rule.counted_by:
-        rows = [row for row in rows if row[columns.index(rule.counted_by)]]
-    return len(rows)
+def _breaks(rule: Rule, line: Mapping[str, Any]) -> bool:
+    return not rule.compares or rule.counted_by is None or bool(line[rule.counted_by])
 
 
 def records(warehouse: Warehouse, sql: str, *parameters: Any) -> list[dict[str, Any]]:

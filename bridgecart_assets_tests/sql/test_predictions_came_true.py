@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from bridgecart_assets.sql import read_sql
-from bridgecart_assets.warehouse.storage.database import Warehouse, rows_of
+from bridgecart_assets.warehouse.storage.database import Warehouse
 from bridgecart_assets_tests.sql.history import (
-    CHECK_PARAMETERS,
     Order,
     compute_snapshots,
+    lines_of,
     tiny_settings,
     warehouse_with,
 )
@@ -114,7 +113,4 @@ def _compared(orders: list[Order], *, limit: float) -> list[dict[str, Any]]:
 
 def _rows(warehouse: Warehouse, limit: float, *, only_changes: bool = True) -> list[dict[str, Any]]:
     """The rows of the check on snapshots that stand."""
-    parameters = {**CHECK_PARAMETERS, "max_prediction_error": limit, "only_changes": only_changes}
-    with warehouse.reading() as connection:
-        columns, rows = rows_of(connection, read_sql("checks/predictions_came_true"), parameters)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    return lines_of(warehouse, "predictions_came_true", max_prediction_error=limit, only_changes=only_changes)

@@ -1,8 +1,7 @@
 -- Sales of each segment in the latest churn window that is over, beside those expected at its opening: `customers_off`
 -- are the customers where they are further apart than may be, and than chance explains: 2.6 standard errors are one
--- segment in a hundred. Segments with fewer than 30 buyers to expect are left
--- out, because there a single order may be half of the sales. Where there are many customers and only changes are looked
--- at, a share of them stands for all.
+-- segment in a hundred. Segments with fewer than 30 buyers to expect are left out, because there a single order may be
+-- half of the sales. Where there are many customers and only changes are looked at, a share of them stands for all.
 -- needs: gold.customer_openings, gold.segment_flows, silver.orders, $churn_window_days, $max_prediction_error,
 --     $only_changes
 -- gives: rows
